@@ -1,0 +1,75 @@
+"""The command line: a table of commands, each in a file of its own that is imported when used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+from edgekit.errors import EdgekitError
+
+# Exit codes are part of the contract with scripts.
+DONE, ERROR, USAGE, FAILED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+COMMANDS = {
+    "sample": "a real checkpoint, data and recipe, ready for compress",
+    "recipes": "list the shipped recipes",
+    "new": "copy a shipped recipe to edit",
+    "plan": "check a recipe and estimate what it will cost; runs nothing",
+    "compress": "run a recipe",
+    "classify": "label texts or a whole file with an artifact",
+    "evaluate": "quality of an artifact by language and label",
+    "bench": "speed, memory, cold start and size of an artifact",
+    "inspect": "what an artifact is and whether it fits in memory here",
+    "verify": "check every digest and the golden answers of an artifact",
+    "store": "show or clear the store of finished steps",
+    "doctor": "this machine: what it has, what is missing and how to get it",
+    "schema": "print the JSON Schema of recipes, for editors",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    # Nothing but `sample` may touch the network, and that one uses pip in a process of its own.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = _parser(arguments[0] if arguments else None)
+    settings = parser.parse_args(arguments)
+    try:
+        return int(settings.run(settings))
+    except EdgekitError as error:
+        print(f"edgekit: {error}", file=sys.stderr)
+        return ERROR
+    except KeyboardInterrupt:
+        print("edgekit: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left (`edgekit … | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    """Only the asked command's module is imported: `--help` stays instant."""
+    from edgekit import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="edgekit",
+        description="Make a fine-tuned model small, prove what is left, and run it offline.",
+    )
+    parser.add_argument("--version", action="version", version=f"edgekit {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == command:
+            module = importlib.import_module(f"edgekit.cli.{name}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def run_and_exit() -> NoReturn:
+    """The entry point of the installed command."""
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""What differs by system: memory, disk, CPU features, locks and syncing. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import psutil
+
+MIB = 1024 * 1024
+
+
+def available_memory_bytes() -> int:
+    """Memory that can be used without swapping; the tighter of the machine's and the container's."""
+    available = psutil.virtual_memory().available
+    limit = _cgroup_bytes("memory.max")
+    used = _cgroup_bytes("memory.current")
+    if limit is not None and used is not None:
+        available = min(available, max(0, limit - used))
+    return int(available)
+
+
+def _cgroup_bytes(name: str) -> int | None:
+    path = Path("/sys/fs/cgroup") / name
+    if not path.is_file():
+        return None
+    text = path.read_text().strip()
+    return int(text) if text.isdigit() else None
+
+
+def free_disk_bytes(path: Path) -> int:
+    """Free space where `path` is, or would be made."""
+    while not path.exists():
+        path = path.parent
+    return psutil.disk_usage(str(path)).free
+
+
+def rss_bytes() -> int:
+    """Memory that this process holds now."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has held."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # absent on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return psutil.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def cpu_features() -> frozenset[str]:
+    """The instruction sets that matter here: avx2, fma, f16c, avx512f, vnni, neon …
+
+    Empty where the system does not say.
+    """
+    known = {
+        "avx2": "avx2", "fma": "fma", "f16c": "f16c", "avx512f": "avx512f",
+        "avx512_vnni": "vnni", "avx_vnni": "vnni", "amx_int8": "amx",
+        "asimd": "neon", "asimddp": "dotprod", "i8mm": "i8mm",
+    }  # fmt: skip
+    for line in _cpuinfo():
+        if line.lower().startswith(("flags", "features")):
+            flags = line.split(":", 1)[1].split()
+            return frozenset(known[flag] for flag in flags if flag in known)
+    return frozenset()
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def sync_file(path: Path) -> None:
+    """Returns once the file's bytes are on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Returns once the folder's list of names is on the disk; Windows keeps that by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_safely(path: Path, data: bytes) -> None:
+    """Replaces a file in one move: a reader sees the old bytes or the new, never a part."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    sync_file(partial)
+    os.replace(partial, path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock that the kernel frees when this process dies, however it dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path):
+        yield

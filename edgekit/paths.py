@@ -1,0 +1,45 @@
+"""Every place edgekit reads or writes that the user did not name; creates nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_dir() -> Path:
+    """Where finished steps, downloads and measured rates live; EDGEKIT_CACHE moves it."""
+    moved = os.environ.get("EDGEKIT_CACHE")
+    return Path(moved) if moved else Path(platformdirs.user_cache_dir("edgekit", appauthor=False))
+
+
+def data_dir() -> Path:
+    """Where a user's artifacts and history live; EDGEKIT_DATA moves it."""
+    moved = os.environ.get("EDGEKIT_DATA")
+    return Path(moved) if moved else Path(platformdirs.user_data_dir("edgekit", appauthor=False))
+
+
+def store_dir() -> Path:
+    return cache_dir() / "store"
+
+
+def packages_dir() -> Path:
+    """Downloaded packages that samples are made from."""
+    return cache_dir() / "packages"
+
+
+def rates_file() -> Path:
+    """How fast this machine was when it was last measured."""
+    return cache_dir() / "rates.json"
+
+
+def seen_file() -> Path:
+    """Which artifact files were hashed here, and which golden answers were right."""
+    return cache_dir() / "seen.json"
+
+
+def recipes_dir() -> Path:
+    """The shipped recipes: inside the package when installed, beside it in a checkout."""
+    inside = Path(__file__).parent / "recipes"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "recipes"
