@@ -1,0 +1,29 @@
+"""The steps of a recipe: what each is called and where it lives. Importing this imports no torch.
+
+A step is a module with
+
+    Settings                             a frozen pydantic model: what the recipe may say
+    VERSION                              counted up when the same settings give another result
+    check(settings, planned)             raises RecipeError before any weight loads
+    after(settings, planned)             the checkpoint's description once the step is done
+    cost(settings, planned, rates)       estimated seconds and peak memory
+    run(settings, job)                   does the work; returns what it changed, as JSON
+
+To add one, write its file in this folder and its line in STEPS.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+STEPS = {
+    "finetune": "edgekit.compress.finetune",
+}
+
+# Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
+SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
+
+
+def step_module(name: str) -> ModuleType:
+    return importlib.import_module(STEPS[name])

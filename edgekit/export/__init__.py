@@ -1,0 +1,23 @@
+"""The formats an artifact can have and where each is written. Importing this imports no torch.
+
+A format is a module with
+
+    Settings                             a frozen pydantic model: what the recipe may say
+    cost(settings, planned, rates)       estimated seconds, peak memory and disk
+    run(settings, job)                   writes the artifact's model files
+
+To add one, write its file in this folder and its line in FORMATS.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+FORMATS = {
+    "onnx": "edgekit.export.onnx",
+}
+
+
+def format_module(name: str) -> ModuleType:
+    return importlib.import_module(FORMATS[name])
