@@ -1,0 +1,167 @@
+"""Rows are read exactly or refused in a sentence that names the place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekit.errors import DataError
+from edgekit.tasks.rows import Columns, Row, read_rows, read_texts, stream_records
+
+HEADER = b"text,label,language\n"
+
+
+def written(folder: Path, content: bytes, name: str = "rows.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def test_csv_rows_keep_every_field(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        'text,label,language,group,region\n"licht, an",on,de,t1,north\n關燈,off,,,south\n'.encode(),
+    )
+    assert read_rows(path, slices=["region"]) == [
+        Row("licht, an", "on", "de", "t1", {"region": "north"}),
+        Row("關燈", "off", None, None, {"region": "south"}),
+    ]
+
+
+def test_jsonl_and_parquet_give_the_same_rows_as_csv(tmp_path: Path) -> None:
+    records = [
+        {"utterance": "on", "y": 1, "lang": "en"},
+        {"utterance": "عطل", "y": 0, "lang": "ar"},
+    ]
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    jsonl = written(tmp_path, lines.encode(), "rows.jsonl")
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "rows.parquet")
+    table = written(tmp_path, "utterance;y;lang\non;1;en\nعطل;0;ar\n".encode())
+    columns = Columns(text="utterance", label="y", language="lang")
+    expected = [Row("on", "1", "en"), Row("عطل", "0", "ar")]
+    for path in (jsonl, tmp_path / "rows.parquet", table):
+        assert read_rows(path, columns=columns) == expected
+
+
+def test_bom_and_windows_line_ends_are_no_part_of_the_text(tmp_path: Path) -> None:
+    path = written(tmp_path, b"\xef\xbb\xbftext,label\r\nhello,a\r\n\r\n")
+    assert read_rows(path) == [Row("hello", "a")]
+
+
+BAD = {
+    "missing column": (b"txt,label\na,b\n", ":2: there is no column 'text'. Did you mean 'txt'?"),
+    "empty file": (b"", "the file is empty"),
+    "header alone": (HEADER, "the file is empty"),
+    "NUL": (HEADER + b"a\0b,x,en\n", ":2: the line has a NUL byte"),
+    "latin-1": (HEADER + b"ok,x,en\ncaf\xe9,x,fr\n", ":3: byte 4 of the line (0xe9) is not UTF-8"),
+    "surrogate": (HEADER + b"\xed\xa0\x80,x,en\n", ":2: byte 1 of the line (0xed) is not UTF-8"),
+    "UTF-16": ("text,label\na,b\n".encode("utf-16"), "save it as UTF-8"),
+    "long line": (HEADER + b"a" * 10_000_001 + b",x,en\n", ":2: the line is over 10 MB"),
+    "long field": (HEADER + b'"' + b"abcdefgh\n" * 1_200_000 + b'",x,en\n', ":2: this is not CSV"),
+    "empty text": (HEADER + b"ok,x,en\n  ,x,en\n", ":3: column 'text' is empty"),
+    "empty label": (HEADER + b"hello,,en\n", ":2: column 'label' is empty"),
+    "few fields": (HEADER + b"hello,x\n", ":2: 2 fields, but the first line names 3 columns"),
+    "many fields": (HEADER + b"hello, you,x,en\n", ":2: 4 fields"),
+    "open quote": (HEADER + b'ok,x,en\n"hello,x,en\nb,x,en\n', ":3: this is not CSV"),
+    "old Mac": (b"text,label\ra,b\r", "this is not CSV"),
+    "same column twice": (b"text,label,text\na,b,c\n", ":1: the column 'text' is there twice"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_csv_is_refused_with_place_fault_and_remedy(fault: str, tmp_path: Path) -> None:
+    content, expected = BAD[fault]
+    path = written(tmp_path, content)
+    with pytest.raises(DataError) as caught:
+        read_rows(path)
+    assert str(caught.value).startswith(str(path))
+    assert expected in str(caught.value)
+
+
+BAD_LINES = {
+    "broken": '{"text": "a"',
+    "no object": '["a"]',
+    "blank": "",
+    "lone surrogate": '{"text": "\\ud800", "label": "x"}',
+    "NUL": '{"text": "\\u0000", "label": "x"}',
+    "same key twice": '{"text": "a", "text": "b", "label": "x"}',
+    "number for text": '{"text": 1.5, "label": "x"}',
+    "null for text": '{"text": null, "label": "x"}',
+    "no label": '{"text": "a"}',
+    "NaN": '{"text": "a", "label": "x", "weight": NaN}',
+    "deep": '{"text": ' + "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("fault", BAD_LINES)
+def test_bad_jsonl_is_refused_with_its_line(fault: str, tmp_path: Path) -> None:
+    good = '{"text": "a", "label": "x"}\n'
+    path = written(tmp_path, (good + BAD_LINES[fault] + "\n" + good).encode(), "rows.jsonl")
+    with pytest.raises(DataError) as caught:
+        read_rows(path)
+    assert str(caught.value).startswith(f"{path}:2: ")
+
+
+def test_damaged_parquet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["a" * 50] * 500, "label": ["x"] * 500}), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="not a whole Parquet file"):
+        read_rows(path)
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "missing.parquet", "missing.txt"])
+def test_missing_file_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=name):
+        list(read_texts([tmp_path / name]))
+
+
+def test_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\.csv, \.tsv, \.jsonl, \.parquet"):
+        read_rows(written(tmp_path, b"x", "rows.xlsx"))
+
+
+def test_missing_slice_column_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, b"text,label,gender\na,x,f\n")
+    with pytest.raises(DataError, match=r"no column 'gendre'\. Did you mean 'gender'"):
+        read_rows(path, slices=["gendre"])
+
+
+def test_streamed_column_is_checked_and_others_are_kept(tmp_path: Path) -> None:
+    path = written(tmp_path, b'{"id": 7, "note": ["x"], "text": ""}\n', "in.jsonl")
+    assert list(stream_records(path, column="text")) == [{"id": 7, "note": ["x"], "text": ""}]
+    with pytest.raises(DataError, match="column 'id' must be text"):
+        list(stream_records(path, column="id"))
+
+
+def test_blank_line_in_a_file_of_one_column_is_a_record(tmp_path: Path) -> None:
+    path = written(tmp_path, b"text\na\n\nb\n\n\n")
+    assert [record["text"] for record in stream_records(path)] == ["a", "", "b"]
+
+
+def test_texts_come_from_lines_and_from_columns(tmp_path: Path) -> None:
+    lines = written(tmp_path, b"\n eins \n\nzwei", "a.txt")
+    table = written(tmp_path, b"text\ndrei\n", "b.csv")
+    assert list(read_texts([lines, table])) == ["eins", "zwei", "drei"]
+
+
+PRINTABLE = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(rows=st.lists(st.tuples(PRINTABLE, PRINTABLE), min_size=1))
+def test_whatever_a_csv_writer_wrote_is_read_back(
+    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([("text", "label"), *rows])
+    path = written(tmp_path_factory.mktemp("csv"), stream.getvalue().encode())
+    assert [(record["text"], record["label"]) for record in stream_records(path)] == rows
