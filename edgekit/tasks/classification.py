@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import DataError, EdgekitError
-from edgekit.tasks.nearest import did_you_mean
+from edgekit.nearest import did_you_mean
 
 ECE_BINS = 15
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import DataError, MissingExtra
-from edgekit.tasks.nearest import did_you_mean
+from edgekit.nearest import did_you_mean
 
 MAX_LINE_BYTES = 10_000_000
 BATCH_ROWS = 1024
@@ -55,7 +55,9 @@ def placed_records(path: Path) -> Iterator[Placed]:
 def cell(record: Record, column: str, place: str) -> str:
     """The string in a column of a record."""
     if column not in record:
-        raise DataError(f"{place}: there is no column '{column}'.{did_you_mean(column, record)}")
+        raise DataError(
+            f"{place}: there is no column '{column}'.{did_you_mean(column, list(record))}"
+        )
     value = record[column]
     if not isinstance(value, str):
         kind = "empty" if value is None else type(value).__name__

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.errors import DataError
-from edgekit.tasks.nearest import did_you_mean
+from edgekit.nearest import did_you_mean
 from edgekit.tasks.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.tasks.writing import RecordWriter
 
@@ -91,7 +91,9 @@ def _slices(record: Record, names: Sequence[str], place: str) -> dict[str, str]:
     found = {}
     for name in names:
         if name not in record:
-            raise DataError(f"{place}: there is no column '{name}'.{did_you_mean(name, record)}")
+            raise DataError(
+                f"{place}: there is no column '{name}'.{did_you_mean(name, list(record))}"
+            )
         value = _optional(record, name, place)
         if value is not None:
             found[name] = value
