@@ -2,11 +2,11 @@
 
 A step is a module with
 
-    Settings                             a frozen pydantic model: what the recipe may say
+    SETTINGS                             a frozen pydantic model: what the recipe may say
     VERSION                              counted up when the same settings give another result
     check(settings, planned)             raises RecipeError before any weight loads
-    after(settings, planned)             the checkpoint's description once the step is done
-    cost(settings, planned, rates)       estimated seconds and peak memory
+    after(settings, planned)             what the next step will find
+    cost(settings, planned)              estimated seconds and peak memory
     run(settings, job)                   does the work; returns what it changed, as JSON
 
 To add one, write its file in this folder and its line in STEPS.

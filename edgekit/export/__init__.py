@@ -2,8 +2,8 @@
 
 A format is a module with
 
-    Settings                             a frozen pydantic model: what the recipe may say
-    cost(settings, planned, rates)       estimated seconds, peak memory and disk
+    SETTINGS                             a frozen pydantic model: what the recipe may say
+    cost(settings, planned)              estimated seconds, peak memory and disk
     run(settings, job)                   writes the artifact's model files
 
 To add one, write its file in this folder and its line in FORMATS.

@@ -1,0 +1,300 @@
+"""Follows a plan: steps in order, each kept safely, then the outputs and their proof."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit import assemble, machine, outcome, paths
+from edgekit.compress import step_module
+from edgekit.compress.checkpoint import Description, describe, import_checkpoint
+from edgekit.digest import sha256_file, sha256_folder, sha256_json
+from edgekit.errors import MissingExtra
+from edgekit.events import Event, OnEvent, State, StepProgress
+from edgekit.export import format_module
+from edgekit.job import Job, Make, OnProgress, OutputJob
+from edgekit.outcome import Built, BuiltArtifact, StepTaken
+from edgekit.plan import Plan, artifact_names
+from edgekit.recipe import Entry
+from edgekit.store import Finished, Store
+
+# What decides the numbers that a step computes; a store entry is good for these versions only.
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "optimum",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "peft",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One checkpoint of the chain, and what was done to get it."""
+
+    folder: Path
+    digest: str
+    description: Description
+    taken: Mapping[str, Any] | None = None
+
+
+class Build:
+    """One run of a plan. Finished work is found in the step store, so a rerun goes on."""
+
+    def __init__(self, plan: Plan, on_event: OnEvent) -> None:
+        self.plan, self.on_event = plan, on_event
+        self.recipe = plan.bound.recipe
+        self.store = Store(paths.store_dir())
+        self.packages = {name: _version(name) for name in PACKAGES}
+        self.taken: list[StepTaken] = []
+
+    def run(self) -> Built:
+        """Runs everything; returns what stands in the output folder. Raises EdgekitError."""
+        began = time.monotonic()
+        chain = self._chain()
+        teacher = chain[min(self.plan.teacher_before, len(chain) - 1)]
+        answers = self._teacher_answers(teacher)
+        self._place_teacher(teacher)
+        artifacts = [
+            self._output(entry, name, chain, teacher, answers)
+            for entry, name in zip(
+                self.plan.bound.outputs, artifact_names(self.plan.bound), strict=True
+            )
+        ]
+        built = Built(
+            name=self.recipe.name,
+            out=self.plan.out,
+            teacher=self.plan.out / "teacher",
+            artifacts=tuple(artifacts),
+            steps=tuple(self.taken),
+            estimates=self.plan.as_json()["steps"],
+            seconds=time.monotonic() - began,
+            peak_rss_bytes=max(machine.peak_rss_bytes(), *(step.peak_bytes for step in self.taken)),
+            smoke=self.plan.smoke,
+        )
+        outcome.write(built)
+        return built
+
+    def _chain(self) -> list[Link]:
+        """The checkpoint as it enters the first step, and as each step leaves it."""
+        plan = self.plan
+        inputs = {
+            "model": sha256_folder(plan.model),
+            "adapter": plan.adapter and sha256_folder(plan.adapter),
+            "layers": plan.layers,
+        }
+        first = self._run(
+            "checkpoint",
+            inputs,
+            lambda out, _: import_checkpoint(
+                plan.model, out, adapter=plan.adapter, layers=plan.layers
+            ),
+        )
+        chain = [Link(first.folder, first.digest, describe(first.folder))]
+        for entry in plan.bound.steps:
+            chain.append(self._step(entry, chain[-1]))
+        return chain
+
+    def _step(self, entry: Entry, before: Link) -> Link:
+        module = step_module(entry.name)
+        settings = entry.settings.model_dump(mode="json")
+        inputs = {
+            **self._common(before),
+            "settings": settings,
+            "version": module.VERSION,
+            "device": self.plan.device,
+            "labels": self.plan.dataset.labels,
+            "languages": self.recipe.languages,
+            "data": dict(self.plan.dataset.digests),
+            "seed": self.recipe.seed,
+        }
+
+        def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+            return module.run(
+                entry.settings,
+                Job(
+                    checkpoint=before.folder,
+                    description=before.description,
+                    out=out,
+                    recipe=self.recipe,
+                    dataset=self.plan.dataset,
+                    max_tokens=self.plan.max_tokens,
+                    device=self.plan.device,
+                    on_progress=on_progress,
+                ),
+            )
+
+        done = self._run(entry.name, inputs, make)
+        description = describe(done.folder)
+        return Link(
+            done.folder,
+            done.digest,
+            description,
+            taken={
+                "step": entry.name,
+                "settings": settings,
+                "before": _size(before.description),
+                "after": {**_size(description), **done.record.get("after", {})},
+            },
+        )
+
+    def _teacher_answers(self, teacher: Link) -> assemble.Answers:
+        """The teacher's logits on the validation and the test set, in torch fp32."""
+        texts = assemble.Answers.texts(self.plan.dataset)
+
+        def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+            # torch: not needed where all of this is in the store.
+            from edgekit.compress import predict
+
+            logits = predict.logits(
+                teacher.folder,
+                texts,
+                prefix=self.recipe.prefix,
+                max_tokens=self.plan.max_tokens,
+                on_progress=on_progress,
+            )
+            np.save(out / "logits.npy", logits, allow_pickle=False)
+            return {"rows": len(texts)}
+
+        inputs = {**self._common(teacher), "texts": sha256_json(texts)}
+        done = self._run("teacher", inputs, make)
+        return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
+
+    def _place_teacher(self, teacher: Link) -> None:
+        """Copies the teacher's folder to the output; an earlier one goes only when this is whole."""
+        place = self.plan.out / "teacher"
+        partial = self.plan.out / "teacher.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for path in teacher.folder.iterdir():
+            if path.is_file() and path.name != "DONE.json":
+                shutil.copyfile(path, partial / path.name)
+        assemble.replace_folder(partial, place)
+
+    def _output(
+        self,
+        entry: Entry,
+        name: str,
+        chain: list[Link],
+        teacher: Link,
+        teacher_answers: assemble.Answers,
+    ) -> BuiltArtifact:
+        last, dataset = chain[-1], self.plan.dataset
+        rows = dataset.validation or dataset.train or dataset.test
+        exported = format_module(entry.name).run(
+            entry.settings,
+            OutputJob(
+                checkpoint=last.folder,
+                checkpoint_digest=last.digest,
+                rows=rows,
+                rows_digest=sha256_json([row.text for row in rows]),
+                prefix=self.recipe.prefix,
+                max_tokens=self.plan.max_tokens,
+                packages=self.packages,
+                run=partial(self._run, of=entry.name),
+            ),
+        )
+        answers = self._artifact_answers(exported.model, last, of=entry.name)
+        lock = {
+            "packages": self.packages,
+            "data": dict(dataset.digests),
+            "teacher": teacher.digest,
+            "seed": self.recipe.seed,
+        }
+        artifact = assemble.artifact(
+            self.plan,
+            entry,
+            folder=self.plan.out / name,
+            checkpoint=last.folder,
+            exported=exported,
+            steps=[link.taken for link in chain if link.taken is not None],
+            answers=answers,
+            teacher=teacher_answers,
+            lock=lock,
+        )
+        return outcome.judge(self.plan, artifact, exported, answers, teacher_answers)
+
+    def _artifact_answers(self, model: Path, last: Link, *, of: str) -> assemble.Answers:
+        """The artifact's logits on the same texts, through the runtime that users will have."""
+        texts = assemble.Answers.texts(self.plan.dataset)
+
+        def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+            logits = assemble.run_texts(
+                model,
+                last.folder / "tokenizer.json",
+                texts,
+                plan=self.plan,
+                on_progress=on_progress,
+            )
+            np.save(out / "logits.npy", logits, allow_pickle=False)
+            return {"rows": len(texts)}
+
+        inputs = {
+            **self._common(last),
+            "model": sha256_file(model),
+            "texts": sha256_json(texts),
+        }
+        done = self._run("judge", inputs, make, of=of)
+        return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
+
+    def _common(self, link: Link) -> dict[str, Any]:
+        return {
+            "checkpoint": link.digest,
+            "prefix": self.recipe.prefix,
+            "max_tokens": self.plan.max_tokens,
+            "packages": self.packages,
+        }
+
+    def _run(
+        self, name: str, inputs: Mapping[str, Any], make: Make, *, of: str | None = None
+    ) -> Finished:
+        """Finds or makes one entry of the store; `of` is the planned piece of work it is part of."""
+        progress = StepProgress(name, self.on_event)
+
+        def begin(out: Path) -> Mapping[str, Any]:
+            self.on_event(Event(name, "start", 0.0))
+            return make(out, progress)
+
+        done = self.store.run(name, inputs, begin)
+        state: State = "reused" if done.reused else "done"
+        self.on_event(Event(name, state, 1.0, 0.0, note=done.damage))
+        peak = max(done.peak_bytes, done.record.get("peak_bytes", 0))
+        self.taken.append(StepTaken(of or name, done.seconds, peak, reused=done.reused))
+        return done
+
+
+def compress(plan: Plan, *, on_event: OnEvent = lambda event: None) -> Built:
+    """Runs a plan and leaves artifacts, teacher, report and measured.json in its output folder.
+
+    Raises OutOfDisk or OutOfMemoryBudget before any work if this machine has not enough.
+    """
+    if (lack := plan.why_not()) is not None:
+        raise lack
+    plan.out.mkdir(parents=True, exist_ok=True)
+    return Build(plan, on_event).run()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        raise MissingExtra(package, "compress") from error
+
+
+def _size(description: Description) -> dict[str, Any]:
+    return {
+        "parameters": description.parameters,
+        "layers": description.layers,
+        "vocabulary": description.vocabulary,
+    }

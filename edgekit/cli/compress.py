@@ -1,0 +1,79 @@
+"""`edgekit compress`: runs a recipe, resuming what an earlier run finished."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from edgekit.cli import DONE, FAILED, INCONCLUSIVE
+from edgekit.cli.output import human_bytes, human_seconds, messages, print_event, print_json
+from edgekit.cli.plan import add_recipe_arguments
+
+EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLUSIVE}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_recipe_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="events as JSON lines on stderr, the result on stdout"
+    )
+
+
+def run(settings: argparse.Namespace) -> int:
+    # torch, transformers, pydantic: only for commands that build.
+    from edgekit.build import compress
+    from edgekit.cli.planning import make_plan
+
+    plan = make_plan(settings)
+    if settings.json:
+        built = compress(plan, on_event=lambda event: print_event(event.as_json()))
+        print_json(built.as_json())
+        return EXIT_CODES[built.verdict]
+    with _Bars() as bars:
+        built = compress(plan, on_event=bars.show)
+    for artifact in built.artifacts:
+        print(f"{artifact.path}  {human_bytes(artifact.size_bytes)}  {_verdict(artifact)}")
+    print(f"{built.out / 'report.html'}  the report")
+    if built.smoke:
+        print("This was a trial with few rows and two layers: its quality means nothing.")
+    messages().print(f"Done in {human_seconds(built.seconds)}.")
+    return EXIT_CODES[built.verdict]
+
+
+def _verdict(artifact) -> str:  # type: ignore[no-untyped-def]  # BuiltArtifact: torch's side
+    reasons = [*artifact.missed]
+    if why := artifact.manifest["quality"].get("why"):
+        reasons.append(why)
+    return f"{artifact.verdict or 'no verdict'}: {'; '.join(reasons) or 'nothing was asked'}"
+
+
+class _Bars:
+    """A line for each step on stderr, with the time it will still take."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<16}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[left]}", markup=False),
+            console=messages(),
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event) -> None:  # type: ignore[no-untyped-def]  # Event
+        if event.step not in self._tasks:
+            self._tasks[event.step] = self._progress.add_task(event.step, total=1.0, left="")
+        left = {"reused": "finished earlier", "done": "done"}.get(event.state, "")
+        if event.eta_s is not None and event.state == "progress":
+            left = f"about {human_seconds(event.eta_s)} left"
+        self._progress.update(self._tasks[event.step], completed=event.fraction, left=left)
+        if event.note:
+            self._progress.console.print(f"{event.step}: {event.note}")

@@ -1,0 +1,18 @@
+"""`edgekit schema`: prints the JSON Schema of recipes, from which editors complete and check."""
+
+from __future__ import annotations
+
+import argparse
+
+from edgekit.cli.output import print_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(settings: argparse.Namespace) -> int:
+    from edgekit.recipe import schema  # pydantic
+
+    print_json(schema())
+    return 0

@@ -1,0 +1,241 @@
+"""Describes and imports a Hugging Face folder without running anything that it brings along.
+
+A checkpoint is somebody else's file. Pickle weights and custom modelling code run programs, and
+private config keys have been used to get around `trust_remote_code=False`; so: safetensors only,
+known model types only, private keys stripped, and nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import CheckpointError
+from edgekit.nearest import did_you_mean
+
+CLASSIFIERS = frozenset(
+    {
+        "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra",
+        "modernbert", "mpnet", "roberta", "xlm-roberta",
+    }
+)  # fmt: skip
+CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+LICENCE_NAMES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What can be known of a checkpoint from its config and the headers of its weights."""
+
+    model_type: str
+    layers: int
+    hidden: int
+    vocabulary: int
+    parameters: int
+    embedding_parameters: int
+    """Parameters of the tables that are looked up, not multiplied with."""
+    max_tokens: int
+    labels: tuple[str, ...] | None
+    """None for an encoder that has no classification head yet."""
+    weights_bytes: int
+
+    @property
+    def fp32_bytes(self) -> int:
+        return 4 * self.parameters
+
+
+def describe(folder: Path) -> Description:
+    """Reads config.json and weight headers; raises CheckpointError for what cannot be used."""
+    config = read_config(folder)
+    shapes, weights_bytes = _read_shapes(folder)
+    if not (folder / "tokenizer.json").is_file():
+        raise CheckpointError(
+            f"{folder}: tokenizer.json is missing; save the folder's fast tokenizer into it with "
+            "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        )
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    return Description(
+        model_type=config["model_type"],
+        layers=_number(folder, config, "num_hidden_layers", "n_layers"),
+        hidden=_number(folder, config, "hidden_size", "dim"),
+        vocabulary=_number(folder, config, "vocab_size"),
+        parameters=parameters,
+        embedding_parameters=sum(
+            math.prod(shape) for name, shape in shapes.items() if "embeddings." in name
+        ),
+        max_tokens=_max_tokens(folder, config),
+        labels=_labels(folder, config),
+        weights_bytes=weights_bytes,
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json, refused where it asks for code or an unknown architecture; no private keys."""
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{folder} is no folder; `model` names a Hugging Face folder with config.json, "
+            "*.safetensors and tokenizer.json."
+        )
+    config = _read_json(folder / "config.json")
+    if "auto_map" in config:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: 'auto_map' asks for code that the checkpoint brings along, "
+            "and edgekit never runs such code; use a checkpoint of an architecture that "
+            "transformers knows itself."
+        )
+    model_type = config.get("model_type")
+    if model_type not in CLASSIFIERS:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
+            f"can compress.{did_you_mean(str(model_type), sorted(CLASSIFIERS))}"
+        )
+    return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def import_checkpoint(
+    source: Path, out: Path, *, adapter: Path | None = None, layers: int | None = None
+) -> dict[str, Any]:
+    """Copies what is safe of a checkpoint into `out`; returns what it is.
+
+    An adapter is merged; `layers` keeps the first few layers only, for a run that only tries.
+    """
+    description = describe(source)
+    _write_json(out / "config.json", read_config(source))
+    for name in CARRIED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+    for path in licence_files(source):
+        shutil.copyfile(path, out / path.name)
+    for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
+        shutil.copyfile(path, out / path.name)
+    if adapter is not None:
+        from edgekit.compress import adapters  # torch
+
+        adapters.merge_folder(out, adapter)
+    if layers is not None:
+        from edgekit.compress import models  # torch
+
+        models.cut_folder(out, layers)
+    return {"model_type": description.model_type, "parameters": description.parameters}
+
+
+def licence_files(folder: Path) -> list[Path]:
+    return sorted(path for pattern in LICENCE_NAMES for path in folder.glob(pattern))
+
+
+def licence_name(folder: Path) -> str:
+    """The licence that the model card's header names, else "unknown"."""
+    card = folder / "README.md"
+    if card.is_file():
+        for line in card.read_text(encoding="utf-8", errors="replace").splitlines()[:60]:
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip().strip("'\"") or "unknown"
+    return "unknown"
+
+
+def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:
+    """Shapes of all tensors, and the bytes of their files; every file is checked to be whole."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    total = 0
+    for path in _weight_files(folder):
+        header, header_bytes = _read_header(path)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        size = path.stat().st_size
+        if size != 8 + header_bytes + end:
+            raise CheckpointError(
+                f"{path}: {size:,} bytes where its header says {8 + header_bytes + end:,}; the "
+                "file is cut or damaged, copy it again."
+            )
+        shapes.update({name: tuple(entry["shape"]) for name, entry in header.items()})
+        total += size
+    return shapes, total
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(_read_json(index).get("weight_map", {}).values()))
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise CheckpointError(
+                f"{folder}: {len(missing)} of {len(names)} weight files are missing "
+                f"(first: {missing[0]}); copy the whole folder again."
+            )
+        return [folder / name for name in names]
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
+    if pickles:
+        raise CheckpointError(
+            f"{folder}: its weights are only in {pickles[0]}, a format that can run programs; "
+            "save them as safetensors where you trust them: model.save_pretrained(folder)."
+        )
+    raise CheckpointError(f"{folder}: there is no model.safetensors; copy the whole folder again.")
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The JSON header of a safetensors file, and its length in bytes."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= min(100_000_000, path.stat().st_size - 8):
+            raise CheckpointError(f"{path}: this is no safetensors file; copy it again.")
+        try:
+            header = json.loads(stream.read(length))
+            header.pop("__metadata__", None)
+            for entry in header.values():
+                math.prod(entry["shape"]), entry["data_offsets"][1]
+        except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+            raise CheckpointError(f"{path}: its header is damaged; copy it again.") from error
+    return header, length
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; the folder must be a whole Hugging Face folder.")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: this is not JSON ({error}); copy the file again."
+        ) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: this must be a JSON object; copy the file again.")
+    return value
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
+    for name in names:
+        if isinstance(config.get(name), int):
+            return int(config[name])
+    raise CheckpointError(f"{folder / 'config.json'}: '{names[0]}' is missing; copy it again.")
+
+
+def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
+    positions = _number(folder, config, "max_position_embeddings")
+    # RoBERTa numbers positions from padding_idx + 1: two rows of its table are never used.
+    unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
+    limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)
+    return int(min(positions - unused, limit))
+
+
+def _labels(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...] | None:
+    architectures = config.get("architectures") or [""]
+    if not architectures[0].endswith("ForSequenceClassification"):
+        return None
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    try:
+        return tuple(str(names[str(index)]) for index in range(len(names)))
+    except KeyError as error:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: 'id2label' does not number its labels from 0; mend it."
+        ) from error

@@ -1,0 +1,85 @@
+"""The heavy half of `finetune`: binds its settings to a model and to training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgekit.compress import adapters, models, predict
+from edgekit.compress.batches import examples
+from edgekit.compress.training import Schedule, Trained, Training, class_weights
+from edgekit.job import Job
+from edgekit.runtime.text import TextEncoder
+from edgekit.store import PROGRESS
+from edgekit.tasks import classification
+
+if TYPE_CHECKING:  # finetune.py imports this module when it runs
+    from edgekit.compress.finetune import FinetuneSettings
+
+
+def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -> Trained:
+    """Trains the checkpoint of `job` and writes the best weights into `job.out`."""
+    dataset = job.dataset
+    torch.manual_seed(job.recipe.seed)  # the fresh head
+    model = models.load_classifier(job.checkpoint, labels=dataset.labels)
+    if freeze_embeddings:
+        model.get_input_embeddings().weight.requires_grad_(False)
+    tuned = adapters.add_lora(model, settings.lora) if settings.lora else model
+    tuned.to(job.device)
+    encoder = TextEncoder(
+        job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
+    )
+    numbers = dataset.numbers(dataset.train)
+    validation = examples(encoder, [row.text for row in dataset.validation])
+    truth = np.array(dataset.numbers(dataset.validation))
+
+    def score() -> float:
+        logits = predict.classify(tuned, validation, rows=len(truth))
+        return classification.scores(logits, truth, dataset.labels).macro_f1
+
+    trained = Training(
+        tuned,
+        examples(encoder, [row.text for row in dataset.train], numbers),
+        schedule=_schedule(settings),
+        loss=_loss(settings, numbers, labels=len(dataset.labels), device=job.device),
+        score=score,
+        seed=job.recipe.seed,
+        autocast=_autocast(job.device),
+        folder=job.out / PROGRESS,
+    ).run(job.on_progress)
+    merged = adapters.merge(tuned) if settings.lora else tuned
+    models.save(merged.to("cpu"), job.out, source=job.checkpoint)
+    return trained
+
+
+def _schedule(settings: FinetuneSettings) -> Schedule:
+    minutes = settings.max_minutes
+    return Schedule(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        learning_rate=settings.learning_rate,
+        head_learning_rate=settings.head_learning_rate or 10 * settings.learning_rate,
+        warmup=settings.warmup,
+        weight_decay=settings.weight_decay,
+        patience=settings.patience,
+        max_seconds=None if minutes is None else minutes * 60,
+    )
+
+
+def _loss(
+    settings: FinetuneSettings, numbers: list[int], *, labels: int, device: str
+) -> nn.CrossEntropyLoss:
+    counts = np.bincount(numbers, minlength=labels)
+    weights = torch.tensor(class_weights(counts, settings.balance), dtype=torch.float32)
+    return nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing).to(device)
+
+
+def _autocast(device: str) -> torch.dtype | None:
+    """Half precision on a GPU: bf16 where it has it, else fp16 with scaled gradients."""
+    if device != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

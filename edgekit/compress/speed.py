@@ -1,0 +1,84 @@
+"""Measures how fast this machine trains and runs one layer of a model. Decides nothing."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from edgekit import machine
+from edgekit.cost import Rates
+from edgekit.digest import sha256_file
+
+ROUNDS = 5
+
+
+def measure(config: Path, *, layers: int, batch: int, length: int) -> Rates:
+    """Times a model of one and of three layers; what a layer costs is half of the difference."""
+    before = machine.rss_bytes()
+    one = _time_model(config, layers=1, batch=batch, length=length)
+    three = _time_model(config, layers=3, batch=batch, length=length)
+
+    def all_layers(name: str) -> float:
+        layer = max(1e-9, (three[name] - one[name]) / 2)
+        return max(0.0, one[name] - layer) + layers * layer
+
+    return Rates(
+        train_seconds_per_token=all_layers("train") / (batch * length),
+        forward_seconds_per_token=all_layers("forward") / (batch * length),
+        single_seconds_per_token=all_layers("single") / length,
+        write_seconds_per_byte=_time_writing(),
+        load_seconds=8.0,
+        torch_bytes=before,
+    )
+
+
+def _time_model(config: Path, *, layers: int, batch: int, length: int) -> dict[str, float]:
+    """Median seconds of a forward pass over a batch and over one row, and of an update."""
+    small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
+    small.num_hidden_layers = layers
+    small.vocab_size = max(1000, (small.pad_token_id or 0) + 1)
+    model = AutoModelForSequenceClassification.from_config(small)
+    model.get_input_embeddings().weight.requires_grad_(False)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+    ids = torch.randint(2, 1000, (batch, length))
+
+    def forward(rows: int) -> None:
+        with torch.inference_mode():
+            model(input_ids=ids[:rows])
+
+    def train() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        model(input_ids=ids).logits.logsumexp(-1).mean().backward()
+        optimizer.step()
+
+    model.eval()
+    times = {"forward": _median(lambda: forward(batch)), "single": _median(lambda: forward(1))}
+    model.train()
+    return {**times, "train": _median(train)}
+
+
+def _median(work: Callable[[], None]) -> float:
+    times = []
+    for _ in range(ROUNDS + 1):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
+def _time_writing() -> float:
+    """Seconds a byte to write, sync and hash a file."""
+    size = 32 * machine.MIB
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bytes"
+        began = time.perf_counter()
+        path.write_bytes(b"\x5a" * size)
+        machine.sync_file(path)
+        sha256_file(path)
+        return (time.perf_counter() - began) / size

@@ -1,0 +1,288 @@
+"""Trains a sequence classifier on labelled token windows; knows nothing of recipes or folders.
+
+The same seed, data and machine give the same weights, also when the training was cut at any point:
+every random choice is drawn from (seed, iteration), so the saved state is the weights, the
+optimizer's moments and a few numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from edgekit.compress.batches import Example, bucketed, collate
+from edgekit.errors import StepError
+from edgekit.progress import load_progress, save_progress
+
+SAVE_EVERY_SECONDS = 120.0
+# Parts of a model that are new when a classifier is made of an encoder.
+HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast: the settings of the optimiser."""
+
+    epochs: int
+    batch_size: int
+    accumulate: int
+    learning_rate: float
+    head_learning_rate: float
+    warmup: float
+    weight_decay: float
+    patience: int
+    max_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a training went; the model holds the best weights when this is returned."""
+
+    iterations: int
+    epochs: float
+    best_score: float
+    best_epoch: int
+    stopped: str
+    batch_size: int
+    """Rows per micro-batch at the end: halved as often as the GPU's memory asked for it."""
+
+
+@dataclass(slots=True)
+class _State:
+    """What changes while training; all of it is saved."""
+
+    iteration: int = 0
+    best_score: float = -1.0
+    best_epoch: int = -1
+    waited: int = 0
+    spent_seconds: float = 0.0
+    divide: int = 1
+    stopped: str = ""
+
+
+class Training:
+    """One run of cross-entropy training with early stopping on `score` (higher is better)."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        examples: Sequence[Example],
+        *,
+        schedule: Schedule,
+        loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        score: Callable[[], float],
+        seed: int,
+        autocast: torch.dtype | None,
+        folder: Path,
+    ) -> None:
+        self.model, self.examples, self.schedule = model, examples, schedule
+        self.loss, self.score, self.seed = loss, score, seed
+        self.autocast, self.folder = autocast, folder
+        self.device = next(model.parameters()).device
+        self.state = _State()
+        self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.best: Weights = {}
+        self.pad = int(model.config.pad_token_id or 0)
+        self.shuffled: tuple[int, list[list[int]]] = (-1, [])
+        rows = schedule.batch_size * schedule.accumulate
+        self.per_epoch = math.ceil(len(examples) / rows)
+        self.total = self.per_epoch * schedule.epochs
+        self.optimizer = torch.optim.AdamW(self._groups())
+        # fp16 gradients underflow without a scale; bf16 and fp32 have range enough.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=autocast is torch.float16)
+
+    def run(self, on_progress: Callable[[float], None]) -> Trained:
+        """Trains until done, early stopping or the time limit; raises StepError on NaN."""
+        self._restore()
+        began, saved = time.monotonic() - self.state.spent_seconds, time.monotonic()
+        while self.state.iteration < self.total and not self.state.stopped:
+            self._iterate()
+            self.state.iteration += 1
+            self.state.spent_seconds = time.monotonic() - began
+            if self.state.iteration % self.per_epoch == 0:
+                self._judge()
+            self._stop_in_time()
+            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                self._save()
+                saved = time.monotonic()
+            on_progress(self._fraction())
+        if self.best:
+            self.model.load_state_dict(self.best, strict=False)
+        return Trained(
+            iterations=self.state.iteration,
+            epochs=round(self.state.iteration / self.per_epoch, 3),
+            best_score=self.state.best_score,
+            best_epoch=self.state.best_epoch,
+            stopped=self.state.stopped or "finished",
+            batch_size=max(1, self.schedule.batch_size // self.state.divide),
+        )
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Weights with and without decay, body and head apart."""
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.trainable.items():
+            decays = parameter.ndim >= 2
+            fresh = not HEADS.isdisjoint(name.split("."))
+            groups.setdefault((decays, fresh), []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "weight_decay": self.schedule.weight_decay if decays else 0.0,
+                "lr": 0.0,
+                "peak": self.schedule.head_learning_rate if fresh else self.schedule.learning_rate,
+            }
+            for (decays, fresh), parameters in groups.items()
+        ]
+
+    def _rate(self) -> float:
+        """Linear warm-up, then linear decay to zero; a share of the peak rate."""
+        warm = max(1, round(self.total * self.schedule.warmup))
+        done = self.state.iteration + 1
+        return min(done / warm, max(0.0, (self.total - done + 1) / max(1, self.total - warm)))
+
+    def _iterate(self) -> None:
+        """One optimiser update over `batch_size × accumulate` rows."""
+        epoch, within = divmod(self.state.iteration, self.per_epoch)
+        rows = self._batches(epoch)[within]
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self._rate()
+        self.model.train()
+        while True:
+            try:
+                loss = self._backward(rows)
+                break
+            except torch.cuda.OutOfMemoryError:
+                if self.schedule.batch_size // self.state.divide <= 1:
+                    raise StepError(
+                        "the GPU's memory does not hold one row of this batch; set max_tokens "
+                        "lower or use --device cpu."
+                    ) from None
+                self.state.divide *= 2
+                torch.cuda.empty_cache()
+        if not math.isfinite(loss):
+            raise StepError(
+                f"the loss became {loss} in epoch {epoch + 1}, batch {within + 1} of "
+                f"{self.per_epoch}; lower learning_rate or look at that batch's rows "
+                f"(first text: row {rows[0]} of the training data)."
+            )
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(list(self.trainable.values()), 1.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        if epoch != self.shuffled[0]:
+            rows = self.schedule.batch_size * self.schedule.accumulate
+            self.shuffled = (epoch, bucketed(self.examples, size=rows, seed=(self.seed, epoch)))
+        return self.shuffled[1]
+
+    def _backward(self, rows: Sequence[int]) -> float:
+        """Accumulates gradients of the mean loss over `rows`, micro-batch by micro-batch."""
+        # Dropout must not depend on what ran before a resume.
+        torch.manual_seed(self.seed * 1_000_003 + self.state.iteration)
+        self.optimizer.zero_grad(set_to_none=True)
+        size = max(1, self.schedule.batch_size // self.state.divide)
+        total = 0.0
+        for start in range(0, len(rows), size):
+            part = [self.examples[row] for row in rows[start : start + size]]
+            batch, labels = collate(part, pad=self.pad, device=self.device)
+            with torch.autocast(
+                self.device.type, dtype=self.autocast, enabled=self.autocast is not None
+            ):
+                logits = self.model(**batch).logits
+            share = len(part) / len(rows)
+            loss = self.loss(logits.float(), labels) * share
+            self.scaler.scale(loss).backward()
+            total += float(loss.detach())
+        return total
+
+    def _judge(self) -> None:
+        """Scores the epoch that just ended and keeps the weights if they are the best so far."""
+        self.model.eval()
+        score = self.score()
+        epoch = self.state.iteration // self.per_epoch
+        if score > self.state.best_score:
+            self.state.best_score, self.state.best_epoch, self.state.waited = score, epoch, 0
+            self.best = {n: p.detach().cpu().clone() for n, p in self.trainable.items()}
+        else:
+            self.state.waited += 1
+            if self.state.waited >= self.schedule.patience:
+                self.state.stopped = f"no better for {self.state.waited} epochs"
+
+    def _stop_in_time(self) -> None:
+        limit = self.schedule.max_seconds
+        if limit is not None and self.state.spent_seconds > limit and not self.state.stopped:
+            if self.state.iteration % self.per_epoch:
+                self._judge()
+            self.state.stopped = f"time limit of {limit / 60:g} minutes"
+
+    def _fraction(self) -> float:
+        done = self.state.iteration / self.total
+        if self.schedule.max_seconds is None:
+            return done
+        return max(done, min(1.0, self.state.spent_seconds / self.schedule.max_seconds))
+
+    def _save(self) -> None:
+        """Saves everything that the rest of the training depends on."""
+
+        def write(folder: Path) -> None:
+            save_file(_numbered(self._moments()), folder / "moments.safetensors")
+            save_file(_contiguous(dict(self.trainable)), folder / "weights.safetensors")
+            if self.best:
+                save_file(_contiguous(self.best), folder / "best.safetensors")
+
+        state = {**asdict(self.state), "scale": self.scaler.get_scale()}
+        save_progress(self.folder, write, state=state)
+
+    def _moments(self) -> dict[int, dict[str, torch.Tensor]]:
+        return self.optimizer.state_dict()["state"]
+
+    def _restore(self) -> None:
+        found = load_progress(self.folder)
+        if found is None:
+            return
+        folder, state = found.folder, dict(found.state)
+        scale = state.pop("scale")
+        self.state = _State(**state)
+        weights = load_file(folder / "weights.safetensors")
+        self.model.load_state_dict(weights, strict=False)
+        if (folder / "best.safetensors").is_file():
+            self.best = load_file(folder / "best.safetensors")
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in load_file(folder / "moments.safetensors").items():
+            number, key = name.split(".", 1)
+            moments.setdefault(int(number), {})[key] = tensor
+        settings = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**settings, "state": moments})
+        if self.scaler.is_enabled():
+            self.scaler.update(scale)
+
+
+def _numbered(moments: dict[int, dict[str, torch.Tensor]]) -> Weights:
+    return {
+        f"{number}.{key}": tensor.detach().cpu().contiguous().clone()
+        for number, entry in moments.items()
+        for key, tensor in entry.items()
+    }
+
+
+def _contiguous(weights: dict[str, Any]) -> Weights:
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+
+
+def class_weights(counts: np.ndarray, how: str) -> np.ndarray:
+    """Weights of the labels, mean 1 over the rows: 'none', 'sqrt' or 'inverse' of their counts."""
+    power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[how]
+    weights = np.where(counts > 0, np.maximum(counts, 1).astype(float) ** -power, 0.0)
+    return weights * counts.sum() / (weights * counts).sum()

@@ -1,0 +1,73 @@
+"""What work costs: the shape of an estimate, and how fast this machine is. Knows no step."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edgekit import machine, paths
+from edgekit.digest import sha256_json
+
+# Measured again after this long, or when the machine or the engine is another.
+RATES_LAST_SECONDS = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An estimate: wall seconds, the most memory at one time, and what stays on the disk."""
+
+    seconds: float
+    peak_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast this machine works on a model of one shape, measured on one layer of it."""
+
+    train_seconds_per_token: float
+    """Forward and backward through all layers, weights updated."""
+    forward_seconds_per_token: float
+    """Forward through all layers, many texts at once."""
+    single_seconds_per_token: float
+    """Forward through all layers, one text at a time."""
+    write_seconds_per_byte: float
+    """Write, sync and hash."""
+    load_seconds: float
+    """Start a process with torch and transformers."""
+    torch_bytes: int
+    """Memory of such a process before it holds a model."""
+
+
+def rates(*, config: Path, layers: int, batch: int, length: int) -> Rates:
+    """Rates for batches of (batch, length) tokens, from the cache or measured in a few seconds.
+
+    `config` is the checkpoint's config.json, whose layer is measured.
+    """
+    length = max(8, 1 << (length - 1).bit_length())  # few sizes are measured, the next power of 2
+    key = sha256_json(
+        [config.read_text(encoding="utf-8"), batch, length, machine.cpu_name(), machine.cores()]
+    )
+    known = _read(paths.rates_file())
+    entry = known.get(key)
+    if entry and time.time() - entry["measured"] < RATES_LAST_SECONDS:
+        return Rates(**entry["rates"])
+    # torch is heavy, and a plan whose rates are known can do without it.
+    from edgekit.compress import speed
+
+    measured = speed.measure(config, layers=layers, batch=batch, length=length)
+    known[key] = {"measured": time.time(), "rates": asdict(measured)}
+    paths.rates_file().parent.mkdir(parents=True, exist_ok=True)
+    machine.write_safely(paths.rates_file(), json.dumps(known, indent=1).encode())
+    return measured
+
+
+def _read(path: Path) -> dict[str, dict]:
+    """The rates measured so far; a damaged file only means to measure again."""
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

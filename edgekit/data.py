@@ -1,0 +1,119 @@
+"""Reads the rows of a recipe and checks that they can train and judge. Knows no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgekit.digest import sha256_file, sha256_json
+from edgekit.errors import DataError
+from edgekit.nearest import did_you_mean
+from edgekit.recipe import BoundRecipe
+from edgekit.tasks.rows import Row, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The labelled rows of a recipe, and the digests of the files that they came from."""
+
+    labels: tuple[str, ...]
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    test: tuple[Row, ...]
+    digests: Mapping[str, str]
+
+    def numbers(self, rows: Sequence[Row]) -> list[int]:
+        """The label of each row as its index in `labels`."""
+        index = {label: number for number, label in enumerate(self.labels)}
+        return [index[str(row.label)] for row in rows]
+
+
+def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
+    """Reads all labelled rows. `labels` are the checkpoint's, None where it has no head yet.
+
+    Raises DataError for missing files or columns, labels that the checkpoint does not know, and
+    test texts that also train or choose.
+    """
+    sets = {
+        name: _read_set(bound, name, getattr(bound.recipe.data, name))
+        for name in ("train", "validation", "test")
+    }
+    known = labels or tuple(sorted({str(row.label) for row in sets["train"]}))
+    for name, rows in sets.items():
+        _check_labels(bound.place("data", name), name, rows, known)
+    _check_apart(bound.place("data", "test"), sets)
+    return Dataset(
+        labels=known,
+        train=sets["train"],
+        validation=sets["validation"],
+        test=sets["test"],
+        digests={
+            name: sha256_json([sha256_file(bound.resolve(path)) for path in files])
+            for name in sets
+            if (files := getattr(bound.recipe.data, name))
+        },
+    )
+
+
+def few(dataset: Dataset, *, rows: int) -> Dataset:
+    """A small part of each set with every label and language in turn, for a run that only tries."""
+    return replace(
+        dataset,
+        train=_spread(dataset.train, rows),
+        validation=_spread(dataset.validation, rows),
+        test=_spread(dataset.test, rows),
+        digests={**dataset.digests, "rows": str(rows)},
+    )
+
+
+def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for file in files or ():
+        path = bound.resolve(file)
+        if not path.is_file():
+            beside = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
+            raise DataError(
+                f"{bound.place('data', name)}: data.{name} names {file}, which does not exist."
+                f"{did_you_mean(path.name, beside) if beside else ' Paths are relative to it.'}"
+            )
+        rows += read_rows(path, slices=tuple(bound.recipe.data.slices))
+    only = bound.recipe.languages[0] if len(bound.recipe.languages) == 1 else None
+    return tuple(row if row.language else replace(row, language=only) for row in rows)
+
+
+def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:
+    strange = Counter(str(row.label) for row in rows if row.label not in known)
+    if strange:
+        label, count = strange.most_common(1)[0]
+        raise DataError(
+            f"{place}: {count} rows of data.{name} carry the label '{label}', which the model does "
+            f"not know.{did_you_mean(label, known)}"
+        )
+
+
+def _check_apart(place: str, sets: Mapping[str, Sequence[Row]]) -> None:
+    """A text that was seen in training proves nothing in a test."""
+    for name in ("train", "validation"):
+        seen = {_folded(row.text) for row in sets[name]}
+        shared = [row.text for row in sets["test"] if _folded(row.text) in seen]
+        if shared:
+            example = shared[0] if len(shared[0]) <= 60 else shared[0][:60] + "…"
+            raise DataError(
+                f"{place}: {len(shared)} texts of data.test are also in data.{name} (such as "
+                f"'{example}'); remove them from one of the two, or the proof is worth nothing."
+            )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _spread(rows: Sequence[Row], count: int) -> tuple[Row, ...]:
+    """Takes rows from every (language, label) in turn, in a fixed order."""
+    piles: dict[tuple[str | None, str | None], list[Row]] = {}
+    for row in rows:
+        piles.setdefault((row.language, row.label), []).append(row)
+    depth = max((len(pile) for pile in piles.values()), default=0)
+    order = [pile[level] for level in range(depth) for pile in piles.values() if level < len(pile)]
+    return tuple(order[:count])

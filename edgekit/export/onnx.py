@@ -1,0 +1,195 @@
+"""The `onnx` output: exports a checkpoint, proves the export, quantizes it. Light until it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from edgekit.cost import Cost
+from edgekit.errors import ExportError
+from edgekit.job import OnProgress, OutputJob, Planned
+from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.text import TextEncoder
+from edgekit.settings import Settings
+from edgekit.tasks.classification import softmax
+from edgekit.tasks.rows import Row
+
+VERSION = 1
+# int8 has two schemes that answer alike on every CPU; which loses less depends on the model.
+CANDIDATES = {"none": (), "int8": ("s8", "u8"), "int4": ("int4",)}
+MOST_LOGIT_ERROR = 1e-3
+PARITY_ROWS_PER_LANGUAGE = 8
+SELECTION_ROWS = 1500
+
+
+class OnnxSettings(Settings):
+    """One ONNX file that onnxruntime answers from on any CPU."""
+
+    quantize: Literal["none", "int8", "int4"] = "int8"
+    """Bits of the weights: int8 is the fastest, int4 smaller and slower, none is fp32."""
+
+
+SETTINGS = OnnxSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The model file of an artifact, and how it came about."""
+
+    model: Path
+    quantization: str
+    record: dict[str, Any]
+    """What was proven and tried; the same on every run."""
+
+
+def cost(settings: OnnxSettings, planned: Planned) -> Cost:
+    """Tracing and writing fp32, quantizing each candidate, and answering validation rows."""
+    rates, fp32 = planned.rates, planned.description.fp32_bytes
+    candidates = len(CANDIDATES[settings.quantize])
+    rows = min(SELECTION_ROWS, max(1, len(planned.dataset.validation)))
+    tokens = planned.tokens.validation * rows / max(1, len(planned.dataset.validation))
+    return Cost(
+        seconds=rates.load_seconds
+        + 4 * fp32 * rates.write_seconds_per_byte
+        + candidates * 3 * fp32 * rates.write_seconds_per_byte
+        + (1 + candidates) * tokens * rates.single_seconds_per_token,
+        peak_bytes=rates.torch_bytes + 3 * fp32,
+        disk_bytes=fp32 + candidates * fp32 // 3,
+    )
+
+
+def run(settings: OnnxSettings, job: OutputJob) -> Exported:
+    """Exports and quantizes through the step store; raises ExportError where the export differs."""
+    inputs = {
+        "checkpoint": job.checkpoint_digest,
+        "rows": job.rows_digest,
+        "prefix": job.prefix,
+        "max_tokens": job.max_tokens,
+        "version": VERSION,
+        "packages": job.packages,
+    }
+    exported = job.run("onnx-export", inputs, partial(_export, job))
+    fp32 = exported.folder / "model.onnx"
+    if settings.quantize == "none":
+        return Exported(fp32, "none", dict(exported.record))
+    chosen = job.run(
+        "onnx-quantize",
+        {**inputs, "fp32": exported.digest, "quantize": settings.quantize},
+        partial(_choose, settings, job, fp32),
+    )
+    record = {**exported.record, **chosen.record["after"]}
+    return Exported(chosen.folder / "model.onnx", settings.quantize, record)
+
+
+def export(checkpoint: Path, folder: Path) -> Path:
+    """Writes `folder`/model.onnx, fp32, from a classifier's checkpoint."""
+    # optimum, torch and transformers come only when something is exported.
+    from edgekit.export import tracing
+
+    return tracing.export_classifier(checkpoint, folder)
+
+
+def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
+    path = export(job.checkpoint, out)
+    on_progress(0.6)
+    return {"parity": _prove(job, path)}
+
+
+def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
+    """Compares logits on real rows of every language; raises ExportError beyond 1e-3."""
+    # The checkpoint answers through torch.
+    from edgekit.compress import predict
+
+    rows = spread(job.rows, PARITY_ROWS_PER_LANGUAGE)
+    texts = [row.text for row in rows]
+    wanted = predict.logits(job.checkpoint, texts, prefix=job.prefix, max_tokens=job.max_tokens)
+    found = _answers(job, path, texts)
+    errors = np.abs(found - wanted).max(axis=1)
+    worst = int(errors.argmax())
+    if not errors[worst] <= MOST_LOGIT_ERROR:
+        raise ExportError(
+            f"onnx: the exported model's logits differ from the checkpoint's by {errors[worst]:.2g} "
+            f"(at most {MOST_LOGIT_ERROR:g} is allowed) on the text '{texts[worst][:60]}'; this "
+            "architecture cannot be exported exactly with the installed versions."
+        )
+    return {"rows": len(rows), "languages": len({row.language for row in rows})}
+
+
+def _choose(
+    settings: OnnxSettings, job: OutputJob, fp32: Path, out: Path, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Quantizes every candidate and keeps the one whose answers stay nearest to fp32's."""
+    texts = [row.text for row in spread(job.rows, SELECTION_ROWS, total=True)]
+    wanted = softmax(_answers(job, fp32, texts))
+    schemes = CANDIDATES[settings.quantize]
+    tried, peaks = [], []
+    for number, scheme in enumerate(schemes):
+        path = out / f"{scheme}.onnx"
+        done = _quantize_apart(fp32, path, scheme)
+        found = softmax(_answers(job, path, texts))
+        tried.append(
+            {
+                "scheme": scheme,
+                "kl": round(divergence(wanted, found), 8),
+                "agreement": round(float((wanted.argmax(1) == found.argmax(1)).mean()), 6),
+                "size_bytes": done["size_bytes"],
+            }
+        )
+        peaks.append(done["peak_bytes"])
+        on_progress((number + 1) / len(schemes))
+    # A tie goes to the first candidate, s8: the faster one on CPUs without VNNI.
+    best = min(tried, key=lambda one: one["kl"])
+    (out / f"{best['scheme']}.onnx").rename(out / "model.onnx")
+    for scheme in schemes:
+        (out / f"{scheme}.onnx").unlink(missing_ok=True)
+    return {
+        "after": {"scheme": best["scheme"], "rows": len(texts), "tried": tried},
+        "peak_bytes": max(peaks),
+    }
+
+
+def _quantize_apart(source: Path, out: Path, scheme: str) -> dict[str, Any]:
+    """Quantizes in a child process, whose memory is given back and whose peak is its own."""
+    command = [sys.executable, "-m", "edgekit.export.quantize", str(source), str(out), scheme]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stdout.strip().splitlines()
+    result = json.loads(lines[-1]) if lines else {}
+    if done.returncode != 0:
+        reason = result.get("error") or (done.stderr.strip().splitlines() or ["it was ended"])[-1]
+        raise ExportError(
+            f"onnx: quantizing to {scheme} failed ({reason}); try quantize: none, or give it more "
+            "memory."
+        )
+    return result
+
+
+def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
+    """Logits of shape (texts, labels) through the very runtime that will answer for users."""
+    encoder = TextEncoder(
+        job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens
+    )
+    with OnnxClassifier(path.read_bytes, encoder) as model:
+        return np.stack([logits for logits, _ in model.map(texts)])
+
+
+def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Mean Kullback-Leibler divergence KL(wanted ‖ found) over rows of probabilities, in nats."""
+    floor = 1e-12
+    return float((wanted * np.log((wanted + floor) / (found + floor))).sum(axis=1).mean())
+
+
+def spread(rows: Sequence[Row], count: int, *, total: bool = False) -> list[Row]:
+    """The first `count` rows of each language; with `total`, so many in all, languages in turn."""
+    by_language: dict[str | None, list[Row]] = {}
+    for row in rows:
+        by_language.setdefault(row.language, []).append(row)
+    share = -(-count // max(1, len(by_language))) if total else count
+    return [row for part in by_language.values() for row in part[:share]]

@@ -1,0 +1,284 @@
+"""Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
+
+Activations are quantized while running (one scale a tensor), weights here, with numpy alone, one
+scale for each output column; tables that are looked up get one scale for each row. Nothing of the
+machine that quantizes enters the file: the schemes answer alike on every CPU.
+
+    s8    8-bit signed weights in 7 bits: the u8×s8 product of AVX2 adds two neighbours in 16 bits,
+          and 255·64·2 still fits; full-range weights would saturate there
+    u8    8-bit unsigned weights around 128, for which AVX2 has an exact, slower product
+    int4  4-bit weights in blocks of 32 along the input (MatMulNBits), tables in 8 bits
+
+The operators: onnx.ai/onnx/operators (DynamicQuantizeLinear, MatMulInteger) and onnxruntime's
+contributed MatMulNBits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from edgekit import machine
+from edgekit.errors import EdgekitError, ExportError
+
+SCHEMES = ("s8", "u8", "int4")
+# Smaller matrices and tables stay as they are: there is nothing to gain.
+LEAST_WEIGHTS = 4096
+BLOCK = 32
+# Clipping the largest weight a little costs less than the coarser grid that it forces on others.
+CLIPS = (1.0, 0.97, 0.94, 0.9, 0.86, 0.82)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What was done to a file."""
+
+    scheme: str
+    matrices: int
+    tables: int
+    kept_fp32: int
+    """Matrices and tables that are too small or of another kind."""
+    size_bytes: int
+    peak_bytes: int
+
+
+def quantize(source: Path, out: Path, *, scheme: str) -> Quantized:
+    """Reads an fp32 ONNX file and writes a quantized one; both without external data.
+
+    Raises ExportError where the file holds nothing that can be quantized.
+    """
+    model = onnx.load(source)
+    graph = _Graph(model)
+    counts = Counter[str]()
+    nodes: list[NodeProto] = []
+    for node in model.graph.node:
+        replaced = _replace(graph, node, scheme, counts)
+        nodes += replaced if replaced is not None else [node]
+    if not counts["matrices"]:
+        raise ExportError(
+            f"{source}: no matrix of this model could be quantized; use none instead."
+        )
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    graph.drop_unused()
+    if scheme == "int4":
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.checker.check_model(model)
+    onnx.save(model, out)
+    return Quantized(
+        scheme=scheme,
+        matrices=counts["matrices"],
+        tables=counts["tables"],
+        kept_fp32=counts["kept"],
+        size_bytes=out.stat().st_size,
+        peak_bytes=machine.peak_rss_bytes(),
+    )
+
+
+class _Graph:
+    """Initializers by name, new ones, and the quantized inputs that several matrices share."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.proto = model.graph
+        self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.aliases = {
+            node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
+        }
+        self.quantized_inputs: set[str] = set()
+
+    def matrix(self, name: str) -> np.ndarray | None:
+        """A constant float matrix that is worth quantizing, by the name that a node uses."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        tensor = self.initializers.get(name)
+        if tensor is None or tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
+            return None
+        return numpy_helper.to_array(tensor) if np.prod(tensor.dims) >= LEAST_WEIGHTS else None
+
+    def add(self, name: str, values: np.ndarray) -> str:
+        if name not in self.initializers:
+            self.initializers[name] = numpy_helper.from_array(values, name)
+        return name
+
+    def drop_unused(self) -> None:
+        """Keeps the initializers that a node still reads, and no others."""
+        used = {name for node in self.proto.node for name in node.input}
+        kept = [tensor for name, tensor in self.initializers.items() if name in used]
+        del self.proto.initializer[:]
+        self.proto.initializer.extend(kept)
+
+
+def _replace(
+    graph: _Graph, node: NodeProto, scheme: str, counts: Counter[str]
+) -> list[NodeProto] | None:
+    """The nodes that stand for one node after quantizing, None where it stays as it is."""
+    if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None:
+        counts["tables"] += 1
+        return _lookup(graph, node, table)
+    if node.op_type == "MatMul" and (weights := graph.matrix(node.input[1])) is not None:
+        counts["matrices"] += 1
+        return _product(graph, node, weights, scheme)
+    if node.op_type == "Gemm" and _is_linear(node):
+        weights = graph.matrix(node.input[1])
+        if weights is not None:
+            counts["matrices"] += 1
+            return _linear(graph, node, weights, scheme)
+    counts["kept"] += node.op_type in {"MatMul", "Gemm"} and node.input[1] in graph.initializers
+    return None
+
+
+def _is_linear(node: NodeProto) -> bool:
+    """A Gemm that is x·Wᵀ + b or x·W + b, nothing scaled."""
+    values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    plain = values.get("alpha", 1.0) == 1.0 and values.get("beta", 1.0) == 1.0
+    return plain and not values.get("transA", 0)
+
+
+def _linear(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
+    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+    product = helper.make_node("MatMul", node.input[:2], [f"{node.output[0]}_product"])
+    nodes = _product(graph, product, weights.T if transposed else weights, scheme)
+    if len(node.input) < 3:
+        return [*nodes, helper.make_node("Identity", [product.output[0]], node.output)]
+    return [*nodes, helper.make_node("Add", [product.output[0], node.input[2]], node.output)]
+
+
+def _product(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
+    """x·W for W of shape (inputs, outputs)."""
+    if scheme == "int4":
+        return _blockwise_product(graph, node, weights)
+    return _integer_product(graph, node, weights, unsigned=scheme == "u8")
+
+
+def _integer_product(
+    graph: _Graph, node: NodeProto, weights: np.ndarray, *, unsigned: bool
+) -> list[NodeProto]:
+    data, name, out = node.input[0], node.input[1], node.output[0]
+    limit = 127 if unsigned else 64
+    integers, scales = quantize_rows(weights.T, limit=limit)
+    if unsigned:
+        columns = (integers.T.astype(np.int16) + 128).astype(np.uint8)
+        zero = np.full(len(scales), 128, np.uint8)
+    else:
+        columns, zero = np.ascontiguousarray(integers.T), np.zeros(len(scales), np.int8)
+    quantized, scale, offset = f"{data}_u8", f"{data}_scale", f"{data}_zero"
+    nodes = []
+    if data not in graph.quantized_inputs:
+        graph.quantized_inputs.add(data)
+        nodes.append(helper.make_node("DynamicQuantizeLinear", [data], [quantized, scale, offset]))
+    factors = graph.add(f"{name}_scale", scales)
+    inputs = [quantized, graph.add(f"{name}_q8", columns), offset, graph.add(f"{name}_zero", zero)]
+    return [
+        *nodes,
+        helper.make_node("MatMulInteger", inputs, [f"{out}_int32"]),
+        helper.make_node("Cast", [f"{out}_int32"], [f"{out}_float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [scale, factors], [f"{out}_factor"]),
+        helper.make_node("Mul", [f"{out}_float", f"{out}_factor"], [out]),
+    ]
+
+
+def _blockwise_product(graph: _Graph, node: NodeProto, weights: np.ndarray) -> list[NodeProto]:
+    inputs, outputs = weights.shape
+    blocks = -(-inputs // BLOCK)
+    padded = np.zeros((outputs, blocks * BLOCK), np.float32)
+    padded[:, :inputs] = weights.T
+    integers, scales = quantize_rows(padded.reshape(-1, BLOCK), limit=7)
+    nibbles = (integers + 8).astype(np.uint8)
+    packed = nibbles[:, 0::2] | (nibbles[:, 1::2] << 4)
+    name = node.input[1]
+    return [
+        helper.make_node(
+            "MatMulNBits",
+            [
+                node.input[0],
+                graph.add(f"{name}_q4", packed.reshape(outputs, blocks, BLOCK // 2)),
+                graph.add(f"{name}_scale", scales),
+            ],
+            node.output,
+            domain="com.microsoft",
+            K=inputs,
+            N=outputs,
+            bits=4,
+            block_size=BLOCK,
+            accuracy_level=4,
+        )
+    ]
+
+
+def _lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+    """Rows of a table by number: 8-bit rows and their scales are looked up, then multiplied."""
+    name, rows, out = node.input[0], node.input[1], node.output[0]
+    integers, scales = quantize_rows(table, limit=127)
+    return [
+        helper.make_node(
+            "Gather", [graph.add(f"{name}_q8", integers), rows], [f"{out}_q8"], axis=0
+        ),
+        helper.make_node(
+            "Gather", [graph.add(f"{name}_scale", scales[:, None]), rows], [f"{out}_scale"], axis=0
+        ),
+        helper.make_node("Cast", [f"{out}_q8"], [f"{out}_float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{out}_float", f"{out}_scale"], [out]),
+    ]
+
+
+def quantize_rows(rows: np.ndarray, *, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Symmetric integers in ±limit for each row, and the rows' scales: row ≈ integers · scale.
+
+    Of a few clipped ranges, each row takes the one with the least squared error. Works through
+    blocks of rows, so that memory stays near that of the result.
+    """
+    integers = np.empty(rows.shape, np.int8)
+    scales = np.empty(len(rows), np.float32)
+    step = max(1, 4_000_000 // rows.shape[1])
+    for start in range(0, len(rows), step):
+        part = np.asarray(rows[start : start + step], np.float32)
+        found, scale = _best_grid(part, limit)
+        integers[start : start + step], scales[start : start + step] = found, scale
+    return integers, scales
+
+
+def _best_grid(part: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    peak = np.abs(part).max(axis=1)
+    least = np.full(len(part), np.inf, np.float32)
+    integers = np.zeros(part.shape, np.int8)
+    scales = np.ones(len(part), np.float32)
+    for clip in CLIPS:
+        # A row of zeros has no range; any scale gives it back.
+        scale = np.where(peak > 0, peak * np.float32(clip) / limit, 1).astype(np.float32)
+        grid = np.clip(np.rint(part / scale[:, None]), -limit, limit)
+        error = np.square(grid * scale[:, None] - part).sum(axis=1)
+        better = error < least
+        integers[better], scales[better], least[better] = grid[better], scale[better], error[better]
+    return integers, scales
+
+
+def main(arguments: Iterable[str]) -> int:
+    """`python -m edgekit.export.quantize IN OUT SCHEME`: prints what was done as JSON.
+
+    A process of its own gives its memory back and tells its own peak.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("scheme", choices=SCHEMES)
+    settings = parser.parse_args(list(arguments))
+    try:
+        result = quantize(settings.source, settings.out, scheme=settings.scheme)
+    except EdgekitError as error:
+        print(json.dumps({"error": str(error)}))
+        return 1
+    print(json.dumps(asdict(result)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

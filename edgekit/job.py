@@ -1,0 +1,83 @@
+"""What a step or an output is told: `Planned` before anything runs, `Job` when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgekit.compress.checkpoint import Description
+from edgekit.cost import Rates
+from edgekit.data import Dataset
+from edgekit.recipe import Recipe
+from edgekit.store import Finished
+from edgekit.tasks.rows import Row
+
+OnProgress = Callable[[float], None]
+Make = Callable[[Path, OnProgress], Mapping[str, Any]]
+"""Writes into an empty folder, tells the fraction that is done, returns what it did as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How many tokens the texts have, estimated from a part of them."""
+
+    train: int
+    validation: int
+    test: int
+    longest: int
+    """Tokens of the longest window that a batch will hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The checkpoint as a step will find it, and the data."""
+
+    place: str
+    """Where in the recipe the step stands."""
+    recipe: Recipe
+    description: Description
+    dataset: Dataset
+    tokens: Tokens
+    rates: Rates
+
+    @property
+    def activation_bytes_per_token(self) -> int:
+        """What training keeps of one token for the backward pass: about 40 vectors a layer."""
+        return 4 * 40 * self.description.hidden * self.description.layers
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One step's work: read `checkpoint`, write into `out`."""
+
+    checkpoint: Path
+    description: Description
+    out: Path
+    recipe: Recipe
+    dataset: Dataset
+    max_tokens: int
+    device: str
+    on_progress: OnProgress
+
+
+@dataclass(frozen=True, slots=True)
+class OutputJob:
+    """One output's work: turn `checkpoint` into the files of an artifact."""
+
+    checkpoint: Path
+    checkpoint_digest: str
+    rows: Sequence[Row]
+    """Real rows that prove the export and choose between candidates: never the test set's."""
+    rows_digest: str
+    prefix: str
+    max_tokens: int
+    packages: Mapping[str, str]
+    run: RunStored
+
+
+class RunStored(Protocol):
+    """Makes something through the step store, with events, unless it is there already."""
+
+    def __call__(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished: ...

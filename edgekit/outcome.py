@@ -1,0 +1,190 @@
+"""What a build came to: verdicts and targets, measured.json and the report. Builds nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from edgekit import machine, report
+from edgekit.artifact import Artifact
+from edgekit.assemble import Answers
+from edgekit.evaluate import flip_rows
+from edgekit.export.onnx import Exported
+from edgekit.plan import Plan
+from edgekit.runtime.model import load
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+# The worst of several verdicts is that of the whole.
+ORDER: tuple[Verdict, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
+LATENCY_TEXTS = 200
+LATENCY_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """What a step of the store took when it was made."""
+
+    step: str
+    seconds: float
+    peak_bytes: int
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltArtifact:
+    """One artifact, its verdict, and the targets that it misses."""
+
+    path: Path
+    format: str
+    quantization: str
+    size_bytes: int
+    verdict: Verdict | None
+    missed: tuple[str, ...]
+    manifest: dict[str, Any]
+    flips: list[dict[str, str]]
+    latency: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "quantization": self.quantization,
+            "size_bytes": self.size_bytes,
+            "verdict": self.verdict,
+            "missed_targets": list(self.missed),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Everything that one run left in its output folder."""
+
+    name: str
+    out: Path
+    teacher: Path
+    artifacts: tuple[BuiltArtifact, ...]
+    steps: tuple[StepTaken, ...]
+    estimates: list[dict[str, Any]]
+    seconds: float
+    peak_rss_bytes: int
+    smoke: bool
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return worst([one.verdict for one in self.artifacts])
+
+    def as_json(self) -> dict[str, Any]:
+        """What `compress --json` prints."""
+        return {
+            "name": self.name,
+            "teacher": str(self.teacher),
+            "artifacts": [one.as_json() for one in self.artifacts],
+            "verdict": self.verdict,
+            "seconds": round(self.seconds, 1),
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "smoke": self.smoke,
+        }
+
+
+def judge(
+    plan: Plan, artifact: Artifact, exported: Exported, answers: Answers, teacher: Answers
+) -> BuiltArtifact:
+    """Holds a written artifact against `must` (in its manifest already) and `target`."""
+    manifest = artifact.manifest.as_json()
+    rows = plan.dataset.test
+    latency = _latency(artifact, [row.text for row in rows or plan.dataset.validation])
+    missed = () if plan.smoke else tuple(_missed(plan, manifest, latency))
+    verdict = manifest["quality"].get("verdict")
+    return BuiltArtifact(
+        path=artifact.folder,
+        format=manifest["model"]["format"],
+        quantization=exported.quantization,
+        size_bytes=manifest["needs"]["disk_bytes"],
+        verdict="FAIL" if missed else verdict,
+        missed=missed,
+        manifest=manifest,
+        flips=flip_rows(rows, answers.test, plan.dataset.labels, teacher_logits=teacher.test)
+        if rows
+        else [],
+        latency=latency,
+    )
+
+
+def worst(verdicts: Sequence[Verdict | None]) -> Verdict | None:
+    """The worst verdict of several; None where nothing was asked."""
+    return next((verdict for verdict in ORDER if verdict in verdicts), None)
+
+
+def write(built: Built) -> None:
+    """Leaves measured.json and report.html beside the artifacts."""
+    measured = {
+        "name": built.name,
+        "seconds": round(built.seconds, 2),
+        "peak_rss_bytes": built.peak_rss_bytes,
+        "steps": compared(built),
+        "artifacts": [{**one.as_json(), "latency": one.latency} for one in built.artifacts],
+    }
+    data = json.dumps(measured, indent=2, ensure_ascii=False).encode("utf-8")
+    machine.write_safely(built.out / "measured.json", data)
+    report.write(built.out / "report.html", reported(built))
+
+
+def compared(built: Built) -> list[dict[str, Any]]:
+    """For each planned piece of work what was estimated and what it took when it was made."""
+    lines = []
+    for estimate in built.estimates:
+        parts = [one for one in built.steps if one.step == estimate["step"]]
+        lines.append(
+            {
+                "step": estimate["step"],
+                "estimated": {key: estimate[key] for key in ("seconds", "peak_bytes")},
+                "took": {
+                    "seconds": round(sum(one.seconds for one in parts), 2),
+                    "peak_bytes": max((one.peak_bytes for one in parts), default=0),
+                },
+                "reused": all(one.reused for one in parts),
+            }
+        )
+    return lines
+
+
+def _latency(artifact: Artifact, texts: Sequence[str]) -> dict[str, float]:
+    """Milliseconds from text to answer, one at a time, on this machine; empty without texts."""
+    part = texts[:: max(1, len(texts) // LATENCY_TEXTS)][:LATENCY_TEXTS]
+    if not part:
+        return {}
+    times = []
+    with load(artifact.folder, threads=LATENCY_THREADS) as model:
+        model.classify(part[0])
+        for text in part:
+            began = time.perf_counter()
+            model.classify(text)
+            times.append(1000 * (time.perf_counter() - began))
+    p50, p95 = np.percentile(times, [50, 95])
+    return {"p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "texts": len(part)}
+
+
+def _missed(plan: Plan, manifest: dict[str, Any], latency: dict[str, float]) -> list[str]:
+    """A sentence for every target that the artifact does not reach."""
+    target, needs = plan.bound.recipe.target, manifest["needs"]
+    missed = []
+    if target.size is not None and needs["disk_bytes"] > target.size:
+        missed.append(
+            f"size: {needs['disk_bytes'] / 1e6:.1f} MB where {target.size / 1e6:.1f} MB are asked"
+        )
+    if target.ram is not None and needs["ram_bytes"] > target.ram:
+        missed.append(
+            f"ram: {needs['ram_bytes'] / 1e6:.0f} MB where {target.ram / 1e6:.0f} MB are asked"
+        )
+    asked = target.latency_p95
+    if asked is not None and latency and latency["p95_ms"] > asked * 1000:
+        missed.append(
+            f"latency_p95: {latency['p95_ms']:.1f} ms where {asked * 1000:.1f} ms are asked"
+        )
+    return missed

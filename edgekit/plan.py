@@ -1,0 +1,287 @@
+"""Binds a recipe to its model and data, checks everything, and estimates what it will cost.
+
+Runs nothing: no weight is loaded and nothing is written but the rates measured on this machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit import artifact, cost, data, machine, paths
+from edgekit.compress import SHRINKING, step_module
+from edgekit.compress.checkpoint import Description, describe
+from edgekit.cost import Cost
+from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
+from edgekit.export import format_module
+from edgekit.job import Planned, Tokens
+from edgekit.recipe import BoundRecipe, Entry
+from edgekit.runtime.text import TextEncoder
+from edgekit.tasks.rows import Row
+
+SAMPLED_TEXTS = 300
+SMOKE_ROWS = 64
+SMOKE_LAYERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One piece of work and its estimate: a step, an output, or what edgekit does around them."""
+
+    name: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe that can be followed: checked, and its cost estimated."""
+
+    bound: BoundRecipe
+    description: Description
+    dataset: data.Dataset
+    out: Path
+    model: Path
+    adapter: Path | None
+    max_tokens: int
+    device: str
+    layers: int | None
+    """The model is cut to so many layers, for a run that only tries."""
+    teacher_before: int
+    """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def smoke(self) -> bool:
+        return self.layers is not None
+
+    def as_json(self) -> dict[str, Any]:
+        why = self.why_not()
+        return {
+            "recipe": dict(self.bound.document),
+            "steps": [
+                {
+                    "step": step.name,
+                    "seconds": round(step.cost.seconds, 1),
+                    "peak_bytes": step.cost.peak_bytes,
+                    "disk_bytes": step.cost.disk_bytes,
+                }
+                for step in self.steps
+            ],
+            "seconds": round(sum(step.cost.seconds for step in self.steps), 1),
+            "fits": why is None,
+            "why": str(why) if why else None,
+        }
+
+    def why_not(self) -> OutOfDisk | OutOfMemoryBudget | None:
+        """What this machine lacks for the plan, None where it has enough."""
+        needed = sum(step.cost.disk_bytes for step in self.steps)
+        for folder in (paths.store_dir(), self.out):
+            free = machine.free_disk_bytes(folder)
+            if needed > free:
+                return OutOfDisk(
+                    f"{folder}: the recipe needs about {needed / 1e9:.1f} GB of disk and "
+                    f"{free / 1e9:.1f} GB are free; make room (`edgekit store --clear`) or set "
+                    "EDGEKIT_CACHE to a larger disk."
+                )
+        step = max(self.steps, key=lambda one: one.cost.peak_bytes)
+        available = machine.available_memory_bytes()
+        if step.cost.peak_bytes > available:
+            return OutOfMemoryBudget(
+                f"{self.bound.path.name}: '{step.name}' needs about "
+                f"{step.cost.peak_bytes / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are "
+                "available; close other programs, or set a smaller batch_size or max_tokens."
+            )
+        return None
+
+
+def make(
+    bound: BoundRecipe, *, out: Path | None = None, device: str = "cpu", smoke: bool = False
+) -> Plan:
+    """Checks a recipe against its model, its data and the output folder.
+
+    Raises RecipeError, CheckpointError, DataError or ArtifactError for the first thing wrong.
+    """
+    recipe = bound.recipe
+    out = out or bound.path.parent / "out"
+    if smoke:
+        out = out / "smoke"
+    model = bound.resolve(recipe.model.base)
+    adapter = bound.resolve(recipe.model.adapter) if recipe.model.adapter else None
+    description = describe(model)
+    layers = min(SMOKE_LAYERS, description.layers) if smoke else None
+    if layers is not None:
+        description = _cut(description, layers)
+    max_tokens = _max_tokens(bound, description)
+    dataset = data.read(bound, labels=_labels(bound, description))
+    if smoke:
+        dataset = data.few(dataset, rows=SMOKE_ROWS)
+    _check_proof(bound, dataset, smoke=smoke)
+    for name in artifact_names(bound):
+        _check_replaceable(out / name)
+    planned = _planned(bound, description, dataset, model, max_tokens)
+    steps = _estimate(bound, planned)
+    return Plan(
+        bound=bound,
+        description=description,
+        dataset=dataset,
+        out=out,
+        model=model,
+        adapter=adapter,
+        max_tokens=max_tokens,
+        device=device,
+        layers=layers,
+        teacher_before=next(
+            (i for i, step in enumerate(bound.steps) if step.name in SHRINKING), len(bound.steps)
+        ),
+        steps=steps,
+    )
+
+
+def artifact_names(bound: BoundRecipe) -> list[str]:
+    """The folder of each output: `<name>-<format>`, with the quantization where two share one."""
+    formats = [entry.name for entry in bound.outputs]
+    names = []
+    for entry in bound.outputs:
+        name = f"{bound.recipe.name}-{entry.name}"
+        if formats.count(entry.name) > 1:
+            name += f"-{getattr(entry.settings, 'quantize', 'none')}"
+        if name in names:
+            raise RecipeError(f"{entry.place}: two outputs would both be called {name}; drop one.")
+        names.append(name)
+    return names
+
+
+def _labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
+    """A head that is there fixes the labels; a fresh one takes those of the training rows."""
+    if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
+            "step trains one; add the step finetune."
+        )
+    return description.labels
+
+
+def _max_tokens(bound: BoundRecipe, description: Description) -> int:
+    asked = bound.recipe.max_tokens
+    if asked is not None and asked > description.max_tokens:
+        raise RecipeError(
+            f"{bound.place('max_tokens')}: max_tokens is {asked}, and the model reads at most "
+            f"{description.max_tokens}; lower it."
+        )
+    return asked or description.max_tokens
+
+
+def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> None:
+    """Every listed language must be in the test set, or nothing is proven for it."""
+    if not dataset.test or smoke:
+        return
+    tested = {row.language for row in dataset.test}
+    missing = [language for language in bound.recipe.languages if language not in tested]
+    if missing:
+        raise RecipeError(
+            f"{bound.place('languages')}: no row of data.test is in '{missing[0]}'; add rows with "
+            "that language, or remove it from languages."
+        )
+
+
+def _check_replaceable(folder: Path) -> None:
+    """An earlier artifact may be replaced; anything else that stands there is somebody's work."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    try:
+        artifact.read(folder)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{folder} exists and is not an artifact that a recipe left; move it away or choose "
+            "another --out."
+        ) from error
+
+
+def _cut(description: Description, layers: int) -> Description:
+    body = description.parameters - description.embedding_parameters
+    parameters = description.embedding_parameters + body * layers // description.layers
+    return replace(description, layers=layers, parameters=parameters)
+
+
+def _planned(
+    bound: BoundRecipe,
+    description: Description,
+    dataset: data.Dataset,
+    model: Path,
+    max_tokens: int,
+) -> Planned:
+    encoder = TextEncoder(
+        model / "tokenizer.json", prefix=bound.recipe.prefix, max_tokens=max_tokens
+    )
+    lengths = [
+        _lengths(encoder, rows) for rows in (dataset.train, dataset.validation, dataset.test)
+    ]
+    longest = max(itertools.chain(*(part for part, _ in lengths)), default=8)
+    everything = [total for _, total in lengths]
+    rows = len(dataset.train) + len(dataset.validation) + len(dataset.test)
+    return Planned(
+        place=bound.place("steps"),
+        recipe=bound.recipe,
+        description=description,
+        dataset=dataset,
+        tokens=Tokens(*everything, longest=longest),
+        rates=cost.rates(
+            config=model / "config.json",
+            layers=description.layers,
+            batch=32,
+            length=max(1, sum(everything) // max(1, rows)),
+        ),
+    )
+
+
+def _lengths(encoder: TextEncoder, rows: Sequence[Row]) -> tuple[list[int], int]:
+    """Window lengths of a part of the rows, and the tokens that all rows will have."""
+    part = rows[:: max(1, len(rows) // SAMPLED_TEXTS)]
+    windows = [[len(ids) for ids in encoder.windows(row.text)] for row in part]
+    lengths = list(itertools.chain(*windows))
+    return lengths, round(sum(lengths) * len(rows) / max(1, len(part)))
+
+
+def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
+    """Checks each step on what the one before leaves, and adds up what each costs."""
+    steps = [PlannedStep("checkpoint", _import_cost(planned))]
+    for entry in bound.steps:
+        planned = replace(planned, place=entry.place)
+        module = step_module(entry.name)
+        module.check(entry.settings, planned)
+        steps.append(PlannedStep(entry.name, module.cost(entry.settings, planned)))
+        planned = module.after(entry.settings, planned)
+    steps.append(PlannedStep("teacher", _teacher_cost(planned)))
+    steps += [_planned_output(entry, planned) for entry in bound.outputs]
+    return tuple(steps)
+
+
+def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
+    made = format_module(entry.name).cost(entry.settings, planned)
+    judging = planned.tokens.test * planned.rates.single_seconds_per_token
+    return PlannedStep(entry.name, replace(made, seconds=made.seconds + judging))
+
+
+def _import_cost(planned: Planned) -> Cost:
+    size = planned.description.fp32_bytes
+    return Cost(
+        seconds=2 * size * planned.rates.write_seconds_per_byte,
+        peak_bytes=200 * machine.MIB,
+        disk_bytes=size,
+    )
+
+
+def _teacher_cost(planned: Planned) -> Cost:
+    """Its folder is copied to the output, and it answers the validation and test sets."""
+    size, rates = planned.description.fp32_bytes, planned.rates
+    tokens = planned.tokens.test + planned.tokens.validation
+    return Cost(
+        seconds=rates.load_seconds
+        + size * rates.write_seconds_per_byte
+        + tokens * rates.forward_seconds_per_token,
+        peak_bytes=rates.torch_bytes + 2 * size,
+        disk_bytes=size,
+    )

@@ -1,0 +1,33 @@
+"""What every part of a recipe has in common: frozen, strict, no unknown keys. Knows no step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from edgekit.units import parse_bytes, parse_seconds
+
+
+class Settings(BaseModel):
+    """Base of all settings; its JSON Schema is what editors complete recipes from."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _bytes(value: object) -> object:
+    return parse_bytes(value) if isinstance(value, str) else value
+
+
+def _seconds(value: object) -> object:
+    return parse_seconds(value) if isinstance(value, str) else value
+
+
+# "30MB" or a count of bytes; "20ms" or a count of seconds.
+Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=str | int), Field(gt=0)]
+Seconds = Annotated[
+    float, BeforeValidator(_seconds, json_schema_input_type=str | float), Field(gt=0)
+]
+Fraction = Annotated[float, Field(ge=0, le=1)]
