@@ -1,0 +1,141 @@
+"""Whether one classifier is no worse than another on the same rows. Knows counts, no models.
+
+The share of the teacher's metric that the artifact keeps is bounded by a paired bootstrap: whole
+groups of rows are drawn again with replacement, for both sides at once, and the 5th and 95th
+percentiles of the share are its one-sided 95 % bounds (Efron and Tibshirani 1993, chapter 13).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+Metric = Literal["macro_f1", "accuracy"]
+RESAMPLES = 10_000
+CHUNK = 250
+ERROR_RATE = 0.05
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Label indexes of the same rows; int64 arrays of shape (rows,)."""
+
+    truth: np.ndarray
+    artifact: np.ndarray
+    teacher: np.ndarray
+    groups: np.ndarray
+    """Rows with the same number belong together."""
+    labels: int
+    """How many labels there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The share of the teacher's metric that the artifact keeps, with one-sided 95 % bounds."""
+
+    point: float
+    low: float
+    high: float
+    groups: int
+
+
+def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
+    """Bounds by RESAMPLES draws; the order of rows and the numbers of groups do not matter."""
+    counts = _counts_by_group(paired)
+    # Groups with the same counts are alike: drawing kinds of groups is the same and far cheaper.
+    # `unique` sorts the kinds, which makes the draws independent of the order of rows.
+    kinds, sizes = np.unique(counts, axis=0, return_counts=True)
+    groups = int(sizes.sum())
+    random = np.random.default_rng(seed)
+    shares = []
+    for _ in range(RESAMPLES // CHUNK):
+        draws = random.multinomial(groups, sizes / groups, size=CHUNK).astype(np.float32)
+        shares.append(_share(metric, (draws @ kinds).astype(np.float64)))
+    drawn = np.concatenate(shares)
+    return Kept(
+        point=float(_share(metric, sizes @ kinds.astype(np.float64))),
+        # No interpolation: the low bound is at least `keep` exactly if 95 % of the draws are.
+        low=float(np.quantile(drawn, ERROR_RATE, method="lower")),
+        high=float(np.quantile(drawn, 1 - ERROR_RATE, method="higher")),
+        groups=groups,
+    )
+
+
+def _counts_by_group(paired: Paired) -> np.ndarray:
+    """Of each group and label: right and given answers of both sides, and rows; float32."""
+    _, group = np.unique(paired.groups, return_inverse=True)
+    labels = paired.labels
+    shape = (int(group.max()) + 1, labels)
+
+    def count(label: np.ndarray, where: np.ndarray) -> np.ndarray:
+        flat = np.bincount(group[where] * labels + label[where], minlength=shape[0] * labels)
+        return flat.reshape(shape)
+
+    everywhere = np.ones(len(group), dtype=bool)
+    return np.concatenate(
+        [
+            count(paired.truth, paired.artifact == paired.truth),
+            count(paired.artifact, everywhere),
+            count(paired.truth, paired.teacher == paired.truth),
+            count(paired.teacher, everywhere),
+            count(paired.truth, everywhere),
+        ],
+        axis=1,
+    ).astype(np.float32)
+
+
+def _share(metric: Metric, sums: np.ndarray) -> np.ndarray:
+    """Kept shares from summed counts of shape (…, 5 × labels)."""
+    right, given, teacher_right, teacher_given, rows = np.split(sums, 5, axis=-1)
+    measure = _METRICS[metric]
+    artifact = measure(right, given, rows)
+    teacher = measure(teacher_right, teacher_given, rows)
+    # A teacher that is never right leaves nothing to lose.
+    return np.where(teacher > 0, artifact / np.where(teacher > 0, teacher, 1), 1.0)
+
+
+def _macro_f1(right: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Over the labels that occur in the truth, here the drawn one."""
+    occurs = rows > 0
+    f1 = 2 * right / np.maximum(given + rows, 1)
+    return np.where(occurs, f1, 0).sum(axis=-1) / occurs.sum(axis=-1)
+
+
+def _accuracy(right: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return right.sum(axis=-1) / rows.sum(axis=-1)
+
+
+_METRICS: dict[Metric, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    "macro_f1": _macro_f1,
+    "accuracy": _accuracy,
+}
+
+
+def groups_needed_without_a_flip(keep: float) -> float:
+    """Groups that it takes to exclude a loss of 1 - keep if not one group shows any.
+
+    A bootstrap cannot see a loss that its rows happen not to show, so fewer groups than these
+    never PASS. Infinite where no loss at all is allowed.
+    """
+    return math.ceil(math.log(ERROR_RATE) / math.log(keep)) if 0 < keep < 1 else math.inf
+
+
+def rows_needed(kept: Kept, keep: float, rows: int) -> int | None:
+    """Rows of this kind of which 4 in 5 test sets would PASS, if the share stays as it is.
+
+    None where the share itself does not reach it: then more rows only make that surer.
+    """
+    groups = groups_needed_without_a_flip(keep)
+    if kept.point <= keep or math.isinf(groups):
+        return None
+    normal = NormalDist()
+    sure, power = normal.inv_cdf(1 - ERROR_RATE), normal.inv_cdf(POWER)
+    spread = (kept.point - kept.low) / sure
+    by_bound = rows * ((sure + power) * spread / (kept.point - keep)) ** 2
+    return math.ceil(max(by_bound, rows * groups / kept.groups))

@@ -1,0 +1,97 @@
+"""PASS, FAIL or INCONCLUSIVE: what was measured, held against what must hold. Measures nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.tasks.noninferiority import Kept, Metric, groups_needed_without_a_flip, rows_needed
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+MIN_LANGUAGE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Must:
+    """What has to hold of an artifact, against its teacher."""
+
+    metric: Metric = "macro_f1"
+    keep: float | None = None
+    """Share of the teacher's metric that must be shown to be kept."""
+    worst_language: float | None = None
+    """Share that must be kept in the worst listed language of at least MIN_LANGUAGE_ROWS rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was measured."""
+
+    kept: Kept
+    worst: tuple[str, float] | None
+    """The worst language and its kept share; None where no language has rows enough."""
+    same: bool
+    """Both sides gave the same logits: the same function, whatever the number of rows."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    verdict: Verdict | None
+    why: str
+    rows_needed: int | None = None
+    """Only where INCONCLUSIVE: the test rows that would settle it, if any number would."""
+
+
+def decide(must: Must, finding: Finding) -> Judgement:
+    """FAIL where a loss is shown, PASS where its absence is, else INCONCLUSIVE."""
+    kept, worst = finding.kept, finding.worst
+    if must.keep is None and must.worst_language is None:
+        return Judgement(None, "The recipe asks for nothing that must hold.")
+    if must.worst_language is not None and worst and worst[1] < must.worst_language:
+        return Judgement(
+            "FAIL",
+            f"In {worst[0]}, the worst language, {worst[1]:.2%} of the teacher's quality is kept; "
+            f"{must.worst_language:.2%} is asked.",
+        )
+    if must.keep is not None and kept.high < must.keep:
+        return Judgement(
+            "FAIL",
+            f"{kept.point:.2%} of the teacher's quality is kept, and with 95 % certainty at most "
+            f"{kept.high:.2%}; {must.keep:.2%} is asked.",
+        )
+    if must.worst_language is not None and worst is None:
+        return Judgement(
+            "INCONCLUSIVE",
+            f"No language has {MIN_LANGUAGE_ROWS} test rows, so the worst one cannot be judged; "
+            "add rows, and name the language of each in the column 'language'.",
+        )
+    if finding.same:
+        return Judgement("PASS", "It gives the same scores as the teacher.")
+    if must.keep is None:
+        return Judgement("PASS", "Every language keeps what is asked.")
+    return _decide_share(must.keep, kept, finding.rows)
+
+
+def _decide_share(keep: float, kept: Kept, rows: int) -> Judgement:
+    """PASS or INCONCLUSIVE for a share that did not FAIL."""
+    needed = rows_needed(kept, keep, rows)
+    more = (
+        "More rows are unlikely to change that."
+        if needed is None
+        else f"About {needed:,} test rows like these would settle it."
+    )
+    shown = (
+        f"{kept.point:.2%} of the teacher's quality is kept, and with 95 % certainty at least "
+        f"{kept.low:.2%}; {keep:.2%} is asked."
+    )
+    if kept.low < keep:
+        return Judgement("INCONCLUSIVE", f"{shown} {more}", needed)
+    if kept.groups < groups_needed_without_a_flip(keep):
+        return Judgement(
+            "INCONCLUSIVE",
+            f"{kept.groups} independent groups of test rows are too few to exclude a loss of "
+            f"{1 - keep:.2%}, even where none is seen. {more}",
+            needed,
+        )
+    return Judgement("PASS", shown)
