@@ -50,8 +50,8 @@ class TextEncoder:
         """The ids of each window, at most `max_tokens` long; one window if the text fits.
 
         A longer text is cut into few windows of like length, at the ends of sentences or words
-        where there are any; at most an eighth of a window is left free for that. Raises ContextOverflow if a single character takes
-        more than a window.
+        where there are any; at most an eighth of a window is left free for that. Raises
+        ContextOverflow if a single character takes more than a window.
         """
         whole = clean(text)
         return [ids for section in _sections(whole) for ids in self._section_windows(section)]
