@@ -73,6 +73,7 @@ def render(reported: Reported) -> str:
         language=language_name,
         shown=_shown,
         words=_words,
+        pairs=_pairs,
     )
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -87,12 +88,18 @@ def _percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
+def _pairs(values: Mapping[str, Any]) -> str:
+    """{'layers': 4, 'kept': {'heads': 6}} -> 'layers 4 · kept (heads 6)'."""
+    return " · ".join(f"{_words(key)} {_words(value)}" for key, value in values.items())
+
+
 def _words(value: Any) -> str:
-    """`trim_vocab` -> 'trim vocab'; numbers with thousands apart; nested values on one line."""
+    """`trim_vocab` -> 'trim vocab', 1000 -> '1,000'; what is nested stands in parentheses."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{_words(key)} {_words(inner)}" for key, inner in value.items())
+        inner = ", ".join(f"{_words(key)} {_words(part)}" for key, part in value.items())
+        return f"({inner})"
     if isinstance(value, list | tuple):
-        return "; ".join(_words(inner) for inner in value)
+        return " ".join(_words(part) for part in value)
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edgekit.languages import language_name
 from edgekit.tasks.noninferiority import Kept, Metric, groups_needed_without_a_flip, rows_needed
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -51,15 +52,11 @@ def decide(must: Must, finding: Finding) -> Judgement:
     if must.worst_language is not None and worst and worst[1] < must.worst_language:
         return Judgement(
             "FAIL",
-            f"In {worst[0]}, the worst language, {worst[1]:.2%} of the teacher's quality is kept; "
-            f"{must.worst_language:.2%} is asked.",
+            f"In {language_name(worst[0])}, the worst language, it keeps {_percent(worst[1])} of "
+            f"the large model's quality; {_percent(must.worst_language)} is asked.",
         )
     if must.keep is not None and kept.high < must.keep:
-        return Judgement(
-            "FAIL",
-            f"{kept.point:.2%} of the teacher's quality is kept, and with 95 % certainty at most "
-            f"{kept.high:.2%}; {must.keep:.2%} is asked.",
-        )
+        return Judgement("FAIL", _shown(kept, must.keep, "at most", kept.high))
     if must.worst_language is not None and worst is None:
         return Judgement(
             "INCONCLUSIVE",
@@ -67,7 +64,7 @@ def decide(must: Must, finding: Finding) -> Judgement:
             "add rows, and name the language of each in the column 'language'.",
         )
     if finding.same:
-        return Judgement("PASS", "It gives the same scores as the teacher.")
+        return Judgement("PASS", "It gives the same scores as the large model.")
     if must.keep is None:
         return Judgement("PASS", "Every language keeps what is asked.")
     return _decide_share(must.keep, kept, finding.rows)
@@ -81,17 +78,26 @@ def _decide_share(keep: float, kept: Kept, rows: int) -> Judgement:
         if needed is None
         else f"About {needed:,} test rows like these would settle it."
     )
-    shown = (
-        f"{kept.point:.2%} of the teacher's quality is kept, and with 95 % certainty at least "
-        f"{kept.low:.2%}; {keep:.2%} is asked."
-    )
+    shown = _shown(kept, keep, "at least", kept.low)
     if kept.low < keep:
         return Judgement("INCONCLUSIVE", f"{shown} {more}", needed)
     if kept.groups < groups_needed_without_a_flip(keep):
         return Judgement(
             "INCONCLUSIVE",
             f"{kept.groups} independent groups of test rows are too few to exclude a loss of "
-            f"{1 - keep:.2%}, even where none is seen. {more}",
+            f"{_percent(1 - keep)}, even where none is seen. {more}",
             needed,
         )
     return Judgement("PASS", shown)
+
+
+def _shown(kept: Kept, keep: float, side: str, bound: float) -> str:
+    return (
+        f"It keeps {_percent(kept.point)} of the large model's quality, and with 95 % certainty "
+        f"{side} {_percent(bound)}; {_percent(keep)} is asked."
+    )
+
+
+def _percent(share: float) -> str:
+    """0.99 -> '99 %', 0.98765 -> '98.77 %'."""
+    return f"{round(100 * share, 2):g} %"

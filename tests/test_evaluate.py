@@ -118,7 +118,7 @@ def test_one_bad_language_fails_the_whole() -> None:
     result = judged(rows, artifact, teacher, must=Must(keep=0.9, worst_language=0.97))
     assert result["verdict"] == "FAIL"
     assert result["worst_language"]["language"] == "ar"
-    assert "In ar" in result["why"]
+    assert "In Arabic" in result["why"]
 
 
 def test_languages_outside_the_recipe_are_reported_apart() -> None:
