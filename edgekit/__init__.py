@@ -1,3 +1,99 @@
-"""edgekit: small offline models from fine-tuned ones. Importing this imports nothing heavy."""
+"""edgekit: small offline models from fine-tuned ones. Importing this imports nothing heavy.
+
+with edgekit.load("triage-sw") as model:
+    answer = model.classify("Mtoto ana homa kali")
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import (
+    ArtifactError,
+    ContextOverflow,
+    DataError,
+    EdgekitError,
+    IntegrityError,
+    MissingExtra,
+    OutOfDisk,
+    OutOfMemoryBudget,
+    RecipeError,
+    UnsupportedTask,
+    WorkerError,
+)
+
+if TYPE_CHECKING:
+    from edgekit.manifest import Manifest
+    from edgekit.runtime.memory import Inspection
+    from edgekit.runtime.model import Model
+    from edgekit.tasks.classification import Answer
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "ArtifactError",
+    "ContextOverflow",
+    "DataError",
+    "EdgekitError",
+    "Inspection",
+    "IntegrityError",
+    "Manifest",
+    "MissingExtra",
+    "Model",
+    "OutOfDisk",
+    "OutOfMemoryBudget",
+    "RecipeError",
+    "UnsupportedTask",
+    "WorkerError",
+    "inspect",
+    "load",
+]
+
+
+def load(
+    folder: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    max_ram: str | None = None,
+    isolate: bool = False,
+) -> Model:
+    """Checks an artifact and makes its model ready to answer.
+
+    `threads` is how many cores to use: for one text 2 unless told, for a stream of texts all.
+    `max_ram`, such as "1.5GB", is what the model may need at most. With `isolate` the model runs
+    in a process of its own: should it crash, this one goes on. Raises ArtifactError,
+    IntegrityError, OutOfMemoryBudget or UnsupportedTask.
+    """
+    from edgekit.runtime.model import load as load_model  # numpy and an engine: not on import
+
+    return load_model(folder, threads=threads, max_ram=max_ram, isolate=isolate)
+
+
+def inspect(folder: str | os.PathLike[str]) -> Inspection:
+    """What an artifact is, from its manifest alone, and whether it fits in memory here.
+
+    Raises ArtifactError or IntegrityError.
+    """
+    from edgekit.artifact import read  # hashing, locks and the machine: not on import
+    from edgekit.runtime.memory import inspect as inspect_memory
+
+    return inspect_memory(read(Path(folder)))
+
+
+_LAZY = {
+    "Answer": "edgekit.tasks.classification",
+    "Inspection": "edgekit.runtime.memory",
+    "Manifest": "edgekit.manifest",
+    "Model": "edgekit.runtime.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'edgekit' has no attribute '{name}'")
+    import importlib  # only for the names that need it
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

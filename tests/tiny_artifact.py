@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from edgekit import artifact
 from edgekit.runtime.onnx import OnnxClassifier
@@ -40,6 +40,7 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
+    tokenizer.decoder = decoders.Metaspace()
     tokenizer.add_special_tokens(list(_SPECIALS))
     return tokenizer
 
