@@ -1,0 +1,75 @@
+"""`edgekit store`: shows or clears the store of finished steps."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from edgekit import paths
+from edgekit.cli.output import human_bytes, print_json, print_table
+from edgekit.store import Entry, Store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clear", action="store_true", help="remove all that no live build uses")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(settings: argparse.Namespace) -> int:
+    with Store(paths.store_dir()) as store:
+        removed = store.clear() if settings.clear else []
+        entries = store.entries()[::-1]
+    if settings.json:
+        print_json(_described(store, entries, removed if settings.clear else None))
+        return 0
+    if settings.clear:
+        freed = human_bytes(_total(removed))
+        print(f"removed {len(removed)} of {len(removed) + len(entries)} entries, {freed}")
+    if entries:
+        rows = [
+            (entry.name or "(not finished)", human_bytes(entry.size_bytes), _when(entry, "minutes"),
+             "yes" if entry.in_use else "", entry.key[:12])
+            for entry in entries
+        ]  # fmt: skip
+        print_table("", ("step", "size", "last used (UTC)", "in use", "key"), rows)
+    print(
+        f"{human_bytes(_total(entries))} of at most {human_bytes(store.budget_bytes)} "
+        f"in {store.folder}"
+    )
+    return 0
+
+
+def _described(
+    store: Store, entries: Sequence[Entry], removed: Sequence[Entry] | None
+) -> dict[str, object]:
+    described: dict[str, object] = {
+        "folder": str(store.folder),
+        "budget_bytes": store.budget_bytes,
+        "total_bytes": _total(entries),
+        "entries": [
+            {
+                "name": entry.name,
+                "key": entry.key,
+                "size_bytes": entry.size_bytes,
+                "last_used": _when(entry, "seconds"),
+                "finished": entry.finished,
+                "in_use": entry.in_use,
+            }
+            for entry in entries
+        ],
+    }
+    if removed is not None:
+        described["removed"] = len(removed)
+        described["removed_bytes"] = _total(removed)
+    return described
+
+
+def _total(entries: Sequence[Entry]) -> int:
+    return sum(entry.size_bytes for entry in entries)
+
+
+def _when(entry: Entry, precision: str) -> str:
+    return datetime.fromtimestamp(entry.used, UTC).replace(tzinfo=None).isoformat(
+        " " if precision == "minutes" else "T", precision
+    )  # fmt: skip

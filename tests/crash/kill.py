@@ -1,0 +1,149 @@
+"""Kills a command with -9 at random moments, runs it again, and compares what it leaves.
+
+    python tests/crash/kill.py --times 50 --remove CACHE --remove OUT --digest OUT/intents-onnx \\
+        -- edgekit compress recipe.yaml --out OUT
+
+Knows nothing of edgekit: a command, folders to remove before each round, and a digest.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Round:
+    """One kill: when, whether the children were killed too, and what running again left."""
+
+    moment_s: float
+    whole_group: bool
+    was_running: bool
+    digest: str
+
+
+@dataclass(frozen=True)
+class Report:
+    expected: str
+    duration_s: float
+    rounds: tuple[Round, ...]
+
+    @property
+    def different(self) -> tuple[Round, ...]:
+        return tuple(one for one in self.rounds if one.digest != self.expected)
+
+    @property
+    def killed(self) -> int:
+        """Rounds in which the command had not ended by itself before."""
+        return sum(one.was_running for one in self.rounds)
+
+
+def kill_at_random_moments(
+    command: Sequence[str],
+    *,
+    times: int,
+    seed: int,
+    finished_digest: Callable[[], str],
+    reset: Callable[[], None],
+    on_round: Callable[[int, Round], None] = lambda number, one: None,
+) -> Report:
+    """Runs `command` once whole, then `times` times from `reset`: killed, then run again.
+
+    By turns the process is killed alone, as a user does who picks one, and with all its children.
+    `finished_digest` says what a whole run left. RuntimeError when the command fails by itself.
+    """
+    choose = random.Random(seed)
+    reset()
+    began = time.monotonic()
+    _run_whole(command)
+    duration_s = time.monotonic() - began
+    expected = finished_digest()
+    rounds = []
+    for number in range(times):
+        reset()
+        moment_s = choose.uniform(0, duration_s)
+        whole_group = number % 2 == 1
+        was_running = _run_and_kill(command, moment_s, whole_group)
+        _run_whole(command)
+        rounds.append(Round(moment_s, whole_group, was_running, finished_digest()))
+        on_round(number, rounds[-1])
+    return Report(expected, duration_s, tuple(rounds))
+
+
+def sha256_of(folder: Path) -> str:
+    """One digest for all files below a folder; written apart from edgekit's on purpose."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            total.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _run_whole(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+
+
+def _run_and_kill(command: Sequence[str], moment_s: float, whole_group: bool) -> bool:
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        process.wait(timeout=moment_s)
+        was_running = False
+    except subprocess.TimeoutExpired:
+        was_running = True
+    if was_running and whole_group and hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    return was_running
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--remove", type=Path, action="append", default=[], help="before each round"
+    )
+    parser.add_argument("--digest", type=Path, required=True, help="folder that must be the same")
+    parser.add_argument("command", nargs="+")
+    settings = parser.parse_args()
+
+    def reset() -> None:
+        for folder in settings.remove:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def tell(number: int, one: Round) -> None:
+        how = "the group" if one.whole_group else "the process"
+        what = f"killed {how}" if one.was_running else "ended before the kill"
+        print(f"{number + 1}: at {one.moment_s:.2f} s {what}: {one.digest[:12]}", flush=True)
+
+    report = kill_at_random_moments(
+        settings.command,
+        times=settings.times,
+        seed=settings.seed,
+        finished_digest=lambda: sha256_of(settings.digest),
+        reset=reset,
+        on_round=tell,
+    )
+    print(
+        f"{report.duration_s:.1f} s a run, {report.killed} of {settings.times} killed, "
+        f"{len(report.different)} different from {report.expected[:12]}"
+    )
+    return 1 if report.different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
