@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from edgekit.recipe import Entry
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 from edgekit.tasks.classification import fit_temperature, softmax
-from edgekit.tasks.rows import Row
 
 GOLDEN_PER_LANGUAGE = 2
 # Engines and CPUs round differently; an answer that is off by more is another model's.
@@ -114,8 +112,8 @@ def replace_folder(partial: Path, folder: Path) -> None:
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
+        folder.replace(old)
+    partial.replace(folder)
     machine.sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -138,7 +136,8 @@ def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str,
     second, best = np.sort(scores, axis=1)[:, -2:].T
     number = {id(row): index for index, row in enumerate(rows)}
     clear = [row for row in rows if (best - second)[number[id(row)]] > 2 * GOLDEN_TOLERANCE]
-    chosen: list[Row] = spread(clear, GOLDEN_PER_LANGUAGE)
+    # A model that is sure of nothing still has answers that must come out again.
+    chosen = spread(clear or rows, GOLDEN_PER_LANGUAGE)
     return {
         "inputs": [row.text for row in chosen],
         "answers": [

@@ -14,9 +14,11 @@ import numpy as np
 from edgekit import machine, report
 from edgekit.artifact import Artifact
 from edgekit.assemble import Answers
+from edgekit.compress.checkpoint import describe
 from edgekit.evaluate import flip_rows
 from edgekit.export.onnx import Exported
 from edgekit.plan import Plan
+from edgekit.report import Reported, ReportedOutput
 from edgekit.runtime.model import load
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -132,7 +134,26 @@ def write(built: Built) -> None:
     }
     data = json.dumps(measured, indent=2, ensure_ascii=False).encode("utf-8")
     machine.write_safely(built.out / "measured.json", data)
-    report.write(built.out / "report.html", reported(built))
+    report.write(built.out / "report.html", _reported(built))
+
+
+def _reported(built: Built) -> Reported:
+    """The build as the report shows it."""
+    outputs = [
+        ReportedOutput(
+            manifest=one.manifest, flips=one.flips, missed=one.missed, latency=one.latency or None
+        )
+        for one in built.artifacts
+    ]
+    return Reported(
+        name=built.name,
+        outputs=outputs,
+        teacher_bytes=describe(built.teacher).fp32_bytes,
+        work=compared(built),
+        seconds=built.seconds,
+        peak_rss_bytes=built.peak_rss_bytes,
+        smoke=built.smoke,
+    )
 
 
 def compared(built: Built) -> list[dict[str, Any]]:

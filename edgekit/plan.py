@@ -227,7 +227,9 @@ def _planned(
         recipe=bound.recipe,
         description=description,
         dataset=dataset,
-        tokens=Tokens(*everything, longest=longest),
+        tokens=Tokens(
+            train=everything[0], validation=everything[1], test=everything[2], longest=longest
+        ),
         rates=cost.rates(
             config=model / "config.json",
             layers=description.layers,
@@ -279,9 +281,7 @@ def _teacher_cost(planned: Planned) -> Cost:
     size, rates = planned.description.fp32_bytes, planned.rates
     tokens = planned.tokens.test + planned.tokens.validation
     return Cost(
-        seconds=rates.load_seconds
-        + size * rates.write_seconds_per_byte
-        + tokens * rates.forward_seconds_per_token,
+        seconds=size * rates.write_seconds_per_byte + tokens * rates.forward_seconds_per_token,
         peak_bytes=rates.torch_bytes + 2 * size,
         disk_bytes=size,
     )

@@ -121,7 +121,7 @@ class Recipe(Settings):
         wanted = self.must.keep is not None or self.must.worst_language is not None
         if wanted and self.data.test is None:
             raise ValueError(
-                "must|asks for proof, but data has no 'test' rows to judge on; add them"
+                "must|asks for proof, and data has no 'test' rows to judge on; add them"
             )
         if len(set(self.languages)) != len(self.languages):
             raise ValueError("languages|names a language twice; name each once")
@@ -211,8 +211,10 @@ def _extend(document: strict_yaml.Document, path: Path) -> strict_yaml.Document:
     value, places = dict(base.value), dict(base.places)
     for key, own in document.value.items():
         inherited = value.get(key)
-        both = isinstance(inherited, dict) and isinstance(own, dict)
-        value[key] = {**inherited, **own} if both else own
+        if isinstance(inherited, dict) and isinstance(own, dict):
+            value[key] = {**inherited, **own}
+        else:
+            value[key] = own
     places.update(document.places)
     return strict_yaml.Document(value=value, places=places)
 

@@ -67,12 +67,13 @@ def parse(data: bytes, source: str) -> Document:
         _check_events(text, source)
         node = yaml.compose(text, Loader=_CoreLoader)
     except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
         raise RecipeError(
-            f"{source}: it holds the character U+{ord(str(error.character)):04X}, which YAML "
-            "does not allow; remove it."
+            f"{source}:{line}: it holds the control character {error.character!r}, which YAML does "
+            "not allow; remove it."
         ) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark: Any = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise RecipeError(
             f"{source}:{line}: this is not YAML ({error.problem}); check the indentation, "
@@ -99,8 +100,8 @@ def _check_events(text: str, source: str) -> None:
                 raise RecipeError(f"{place}: a second document begins; a recipe is one document.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise RecipeError(f"{place}: anchors and aliases are not allowed; write the value out.")
-        if getattr(event, "tag", None):
-            raise RecipeError(f"{place}: the tag {event.tag} is not allowed; write plain values.")
+        if tag := getattr(event, "tag", None):
+            raise RecipeError(f"{place}: the tag {tag} is not allowed; write plain values.")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:

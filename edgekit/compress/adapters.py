@@ -20,7 +20,7 @@ def add_lora(model: PreTrainedModel, settings: Lora) -> peft.PeftModel:
     config = peft.LoraConfig(
         task_type=peft.TaskType.SEQ_CLS,
         r=settings.rank,
-        lora_alpha=settings.alpha if settings.alpha is not None else 2 * settings.rank,
+        lora_alpha=settings.alpha or 2 * settings.rank,
         lora_dropout=settings.dropout,
         target_modules="all-linear",
         # The pooler of an encoder without a head is as fresh as the head itself.

@@ -20,7 +20,7 @@ class Lora(Settings):
 
     rank: Annotated[int, Field(ge=1, le=256)]
     """Rank of the two matrices."""
-    alpha: Annotated[float, Field(gt=0)] | None = None
+    alpha: Annotated[int, Field(gt=0)] | None = None
     """Scale of the adapter; twice the rank unless given."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout on the adapter's input."""

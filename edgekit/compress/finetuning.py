@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from peft import PeftModel
 from torch import nn
 
 from edgekit.compress import adapters, models, predict
@@ -28,7 +29,7 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
     if freeze_embeddings:
         model.get_input_embeddings().weight.requires_grad_(False)
     tuned = adapters.add_lora(model, settings.lora) if settings.lora else model
-    tuned.to(job.device)
+    nn.Module.to(tuned, job.device)
     encoder = TextEncoder(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
@@ -43,19 +44,18 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
     trained = Training(
         tuned,
         examples(encoder, [row.text for row in dataset.train], numbers),
-        schedule=_schedule(settings),
+        schedule=_schedule(settings, job),
         loss=_loss(settings, numbers, labels=len(dataset.labels), device=job.device),
         score=score,
-        seed=job.recipe.seed,
-        autocast=_autocast(job.device),
         folder=job.out / PROGRESS,
     ).run(job.on_progress)
-    merged = adapters.merge(tuned) if settings.lora else tuned
-    models.save(merged.to("cpu"), job.out, source=job.checkpoint)
+    nn.Module.to(tuned, "cpu")
+    merged = adapters.merge(tuned) if isinstance(tuned, PeftModel) else tuned
+    models.save(merged, job.out, source=job.checkpoint)
     return trained
 
 
-def _schedule(settings: FinetuneSettings) -> Schedule:
+def _schedule(settings: FinetuneSettings, job: Job) -> Schedule:
     minutes = settings.max_minutes
     return Schedule(
         epochs=settings.epochs,
@@ -67,6 +67,8 @@ def _schedule(settings: FinetuneSettings) -> Schedule:
         weight_decay=settings.weight_decay,
         patience=settings.patience,
         max_seconds=None if minutes is None else minutes * 60,
+        seed=job.recipe.seed,
+        autocast=_autocast(job.device),
     )
 
 

@@ -23,7 +23,8 @@ from edgekit.errors import CheckpointError
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
     """A checkpoint as a sequence classifier in fp32 on the CPU.
 
-    `labels` gives a fresh head to an encoder that has none. Raises CheckpointError where weights of the body are missing or do not fit.
+    `labels` gives a fresh head to an encoder that has none. Raises CheckpointError where weights of
+    the body are missing.
     """
     checkpoint.read_config(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from peft import PeftModel
 from torch import nn
+from transformers import PreTrainedModel
 
 from edgekit.compress import models
 from edgekit.compress.batches import Example, collate, examples
@@ -27,18 +29,19 @@ def logits(
 ) -> np.ndarray:
     """Logits of shape (texts, labels), float32; a long text's are the mean over its windows."""
     encoder = TextEncoder(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
-    model = models.load_classifier(checkpoint).to(device)
+    model = models.load_classifier(checkpoint)
+    nn.Module.to(model, device)
     return classify(model, examples(encoder, texts), rows=len(texts), on_progress=on_progress)
 
 
 def classify(
-    model: nn.Module,
+    model: PreTrainedModel | PeftModel,
     items: Sequence[Example],
     *,
     rows: int,
     on_progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Logits of shape (rows, labels): the mean over each row's windows. Leaves the model in eval."""
+    """Logits of shape (rows, labels): the mean over each row's windows. Puts the model in eval."""
     model.eval()
     device = next(model.parameters()).device
     pad = int(model.config.pad_token_id or 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,7 +35,7 @@ def measure(config: Path, *, layers: int, batch: int, length: int) -> Rates:
         forward_seconds_per_token=all_layers("forward") / (batch * length),
         single_seconds_per_token=all_layers("single") / length,
         write_seconds_per_byte=_time_writing(),
-        load_seconds=8.0,
+        load_seconds=_time_loading(),
         torch_bytes=before,
     )
 
@@ -70,6 +72,14 @@ def _median(work: Callable[[], None]) -> float:
         work()
         times.append(time.perf_counter() - began)
     return statistics.median(times[1:])
+
+
+def _time_loading() -> float:
+    """Seconds to start a process that can load a model."""
+    began = time.perf_counter()
+    code = "import torch, transformers.models.bert.modeling_bert"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - began
 
 
 def _time_writing() -> float:

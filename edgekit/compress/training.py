@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import PreTrainedModel
 
 from edgekit.compress.batches import Example, bucketed, collate
 from edgekit.errors import StepError
@@ -32,7 +34,7 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast: the settings of the optimiser."""
+    """How long, how fast and from which seed: the settings of the optimiser."""
 
     epochs: int
     batch_size: int
@@ -43,6 +45,9 @@ class Schedule:
     weight_decay: float
     patience: int
     max_seconds: float | None
+    seed: int
+    autocast: torch.dtype | None
+    """Half precision for the forward pass; None is fp32 throughout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +81,17 @@ class Training:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: PreTrainedModel | PeftModel,
         examples: Sequence[Example],
         *,
         schedule: Schedule,
         loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
         score: Callable[[], float],
-        seed: int,
-        autocast: torch.dtype | None,
         folder: Path,
     ) -> None:
         self.model, self.examples, self.schedule = model, examples, schedule
-        self.loss, self.score, self.seed = loss, score, seed
-        self.autocast, self.folder = autocast, folder
+        self.loss, self.score, self.folder = loss, score, folder
+        self.autocast = schedule.autocast
         self.device = next(model.parameters()).device
         self.state = _State()
         self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -100,7 +103,7 @@ class Training:
         self.total = self.per_epoch * schedule.epochs
         self.optimizer = torch.optim.AdamW(self._groups())
         # fp16 gradients underflow without a scale; bf16 and fp32 have range enough.
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=autocast is torch.float16)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.autocast is torch.float16)
 
     def run(self, on_progress: Callable[[float], None]) -> Trained:
         """Trains until done, early stopping or the time limit; raises StepError on NaN."""
@@ -184,13 +187,13 @@ class Training:
     def _batches(self, epoch: int) -> list[list[int]]:
         if epoch != self.shuffled[0]:
             rows = self.schedule.batch_size * self.schedule.accumulate
-            self.shuffled = (epoch, bucketed(self.examples, size=rows, seed=(self.seed, epoch)))
+            self.shuffled = (epoch, bucketed(self.examples, size=rows, seed=(self.schedule.seed, epoch)))
         return self.shuffled[1]
 
     def _backward(self, rows: Sequence[int]) -> float:
         """Accumulates gradients of the mean loss over `rows`, micro-batch by micro-batch."""
         # Dropout must not depend on what ran before a resume.
-        torch.manual_seed(self.seed * 1_000_003 + self.state.iteration)
+        torch.manual_seed(self.schedule.seed * 1_000_003 + self.state.iteration)
         self.optimizer.zero_grad(set_to_none=True)
         size = max(1, self.schedule.batch_size // self.state.divide)
         total = 0.0
@@ -226,6 +229,8 @@ class Training:
             if self.state.iteration % self.per_epoch:
                 self._judge()
             self.state.stopped = f"time limit of {limit / 60:g} minutes"
+            # The clock decided: a resumed run must not let it decide again.
+            self._save()
 
     def _fraction(self) -> float:
         done = self.state.iteration / self.total

@@ -57,8 +57,7 @@ def cost(settings: OnnxSettings, planned: Planned) -> Cost:
     rows = min(SELECTION_ROWS, max(1, len(planned.dataset.validation)))
     tokens = planned.tokens.validation * rows / max(1, len(planned.dataset.validation))
     return Cost(
-        seconds=rates.load_seconds
-        + 4 * fp32 * rates.write_seconds_per_byte
+        seconds=4 * fp32 * rates.write_seconds_per_byte
         + candidates * 3 * fp32 * rates.write_seconds_per_byte
         + (1 + candidates) * tokens * rates.single_seconds_per_token,
         peak_bytes=rates.torch_bytes + 3 * fp32,
@@ -116,7 +115,7 @@ def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
     worst = int(errors.argmax())
     if not errors[worst] <= MOST_LOGIT_ERROR:
         raise ExportError(
-            f"onnx: the exported model's logits differ from the checkpoint's by {errors[worst]:.2g} "
+            f"onnx: the export's logits differ from the checkpoint's by {errors[worst]:.2g} "
             f"(at most {MOST_LOGIT_ERROR:g} is allowed) on the text '{texts[worst][:60]}'; this "
             "architecture cannot be exported exactly with the installed versions."
         )

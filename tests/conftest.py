@@ -1,0 +1,38 @@
+"""Fixtures that many tests share: a cache of their own, a tiny project, and what it builds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny
+
+from edgekit import build, plan, recipe
+from edgekit.outcome import Built
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cache for all tests of a run: rates are measured once, and none of the user's is used."""
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.make_project(tmp_path_factory.mktemp("project") / "tiny").parent
+
+
+@pytest.fixture
+def project(made_project: Path, tmp_path: Path) -> Path:
+    """A folder with a tiny encoder, data and recipe.yaml, for this test alone."""
+    return Path(shutil.copytree(made_project, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def built(made_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """What the tiny recipe builds; not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        bound = recipe.read(made_project / "recipe.yaml")
+        return build.compress(plan.make(bound, out=tmp_path_factory.mktemp("built")))
