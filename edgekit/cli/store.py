@@ -27,12 +27,7 @@ def run(settings: argparse.Namespace) -> int:
         freed = human_bytes(_total(removed))
         print(f"removed {len(removed)} of {len(removed) + len(entries)} entries, {freed}")
     if entries:
-        rows = [
-            (entry.name or "(not finished)", human_bytes(entry.size_bytes), _when(entry, "minutes"),
-             "yes" if entry.in_use else "", entry.key[:12])
-            for entry in entries
-        ]  # fmt: skip
-        print_table("", ("step", "size", "last used (UTC)", "in use", "key"), rows)
+        print_table("", ("step", "size", "last used (UTC)", "in use", "key"), map(_row, entries))
     print(
         f"{human_bytes(_total(entries))} of at most {human_bytes(store.budget_bytes)} "
         f"in {store.folder}"
@@ -52,7 +47,7 @@ def _described(
                 "name": entry.name,
                 "key": entry.key,
                 "size_bytes": entry.size_bytes,
-                "last_used": _when(entry, "seconds"),
+                "last_used": f"{_when(entry):%Y-%m-%dT%H:%M:%SZ}",
                 "finished": entry.finished,
                 "in_use": entry.in_use,
             }
@@ -65,11 +60,19 @@ def _described(
     return described
 
 
+def _row(entry: Entry) -> tuple[str, ...]:
+    return (
+        entry.name or "(not finished)",
+        human_bytes(entry.size_bytes),
+        f"{_when(entry):%Y-%m-%d %H:%M}",
+        "yes" if entry.in_use else "",
+        entry.key[:12],
+    )
+
+
 def _total(entries: Sequence[Entry]) -> int:
     return sum(entry.size_bytes for entry in entries)
 
 
-def _when(entry: Entry, precision: str) -> str:
-    return datetime.fromtimestamp(entry.used, UTC).replace(tzinfo=None).isoformat(
-        " " if precision == "minutes" else "T", precision
-    )  # fmt: skip
+def _when(entry: Entry) -> datetime:
+    return datetime.fromtimestamp(entry.used, UTC)
