@@ -172,7 +172,7 @@ class Build:
         return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
 
     def _place_teacher(self, teacher: Link) -> None:
-        """Copies the teacher's folder to the output; an earlier one goes only when this is whole."""
+        """Copies the teacher's folder to the output; an earlier one goes when this is whole."""
         place = self.plan.out / "teacher"
         partial = self.plan.out / "teacher.partial"
         shutil.rmtree(partial, ignore_errors=True)
@@ -259,7 +259,7 @@ class Build:
     def _run(
         self, name: str, inputs: Mapping[str, Any], make: Make, *, of: str | None = None
     ) -> Finished:
-        """Finds or makes one entry of the store; `of` is the planned piece of work it is part of."""
+        """Finds or makes one entry of the store; `of` is the planned work that it is part of."""
         progress = StepProgress(name, self.on_event)
 
         def begin(out: Path) -> Mapping[str, Any]:

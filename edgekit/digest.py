@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one byte sequence for a JSON value: sorted keys, no spaces, UTF-8, finite numbers only."""
+    """The one byte sequence for a JSON value: sorted keys, no spaces, UTF-8, finite numbers."""
     text = json.dumps(
         value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
     )

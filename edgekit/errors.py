@@ -1,20 +1,20 @@
-"""Every error that edgekit raises on purpose; each message names the place, the fault and the remedy.
+"""Every error that edgekit raises on purpose; a message names place, fault and remedy.
 
-    EdgekitError
-    ├── RecipeError            a recipe that cannot be followed as written
-    ├── DataError              rows or texts that cannot be used
-    ├── CheckpointError        a Hugging Face folder that is unsafe, damaged or of no use here
-    ├── StepError              a step that could not do its work
-    ├── ExportError            a model whose exported form does not answer like the checkpoint
-    ├── ArtifactError          a folder that is no artifact, or one this version cannot read
-    │   └── IntegrityError     an artifact whose bytes are not those that were written
-    ├── UnsupportedTask        a verb that this artifact does not know
-    ├── ContextOverflow        an input larger than the model can read
-    ├── OutOfMemoryBudget      the memory at hand will not do
-    ├── OutOfDisk              the disk at hand will not do
-    ├── WorkerError            the process that holds the model died or was closed
-    ├── SampleError            a sample that cannot be made
-    └── MissingExtra           a package that the asked work needs is not installed
+EdgekitError
+├── RecipeError            a recipe that cannot be followed as written
+├── DataError              rows or texts that cannot be used
+├── CheckpointError        a Hugging Face folder that is unsafe, damaged or of no use here
+├── StepError              a step that could not do its work
+├── ExportError            a model whose exported form does not answer like the checkpoint
+├── ArtifactError          a folder that is no artifact, or one this version cannot read
+│   └── IntegrityError     an artifact whose bytes are not those that were written
+├── UnsupportedTask        a verb that this artifact does not know
+├── ContextOverflow        an input larger than the model can read
+├── OutOfMemoryBudget      the memory at hand will not do
+├── OutOfDisk              the disk at hand will not do
+├── WorkerError            the process that holds the model died or was closed
+├── SampleError            a sample that cannot be made
+└── MissingExtra           a package that the asked work needs is not installed
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 
 
 def available_memory_bytes() -> int:
-    """Memory that can be used without swapping; the tighter of the machine's and the container's."""
+    """Memory that is free without swapping: the machine's or the container's, whichever is less."""
     available = psutil.virtual_memory().available
     limit = _cgroup_bytes("memory.max")
     used = _cgroup_bytes("memory.current")
@@ -116,7 +116,7 @@ def write_safely(path: Path, data: bytes) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(data)
     sync_file(partial)
-    os.replace(partial, path)
+    partial.replace(path)
     sync_folder(path.parent)
 
 
