@@ -1,0 +1,173 @@
+"""One side of a bench, in a process of its own: `python -m edgekit.bench_side`.
+
+It is spoken to over its stdin and stdout (runtime/wire.py) and ends when its stdin does. Knows
+nothing of the other sides; every side turns a string into a label, tokenization included.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit import machine
+from edgekit.errors import EdgekitError
+from edgekit.runtime import wire
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# A side's own imports are a part of its cold start, so each function below has its own.
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    one: Callable[[str], str]
+    """The label of one text."""
+    many: Callable[[Iterable[str]], list[str]]
+    """The labels of several texts, as fast as this side can."""
+
+
+def open_artifact(folder: Path, threads: int, **_: Any) -> Side:
+    """What a user runs: `edgekit.load` with all that it checks."""
+    import edgekit
+
+    model = edgekit.load(folder, threads=threads)
+    return Side(
+        one=lambda text: model.classify(text).label,
+        many=lambda texts: [answer.label for answer in model.classify(texts)],
+    )
+
+
+def open_torch(folder: Path, threads: int, prefix: str, max_tokens: int) -> Side:
+    """The checkpoint in PyTorch, fp32."""
+    import torch
+
+    from edgekit.compress import models
+
+    torch.set_num_threads(threads)
+    model = models.load_classifier(folder)
+
+    def logits(ids: list[int]) -> np.ndarray:
+        tokens = torch.tensor([ids])
+        with torch.inference_mode():
+            found: np.ndarray = (
+                model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits[0].numpy()
+            )
+        return found
+
+    return _checkpoint_side(folder, prefix, max_tokens, logits)
+
+
+def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: str) -> Side:
+    """The checkpoint's fp32 export in ONNX Runtime, with the options that it has by default."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_inputs()]
+
+    def logits(ids: list[int]) -> np.ndarray:
+        tokens = np.array([ids], dtype=np.int64)
+        known = {
+            "input_ids": tokens,
+            "attention_mask": np.ones_like(tokens),
+            "token_type_ids": np.zeros_like(tokens),
+        }
+        found: np.ndarray = session.run(["logits"], {name: known[name] for name in names})[0][0]
+        return found
+
+    return _checkpoint_side(folder, prefix, max_tokens, logits)
+
+
+def _checkpoint_side(
+    folder: Path, prefix: str, max_tokens: int, logits: Callable[[list[int]], np.ndarray]
+) -> Side:
+    """With the tokenizer that the artifact has too, so that only the engines differ."""
+    import numpy as np
+
+    from edgekit.compress.checkpoint import describe
+    from edgekit.runtime.text import TextEncoder
+    from edgekit.tasks.classification import answer
+
+    encoder = TextEncoder(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    labels = describe(folder).labels
+    if labels is None:
+        raise EdgekitError(f"{folder}: this checkpoint has no classification head; fine-tune it.")
+
+    def one(text: str) -> str:
+        found = np.mean([logits(ids) for ids in encoder.windows(text)], axis=0)
+        return answer(found, labels).label
+
+    return Side(one=one, many=lambda texts: [one(text) for text in texts])
+
+
+SIDES: Mapping[str, Callable[..., Side]] = {
+    "artifact": open_artifact,
+    "torch_fp32": open_torch,
+    "ort_fp32": open_onnx,
+}
+
+
+class _Server:
+    def __init__(self) -> None:
+        self._side: Side | None = None
+
+    def reply(self, verb: str, **request: Any) -> dict[str, Any]:
+        if verb == "open":
+            open_side = SIDES[request.pop("side")]
+            self._side = open_side(Path(request.pop("folder")), **request)
+            return {}
+        if verb == "usage":
+            return {
+                "cpu_ms": 1000 * time.process_time(),
+                "peak_rss_bytes": _peak_rss_bytes(),
+            }
+        if self._side is None:
+            raise EdgekitError("This side of the bench was asked before it was opened.")
+        if verb == "many":
+            began = time.perf_counter()
+            self._side.many(request["texts"])
+            return {"seconds": time.perf_counter() - began}
+        return _measure(self._side, request["texts"])
+
+
+def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
+    labels, wall, cpu = [], [], []
+    for text in texts:
+        began, cpu_began = time.perf_counter(), time.process_time()
+        labels.append(side.one(text))
+        wall.append(1000 * (time.perf_counter() - began))
+        cpu.append(1000 * (time.process_time() - cpu_began))
+    return {"labels": labels, "ms": wall, "cpu_ms": cpu}
+
+
+def _peak_rss_bytes() -> int:
+    """Of this program alone: Linux counts what its parent held into what getrusage() says."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return machine.peak_rss_bytes()
+
+
+def main() -> None:
+    # stdout is for messages alone: native code that prints does so to stderr.
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    server = _Server()
+    while (request := wire.receive(requests)) is not None:
+        try:
+            wire.send(replies, server.reply(**request))
+        except EdgekitError as error:
+            wire.send(replies, {"error": str(error)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""`edgekit bench`: speed, memory, cold start and size, alone or against the teacher."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from edgekit.cli import DONE
+from edgekit.cli.output import human_bytes, messages, print_json, print_table
+
+NAMES = {
+    "artifact": "artifact",
+    "ort_fp32": "teacher, ONNX Runtime fp32",
+    "torch_fp32": "teacher, PyTorch fp32",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT", help="an artifact's folder")
+    parser.add_argument(
+        "--against", type=Path, metavar="CHECKPOINT", help="the teacher, to compare with"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="texts to measure with: a column 'text', or a text a line (default: the texts that "
+        "the artifact tests itself with)",
+    )
+    parser.add_argument("--threads", type=_count, default=2, help="for a single text (default: 2)")
+    parser.add_argument(
+        "--rounds", type=_count, default=5, help="times that each text is run (default: 5)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not 1 or more")
+    return int(text)
+
+
+def run(settings: argparse.Namespace) -> int:
+    # numpy and tokenizers: not for `--help`.
+    from edgekit.bench import bench
+
+    texts = _texts(settings.artifact, settings.data)
+    with Progress(console=messages(), transient=True) as bars:
+        task = bars.add_task("bench", total=1.0)
+        result = bench(
+            settings.artifact,
+            texts,
+            against=settings.against,
+            threads=settings.threads,
+            rounds=settings.rounds,
+            on_progress=lambda fraction: bars.update(task, completed=fraction),
+        )
+    if settings.json:
+        print_json(result)
+    else:
+        _print(result)
+    return DONE
+
+
+def _texts(folder: Path, data: Path | None) -> list[str]:
+    from edgekit import artifact as artifacts
+    from edgekit.runtime import golden
+    from edgekit.tasks.rows import read_texts
+
+    if data is not None:
+        return list(read_texts([data]))
+    return list(golden.parse(artifacts.read_file(artifacts.read(folder), golden.GOLDEN)).inputs)
+
+
+def _print(result: dict[str, Any]) -> None:
+    lengths = result["lengths"]
+    print_table(
+        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens (at most {lengths['max']}), one "
+        f"at a time with {result['threads']} threads, {result['rounds']} rounds in turns",
+        ("", "half in", "95 % in", "CPU", "a second", "cold start", "memory", "weights"),
+        [
+            (
+                title,
+                f"{result[name]['p50_ms']:.1f} ms",
+                f"{result[name]['p95_ms']:.1f} ms",
+                f"{result[name]['cpu_ms']:.1f} ms",
+                f"{result[name]['texts_per_s']:,.0f}",
+                f"{result[name]['cold_start_ms']:,.0f} ms",
+                human_bytes(result[name]["peak_rss_bytes"]),
+                human_bytes(result[name]["size_bytes"]),
+            )
+            for name, title in NAMES.items()
+            if name in result
+        ],
+    )
+    if "ratio" in result:
+        ratio = result["ratio"]
+        print(
+            f"\nThe artifact is {ratio['size']:.1f} times smaller, {ratio['torch_fp32']:.1f} times "
+            f"as fast as the teacher in PyTorch and {ratio['ort_fp32']:.1f} times as fast as it in "
+            "ONNX Runtime."
+        )
+    if result["machine"]["load_before"] > 0.5:
+        print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
