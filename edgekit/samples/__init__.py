@@ -1,13 +1,13 @@
-"""Samples by name: real checkpoints and data to try edgekit with. The only part that may go online."""
+"""Samples by name: real checkpoints and data to try edgekit with. Alone in going online."""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.errors import MissingExtra, SampleError
+from edgekit.nearest import did_you_mean
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction (0 to 1) of the whole that is finished."""
@@ -22,9 +22,7 @@ def make(name: str, folder: Path, *, on_progress: Progress | None = None) -> Pat
     MissingExtra where the packages that samples are made with are not installed.
     """
     if name not in SAMPLES:
-        near = difflib.get_close_matches(name, SAMPLES, n=1, cutoff=0.4)
-        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(SAMPLES)}."
-        raise SampleError(f"There is no sample '{name}'. {hint}")
+        raise SampleError(f"There is no sample '{name}'.{did_you_mean(name, list(SAMPLES))}")
     module_name, function_name = SAMPLES[name].split(":")
     try:
         module = importlib.import_module(module_name)

@@ -139,9 +139,7 @@ def _read_layout(data: mmap.mmap) -> tuple[Sizes, list[Tensor]]:
     return sizes, list(_read_tensors(data, position + 4, count, sizes=sizes))
 
 
-def _read_tensors(
-    data: mmap.mmap, position: int, count: int, *, sizes: Sizes
-) -> Iterator[Tensor]:
+def _read_tensors(data: mmap.mmap, position: int, count: int, *, sizes: Sizes) -> Iterator[Tensor]:
     for _ in range(count):
         (length,) = struct.unpack_from("<H", data, position)
         position += 2

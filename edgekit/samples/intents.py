@@ -40,6 +40,8 @@ TEMPLATES = Package(
     "256eb1e4fc6e6f4943d0ba4e089c9639d74d0e9d62ccddeb7148bc168de55e40",
 )
 
+LICENSE_MEMBER = "home_assistant_intents-2026.10.27.dist-info/licenses/LICENSE.md"
+
 # Ranges as people speak: the package allows any number, such as 3 degrees or a timer of 97 hours.
 _SPOKEN_RANGES = {
     "temperature": range(16, 27),
@@ -74,7 +76,7 @@ class Grammar:
         self._rules: Mapping[str, str] = data["expansion_rules"]
         self._lists: Mapping[str, Any] = data["lists"]
         self._names = names()[language]
-        self._parsed: dict[str, Group] = {}
+        self._parsed: dict[str, Expression] = {}
 
     def sentences(self, template: Template, *, count: int, seed: int) -> list[str]:
         """At most `count` different sentences, the same for the same seed.
@@ -96,12 +98,12 @@ class Grammar:
     def sentence(self, template: Template, source: random.Random) -> str:
         return tidy(_Walk(self, template, source).text(self.parse(template.text)))
 
-    def parse(self, text: str) -> Group:
+    def parse(self, text: str) -> Expression:
         if text not in self._parsed:
             self._parsed[text] = parse_sentence(text).expression
         return self._parsed[text]
 
-    def rule(self, name: str) -> Group:
+    def rule(self, name: str) -> Expression:
         return self.parse(self._rules[name])
 
     def values(self, list_name: str, template: Template) -> Sequence[str]:
@@ -207,10 +209,10 @@ def _read_templates(language: str, data: Mapping[str, Any]) -> Iterator[Template
             domains = _block_domains(block)
             for text in block["sentences"]:
                 found.setdefault((intent, text), set()).update(domains)
-    for (intent, text), domains in found.items():
+    for (intent, text), kinds in found.items():
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:10]
         template_id = f"{language}/{intent}/{digest}"
-        yield Template(template_id, language, intent, text, tuple(sorted(domains)))
+        yield Template(template_id, language, intent, text, tuple(sorted(kinds)))
 
 
 def _block_domains(block: Mapping[str, Any]) -> list[str]:

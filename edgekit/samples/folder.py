@@ -1,0 +1,85 @@
+"""Fills a sample's folder all or nothing, and knows a complete one again. Knows no content."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.digest import sha256_file
+from edgekit.errors import SampleError
+from edgekit.machine import write_safely
+
+_MARKER = "sample.json"
+_PARTIAL = ".partial"
+
+
+def fill(folder: Path, make: Callable[[Path], None], *, sample: str, version: int) -> Path:
+    """Lets `make` write the sample's files, unless they are all there; returns `folder`.
+
+    Files that the sample does not have may stand in a complete folder, such as a build's output.
+    A run that was cut off is begun again. Raises SampleError where the folder holds something else.
+    """
+    if (folder / _MARKER).is_file():
+        _check_complete(folder, sample=sample, version=version)
+        return folder
+    partial = folder / _PARTIAL
+    if not (partial / _MARKER).is_file():
+        _check_empty(folder)
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        try:
+            make(partial)
+        except BaseException:
+            shutil.rmtree(partial)
+            raise
+        _write_marker(partial, sample=sample, version=version)
+    _move_into_place(partial, folder)
+    return folder
+
+
+def _write_marker(partial: Path, *, sample: str, version: int) -> None:
+    digests = {
+        path.relative_to(partial).as_posix(): sha256_file(path)
+        for path in sorted(partial.rglob("*"))
+        if path.is_file()
+    }
+    marker = {"sample": sample, "version": version, "files": digests}
+    write_safely(partial / _MARKER, json.dumps(marker, indent=2).encode("utf-8"))
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise SampleError(f"{folder} is a file; name a folder for the sample.")
+    if folder.is_dir() and any(path.name != _PARTIAL for path in folder.iterdir()):
+        raise SampleError(f"{folder} holds other files; name a new or empty folder for the sample.")
+
+
+def _check_complete(folder: Path, *, sample: str, version: int) -> None:
+    try:
+        marker = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SampleError(
+            f"{folder / _MARKER} is damaged; name another folder, or remove this one."
+        ) from error
+    if (marker["sample"], marker["version"]) != (sample, version):
+        raise SampleError(
+            f"{folder} holds the sample {marker['sample']} in version {marker['version']}, not "
+            f"{sample} in version {version}; name another folder, or remove this one."
+        )
+    for name, digest in marker["files"].items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != digest:
+            raise SampleError(
+                f"{folder} holds the sample {sample}, but {name} was changed or removed since; "
+                "name another folder for a fresh one, or remove this one."
+            )
+
+
+def _move_into_place(partial: Path, folder: Path) -> None:
+    """The marker goes last: with it the folder is complete, without it this is repeated."""
+    for path in sorted(partial.iterdir(), key=lambda path: path.name == _MARKER):
+        path.rename(folder / path.name)
+    partial.rmdir()
