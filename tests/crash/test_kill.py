@@ -55,7 +55,7 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path, expected):
     )
     assert report.expected == expected
     assert report.different == ()
-    assert report.killed >= TIMES / 2
+    assert len(report.rounds) == TIMES
 
 
 def test_a_long_step_ends_though_each_life_is_one_save_long(tmp_path, expected):
