@@ -116,7 +116,12 @@ class Build:
             "device": self.plan.device,
             "labels": self.plan.dataset.labels,
             "languages": self.recipe.languages,
-            "data": dict(self.plan.dataset.digests),
+            # Not the test set's: what judges must not decide what is judged.
+            "data": {
+                name: digest
+                for name, digest in self.plan.dataset.digests.items()
+                if name != "test"
+            },
             "seed": self.recipe.seed,
         }
 

@@ -186,8 +186,8 @@ class Training:
 
     def _batches(self, epoch: int) -> list[list[int]]:
         if epoch != self.shuffled[0]:
-            rows = self.schedule.batch_size * self.schedule.accumulate
-            self.shuffled = (epoch, bucketed(self.examples, size=rows, seed=(self.schedule.seed, epoch)))
+            rows, seed = self.schedule.batch_size * self.schedule.accumulate, self.schedule.seed
+            self.shuffled = (epoch, bucketed(self.examples, size=rows, seed=(seed, epoch)))
         return self.shuffled[1]
 
     def _backward(self, rows: Sequence[int]) -> float:
