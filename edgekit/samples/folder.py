@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.digest import sha256_file
+from edgekit.disk import told_when_full
 from edgekit.errors import SampleError
 from edgekit.machine import write_safely
 
@@ -31,7 +32,8 @@ def fill(folder: Path, make: Callable[[Path], None], *, sample: str, version: in
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
         try:
-            make(partial)
+            with told_when_full("the sample", folder):
+                make(partial)
         except BaseException:
             shutil.rmtree(partial)
             raise

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from edgekit.errors import SampleError
+from edgekit.errors import OutOfDisk, SampleError
 from edgekit.samples import folder
 
 
@@ -66,6 +67,16 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(SampleError, match="no network"):
         folder.fill(tmp_path / "tiny", fail, sample="tiny", version=1)
+    assert list((tmp_path / "tiny").iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fill_the_disk(partial: Path) -> None:
+        make(partial)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OutOfDisk, match="the sample needs more"):
+        folder.fill(tmp_path / "tiny", fill_the_disk, sample="tiny", version=1)
     assert list((tmp_path / "tiny").iterdir()) == []
 
 
