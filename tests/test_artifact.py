@@ -13,9 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from tiny_artifact import fields
 
 from edgekit import artifact, paths, seen

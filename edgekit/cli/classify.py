@@ -1,0 +1,140 @@
+"""`edgekit classify`: labels with scores, for texts on the command line or a whole file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgekit.cli import DONE, USAGE
+from edgekit.cli.output import messages, print_json
+from edgekit.cli.terminal import printable
+from edgekit.errors import UnsupportedTask
+
+if TYPE_CHECKING:
+    from edgekit.runtime.model import Model
+    from edgekit.tasks.classification import Answer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT", help="an artifact's folder")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to label")
+    parser.add_argument(
+        "--file", type=Path, metavar="IN", help="CSV, JSONL or Parquet: label every row"
+    )
+    parser.add_argument(
+        "--column", default="text", metavar="C", help="the column with the texts (default: text)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="OUT", help="where the rows go, with label, score, abstained"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    parser.add_argument(
+        "--abstain-below",
+        type=float,
+        metavar="SCORE",
+        help="mark answers with a lower score, 0 to 1 (default: the artifact's own)",
+    )
+    parser.add_argument(
+        "--labels", metavar="a,b,c", help="the labels to choose from, for a chat artifact"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="cores to use")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout")
+
+
+def run(settings: argparse.Namespace) -> int:
+    wrong = _wrong_usage(settings)
+    if wrong:
+        messages().print(f"edgekit classify: {wrong}", soft_wrap=True)
+        return USAGE
+    import edgekit  # the engine: not for `--help`
+
+    with edgekit.load(settings.artifact, threads=settings.threads) as model:
+        if settings.labels is not None:
+            raise UnsupportedTask(
+                f"'{model.manifest.name}' is a classifier with labels of its own "
+                f"({', '.join(model.manifest.labels)}); leave out --labels, which is for chat "
+                "artifacts."
+            )
+        if settings.file is not None:
+            return _classify_file(model, settings)
+        return _classify_texts(model, settings)
+
+
+def _wrong_usage(settings: argparse.Namespace) -> str:
+    if settings.file is None and not settings.texts:
+        return "give one or more texts, or a file with --file IN --out OUT."
+    if settings.file is not None and settings.texts:
+        return "give texts or --file, not both."
+    if settings.file is not None and settings.out is None:
+        return "--file needs --out OUT for the labelled rows."
+    if settings.file is None and (settings.out is not None or settings.overwrite):
+        return "--out and --overwrite are for --file."
+    return ""
+
+
+def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
+    if len(settings.texts) == 1:
+        answers = [model.classify(settings.texts[0], abstain_below=settings.abstain_below)]
+    else:
+        answers = list(model.classify(settings.texts, abstain_below=settings.abstain_below))
+    if settings.json:
+        values = [asdict(answer) for answer in answers]
+        print_json(values[0] if len(values) == 1 else values)
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _lines(settings.texts, answers))
+    return DONE
+
+
+def _lines(texts: Sequence[str], answers: Sequence[Answer]) -> list[str]:
+    """One line an answer; the label is first, so that it can be cut out, the text last, if any."""
+    width = max(len(answer.label) for answer in answers)
+    lines = []
+    for text, answer in zip(texts, answers, strict=True):
+        line = f"{answer.label:{width}}  {answer.score:6.1%}"
+        if answer.abstained:
+            line += "  (not sure)"
+        if answer.parts > 1:
+            line += f"  (read in {answer.parts} parts)"
+        lines.append(line if len(texts) == 1 else f"{line}  {printable(text)}")
+    return lines
+
+
+def _classify_file(model: Model, settings: argparse.Namespace) -> int:
+    from edgekit.runtime.files import classify_file  # the engine: not for `--help`
+
+    bar = Progress(
+        TextColumn("labelling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages(),
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task("")
+        result = classify_file(
+            model,
+            settings.file,
+            settings.out,
+            column=settings.column,
+            abstain_below=settings.abstain_below,
+            overwrite=settings.overwrite,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if settings.json:
+        print_json({**asdict(result), "path": str(result.path)})
+        return DONE
+    notes = {
+        "done by an earlier run": result.resumed_rows,
+        "without text, so without a label": result.empty_rows,
+        "not sure": result.abstained_rows,
+    }
+    said = "".join(f"; {count} {note}" for note, count in notes.items() if count)
+    sys.stdout.write(f"{result.path}: {result.rows} rows{said}\n")
+    return DONE

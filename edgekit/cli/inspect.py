@@ -1,0 +1,122 @@
+"""`edgekit inspect`: what an artifact is, for people, and whether it fits in memory here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.cli import DONE
+from edgekit.cli.output import human_bytes, print_json, print_table
+from edgekit.cli.terminal import printable
+from edgekit.languages import language_name
+
+if TYPE_CHECKING:
+    from edgekit.manifest import Manifest
+    from edgekit.runtime.memory import Inspection
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT", help="an artifact's folder")
+    parser.add_argument("--json", action="store_true", help="the manifest as JSON on stdout")
+
+
+def run(settings: argparse.Namespace) -> int:
+    import edgekit  # hashing and the machine: not for `--help`
+
+    inspection = edgekit.inspect(settings.artifact)
+    manifest = inspection.manifest
+    if settings.json:
+        here = {"available_ram_bytes": inspection.available_bytes, "fits": inspection.fits}
+        print_json({**manifest.as_json(), "path": str(settings.artifact), **here})
+        return DONE
+    for line in _lines(inspection):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    _print_quality(manifest.quality)
+    return DONE
+
+
+def _lines(inspection: Inspection) -> Iterator[str]:
+    manifest = inspection.manifest
+    model = manifest.model
+    size = sum(manifest.file(name).size_bytes for name in model.files)
+    languages = ", ".join(language_name(code) for code in manifest.languages)
+    yield f"{manifest.name}: {manifest.task} in {printable(languages, most=1000)}"
+    if manifest.labels:
+        yield f"labels     {printable(', '.join(manifest.labels), most=1000)}"
+    yield (
+        f"model      {model.format} {model.quantization}, {model.parameters:,} parameters, "
+        f"{human_bytes(size)}"
+    )
+    yield f"reads      {model.max_tokens} tokens at once; longer texts in several parts"
+    if model.abstain_below:
+        yield f"abstains   below a score of {model.abstain_below:.0%}"
+    yield f"disk       {human_bytes(manifest.needs.disk_bytes)}"
+    fits = "it fits" if inspection.fits else "it does NOT fit now; close other programs"
+    yield (
+        f"memory     needs {human_bytes(manifest.needs.ram_bytes)}; "
+        f"{human_bytes(inspection.available_bytes)} are free here: {fits}"
+    )
+    yield f"licence    {manifest.licence}"
+    yield from _steps(manifest)
+    yield f"digest     {manifest.digest}"
+
+
+def _steps(manifest: Manifest) -> Iterator[str]:
+    head = "made by"
+    for step in manifest.steps:
+        yield f"{head:10} {printable(str(step.get('step', '?')))} {_change(step)}".rstrip()
+        head = ""
+
+
+def _change(step: Mapping[str, Any]) -> str:
+    """What a step measured before and after, where both are numbers."""
+    before, after = step.get("before"), step.get("after")
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return ""
+    changes = [
+        f"{name} {_number(before[name])} → {_number(value)}"
+        for name, value in after.items()
+        if _is_number(before.get(name)) and _is_number(value) and value != before[name]
+    ]
+    return printable(f"({', '.join(changes)})", most=300) if changes else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _print_quality(quality: Mapping[str, Any]) -> None:
+    """The judgement of the build, in the shape that `evaluate --json` has."""
+    measured = quality.get("artifact")
+    if not isinstance(measured, Mapping):
+        sys.stdout.write("quality    not judged: the recipe named no test set\n")
+        return
+    line = f"quality    macro-F1 {measured['macro_f1']:.3f} on {quality['rows']:,} test rows"
+    if "kept" in quality:
+        line += f", {quality['kept']:.1%} of the teacher's"
+    if quality.get("verdict"):
+        line += f": {quality['verdict']}"
+    sys.stdout.write(line + "\n\n")
+    sys.stdout.flush()
+    teacher = quality.get("teacher", {}).get("by_language", {})
+    print_table(
+        "",
+        ["language", "rows", "macro-F1", "teacher's"],
+        [
+            [
+                printable(language_name(code)),
+                f"{part['rows']:,}",
+                f"{part['macro_f1']:.3f}",
+                f"{teacher[code]['macro_f1']:.3f}" if code in teacher else "",
+            ]
+            for code, part in measured.get("by_language", {}).items()
+        ],
+    )
