@@ -133,14 +133,18 @@ def make_artifact(
     *,
     width: int = 32,
     int8: bool = True,
+    unused_pieces: int = 0,
     golden: Sequence[str] = TEXTS,
     **changes: Any,
 ) -> Path:
-    """An artifact that `edgekit.load` takes; `changes` are fields of its manifest or model."""
+    """An artifact that `edgekit.load` takes; `changes` are fields of its manifest or model.
+
+    `unused_pieces` are rows of the embedding that no text uses; they make the model large.
+    """
     folder.mkdir(parents=True)
     tokenizer = make_tokenizer()
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-    data = make_onnx(tokenizer.get_vocab_size(), width=width, int8=int8)
+    data = make_onnx(tokenizer.get_vocab_size() + unused_pieces, width=width, int8=int8)
     (folder / "model.onnx").write_bytes(data)
     (folder / "LICENSE").write_text("Made in a test; anybody may do anything with it.\n")
     (folder / "MODEL_CARD.md").write_text("# tiny-intents\nWeights by chance.\n")

@@ -12,7 +12,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from tiny_artifact import LABELS, TEXTS
+from tiny_artifact import LABELS, TEXTS, make_artifact
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = Path(__file__).with_name("embedded_example.py")
@@ -67,6 +67,25 @@ def test_importing_is_instant_and_light() -> None:
     seconds, heavy = python(code).splitlines()
     assert float(seconds) < 0.2
     assert heavy == "[]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measured where it is held")
+def test_a_first_answer_takes_little_memory_and_time(tmp_path: Path) -> None:
+    """At most 1.3 times the files and 150 MB; a second of CPU, interpreter and hashing included.
+
+    Given to onnxruntime as bytes, this model would be in memory three times while it loads.
+    """
+    folder = make_artifact(tmp_path / "large", unused_pieces=470_000)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    assert size > 60_000_000
+    peak, seconds = python(
+        f"import edgekit, time; edgekit.load({str(folder)!r}).classify('lamp')\n"
+        # Not getrusage: that begins with what the process that started this one held.
+        "import pathlib; status = pathlib.Path('/proc/self/status').read_text()\n"
+        "print(status.split('VmHWM:')[1].split()[0], time.process_time())"
+    ).split()
+    assert int(peak) * 1024 <= size * 1.3 + 150_000_000
+    assert float(seconds) < 1
 
 
 def test_the_public_names_are_there() -> None:
