@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -92,25 +93,30 @@ def outside(location: str, offset: int, *, constant: bool) -> bytes:
     return bytes(model.SerializeToString())
 
 
+@pytest.mark.parametrize("nameless", [True, False], ids=["nameless file", "bytes"])
 @pytest.mark.parametrize("constant", [False, True], ids=["initializer", "constant"])
 def test_weights_outside_the_file_are_impossible(
-    constant: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    constant: bool, nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither from the working folder, nor by an absolute path, nor out of memory."""
+    """Neither from the working folder, nor by any path, nor out of an open file or memory."""
     monkeypatch.chdir(tmp_path)
+    if not nameless:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
     (tmp_path / "weights.bin").write_bytes(bytes(4_000_000))
     memory = np.zeros(1_000_000, dtype=np.float32)
-    for location, offset in (
-        ("weights.bin", 0),
-        (str(tmp_path / "weights.bin"), 0),
-        ("../" * 9 + str(tmp_path / "weights.bin").lstrip("/"), 0),
-        ("*/_ORT_MEM_ADDR_/*", memory.ctypes.data),
-    ):
-        with (
-            classifier(outside(location, offset, constant=constant)) as model,
-            pytest.raises(ArtifactError, match="cannot be opened"),
+    with (tmp_path / "weights.bin").open("rb") as opened:
+        for location, offset in (
+            ("weights.bin", 0),
+            (str(tmp_path / "weights.bin"), 0),
+            ("../" * 9 + str(tmp_path / "weights.bin").lstrip("/"), 0),
+            (str(opened.fileno()), 0),
+            ("*/_ORT_MEM_ADDR_/*", memory.ctypes.data),
         ):
-            model.logits("lamp")
+            with (
+                classifier(outside(location, offset, constant=constant)) as model,
+                pytest.raises(ArtifactError, match="cannot be opened"),
+            ):
+                model.logits("lamp")
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 100, b"not a model"])
