@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -24,6 +24,7 @@ from edgekit.job import Job, Make, OnProgress, OutputJob
 from edgekit.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.plan import Plan, artifact_names
 from edgekit.recipe import Entry
+from edgekit.sealed import DONE
 from edgekit.store import Finished, Store
 
 # What decides the numbers that a step computes; a store entry is good for these versions only.
@@ -52,10 +53,9 @@ class Link:
 class Build:
     """One run of a plan. Finished work is found in the step store, so a rerun goes on."""
 
-    def __init__(self, plan: Plan, on_event: OnEvent) -> None:
-        self.plan, self.on_event = plan, on_event
+    def __init__(self, plan: Plan, store: Store, on_event: OnEvent) -> None:
+        self.plan, self.store, self.on_event = plan, store, on_event
         self.recipe = plan.bound.recipe
-        self.store = Store(paths.store_dir())
         self.packages = {name: _version(name) for name in PACKAGES}
         self.taken: list[StepTaken] = []
 
@@ -118,9 +118,7 @@ class Build:
             "languages": self.recipe.languages,
             # Not the test set's: what judges must not decide what is judged.
             "data": {
-                name: digest
-                for name, digest in self.plan.dataset.digests.items()
-                if name != "test"
+                name: digest for name, digest in self.plan.dataset.digests.items() if name != "test"
             },
             "seed": self.recipe.seed,
         }
@@ -183,7 +181,7 @@ class Build:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for path in teacher.folder.iterdir():
-            if path.is_file() and path.name != "DONE.json":
+            if path.is_file() and path.name != DONE:
                 shutil.copyfile(path, partial / path.name)
         assemble.replace_folder(partial, place)
 
@@ -279,15 +277,22 @@ class Build:
         return done
 
 
-def compress(plan: Plan, *, on_event: OnEvent = lambda event: None) -> Built:
+def compress(
+    plan: Plan,
+    *,
+    on_event: OnEvent = lambda event: None,
+    on_commit: Callable[[str], None] | None = None,
+) -> Built:
     """Runs a plan and leaves artifacts, teacher, report and measured.json in its output folder.
 
-    Raises OutOfDisk or OutOfMemoryBudget before any work if this machine has not enough.
+    `on_commit` hears every commit point of the step store (see store.COMMIT_POINTS). Raises
+    OutOfDisk or OutOfMemoryBudget before any work if this machine has not enough.
     """
     if (lack := plan.why_not()) is not None:
         raise lack
     plan.out.mkdir(parents=True, exist_ok=True)
-    return Build(plan, on_event).run()
+    with Store(paths.store_dir(), on_commit=on_commit) as store:
+        return Build(plan, store, on_event).run()
 
 
 def _version(package: str) -> str:

@@ -30,9 +30,7 @@ class Rates:
     train_seconds_per_token: float
     """Forward and backward through all layers, weights updated."""
     forward_seconds_per_token: float
-    """Forward through all layers, many texts at once."""
-    single_seconds_per_token: float
-    """Forward through all layers, one text at a time."""
+    """Forward through all layers, many texts at once; onnxruntime is no slower on single ones."""
     write_seconds_per_byte: float
     """Write, sync and hash."""
     load_seconds: float

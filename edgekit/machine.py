@@ -95,7 +95,12 @@ def sync_file(path: Path) -> None:
     """Returns once the file's bytes are on the disk itself."""
     descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
     try:
-        os.fsync(descriptor)
+        if sys.platform == "darwin":
+            import fcntl  # there, fsync leaves the bytes in the drive's own cache
+
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -263,7 +263,7 @@ def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
 
 def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
     made = format_module(entry.name).cost(entry.settings, planned)
-    judging = planned.tokens.test * planned.rates.single_seconds_per_token
+    judging = planned.tokens.test * planned.rates.forward_seconds_per_token
     return PlannedStep(entry.name, replace(made, seconds=made.seconds + judging))
 
 

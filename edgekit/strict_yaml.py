@@ -93,7 +93,8 @@ def _check_events(text: str, source: str) -> None:
     """Refuses what YAML could do beyond data before anything is built from it."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=_CoreLoader):
-        place = f"{source}:{event.start_mark.line + 1}"
+        mark: Any = event.start_mark
+        place = f"{source}:{mark.line + 1}"
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:

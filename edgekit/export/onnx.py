@@ -59,7 +59,7 @@ def cost(settings: OnnxSettings, planned: Planned) -> Cost:
     return Cost(
         seconds=4 * fp32 * rates.write_seconds_per_byte
         + candidates * 3 * fp32 * rates.write_seconds_per_byte
-        + (1 + candidates) * tokens * rates.single_seconds_per_token,
+        + (1 + candidates) * tokens * rates.forward_seconds_per_token,
         peak_bytes=rates.torch_bytes + 3 * fp32,
         disk_bytes=fp32 + candidates * fp32 // 3,
     )
@@ -158,16 +158,17 @@ def _choose(
 def _quantize_apart(source: Path, out: Path, scheme: str) -> dict[str, Any]:
     """Quantizes in a child process, whose memory is given back and whose peak is its own."""
     command = [sys.executable, "-m", "edgekit.export.quantize", str(source), str(out), scheme]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.strip().splitlines()
-    result = json.loads(lines[-1]) if lines else {}
-    if done.returncode != 0:
-        reason = result.get("error") or (done.stderr.strip().splitlines() or ["it was ended"])[-1]
+    # The child ends when its stdin does: should this process be killed, nothing goes on writing.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        lines = child.stdout.read().splitlines() if child.stdout else []
+    if child.returncode != 0 or not lines:
         raise ExportError(
-            f"onnx: quantizing to {scheme} failed ({reason}); try quantize: none, or give it more "
-            "memory."
+            f"onnx: quantizing to {scheme} failed ({lines[-1] if lines else 'it was ended'}); try "
+            "quantize: none, or give it more memory."
         )
-    return result
+    return dict(json.loads(lines[-1]))
 
 
 def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:

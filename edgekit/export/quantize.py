@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -274,13 +276,20 @@ def main(arguments: Iterable[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("scheme", choices=SCHEMES)
     settings = parser.parse_args(list(arguments))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         result = quantize(settings.source, settings.out, scheme=settings.scheme)
     except EdgekitError as error:
-        print(json.dumps({"error": str(error)}))
+        print(error)
         return 1
     print(json.dumps(asdict(result)))
     return 0
+
+
+def _end_with_parent() -> None:
+    """The other end of stdin is the parent's; when it is gone, so is everybody who waits for us."""
+    os.read(0, 1)  # not sys.stdin, whose lock a thread must not hold when Python ends
+    os._exit(1)
 
 
 if __name__ == "__main__":

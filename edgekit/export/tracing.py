@@ -22,6 +22,8 @@ def export_classifier(checkpoint: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
         # Tracing warns of constants that are constants.
         warnings.simplefilter("ignore")
+        # optimum would load the tokenizer of the folder that the model names, to save it again.
+        model.config._name_or_path = scratch
         # optimum checks its own export on random ids; edgekit checks on real rows afterwards.
         onnx_export_from_model(model, scratch, task="text-classification", do_validation=False)
         traced = onnx.load(Path(scratch) / "model.onnx")

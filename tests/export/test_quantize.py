@@ -114,10 +114,19 @@ def test_a_model_with_nothing_to_quantize_is_told(tmp_path: Path) -> None:
 
 def test_the_child_process_tells_its_peak(source: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edgekit.export.quantize", source, tmp_path / "q.onnx", "s8"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        told = json.loads(child.stdout.read())
+    assert child.returncode == 0
     assert told["size_bytes"] == (tmp_path / "q.onnx").stat().st_size
     assert told["peak_bytes"] > 10_000_000
+
+
+def test_the_child_process_ends_with_its_parent(source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgekit.export.quantize", source, tmp_path / "q.onnx", "s8"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert not (tmp_path / "q.onnx").exists()
 
 
 ROWS = npst.arrays(
