@@ -28,13 +28,7 @@ def load(
     max_ram: str | None = None,
     isolate: bool = False,
 ) -> Model:
-    """Checks an artifact and makes its model ready to answer.
-
-    `threads` is how many cores to use: for one text 2 unless told, for a stream of texts all.
-    `max_ram`, such as "1.5GB", is what the model may need at most. With `isolate` the model runs
-    in a process of its own: should it crash, this one goes on. Raises ArtifactError,
-    IntegrityError, OutOfMemoryBudget or UnsupportedTask.
-    """
+    """What `edgekit.load` does; its settings are explained there."""
     artifact = read(Path(folder))
     if threads is not None and threads < 1:
         raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
