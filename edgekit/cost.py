@@ -45,9 +45,9 @@ def rates(*, config: Path, layers: int, batch: int, length: int) -> Rates:
     `config` is the checkpoint's config.json, whose layer is measured.
     """
     length = max(8, 1 << (length - 1).bit_length())  # few sizes are measured, the next power of 2
-    key = sha256_json(
-        [config.read_text(encoding="utf-8"), batch, length, machine.cpu_name(), machine.cores()]
-    )
+    shape = [config.read_text(encoding="utf-8"), layers, batch, length]
+    fields = sorted(Rates.__dataclass_fields__)  # another version's rates may be others
+    key = sha256_json([shape, machine.cpu_name(), machine.cores(), fields])
     known = _read(paths.rates_file())
     entry = known.get(key)
     if entry and time.time() - entry["measured"] < RATES_LAST_SECONDS:

