@@ -6,6 +6,7 @@ whatever else the machine does hits all alike; a side that waits has stopped spi
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ import psutil
 from edgekit import artifact as artifacts
 from edgekit import machine
 from edgekit.bench_process import Child, Plan, fp32_export
+from edgekit.compress.checkpoint import describe
 from edgekit.errors import MissingExtra
 from edgekit.manifest import Manifest
 from edgekit.runtime.text import TOKENIZER, TextEncoder
@@ -96,10 +98,10 @@ def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> Plan:
 
 
 def _teacher_plans(checkpoint: Path, manifest: Manifest, threads: int) -> list[Plan]:
-    try:
-        from edgekit.compress.checkpoint import describe  # not on the base install
-    except ModuleNotFoundError as error:
-        raise MissingExtra(str(error.name), "compress") from error
+    for package in ("torch", "transformers", "optimum"):
+        # Here, not in a child's traceback.
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "compress")
     description = describe(checkpoint)
     request = {
         "folder": str(checkpoint),

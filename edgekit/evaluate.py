@@ -18,8 +18,8 @@ from edgekit.verdict import MIN_LANGUAGE_ROWS, Finding, Must, decide
 
 __all__ = ["Must", "flip_rows", "judge"]
 
-SAME_LOGITS = 1e-3
-"""Logits this near are those of the same function; the export of a checkpoint is held to it."""
+SAME_LOGITS = 1e-4
+"""Logits this near on every row are those of the same function, rounded in another order."""
 
 Places = np.ndarray
 """Numbers of rows: a part of the data."""

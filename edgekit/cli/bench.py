@@ -13,8 +13,8 @@ from edgekit.cli.output import human_bytes, messages, print_json, print_table
 
 NAMES = {
     "artifact": "artifact",
-    "ort_fp32": "teacher, ONNX Runtime fp32",
-    "torch_fp32": "teacher, PyTorch fp32",
+    "ort_fp32": "teacher in ONNX",
+    "torch_fp32": "teacher in torch",
 }
 
 
@@ -78,9 +78,9 @@ def _texts(folder: Path, data: Path | None) -> list[str]:
 def _print(result: dict[str, Any]) -> None:
     lengths = result["lengths"]
     print_table(
-        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens (at most {lengths['max']}), one "
-        f"at a time with {result['threads']} threads, {result['rounds']} rounds in turns",
-        ("", "half in", "95 % in", "CPU", "a second", "cold start", "memory", "weights"),
+        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens, one at a time with "
+        f"{result['threads']} threads, {result['rounds']} rounds in turns",
+        ("", "p50", "p95", "CPU", "texts/s", "cold", "memory", "weights"),
         [
             (
                 title,

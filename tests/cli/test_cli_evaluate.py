@@ -81,9 +81,9 @@ def test_failed_and_inconclusive_have_their_exit_codes(
     data = made_project / "data/test.csv"
     code, out, _ = evaluate(capsys, bad, "--data", data, "--against", built.teacher, "--json")
     assert (code, as_json(out)["verdict"]) == (FAILED, "FAIL")
-    few = write(tmp_path / "few.csv", [("text", "label"), ("warm the room", "heat")])
-    artifact = built.artifacts[0].path
-    code, out, _ = evaluate(capsys, artifact, "--data", few, "--against", built.teacher, "--json")
+    # No language has rows enough to be the worst.
+    unsure = make_artifact(tmp_path / "unsure", recipe={"must": {"worst_language": 0.9}})
+    code, out, _ = evaluate(capsys, unsure, "--data", data, "--against", built.teacher, "--json")
     assert (code, as_json(out)["verdict"]) == (INCONCLUSIVE, "INCONCLUSIVE")
 
 
