@@ -132,7 +132,7 @@ class _Server:
         if verb == "usage":
             return {
                 "cpu_ms": 1000 * time.process_time(),
-                "peak_rss_bytes": _peak_rss_bytes(),
+                "peak_rss_bytes": machine.peak_rss_bytes(),
             }
         if self._side is None:
             raise EdgekitError("This side of the bench was asked before it was opened.")
@@ -151,16 +151,6 @@ def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
         wall.append(1000 * (time.perf_counter() - began))
         cpu.append(1000 * (time.process_time() - cpu_began))
     return {"labels": labels, "ms": wall, "cpu_ms": cpu}
-
-
-def _peak_rss_bytes() -> int:
-    """Of this program alone: Linux counts what its parent held into what getrusage() says."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return machine.peak_rss_bytes()
 
 
 def main() -> None:
