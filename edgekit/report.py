@@ -14,8 +14,8 @@ from typing import Any
 import jinja2
 
 from edgekit import machine
-from edgekit.cli.output import human_bytes, human_seconds
 from edgekit.languages import language_name
+from edgekit.units import human_bytes, human_seconds
 
 SHOWN_FLIPS = 100
 SHOWN_CHARACTERS = 400

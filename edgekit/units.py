@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them, `1.5GB` and `20ms`, into bytes and seconds."""
+"""Sizes and durations as people write and read them: `1.5GB` and `20ms`, bytes and seconds."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def parse_bytes(text: str) -> int:
 def parse_seconds(text: str) -> float:
     """`20ms` -> 0.02, `1.5min` -> 90.0; raises ValueError, with a sentence, for anything else."""
     return float(_parse(text, _SECONDS, "a duration such as 20ms, 1.5s, 10min or 2h"))
+
+
+def human_bytes(count: float) -> str:
+    """1234567 -> '1.2 MB' (powers of 1000, as disks and file managers count)."""
+    for unit in ("B", "kB", "MB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def human_seconds(seconds: float) -> str:
+    """75 -> '1 min 15 s'."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _parse(text: str, units: Mapping[str, int | Decimal], wanted: str) -> Decimal:

@@ -8,10 +8,12 @@ import os
 import sys
 from typing import NoReturn
 
+from edgekit.cli.terminal import printable
 from edgekit.errors import EdgekitError
 
 # Exit codes are part of the contract with scripts.
 DONE, ERROR, USAGE, FAILED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLUSIVE}
 
 COMMANDS = {
     "sample": "a real checkpoint, data and recipe, ready for compress",
@@ -49,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(settings.run(settings))
     except EdgekitError as error:
-        print(f"edgekit: {error}", file=sys.stderr)
+        # The sentence may quote a file or a name that somebody else wrote.
+        print(f"edgekit: {printable(str(error), most=2000)}", file=sys.stderr)
         return ERROR
     except KeyboardInterrupt:
         print("edgekit: interrupted; the same command goes on from here", file=sys.stderr)

@@ -9,7 +9,8 @@ from typing import Any
 from rich.progress import Progress
 
 from edgekit.cli import DONE
-from edgekit.cli.output import human_bytes, messages, print_json, print_table
+from edgekit.cli.output import messages, print_json, print_table
+from edgekit.units import human_bytes
 
 NAMES = {
     "artifact": "artifact",

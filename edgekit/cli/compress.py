@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from edgekit.cli import DONE, FAILED, INCONCLUSIVE
-from edgekit.cli.output import human_bytes, human_seconds, messages, print_event, print_json
-from edgekit.cli.plan import add_recipe_arguments
+from edgekit.cli import EXIT_CODES
+from edgekit.cli.output import messages, print_event, print_json
+from edgekit.units import human_bytes, human_seconds
 
-EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLUSIVE}
+if TYPE_CHECKING:
+    from edgekit.events import Event
+    from edgekit.outcome import BuiltArtifact
+from edgekit.cli.plan import add_recipe_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,7 @@ def run(settings: argparse.Namespace) -> int:
     return EXIT_CODES[built.verdict]
 
 
-def _verdict(artifact) -> str:  # type: ignore[no-untyped-def]  # BuiltArtifact: torch's side
+def _verdict(artifact: BuiltArtifact) -> str:
     reasons = [*artifact.missed]
     if why := artifact.manifest["quality"].get("why"):
         reasons.append(why)
@@ -68,7 +72,7 @@ class _Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, event) -> None:  # type: ignore[no-untyped-def]  # Event
+    def show(self, event: Event) -> None:
         if event.step not in self._tasks:
             self._tasks[event.step] = self._progress.add_task(event.step, total=1.0, left="")
         left = {"reused": "finished earlier", "done": "done"}.get(event.state, "")

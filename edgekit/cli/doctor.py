@@ -19,7 +19,8 @@ import psutil
 from packaging.requirements import Requirement
 
 from edgekit import __version__, machine, paths
-from edgekit.cli.output import human_bytes, print_json, print_table
+from edgekit.cli.output import print_json, print_table
+from edgekit.units import human_bytes
 
 BASE = "base"
 # For those who change edgekit itself; a user who lacks it lacks nothing.

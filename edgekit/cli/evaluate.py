@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from edgekit.cli import DONE, FAILED, INCONCLUSIVE
+from edgekit.cli import EXIT_CODES
 from edgekit.cli.output import messages, print_json, print_table
 from edgekit.errors import CheckpointError, MissingExtra
 from edgekit.languages import language_name
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from edgekit.manifest import Manifest
     from edgekit.tasks.rows import Row
-
-EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLUSIVE}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

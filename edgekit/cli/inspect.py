@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli import DONE
-from edgekit.cli.output import human_bytes, print_json, print_table
+from edgekit.cli.output import print_json, print_table
 from edgekit.cli.terminal import printable
 from edgekit.languages import language_name
+from edgekit.units import human_bytes
 
 if TYPE_CHECKING:
     from edgekit.manifest import Manifest

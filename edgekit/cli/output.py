@@ -36,22 +36,3 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 def messages() -> Console:
     """Where messages and progress go: stderr, no markup, so that foreign text cannot style it."""
     return Console(stderr=True, markup=False, highlight=False)
-
-
-def human_bytes(count: float) -> str:
-    """1234567 -> '1.2 MB' (powers of 1000, as disks and file managers count)."""
-    for unit in ("B", "kB", "MB"):
-        if abs(count) < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
-
-
-def human_seconds(seconds: float) -> str:
-    """75 -> '1 min 15 s'."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

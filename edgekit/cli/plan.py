@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgekit.cli.output import human_bytes, human_seconds, print_json, print_table
+from edgekit.cli.output import print_json, print_table
+from edgekit.units import human_bytes, human_seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

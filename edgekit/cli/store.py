@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edgekit import paths
-from edgekit.cli.output import human_bytes, print_json, print_table
+from edgekit.cli.output import print_json, print_table
 from edgekit.store import Entry, Store
+from edgekit.units import human_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from edgekit.cli import DONE
-from edgekit.cli.output import human_bytes
+from edgekit.units import human_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
