@@ -17,6 +17,7 @@ from edgekit.artifact import Artifact
 from edgekit.compress import checkpoint as checkpoints
 from edgekit.compress.checkpoint import describe
 from edgekit.data import Dataset
+from edgekit.disk import replace_folder, replacing
 from edgekit.evaluate import Must, judge
 from edgekit.export.onnx import Exported, spread
 from edgekit.plan import Plan
@@ -24,6 +25,8 @@ from edgekit.recipe import Entry
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 from edgekit.tasks.classification import fit_temperature, softmax
+
+__all__ = ["Answers", "Made", "artifact", "portable", "replace_folder", "run_texts"]
 
 GOLDEN_PER_LANGUAGE = 2
 # Engines and CPUs round differently; an answer that is off by more is another model's.
@@ -72,55 +75,40 @@ def run_texts(
     return np.stack(found).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the steps and the export left, and how."""
+
+    checkpoint: Path
+    exported: Exported
+    steps: Sequence[Mapping[str, Any]]
+    lock: Mapping[str, Any]
+    """Versions, digests and seed: what it takes to make the same bytes again."""
+
+
 def artifact(
-    plan: Plan,
-    entry: Entry,
-    *,
-    folder: Path,
-    checkpoint: Path,
-    exported: Exported,
-    steps: Sequence[Mapping[str, Any]],
-    answers: Answers,
-    teacher: Answers,
-    lock: Mapping[str, Any],
+    plan: Plan, entry: Entry, made: Made, *, folder: Path, answers: Answers, teacher: Answers
 ) -> Artifact:
     """Writes the artifact beside its place and moves it there when it is whole and on the disk."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    shutil.copyfile(exported.model, partial / "model.onnx")
-    shutil.copyfile(checkpoint / "tokenizer.json", partial / "tokenizer.json")
-    temperature = _temperature(plan.dataset, answers)
-    _write_json(partial / "golden.json", _golden(plan.dataset, answers, temperature))
-    fields = _fields(plan, entry, folder.name, checkpoint, exported)
-    fields["model"]["temperature"] = temperature
-    fields["steps"] = [*steps, _output_step(entry, exported)]
-    fields["lock"] = dict(lock)
-    fields["quality"] = _quality(plan, answers, teacher, temperature)
-    (partial / "LICENSE").write_text(_licence(plan.model, fields["licence"]), encoding="utf-8")
-    (partial / "MODEL_CARD.md").write_text(card.text(fields), encoding="utf-8")
-    fields["needs"]["ram_bytes"] = round(
-        RAM_BASE_BYTES
-        + RAM_PER_MODEL_BYTE * (partial / "model.onnx").stat().st_size
-        + RAM_PER_TOKENIZER_BYTE * (partial / "tokenizer.json").stat().st_size
-    )
-    artifacts.write(partial, fields)
-    replace_folder(partial, folder)
+    with replacing(folder) as partial:
+        shutil.copyfile(made.exported.model, partial / "model.onnx")
+        shutil.copyfile(made.checkpoint / "tokenizer.json", partial / "tokenizer.json")
+        temperature = _temperature(plan.dataset, answers)
+        _write_json(partial / "golden.json", _golden(plan.dataset, answers, temperature))
+        fields = _fields(plan, entry, made, name=folder.name)
+        fields["model"]["temperature"] = temperature
+        fields["steps"] = [*made.steps, _output_step(entry, made.exported)]
+        fields["lock"] = dict(made.lock)
+        fields["quality"] = _quality(plan, answers, teacher, temperature)
+        (partial / "LICENSE").write_text(_licence(plan.model, fields["licence"]), encoding="utf-8")
+        (partial / "MODEL_CARD.md").write_text(card.text(fields), encoding="utf-8")
+        fields["needs"]["ram_bytes"] = round(
+            RAM_BASE_BYTES
+            + RAM_PER_MODEL_BYTE * (partial / "model.onnx").stat().st_size
+            + RAM_PER_TOKENIZER_BYTE * (partial / "tokenizer.json").stat().st_size
+        )
+        artifacts.write(partial, fields)
     return artifacts.read(folder)
-
-
-def replace_folder(partial: Path, folder: Path) -> None:
-    """Puts a whole folder in the place of another; a cut in between leaves one or the other."""
-    for path in partial.iterdir():
-        machine.sync_file(path)
-    machine.sync_folder(partial)
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.replace(old)
-    partial.replace(folder)
-    machine.sync_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _temperature(dataset: Dataset, answers: Answers) -> float:
@@ -159,10 +147,8 @@ def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str,
     }
 
 
-def _fields(
-    plan: Plan, entry: Entry, name: str, checkpoint: Path, exported: Exported
-) -> dict[str, Any]:
-    recipe, description = plan.bound.recipe, describe(checkpoint)
+def _fields(plan: Plan, entry: Entry, made: Made, *, name: str) -> dict[str, Any]:
+    recipe, description = plan.bound.recipe, describe(made.checkpoint)
     licence = checkpoints.licence_name(plan.model)
     return {
         "name": name,
@@ -172,7 +158,7 @@ def _fields(
         "model": {
             "format": entry.name,
             "files": ["model.onnx"],
-            "quantization": exported.quantization,
+            "quantization": made.exported.quantization,
             "parameters": description.parameters,
             "max_tokens": plan.max_tokens,
             "prefix": recipe.prefix,

@@ -218,13 +218,15 @@ class Build:
         artifact = assemble.artifact(
             self.plan,
             entry,
+            assemble.Made(
+                checkpoint=last.folder,
+                exported=exported,
+                steps=[link.taken for link in chain if link.taken is not None],
+                lock=lock,
+            ),
             folder=self.plan.out / name,
-            checkpoint=last.folder,
-            exported=exported,
-            steps=[link.taken for link in chain if link.taken is not None],
             answers=answers,
             teacher=teacher_answers,
-            lock=lock,
         )
         return outcome.judge(self.plan, artifact, exported, answers, teacher_answers)
 
