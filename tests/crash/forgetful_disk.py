@@ -34,11 +34,13 @@ class ForgetfulDisk:
     """Works on real files below `root`, and can say what of them a power cut would leave.
 
     Files and folders are known by inode. `lie` is the number of a sync that is acknowledged and
-    not done, as a drive with a lying cache does, or a programmer who forgot it.
+    not done, as a drive with a lying cache does, or a programmer who forgot it. `swaps` is whether
+    it can exchange two names.
     """
 
-    def __init__(self, root: Path, *, lie: int | None = None):
+    def __init__(self, root: Path, *, lie: int | None = None, swaps: bool = True):
         self.root = root
+        self._swaps = swaps
         self.syncs = 0
         self.before_call = lambda: None
         self._lie = lie
@@ -60,6 +62,16 @@ class ForgetfulDisk:
     def replace(self, source: Path, target: Path) -> None:
         self.before_call()
         source.replace(target)
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        self.before_call()
+        if not self._swaps:
+            return False
+        aside = one.with_name(f"{one.name} aside")  # one move as far as anybody can see
+        one.replace(aside)
+        other.replace(one)
+        aside.replace(other)
+        return True
 
     def close(self) -> None:
         for descriptor in self._held.values():
@@ -138,7 +150,7 @@ class _Restorer:
 
     def _names_of(self, folder: int) -> dict[str, int]:
         old = self._disk._names.get(folder, {})
-        new = self._live_names.get(folder, old)
+        new = self._live_names.get(folder, {})  # a folder that was removed was emptied first
         wanted = self._cut.names
         if wanted == "any":
             wanted = self._random.choice(("old", "new"))
