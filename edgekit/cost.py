@@ -39,13 +39,13 @@ class Rates:
     """Memory of such a process before it holds a model."""
 
 
-def rates(*, config: Path, layers: int, batch: int, length: int) -> Rates:
+def rates(*, config: Path, layers: int, device: str, batch: int, length: int) -> Rates:
     """Rates for batches of (batch, length) tokens, from the cache or measured in a few seconds.
 
     `config` is the checkpoint's config.json, whose layer is measured.
     """
     length = max(8, 1 << (length - 1).bit_length())  # few sizes are measured, the next power of 2
-    shape = [config.read_text(encoding="utf-8"), layers, batch, length]
+    shape = [config.read_text(encoding="utf-8"), layers, device, batch, length]
     fields = sorted(Rates.__dataclass_fields__)  # another version's rates may be others
     key = sha256_json([shape, machine.cpu_name(), machine.cores(), fields])
     known = _read(paths.rates_file())
@@ -55,7 +55,7 @@ def rates(*, config: Path, layers: int, batch: int, length: int) -> Rates:
     # torch is heavy, and a plan whose rates are known can do without it.
     from edgekit.compress import speed
 
-    measured = speed.measure(config, layers=layers, batch=batch, length=length)
+    measured = speed.measure(config, layers=layers, device=device, shape=(batch, length))
     known[key] = {"measured": time.time(), "rates": asdict(measured)}
     paths.rates_file().parent.mkdir(parents=True, exist_ok=True)
     machine.write_safely(paths.rates_file(), json.dumps(known, indent=1).encode())

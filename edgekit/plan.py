@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import artifact, cost, data, machine, paths
-from edgekit.compress import SHRINKING, step_module
+from edgekit.compress import READS_UNLABELED, SHRINKING, step_module
 from edgekit.compress.checkpoint import Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
@@ -118,10 +118,11 @@ def make(
     dataset = data.read(bound, labels=_labels(bound, description))
     if smoke:
         dataset = data.few(dataset, rows=SMOKE_ROWS)
+    _check_unlabeled(bound)
     _check_proof(bound, dataset, smoke=smoke)
     for name in artifact_names(bound):
         _check_replaceable(out / name)
-    planned = _planned(bound, description, dataset, model, max_tokens)
+    planned = _planned(bound, description, dataset, max_tokens=max_tokens, device=device)
     steps = _estimate(bound, planned)
     return Plan(
         bound=bound,
@@ -174,6 +175,16 @@ def _max_tokens(bound: BoundRecipe, description: Description) -> int:
     return asked or description.max_tokens
 
 
+def _check_unlabeled(bound: BoundRecipe) -> None:
+    """Nothing in a recipe is ignored silently."""
+    readers = READS_UNLABELED & {step.name for step in bound.steps}
+    if bound.recipe.data.unlabeled and not readers:
+        raise RecipeError(
+            f"{bound.place('data', 'unlabeled')}: no step of this recipe reads data.unlabeled; "
+            "remove it."
+        )
+
+
 def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> None:
     """Every listed language must be in the test set, or nothing is proven for it."""
     if not dataset.test or smoke:
@@ -210,9 +221,11 @@ def _planned(
     bound: BoundRecipe,
     description: Description,
     dataset: data.Dataset,
-    model: Path,
+    *,
     max_tokens: int,
+    device: str,
 ) -> Planned:
+    model = bound.resolve(bound.recipe.model.base)
     encoder = TextEncoder(
         model / "tokenizer.json", prefix=bound.recipe.prefix, max_tokens=max_tokens
     )
@@ -233,6 +246,7 @@ def _planned(
         rates=cost.rates(
             config=model / "config.json",
             layers=description.layers,
+            device=device,
             batch=32,
             length=max(1, sum(everything) // max(1, rows)),
         ),
@@ -271,7 +285,7 @@ def _import_cost(planned: Planned) -> Cost:
     size = planned.description.fp32_bytes
     return Cost(
         seconds=2 * size * planned.rates.write_seconds_per_byte,
-        peak_bytes=200 * machine.MIB,
+        peak_bytes=planned.rates.torch_bytes,
         disk_bytes=size,
     )
 

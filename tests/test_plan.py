@@ -83,6 +83,11 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
         RecipeError,
         "max_tokens is 4096, and the model reads at most 64",
     ),
+    "texts that no step reads": (
+        lambda p: replace(p, "recipe.yaml", "data:\n", "data:\n  unlabeled: data/*.txt\n"),
+        RecipeError,
+        "recipe.yaml:7: no step of this recipe reads data.unlabeled; remove it",
+    ),
     "two outputs of one name": (
         lambda p: replace(p, "recipe.yaml", "seed: 7", "  - onnx: {quantize: int8}"),
         RecipeError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from edgekit import plan, recipe
-from edgekit.errors import MissingExtra
+from edgekit.errors import EdgekitError, MissingExtra
 from edgekit.plan import Plan
 
 
@@ -26,5 +26,8 @@ def _device(asked: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if asked == "cuda":
-        raise MissingExtra("a CUDA build of torch with a working GPU", "compress")
+        raise EdgekitError(
+            "--device cuda: the installed torch finds no GPU here; use --device cpu, or install a "
+            "CUDA build of torch and the GPU's driver (`edgekit doctor` shows what there is)."
+        )
     return "cpu"

@@ -23,6 +23,8 @@ STEPS = {
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
+# Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
+READS_UNLABELED: frozenset[str] = frozenset()
 
 
 def step_module(name: str) -> ModuleType:

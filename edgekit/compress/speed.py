@@ -19,46 +19,58 @@ from edgekit.digest import sha256_file
 ROUNDS = 8
 
 
-def measure(config: Path, *, layers: int, batch: int, length: int) -> Rates:
-    """Times a model of one and of three layers; what a layer costs is half of the difference."""
+def measure(config: Path, *, layers: int, device: str, shape: tuple[int, int]) -> Rates:
+    """Times a model of one and of three layers; what a layer costs is half of the difference.
+
+    `shape` is that of a batch: rows and tokens in each. Only training uses the device.
+    """
     before = machine.rss_bytes()
-    one = _time_model(config, layers=1, batch=batch, length=length)
-    three = _time_model(config, layers=3, batch=batch, length=length)
+    one = _time_model(config, layers=1, device=device, shape=shape)
+    three = _time_model(config, layers=3, device=device, shape=shape)
+    tokens = shape[0] * shape[1]
 
     def all_layers(name: str) -> float:
         layer = max(1e-9, (three[name] - one[name]) / 2)
         return max(0.0, one[name] - layer) + layers * layer
 
     return Rates(
-        train_seconds_per_token=all_layers("train") / (batch * length),
-        forward_seconds_per_token=all_layers("forward") / (batch * length),
+        train_seconds_per_token=all_layers("train") / tokens,
+        forward_seconds_per_token=all_layers("forward") / tokens,
         write_seconds_per_byte=_time_writing(),
         load_seconds=_time_loading(),
         torch_bytes=before,
     )
 
 
-def _time_model(config: Path, *, layers: int, batch: int, length: int) -> dict[str, float]:
+def _time_model(
+    config: Path, *, layers: int, device: str, shape: tuple[int, int]
+) -> dict[str, float]:
     """Least seconds of a forward pass, and of a forward, a backward and an update."""
     small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
     small.num_hidden_layers = layers
     small.vocab_size = max(1000, (small.pad_token_id or 0) + 1)
     model = AutoModelForSequenceClassification.from_config(small)
     model.get_input_embeddings().weight.requires_grad_(False)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
-    ids = torch.randint(2, 1000, (batch, length))
+    ids = torch.randint(2, 1000, shape)
+
+    model.eval()
 
     def forward() -> None:
         with torch.inference_mode():
             model(input_ids=ids)
 
+    seconds = _fastest(forward)
+    model.to(device)
+    ids = ids.to(device)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+
     def train() -> None:
         optimizer.zero_grad(set_to_none=True)
         model(input_ids=ids).logits.logsumexp(-1).mean().backward()
         optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
-    model.eval()
-    seconds = _fastest(forward)
     model.train()
     return {"forward": seconds, "train": _fastest(train)}
 
