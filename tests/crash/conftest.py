@@ -1,6 +1,98 @@
-"""Lets the tests of this folder, and the programs that they start, import its helpers by name."""
+"""Lets tests import this folder's helpers by name; what tests of the whole command share."""
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import tiny
+
+from edgekit import paths, plan, recipe
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+from forked import Ended, Forked, Run
+
+SMALL_DISK = "8m"
+
+
+@pytest.fixture(scope="session")
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of `forked` see a small disk, if this system lets them."""
+    return tmp_path_factory.mktemp("small-disk")
+
+
+@pytest.fixture(scope="session")
+def forked(small_disk: Path):
+    """Runs the command again and again, inside a mount namespace where that is allowed."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    forked = Forked(inside=_inside(small_disk))
+    yield forked
+    forked.close()
+
+
+@pytest.fixture(scope="session")
+def has_small_disk(small_disk: Path) -> None:
+    if not _inside(small_disk):
+        pytest.skip("mounting is not allowed here")
+
+
+def _inside(folder: Path) -> list[str]:
+    mount = f'mount -t tmpfs -o size={SMALL_DISK} none "$0" && exec "$@"'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(folder)]
+    if shutil.which("unshare") is None:
+        return []
+    tried = subprocess.run([*command, "true"], capture_output=True, check=False)
+    return command if tried.returncode == 0 else []
+
+
+@pytest.fixture(scope="session")
+def short_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny project, trained for three epochs."""
+    text = tiny.RECIPE.replace("epochs: 8", "epochs: 3")
+    return tiny.make_project(tmp_path_factory.mktemp("short") / "project", recipe=text)
+
+
+@pytest.fixture(scope="session")
+def rates(short_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds nothing but how fast this machine is: measuring it takes seconds."""
+    folder = tmp_path_factory.mktemp("rates")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        plan.make(recipe.read(short_recipe))
+        shutil.copy(paths.rates_file(), folder)
+    return folder
+
+
+def fresh_run(folder: Path, short_recipe: Path, rates: Path) -> Run:
+    """A run with an empty store and no output folder, below `folder`."""
+    cache, out = str(folder / "cache"), str(folder / "out")
+    return Run(
+        recipe=str(short_recipe),
+        cache=cache,
+        out=out,
+        remove=(cache, out),
+        copy=((str(rates), cache),),
+    )
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, short_recipe: Path, rates: Path) -> Run:
+    return fresh_run(tmp_path, short_recipe, rates)
+
+
+@pytest.fixture(scope="session")
+def quiet_run(short_recipe: Path, rates: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of `undisturbed`, whose store later runs may use."""
+    return fresh_run(tmp_path_factory.mktemp("undisturbed"), short_recipe, rates)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(forked: Forked, quiet_run: Run) -> Ended:
+    """How a run ends that nobody disturbs."""
+    ended = forked.run(quiet_run)
+    assert ended.code == 0, ended.stderr
+    return ended
