@@ -25,7 +25,9 @@ def print_event(event: dict[str, Any]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout; every column after the first is aligned right."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    if title:
+        print(title)
+    table = Table(box=None, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:

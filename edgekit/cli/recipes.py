@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edgekit.cli.output import print_json, print_table
+from edgekit.cli.output import print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +21,9 @@ def run(settings: argparse.Namespace) -> int:
     if settings.json:
         print_json(recipes)
     else:
-        print_table(
-            "Copy one with: edgekit new NAME",
-            ("recipe", "what it does"),
-            [(one["name"], one["about"]) for one in recipes],
-        )
+        for one in recipes:
+            print(f"{one['name']}\n    {one['about']}")
+        print("\nCopy one with: edgekit new NAME")
     return 0
 
 
