@@ -12,6 +12,10 @@ import tiny
 from edgekit import build, plan, recipe
 from edgekit.outcome import Built
 
+# No test asserts a time: a busy machine is no failure.
+hypothesis.settings.register_profile("edgekit", deadline=None)
+hypothesis.settings.load_profile("edgekit")
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
