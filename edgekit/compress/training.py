@@ -101,7 +101,7 @@ class Training:
         rows = schedule.batch_size * schedule.accumulate
         self.per_epoch = math.ceil(len(examples) / rows)
         self.total = self.per_epoch * schedule.epochs
-        self.optimizer = torch.optim.AdamW(self._groups())
+        self.optimizer = torch.optim.AdamW(self._groups(), fused=True)
         # fp16 gradients underflow without a scale; bf16 and fp32 have range enough.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.autocast is torch.float16)
 
