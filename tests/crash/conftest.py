@@ -51,8 +51,11 @@ def _inside(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def short_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny project, trained for three epochs."""
-    text = tiny.RECIPE.replace("epochs: 8", "epochs: 3")
+    """The tiny project, trained for three short epochs, each better than the one before."""
+    text = tiny.RECIPE.replace(
+        "epochs: 8, learning_rate: 1e-3",
+        "epochs: 3, batch_size: 16, learning_rate: 3e-3, head_learning_rate: 3e-3",
+    )
     return tiny.make_project(tmp_path_factory.mktemp("short") / "project", recipe=text)
 
 
