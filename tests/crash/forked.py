@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -85,6 +86,7 @@ class Ended:
     code: int
     """The exit code; minus the signal's number where a signal ended it."""
     stderr: str
+    seconds: float
     points: list[str]
     operations: list[str]
     left: dict[str, str] = field(default_factory=dict)
@@ -98,12 +100,16 @@ class Forked:
 
     def __init__(self, *, inside: Sequence[str] = ()) -> None:
         """`inside` is put before the command: a program that runs it in surroundings of its own."""
+        began = time.monotonic()
         self._process = subprocess.Popen(
             [*inside, sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        self.importing_s = time.monotonic() - began
 
     def run(self, run: Run) -> Ended:
         assert self._process.stdin is not None
@@ -195,6 +201,7 @@ def serve() -> None:
     os.environ.update(cli.ENVIRONMENT)
     for module in IMPORTED:
         importlib.import_module(module)
+    print("ready", flush=True)
     for line in sys.stdin:
         run = Run(**json.loads(line))
         for folder in run.remove:
@@ -212,15 +219,18 @@ def _fork(run: Run, scratch: Path) -> Ended:
     notes, stderr = scratch / "notes", scratch / "stderr"
     notes.touch()
     stderr.touch()
+    began = time.monotonic()
     child = os.fork()
     if child == 0:
         _compress(run, notes, stderr)
     status = os.waitpid(child, 0)[1]
+    seconds = time.monotonic() - began
     heard = [line.split("\t", 1) for line in notes.read_text().splitlines()]
     store = Path(run.cache, "store")
     return Ended(
         code=os.waitstatus_to_exitcode(status),
         stderr=stderr.read_text(),
+        seconds=seconds,
         points=[what for kind, what in heard if kind == "point"],
         operations=[what for kind, what in heard if kind == "operation"],
         left={path.name: _digest(path) for path in sorted(Path(run.out).glob("*"))},

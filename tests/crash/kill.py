@@ -47,18 +47,21 @@ def kill_at_random_moments(
     finished_digest: Callable[[], str],
     reset: Callable[[], None],
     on_round: Callable[[int, Round], None] = lambda number, one: None,
+    undisturbed: tuple[str, float] | None = None,
 ) -> Report:
     """Runs `command` once whole, then `times` times from `reset`: killed, then run again.
 
+    The first is left out where `undisturbed` tells its digest and about how many seconds it takes.
     By turns the process is killed alone, as a user does who picks one, and with all its children.
     `finished_digest` says what a whole run left. RuntimeError when the command fails by itself.
     """
     choose = random.Random(seed)
-    reset()
-    began = time.monotonic()
-    _run_whole(command)
-    duration_s = time.monotonic() - began
-    expected = finished_digest()
+    if undisturbed is None:
+        reset()
+        began = time.monotonic()
+        _run_whole(command)
+        undisturbed = finished_digest(), time.monotonic() - began
+    expected, duration_s = undisturbed
     rounds: list[Round] = []
     while len(rounds) < times:
         reset()
