@@ -29,9 +29,9 @@ import kill
 
 from edgekit.store import COMMIT_POINTS
 
-# All commit points of the tiny recipe with three epochs of 11 iterations.
+# All commit points of the tiny recipe with one epoch of 21 iterations.
 STEPS = ("checkpoint", "finetune", "teacher", "onnx-export", "onnx-quantize", "judge")
-SAVES = 33
+SAVES = 21
 POINTS = (
     *(f"{step}:{point}" for step in STEPS for point in COMMIT_POINTS),
     *(f"finetune:saved {number}" for number in range(1, SAVES + 1)),

@@ -4,14 +4,12 @@ Whatever the moment, running it again ends with the artifact and the teacher of 
 and repeats nothing that had been finished.
 """
 
-import json
 import os
 import random
 import shutil
 import signal
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import kill
 import pytest
@@ -21,14 +19,11 @@ TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 # An artifact of another seed, which a run replaces.
 OTHER = ("seed=8",)
 # Of all points these few, unless the test may be long: one of each kind, early and late.
-FEW_POINTS = ("finetune:saved 25", "finetune:sealed", "onnx-quantize:made", "judge:renamed")
+FEW_POINTS = ("finetune:saved 13", "finetune:sealed", "onnx-quantize:made", "judge:renamed")
 KILLED = -signal.SIGKILL
 
 
-def test_every_commit_point_is_known_here(undisturbed, quiet_run):
-    # Every iteration counts: the weights that are kept are those after the last one.
-    manifest = json.loads(Path(quiet_run.out, "tiny-onnx", "manifest.json").read_text())
-    assert manifest["steps"][0]["after"]["best_epoch"] == 3
+def test_every_commit_point_is_known_here(undisturbed):
     assert sorted(undisturbed.points) == sorted(POINTS)
     assert sorted(undisturbed.left) == ["measured.json", "report.html", "teacher", "tiny-onnx"]
 
@@ -95,7 +90,7 @@ def test_a_kill_at_any_moment_changes_nothing(
     command = [sys.executable, "-m", "edgekit", "compress", str(short_recipe), "--out", str(out)]
     known = None
     if TIMES:
-        longer = ("epochs=30", "patience=30")
+        longer = ("epochs=20", "patience=20")
         command += [word for one in longer for word in ("--set", f"steps.0.finetune.{one}")]
     else:
         expected = " ".join(undisturbed.left[name] for name in ("teacher", "tiny-onnx"))
