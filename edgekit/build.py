@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -46,6 +46,7 @@ class Link:
 
     folder: Path
     digest: str
+    """Of every file in it."""
     description: Description
     taken: Mapping[str, Any] | None = None
 
@@ -103,24 +104,28 @@ class Build:
         )
         chain = [Link(first.folder, first.digest, describe(first.folder))]
         for entry in plan.bound.steps:
-            chain.append(self._step(entry, chain[-1]))
+            chain.append(self._step(entry, chain))
         return chain
 
-    def _step(self, entry: Entry, before: Link) -> Link:
+    def _step(self, entry: Entry, chain: list[Link]) -> Link:
+        before, teacher = chain[-1], chain[min(self.plan.teacher_before, len(chain) - 1)]
         module = step_module(entry.name)
         settings = entry.settings.model_dump(mode="json")
-        inputs = {
+        dataset = self.plan.dataset.without_test()
+        common = {
             **self._common(before),
+            "device": self.plan.device,
+            "labels": dataset.labels,
+            "languages": self.recipe.languages,
+            "data": dataset.digests,
+            "seed": self.recipe.seed,
+        }
+        inputs = {
+            **common,
             "settings": settings,
             "version": module.VERSION,
-            "device": self.plan.device,
-            "labels": self.plan.dataset.labels,
-            "languages": self.recipe.languages,
-            # Not the test set's: what judges must not decide what is judged.
-            "data": {
-                name: digest for name, digest in self.plan.dataset.digests.items() if name != "test"
-            },
-            "seed": self.recipe.seed,
+            "teacher": teacher.digest,
+            "files": self._digests(module.files(entry.settings)),
         }
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
@@ -129,11 +134,16 @@ class Build:
                 Job(
                     checkpoint=before.folder,
                     description=before.description,
+                    teacher=teacher.folder,
+                    teacher_digest=teacher.digest,
                     out=out,
                     recipe=self.recipe,
-                    dataset=self.plan.dataset,
+                    dataset=dataset,
                     max_tokens=self.plan.max_tokens,
                     device=self.plan.device,
+                    common=self._common(teacher),
+                    resolve=self.plan.bound.resolve,
+                    run_stored=partial(self._run, of=entry.name),
                     on_progress=on_progress,
                 ),
             )
@@ -149,6 +159,7 @@ class Build:
                 "settings": settings,
                 "before": _size(before.description),
                 "after": {**_size(description), **done.record.get("after", {})},
+                **({"proof": done.record["proof"]} if "proof" in done.record else {}),
             },
         )
 
@@ -252,6 +263,14 @@ class Build:
         }
         done = self._run("judge", inputs, make, of=of)
         return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
+
+    def _digests(self, names: Sequence[str]) -> dict[str, str]:
+        """Of the files and folders that a step's settings name."""
+        found = {name: self.plan.bound.resolve(name) for name in names}
+        return {
+            name: sha256_folder(path) if path.is_dir() else sha256_file(path)
+            for name, path in found.items()
+        }
 
     def _common(self, link: Link) -> dict[str, Any]:
         return {

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from edgekit.digest import sha256_file, sha256_json
 from edgekit.errors import DataError
 from edgekit.nearest import did_you_mean
 from edgekit.recipe import BoundRecipe
-from edgekit.tasks.rows import Row, read_rows
+from edgekit.tasks.rows import Row, read_rows, read_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,13 @@ class Dataset:
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
+    unlabeled: tuple[str, ...]
     digests: Mapping[str, str]
+
+    def without_test(self) -> Dataset:
+        """What a step may see: the rows that judge must not decide what is judged."""
+        digests = {name: digest for name, digest in self.digests.items() if name != "test"}
+        return replace(self, test=(), digests=digests)
 
     def numbers(self, rows: Sequence[Row]) -> list[int]:
         """The label of each row as its index in `labels`."""
@@ -42,16 +49,26 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
     known = labels or tuple(sorted({str(row.label) for row in sets["train"]}))
     for name, rows in sets.items():
         _check_labels(bound.place("data", name), name, rows, known)
-    _check_apart(bound.place("data", "test"), sets)
+    unlabeled_files = _unlabeled_files(bound)
+    unlabeled = tuple(read_texts(unlabeled_files))
+    texts = {name: [row.text for row in rows] for name, rows in sets.items()}
+    _check_apart(bound.place("data", "test"), {**texts, "unlabeled": list(unlabeled)})
     return Dataset(
         labels=known,
         train=sets["train"],
         validation=sets["validation"],
         test=sets["test"],
+        unlabeled=unlabeled,
         digests={
-            name: sha256_json([sha256_file(bound.resolve(path)) for path in files])
-            for name in sets
-            if (files := getattr(bound.recipe.data, name))
+            name: sha256_json([sha256_file(path) for path in files])
+            for name, files in {
+                **{
+                    name: [bound.resolve(path) for path in getattr(bound.recipe.data, name) or ()]
+                    for name in sets
+                },
+                "unlabeled": unlabeled_files,
+            }.items()
+            if files
         },
     )
 
@@ -63,6 +80,7 @@ def few(dataset: Dataset, *, rows: int) -> Dataset:
         train=_spread(dataset.train, rows),
         validation=_spread(dataset.validation, rows),
         test=_spread(dataset.test, rows),
+        unlabeled=dataset.unlabeled[:rows],
         digests={**dataset.digests, "rows": str(rows)},
     )
 
@@ -92,11 +110,26 @@ def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[st
         )
 
 
-def _check_apart(place: str, sets: Mapping[str, Sequence[Row]]) -> None:
+def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
+    """The files that data.unlabeled names, in a fixed order; each pattern must match one."""
+    files: list[Path] = []
+    for pattern in bound.recipe.data.unlabeled or ():
+        whole = bound.resolve(pattern)
+        found = sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+        if not found:
+            raise DataError(
+                f"{bound.place('data', 'unlabeled')}: no file is called {pattern}; paths are "
+                "relative to the recipe."
+            )
+        files += found
+    return files
+
+
+def _check_apart(place: str, texts: Mapping[str, Sequence[str]]) -> None:
     """A text that was seen in training proves nothing in a test."""
-    for name in ("train", "validation"):
-        seen = {_folded(row.text) for row in sets[name]}
-        shared = [row.text for row in sets["test"] if _folded(row.text) in seen]
+    for name in ("train", "validation", "unlabeled"):
+        seen = {_folded(text) for text in texts[name]}
+        shared = [text for text in texts["test"] if _folded(text) in seen]
         if shared:
             example = shared[0] if len(shared[0]) <= 60 else shared[0][:60] + "…"
             raise DataError(

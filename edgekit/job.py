@@ -15,6 +15,8 @@ from edgekit.store import Finished
 from edgekit.tasks.rows import Row
 
 OnProgress = Callable[[float], None]
+Resolve = Callable[[str], Path]
+"""Gives the path that a recipe means: relative ones are relative to its file."""
 Make = Callable[[Path, OnProgress], Mapping[str, Any]]
 """Writes into an empty folder, tells the fraction that is done, returns what it did as JSON."""
 
@@ -41,11 +43,20 @@ class Planned:
     dataset: Dataset
     tokens: Tokens
     rates: Rates
+    resolve: Resolve
+    teacher: Description | None = None
+    """The checkpoint that entered the first step that shrinks; None before that step."""
 
     @property
     def activation_bytes_per_token(self) -> int:
         """What training keeps of one token for the backward pass: about 40 vectors a layer."""
         return 4 * 40 * self.description.hidden * self.description.layers
+
+
+class RunStored(Protocol):
+    """Makes something through the step store, with events, unless it is there already."""
+
+    def __call__(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +65,21 @@ class Job:
 
     checkpoint: Path
     description: Description
+    teacher: Path
+    """The checkpoint that entered the first step that shrinks: this one, where this is the first.
+    Its vocabulary may be another."""
+    teacher_digest: str
     out: Path
     recipe: Recipe
     dataset: Dataset
+    """Without the test set."""
     max_tokens: int
     device: str
+    common: Mapping[str, Any]
+    """What stored work with the teacher depends on beside its own inputs."""
+    resolve: Resolve
+    run_stored: RunStored
+    """For a part of the work that other settings would share, such as a teacher's logits."""
     on_progress: OnProgress
 
 
@@ -75,9 +96,3 @@ class OutputJob:
     max_tokens: int
     packages: Mapping[str, str]
     run: RunStored
-
-
-class RunStored(Protocol):
-    """Makes something through the step store, with events, unless it is there already."""
-
-    def __call__(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished: ...

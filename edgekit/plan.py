@@ -115,10 +115,11 @@ def make(
     if layers is not None:
         description = _cut(description, layers)
     max_tokens = _max_tokens(bound, description)
+    _check_unlabeled(bound)
+    _check_files(bound)
     dataset = data.read(bound, labels=_labels(bound, description))
     if smoke:
         dataset = data.few(dataset, rows=SMOKE_ROWS)
-    _check_unlabeled(bound)
     _check_proof(bound, dataset, smoke=smoke)
     for name in artifact_names(bound):
         _check_replaceable(out / name)
@@ -134,9 +135,7 @@ def make(
         max_tokens=max_tokens,
         device=device,
         layers=layers,
-        teacher_before=next(
-            (i for i, step in enumerate(bound.steps) if step.name in SHRINKING), len(bound.steps)
-        ),
+        teacher_before=_teacher_before(bound),
         steps=steps,
     )
 
@@ -153,6 +152,12 @@ def artifact_names(bound: BoundRecipe) -> list[str]:
             raise RecipeError(f"{entry.place}: two outputs would both be called {name}; drop one.")
         names.append(name)
     return names
+
+
+def _teacher_before(bound: BoundRecipe) -> int:
+    """The number of the first step that shrinks; that of the outputs where none does."""
+    shrinking = (number for number, step in enumerate(bound.steps) if step.name in SHRINKING)
+    return next(shrinking, len(bound.steps))
 
 
 def _labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
@@ -183,6 +188,16 @@ def _check_unlabeled(bound: BoundRecipe) -> None:
             f"{bound.place('data', 'unlabeled')}: no step of this recipe reads data.unlabeled; "
             "remove it."
         )
+
+
+def _check_files(bound: BoundRecipe) -> None:
+    for entry in bound.steps:
+        for name in step_module(entry.name).files(entry.settings):
+            if not bound.resolve(name).exists():
+                raise RecipeError(
+                    f"{entry.place}: {entry.name} names {name}, which does not exist; paths are "
+                    "relative to the recipe."
+                )
 
 
 def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> None:
@@ -250,6 +265,7 @@ def _planned(
             batch=32,
             length=max(1, sum(everything) // max(1, rows)),
         ),
+        resolve=bound.resolve,
     )
 
 
@@ -264,13 +280,19 @@ def _lengths(encoder: TextEncoder, rows: Sequence[Row]) -> tuple[list[int], int]
 def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
     """Checks each step on what the one before leaves, and adds up what each costs."""
     steps = [PlannedStep("checkpoint", _import_cost(planned))]
-    for entry in bound.steps:
+    before, teacher = _teacher_before(bound), planned
+    for number, entry in enumerate(bound.steps):
+        if number <= before:
+            teacher = planned
+        if number == before:
+            planned = replace(planned, teacher=teacher.description)
         planned = replace(planned, place=entry.place)
         module = step_module(entry.name)
         module.check(entry.settings, planned)
         steps.append(PlannedStep(entry.name, module.cost(entry.settings, planned)))
         planned = module.after(entry.settings, planned)
-    steps.append(PlannedStep("teacher", _teacher_cost(planned)))
+    teacher = teacher if before < len(bound.steps) else planned
+    steps.append(PlannedStep("teacher", _teacher_cost(teacher)))
     steps += [_planned_output(entry, planned) for entry in bound.outputs]
     return tuple(steps)
 

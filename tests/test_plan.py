@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny
 
-from edgekit import plan, recipe
+from edgekit import data, plan, recipe
 from edgekit.errors import CheckpointError, DataError, EdgekitError, RecipeError
 
 
@@ -126,3 +127,26 @@ def test_a_trial_takes_few_rows_of_every_language_and_label(project: Path) -> No
     assert len(made.dataset.train) == plan.SMOKE_ROWS
     assert {row.language for row in made.dataset.test} == set(tiny.LANGUAGES)
     assert {row.label for row in made.dataset.test} == set(tiny.LABELS)
+
+
+def test_texts_of_the_test_set_may_not_be_among_the_unlabeled(project: Path) -> None:
+    with (project / "data" / "test.csv").open(encoding="utf-8", newline="") as stream:
+        seen = next(csv.DictReader(stream))["text"]
+    (project / "raw.txt").write_text(f"something else\n{seen}\n", encoding="utf-8")
+    replace(project, "recipe.yaml", "data:\n", "data:\n  unlabeled: '*.txt'\n")
+    bound = recipe.read(project / "recipe.yaml")
+    with pytest.raises(DataError, match=r"1 texts of data.test are also in data.unlabeled"):
+        data.read(bound, labels=None)
+
+
+def test_unlabeled_texts_are_read_in_a_fixed_order_and_must_be_there(project: Path) -> None:
+    for name in ("b", "a"):
+        (project / f"{name}.txt").write_text(f"text {name}\n", encoding="utf-8")
+    replace(project, "recipe.yaml", "data:\n", "data:\n  unlabeled: ['?.txt']\n")
+    bound = recipe.read(project / "recipe.yaml")
+    assert data.read(bound, labels=None).unlabeled == ("text a", "text b")
+
+    replace(project, "recipe.yaml", "?.txt", "none/*.txt")
+    bound = recipe.read(project / "recipe.yaml")
+    with pytest.raises(DataError, match="no file is called none"):
+        data.read(bound, labels=None)

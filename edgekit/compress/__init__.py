@@ -4,6 +4,7 @@ A step is a module with
 
     SETTINGS                             a frozen pydantic model: what the recipe may say
     VERSION                              counted up when the same settings give another result
+    files(settings)                      paths in the settings, relative to the recipe
     check(settings, planned)             raises RecipeError before any weight loads
     after(settings, planned)             what the next step will find
     cost(settings, planned)              estimated seconds and peak memory

@@ -36,6 +36,9 @@ class Description:
     model_type: str
     layers: int
     hidden: int
+    heads: int
+    ffn: int
+    """Width of the feed-forward networks; of the widest, where they differ."""
     vocabulary: int
     parameters: int
     embedding_parameters: int
@@ -64,6 +67,8 @@ def describe(folder: Path) -> Description:
         model_type=config["model_type"],
         layers=_number(folder, config, "num_hidden_layers", "n_layers"),
         hidden=_number(folder, config, "hidden_size", "dim"),
+        heads=_number(folder, config, "num_attention_heads", "n_heads"),
+        ffn=_number(folder, config, "intermediate_size", "hidden_dim"),
         vocabulary=_number(folder, config, "vocab_size"),
         parameters=parameters,
         embedding_parameters=sum(

@@ -61,6 +61,11 @@ class FinetuneSettings(Settings):
 SETTINGS = FinetuneSettings
 
 
+def files(settings: FinetuneSettings) -> tuple[str, ...]:
+    """It reads nothing but the recipe's data."""
+    return ()
+
+
 def check(settings: FinetuneSettings, planned: Planned) -> None:
     """Raises RecipeError where training or early stopping has no rows."""
     for name in ("train", "validation"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from edgekit.compress import finetune, predict
 from edgekit.compress.batches import examples
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.finetune import FinetuneSettings, Lora
-from edgekit.job import Job
+from edgekit.job import Job, Make
 from edgekit.runtime.text import TextEncoder
+from edgekit.store import Finished
 from edgekit.tasks import classification
 
 
@@ -24,13 +26,22 @@ def job(project: Path, tmp_path: Path) -> Job:
     return Job(
         checkpoint=project / "encoder",
         description=describe(project / "encoder"),
+        teacher=project / "encoder",
+        teacher_digest="",
         out=tmp_path,
         recipe=bound.recipe,
-        dataset=data.read(bound, labels=None),
+        dataset=data.read(bound, labels=None).without_test(),
         max_tokens=64,
         device="cpu",
+        common={},
+        resolve=bound.resolve,
+        run_stored=nothing_stored,
         on_progress=lambda fraction: None,
     )
+
+
+def nothing_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
+    raise LookupError(f"finetune stores no part of its work, and asked for {name}")
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
