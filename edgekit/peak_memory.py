@@ -13,6 +13,8 @@ _EVERY_SECONDS = 0.05
 class PeakMemory:
     """`with PeakMemory() as peak: …`, then `peak.peak_bytes`.
 
+    It counts all that the process holds, libraries that were loaded before included: that is what
+    must fit in the machine while the work runs, and what a plan's estimates (cost.Cost) say.
     The system's own peak is of the whole life of the process, so a small step after a large one
     would be given the large one's; looking 20 times a second tells them apart.
     """

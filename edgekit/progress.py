@@ -13,8 +13,9 @@ from typing import Any
 
 from edgekit.disk import REAL_DISK, Disk, make_folder, remove
 from edgekit.errors import IntegrityError
-from edgekit.sealed import open_sealed, seal
+from edgekit.sealed import open_sealed, read_seal, seal
 
+SPENT = "spent_seconds"
 _NEXT = "next"
 
 
@@ -35,6 +36,8 @@ def save_progress(
 ) -> None:
     """Saves what `write(empty_folder)` puts there, with `state` (JSON); the older save goes.
 
+    A step that keeps SPENT in its state, the seconds that it has worked in all attempts, has them
+    counted into what its entry in the store took.
     Once this returns, load_progress gives this save, whatever happens to the power.
     """
     make_folder(folder, disk)
@@ -64,6 +67,19 @@ def load_progress(folder: Path) -> Progress | None:
         except IntegrityError:
             continue  # a save that was being removed, or a damaged one: an older one may be whole
     return None
+
+
+def spent_seconds(folder: Path) -> float:
+    """How long the step had worked at its newest save; 0 where it does not say.
+
+    Reads no more than the state: the other files may be gigabytes.
+    """
+    for path in _saves(folder):
+        try:
+            return float(read_seal(path).facts.get(SPENT, 0.0))
+        except IntegrityError:
+            continue  # as in load_progress
+    return 0.0
 
 
 def _saves(folder: Path) -> list[Path]:

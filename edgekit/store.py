@@ -23,6 +23,7 @@ from edgekit.disk import REAL_DISK, Disk, make_folder, remove, size_bytes, told_
 from edgekit.errors import EdgekitError, IntegrityError, StepError
 from edgekit.peak_memory import PeakMemory
 from edgekit.pins import Pins
+from edgekit.progress import spent_seconds
 from edgekit.sealed import DONE, Sealed, open_sealed, read_seal, seal
 from edgekit.units import parse_bytes
 
@@ -49,6 +50,7 @@ class Finished:
     record: Mapping[str, Any]
     digests: Mapping[str, str]
     seconds: float
+    """Of every attempt: the last one, and those that were cut up to their last save."""
     peak_bytes: int
     damage: str | None = None
     """What was wrong with an earlier copy, where one was found and made again."""
@@ -221,7 +223,7 @@ class Store:
         _clear_but_progress(partial)
         make_folder(partial, self._disk)
         self._reached(name, "begun")
-        began = time.monotonic()
+        began = time.monotonic() - spent_seconds(partial / PROGRESS)
         try:
             with PeakMemory() as peak:
                 record = make(partial)

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from edgekit.errors import StepError
-from edgekit.progress import load_progress, save_progress
+from edgekit.progress import SPENT, load_progress, save_progress, spent_seconds
 from edgekit.sealed import DONE
 
 
@@ -62,3 +62,13 @@ def test_state_is_json(tmp_path):
     with pytest.raises(StepError, match="JSON"):
         save_progress(tmp_path, lambda empty: None, state={"loss": float("inf")})
     assert load_progress(tmp_path) is None
+
+
+def test_the_time_spent_is_that_of_the_newest_save_that_says_it(tmp_path):
+    assert spent_seconds(tmp_path / "none") == 0.0
+    save_progress(tmp_path, lambda empty: None, state={SPENT: 90.5})
+    shutil.copytree(tmp_path / "00000001", tmp_path / "00000002")
+    (tmp_path / "00000002" / DONE).write_bytes(b"{}")
+    assert spent_seconds(tmp_path) == 90.5
+    _save(tmp_path, 3)
+    assert spent_seconds(tmp_path) == 0.0

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import StepError
+from edgekit.progress import SPENT, save_progress
 from edgekit.sealed import DONE
 from edgekit.store import COMMIT_POINTS, PROGRESS, Store, key_of
 
@@ -171,6 +172,16 @@ def test_what_a_crash_left_is_cleared_except_progress(store):
     assert set(finished.digests) == {"inner/weights.bin", "config.json"}
     assert not (finished.folder / PROGRESS).exists()
     assert not partial.exists()
+
+
+def test_what_a_step_took_counts_the_attempts_before(store):
+    def cut(folder):
+        save_progress(folder / PROGRESS, lambda empty: None, state={SPENT: 5000.0})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.run("distill", INPUTS, cut)
+    assert 5000.0 <= store.run("distill", INPUTS, Step()).seconds < 10_000.0
 
 
 def test_work_that_is_sealed_is_taken_up_and_not_made_again(store):

@@ -1,5 +1,7 @@
 """A build in small, to be killed: three steps, the first long and resuming, then an output.
 
+The first step makes a part of its work as an entry of its own, which other steps could share.
+
     python small_recipe.py STORE OUT [--pause SECONDS] [--die-at N] [--one-save]
 
 --die-at kills this process, with -9, at the Nth thing that the store announces, and --one-save
@@ -23,10 +25,20 @@ SAVE_EVERY = 8
 CHUNK = 64 * 1024
 
 
-def train(folder: Path, *, pause: float, one_save: bool) -> dict[str, object]:
+def tabulate(folder: Path, *, pause: float) -> dict[str, object]:
+    with (folder / "table.bin").open("wb") as stream:
+        for piece in range(4):
+            stream.write(bytes([piece]) * 1000)
+            stream.flush()
+            time.sleep(pause)
+    return {"pieces": 4}
+
+
+def train(folder: Path, *, store: Store, pause: float, one_save: bool) -> dict[str, object]:
     """Each iteration depends on all before it, so that one lost or done twice shows."""
+    table = store.run("table", {}, functools.partial(tabulate, pause=pause))
     progress = load_progress(folder / PROGRESS)
-    first, weights = 0, b"untrained"
+    first, weights = 0, (table.folder / "table.bin").read_bytes()
     if progress is not None:
         first = progress.state["iterations"]
         weights = (progress.folder / "weights.bin").read_bytes()
@@ -65,7 +77,9 @@ def pack(folder: Path, *, given: Path) -> dict[str, object]:
 
 
 def build(store: Store, out: Path, *, pause: float, one_save: bool) -> None:
-    trained = store.run("train", {}, functools.partial(train, pause=pause, one_save=one_save))
+    trained = store.run(
+        "train", {}, functools.partial(train, store=store, pause=pause, one_save=one_save)
+    )
     widened = store.run(
         "widen",
         {"from": trained.digest},

@@ -10,10 +10,14 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import kill
 import pytest
 from forked import POINTS, SAVES, STEPS
+
+from edgekit.progress import spent_seconds
+from edgekit.store import PROGRESS
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 # An artifact of another seed, which a run replaces.
@@ -32,6 +36,9 @@ def test_every_commit_point_is_known_here(undisturbed):
 def test_a_kill_at_a_commit_point_changes_nothing(forked, fresh, undisturbed, point):
     killed = forked.run(replace(fresh, die_at=point))
     assert (killed.code, killed.points[-1]) == (KILLED, point)
+    if "saved" in point:  # what was spent so far is counted when the step has ended
+        partials = Path(fresh.cache, "store").glob("*.partial")
+        assert any(spent_seconds(partial / PROGRESS) > 0 for partial in partials)
     again = forked.run(fresh.again())
     assert again.code == 0, again.stderr
     assert again.left == undisturbed.left

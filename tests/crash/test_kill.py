@@ -14,7 +14,7 @@ import small_recipe
 from edgekit.store import COMMIT_POINTS, Store
 
 TIMES = int(os.environ.get("EDGEKIT_CRASH_TIMES", "3"))
-STEPS = 3
+ENTRIES = 4
 RECIPE = Path(small_recipe.__file__)
 
 
@@ -35,14 +35,14 @@ def expected(tmp_path_factory):
     return kill.sha256_of(folder / "out")
 
 
-@pytest.mark.parametrize("point", range(1, STEPS * len(COMMIT_POINTS) + 1))
+@pytest.mark.parametrize("point", range(1, ENTRIES * len(COMMIT_POINTS) + 1))
 def test_a_kill_at_each_commit_point_changes_nothing(tmp_path, expected, point):
     killed = subprocess.run(_command(tmp_path, "--die-at", str(point)), check=False)
     assert killed.returncode == -signal.SIGKILL
     subprocess.run(_command(tmp_path), check=True)
     assert kill.sha256_of(tmp_path / "out") == expected
     with Store(tmp_path / "store", budget_bytes=10**9) as store:
-        assert [entry.finished for entry in store.entries()] == [True] * STEPS
+        assert [entry.finished for entry in store.entries()] == [True] * ENTRIES
 
 
 def test_a_kill_at_any_moment_changes_nothing(tmp_path, expected):

@@ -18,6 +18,8 @@ from edgekit.progress import load_progress, save_progress
 from edgekit.store import PROGRESS, Store
 
 SAVES = 2
+# A step that makes a part of its work as an entry of its own, which other steps could share.
+PARTS = {"second": "part"}
 # For the many runs that each leave one sync out: the worst cases and one of the mixed.
 FEW_CUTS = (*CUTS[:4], CUTS[-1])
 
@@ -75,8 +77,8 @@ class Harness:
             self.disk.close()
         return self
 
-    def _make(self, folder, *, name):
-        return _make(folder, name=name, disk=self.disk, saved=self._saved)
+    def _make(self, folder, *, name, run):
+        return _make(folder, name=name, run=run, disk=self.disk, saved=self._saved)
 
     def _note(self, point):
         name, _, what = point.partition(":")
@@ -108,11 +110,11 @@ class Harness:
         """The power is back: what is there, and what does running again give?"""
         made, resumed = set(), {}
 
-        def make(folder, *, name):
+        def make(folder, *, name, run):
             made.add(name)
             progress = load_progress(folder / PROGRESS)
             resumed[name] = progress.state["save"] if progress else 0
-            return _make(folder, name=name, disk=NoSync())
+            return _make(folder, name=name, run=run, disk=NoSync())
 
         with Store(root / "cache" / "store", budget_bytes=10**9, disk=NoSync()) as store:
             for name in self.promises.finished:
@@ -133,13 +135,20 @@ def _inputs(name):
 
 
 def _build(store, steps, make):
-    return {
-        name: store.run(name, _inputs(name), functools.partial(make, name=name)) for name in steps
-    }
+    results = {}
+
+    def run(name):
+        results[name] = store.run(name, _inputs(name), functools.partial(make, name=name, run=run))
+
+    for name in steps:
+        run(name)
+    return results
 
 
-def _make(folder, *, name, disk, saved=lambda name, save: None):
+def _make(folder, *, name, run, disk, saved=lambda name, save: None):
     """A long step: it saves its progress twice, and goes on from there if it was stopped."""
+    if name in PARTS:
+        run(PARTS[name])
     progress = load_progress(folder / PROGRESS)
     for save in range(progress.state["save"] if progress else 0, SAVES):
         save_progress(
