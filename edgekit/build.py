@@ -186,7 +186,10 @@ class Build:
         return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
 
     def _place_teacher(self, teacher: Link) -> None:
-        """Copies the teacher's folder to the output; an earlier one goes when this is whole."""
+        """Copies the teacher's folder to the output, unless it is there; an earlier one goes when
+        this is whole."""
+        if self.plan.teacher_stands:
+            return
         place = self.plan.out / "teacher"
         partial = self.plan.out / "teacher.partial"
         shutil.rmtree(partial, ignore_errors=True)

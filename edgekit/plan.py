@@ -54,6 +54,11 @@ class Plan:
     steps: tuple[PlannedStep, ...]
 
     @property
+    def teacher_stands(self) -> bool:
+        """The model itself is the teacher and is where the teacher goes: an earlier build's."""
+        return self.model == (self.out / "teacher").resolve()
+
+    @property
     def smoke(self) -> bool:
         return self.layers is not None
 
@@ -123,6 +128,7 @@ def make(
     _check_proof(bound, dataset, smoke=smoke)
     for name in artifact_names(bound):
         _check_replaceable(out / name)
+    _check_model_stays(bound, out, model)
     planned = _planned(bound, description, dataset, max_tokens=max_tokens, device=device)
     steps = _estimate(bound, planned)
     return Plan(
@@ -224,6 +230,16 @@ def _check_replaceable(folder: Path) -> None:
             f"{folder} exists and is not an artifact that a recipe left; move it away or choose "
             "another --out."
         ) from error
+
+
+def _check_model_stays(bound: BoundRecipe, out: Path, model: Path) -> None:
+    """A recipe may start from the teacher of an earlier build, and must not put another there."""
+    changed = bound.recipe.model.adapter is not None or _teacher_before(bound) > 0
+    if changed and model == (out / "teacher").resolve():
+        raise RecipeError(
+            f"{bound.place('model')}: the teacher of this recipe would replace its own model, "
+            f"{model}; choose another --out."
+        )
 
 
 def _cut(description: Description, layers: int) -> Description:

@@ -15,6 +15,7 @@ import tiny
 import edgekit
 from edgekit import artifact, build, paths, plan, recipe
 from edgekit.compress import predict
+from edgekit.digest import sha256_folder
 from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBudget
 from edgekit.events import Event
 from edgekit.export import onnx
@@ -193,3 +194,12 @@ def test_an_interrupted_command_goes_on_where_it_was(project: Path, tmp_path: Pa
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["verdict"] == "PASS"
     assert Path(result["artifacts"][0]["path"]).is_dir()
+
+
+def test_a_build_from_an_earlier_teacher_leaves_it_where_it_is(project: Path) -> None:
+    tiny.make_encoder(project / "out" / "teacher", labels=tiny.LABELS)
+    before = sha256_folder(project / "out" / "teacher")
+    changes = ["model=./out/teacher", "steps=[]"]
+    built = build.compress(plan.make(recipe.read(project / "recipe.yaml", changes=changes)))
+    assert built.teacher == project / "out" / "teacher"
+    assert sha256_folder(built.teacher) == before

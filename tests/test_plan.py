@@ -150,3 +150,11 @@ def test_unlabeled_texts_are_read_in_a_fixed_order_and_must_be_there(project: Pa
     bound = recipe.read(project / "recipe.yaml")
     with pytest.raises(DataError, match="no file is called none"):
         data.read(bound, labels=None)
+
+
+def test_a_recipe_does_not_replace_the_model_it_starts_from(project: Path) -> None:
+    tiny.make_encoder(project / "out" / "teacher", labels=tiny.LABELS)
+    replace(project, "recipe.yaml", "./encoder", "./out/teacher")
+    with pytest.raises(RecipeError, match="would replace its own model"):
+        make(project)
+    assert not make(project, out=project / "other").teacher_stands
