@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,8 +11,8 @@ from peft import PeftModel
 from torch import nn
 
 from edgekit.compress import adapters, models, predict
-from edgekit.compress.batches import examples
-from edgekit.compress.training import Schedule, Trained, Training, class_weights
+from edgekit.compress.batches import Example, examples
+from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training, class_weights
 from edgekit.job import Job
 from edgekit.runtime.text import TextEncoder
 from edgekit.store import PROGRESS
@@ -68,19 +69,25 @@ def _schedule(settings: FinetuneSettings, job: Job) -> Schedule:
         patience=settings.patience,
         max_seconds=None if minutes is None else minutes * 60,
         seed=job.recipe.seed,
-        autocast=_autocast(job.device),
+        autocast=autocast(job.device),
     )
 
 
-def _loss(
-    settings: FinetuneSettings, numbers: list[int], *, labels: int, device: str
-) -> nn.CrossEntropyLoss:
+def _loss(settings: FinetuneSettings, numbers: list[int], *, labels: int, device: str) -> Loss:
     counts = np.bincount(numbers, minlength=labels)
     weights = torch.tensor(class_weights(counts, settings.balance), dtype=torch.float32)
-    return nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing).to(device)
+    entropy = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
+    entropy.to(device)
+
+    def loss(model: Classifier, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
+        logits = model(**inputs).logits.float()
+        labels = torch.tensor([example.label for example in part], device=logits.device)
+        return entropy(logits, labels)
+
+    return loss
 
 
-def _autocast(device: str) -> torch.dtype | None:
+def autocast(device: str) -> torch.dtype | None:
     """Half precision on a GPU: bf16 where it has it, else fp16 with scaled gradients."""
     if device != "cuda":
         return None

@@ -1,4 +1,4 @@
-"""Trains a sequence classifier on labelled token windows; knows nothing of recipes or folders.
+"""Trains a sequence classifier on token windows; knows no recipe, no folder and no loss.
 
 The same seed, data and machine give the same weights, also when the training was cut at any point:
 every random choice is drawn from (seed, iteration), so the saved state is the weights, the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ SAVE_EVERY_SECONDS = 120.0
 HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
 
 Weights = dict[str, torch.Tensor]
+Classifier = PreTrainedModel | PeftModel
+Loss = Callable[[Classifier, Mapping[str, Any], Sequence[Example]], torch.Tensor]
+"""Mean loss of a micro-batch, from the model, its inputs, and the examples that they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,15 @@ class _State:
 
 
 class Training:
-    """One run of cross-entropy training with early stopping on `score` (higher is better)."""
+    """One run of training on a loss, with early stopping on `score` (higher is better)."""
 
     def __init__(
         self,
-        model: PreTrainedModel | PeftModel,
+        model: Classifier,
         examples: Sequence[Example],
         *,
         schedule: Schedule,
-        loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        loss: Loss,
         score: Callable[[], float],
         folder: Path,
     ) -> None:
@@ -177,7 +180,7 @@ class Training:
             raise StepError(
                 f"the loss became {loss} in epoch {epoch + 1}, batch {within + 1} of "
                 f"{self.per_epoch}; lower learning_rate or look at that batch's rows "
-                f"(first text: row {rows[0]} of the training data)."
+                f"(first text: row {self.examples[rows[0]].row} of those that train, from 0)."
             )
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(list(self.trainable.values()), 1.0)
@@ -199,13 +202,11 @@ class Training:
         total = 0.0
         for start in range(0, len(rows), size):
             part = [self.examples[row] for row in rows[start : start + size]]
-            batch, labels = collate(part, pad=self.pad, device=self.device)
+            inputs, _ = collate(part, pad=self.pad, device=self.device)
             with torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
             ):
-                logits = self.model(**batch).logits
-            share = len(part) / len(rows)
-            loss = self.loss(logits.float(), labels) * share
+                loss = self.loss(self.model, inputs, part) * (len(part) / len(rows))
             self.scaler.scale(loss).backward()
             total += float(loss.detach())
         return total
