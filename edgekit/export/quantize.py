@@ -1,16 +1,20 @@
 """Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
 
 Activations are quantized while running (one scale a tensor), weights here, with numpy alone, one
-scale for each output column; tables that are looked up get one scale for each row. Nothing of the
-machine that quantizes enters the file: the schemes answer alike on every CPU.
+scale for each output column. Nothing of the machine that quantizes enters the file: the schemes
+answer alike on every CPU.
 
     s8    8-bit signed weights in 7 bits: the u8×s8 product of AVX2 adds two neighbours in 16 bits,
           and 255·64·2 still fits; full-range weights would saturate there
     u8    8-bit unsigned weights around 128, for which AVX2 has an exact, slower product
-    int4  4-bit weights in blocks of 32 along the input (MatMulNBits), tables in 8 bits
+    int4  4-bit weights in blocks of 32 along the input (MatMulNBits)
+
+Tables that are looked up are stored in 8 bits with one scale for each row; the largest, the word
+embeddings, on request in 4 bits with a 16-bit scale for each block of 32: rows are unpacked when
+they are looked up, and nowhere else.
 
 The operators: onnx.ai/onnx/operators (DynamicQuantizeLinear, MatMulInteger) and onnxruntime's
-contributed MatMulNBits.
+contributed MatMulNBits and GatherBlockQuantized.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,13 +35,13 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgekit import machine
 from edgekit.errors import EdgekitError, ExportError
+from edgekit.export.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
+from edgekit.export.weights import open_weights
 
 SCHEMES = ("s8", "u8", "int4")
+EMBEDDINGS = ("int8", "int4")
 # Smaller matrices and tables stay as they are: there is nothing to gain.
 LEAST_WEIGHTS = 4096
-BLOCK = 32
-# Clipping the largest weight a little costs less than the coarser grid that it forces on others.
-CLIPS = (1.0, 0.97, 0.94, 0.9, 0.86, 0.82)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Quantized:
     """What was done to a file."""
 
     scheme: str
+    embeddings: str
+    """Bits of the largest table; int8 where its rows are not whole blocks of 4 bits."""
     matrices: int
     tables: int
     kept_fp32: int
@@ -53,17 +59,19 @@ class Quantized:
     peak_bytes: int
 
 
-def quantize(source: Path, out: Path, *, scheme: str) -> Quantized:
+def quantize(source: Path, out: Path, *, scheme: str, embeddings: str = "int8") -> Quantized:
     """Reads an fp32 ONNX file and writes a quantized one; both without external data.
 
-    Raises ExportError where the file holds nothing that can be quantized.
+    The source's weights are read from the disk as they are needed, never all at once. Raises
+    ExportError where the file holds nothing that can be quantized.
     """
-    model = onnx.load(source)
-    graph = _Graph(model)
+    model, weights = open_weights(source)
+    graph = _Graph(model, weights)
+    words = _widest_table(graph) if embeddings == "int4" else None
     counts = Counter[str]()
     nodes: list[NodeProto] = []
     for node in model.graph.node:
-        replaced = _replace(graph, node, scheme, counts)
+        replaced = _replace(graph, node, scheme, words, counts)
         nodes += replaced if replaced is not None else [node]
     if not counts["matrices"]:
         raise ExportError(
@@ -72,12 +80,13 @@ def quantize(source: Path, out: Path, *, scheme: str) -> Quantized:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     graph.drop_unused()
-    if scheme == "int4":
+    if any(node.domain == "com.microsoft" for node in nodes):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.checker.check_model(model)
     onnx.save(model, out)
     return Quantized(
         scheme=scheme,
+        embeddings="int4" if counts["tables in 4 bits"] else "int8",
         matrices=counts["matrices"],
         tables=counts["tables"],
         kept_fp32=counts["kept"],
@@ -89,9 +98,10 @@ def quantize(source: Path, out: Path, *, scheme: str) -> Quantized:
 class _Graph:
     """Initializers by name, new ones, and the quantized inputs that several matrices share."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, weights: Mapping[str, np.ndarray]) -> None:
         self.proto = model.graph
         self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.weights = weights
         self.aliases = {
             node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
         }
@@ -104,7 +114,9 @@ class _Graph:
         tensor = self.initializers.get(name)
         if tensor is None or tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
             return None
-        return numpy_helper.to_array(tensor) if np.prod(tensor.dims) >= LEAST_WEIGHTS else None
+        if np.prod(tensor.dims) < LEAST_WEIGHTS:
+            return None
+        return self.weights[name] if name in self.weights else numpy_helper.to_array(tensor)
 
     def add(self, name: str, values: np.ndarray) -> str:
         if name not in self.initializers:
@@ -115,16 +127,33 @@ class _Graph:
         """Keeps the initializers that a node still reads, and no others."""
         used = {name for node in self.proto.node for name in node.input}
         kept = [tensor for name, tensor in self.initializers.items() if name in used]
+        for tensor in kept:
+            if tensor.name in self.weights:
+                tensor.raw_data = self.weights[tensor.name].tobytes()
         del self.proto.initializer[:]
         self.proto.initializer.extend(kept)
 
 
+def _widest_table(graph: _Graph) -> str | None:
+    """The name of the largest table that is looked up: the word embeddings."""
+    tables = {
+        node.input[0]: table.size
+        for node in graph.proto.node
+        if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None
+    }
+    return max(tables, key=tables.__getitem__, default=None)
+
+
 def _replace(
-    graph: _Graph, node: NodeProto, scheme: str, counts: Counter[str]
+    graph: _Graph, node: NodeProto, scheme: str, words: str | None, counts: Counter[str]
 ) -> list[NodeProto] | None:
     """The nodes that stand for one node after quantizing, None where it stays as it is."""
     if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None:
         counts["tables"] += 1
+        # The operator takes whole blocks only.
+        if node.input[0] == words and table.shape[1] % BLOCK == 0:
+            counts["tables in 4 bits"] += 1
+            return _blockwise_lookup(graph, node, table)
         return _lookup(graph, node, table)
     if node.op_type == "MatMul" and (weights := graph.matrix(node.input[1])) is not None:
         counts["matrices"] += 1
@@ -190,20 +219,16 @@ def _integer_product(
 
 def _blockwise_product(graph: _Graph, node: NodeProto, weights: np.ndarray) -> list[NodeProto]:
     inputs, outputs = weights.shape
-    blocks = -(-inputs // BLOCK)
-    padded = np.zeros((outputs, blocks * BLOCK), np.float32)
-    padded[:, :inputs] = weights.T
-    integers, scales = quantize_rows(padded.reshape(-1, BLOCK), limit=7)
-    nibbles = (integers + 8).astype(np.uint8)
-    packed = nibbles[:, 0::2] | (nibbles[:, 1::2] << 4)
+    integers, scales = quantize_blocks(weights.T)
+    packed = pack_nibbles(integers).reshape(outputs, -1, BLOCK // 2)
     name = node.input[1]
     return [
         helper.make_node(
             "MatMulNBits",
             [
                 node.input[0],
-                graph.add(f"{name}/q4", packed.reshape(outputs, blocks, BLOCK // 2)),
-                graph.add(f"{name}/scale", scales),
+                graph.add(f"{name}/q4", packed),
+                graph.add(f"{name}/scale", scales.reshape(-1)),
             ],
             node.output,
             domain="com.microsoft",
@@ -235,39 +260,31 @@ def _lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto
     ]
 
 
-def quantize_rows(rows: np.ndarray, *, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric integers in ±limit for each row, and the rows' scales: row ≈ integers · scale.
-
-    Of a few clipped ranges, each row takes the one with the least squared error. Works through
-    blocks of rows, so that memory stays near that of the result.
-    """
-    integers = np.empty(rows.shape, np.int8)
-    scales = np.empty(len(rows), np.float32)
-    step = max(1, 4_000_000 // rows.shape[1])
-    for start in range(0, len(rows), step):
-        part = np.asarray(rows[start : start + step], np.float32)
-        found, scale = _best_grid(part, limit)
-        integers[start : start + step], scales[start : start + step] = found, scale
-    return integers, scales
-
-
-def _best_grid(part: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    peak = np.abs(part).max(axis=1)
-    least = np.full(len(part), np.inf, np.float32)
-    integers = np.zeros(part.shape, np.int8)
-    scales = np.ones(len(part), np.float32)
-    for clip in CLIPS:
-        # A row of zeros has no range; any scale gives it back.
-        scale = np.where(peak > 0, peak * np.float32(clip) / limit, 1).astype(np.float32)
-        grid = np.clip(np.rint(part / scale[:, None]), -limit, limit)
-        error = np.square(grid * scale[:, None] - part).sum(axis=1)
-        better = error < least
-        integers[better], scales[better], least[better] = grid[better], scale[better], error[better]
-    return integers, scales
+def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+    """Rows of a table in 4 bits; 16-bit scales give 16-bit rows, which are cast."""
+    name, rows, out = node.input[0], node.input[1], node.output[0]
+    integers, scales = quantize_blocks(table)
+    return [
+        helper.make_node(
+            "GatherBlockQuantized",
+            [
+                graph.add(f"{name}/q4", pack_nibbles(integers)),
+                rows,
+                graph.add(f"{name}/scale", scales.astype(np.float16)),
+            ],
+            [f"{out}/half"],
+            domain="com.microsoft",
+            bits=4,
+            block_size=BLOCK,
+            gather_axis=0,
+            quantize_axis=1,
+        ),
+        helper.make_node("Cast", [f"{out}/half"], [out], to=TensorProto.FLOAT),
+    ]
 
 
 def main(arguments: Iterable[str]) -> int:
-    """`python -m edgekit.export.quantize IN OUT SCHEME`: prints what was done as JSON.
+    """`python -m edgekit.export.quantize IN OUT SCHEME [EMBEDDINGS]`: prints what was done as JSON.
 
     A process of its own gives its memory back and tells its own peak.
     """
@@ -275,10 +292,16 @@ def main(arguments: Iterable[str]) -> int:
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("scheme", choices=SCHEMES)
+    parser.add_argument("embeddings", choices=EMBEDDINGS, nargs="?", default="int8")
     settings = parser.parse_args(list(arguments))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        result = quantize(settings.source, settings.out, scheme=settings.scheme)
+        result = quantize(
+            settings.source,
+            settings.out,
+            scheme=settings.scheme,
+            embeddings=settings.embeddings,
+        )
     except EdgekitError as error:
         print(error)
         return 1

@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as npst
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ExportError
-from edgekit.export.quantize import SCHEMES, quantize, quantize_rows
+from edgekit.export.grids import quantize_rows
+from edgekit.export.quantize import SCHEMES, quantize
 
 VOCABULARY, HIDDEN, LABELS = 200, 96, 64
 
