@@ -17,7 +17,7 @@ from edgekit.artifact import Artifact
 from edgekit.compress import checkpoint as checkpoints
 from edgekit.compress.checkpoint import describe
 from edgekit.data import Dataset
-from edgekit.disk import replace_folder, replacing
+from edgekit.disk import replacing
 from edgekit.evaluate import Must, judge
 from edgekit.export.onnx import Exported, spread
 from edgekit.plan import Plan
@@ -25,8 +25,6 @@ from edgekit.recipe import Entry
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 from edgekit.tasks.classification import fit_temperature, softmax
-
-__all__ = ["Answers", "Made", "artifact", "portable", "replace_folder", "run_texts"]
 
 GOLDEN_PER_LANGUAGE = 2
 # Engines and CPUs round differently; an answer that is off by more is another model's.

@@ -17,6 +17,7 @@ from edgekit import assemble, machine, outcome, paths
 from edgekit.compress import step_module
 from edgekit.compress.checkpoint import Description, describe, import_checkpoint
 from edgekit.digest import sha256_file, sha256_folder, sha256_json
+from edgekit.disk import replacing
 from edgekit.errors import MissingExtra
 from edgekit.events import Event, OnEvent, State, StepProgress
 from edgekit.export import format_module
@@ -68,9 +69,10 @@ class Build:
         answers = self._teacher_answers(teacher)
         self._place_teacher(teacher)
         artifacts = [
-            self._output(entry, name, chain, teacher, answers)
-            for entry, name in zip(
-                self.plan.bound.outputs, artifact_names(self.plan.bound), strict=True
+            self._output(entry, name, chain, teacher, answers, of=number)
+            for number, (entry, name) in enumerate(
+                zip(self.plan.bound.outputs, artifact_names(self.plan.bound), strict=True),
+                start=len(chain) + 1,
             )
         ]
         built = Built(
@@ -101,6 +103,7 @@ class Build:
             lambda out, _: import_checkpoint(
                 plan.model, out, adapter=plan.adapter, layers=plan.layers
             ),
+            of=0,
         )
         chain = [Link(first.folder, first.digest, describe(first.folder))]
         for entry in plan.bound.steps:
@@ -108,7 +111,8 @@ class Build:
         return chain
 
     def _step(self, entry: Entry, chain: list[Link]) -> Link:
-        before, teacher = chain[-1], chain[min(self.plan.teacher_before, len(chain) - 1)]
+        before, number = chain[-1], len(chain)
+        teacher = chain[min(self.plan.teacher_before, number - 1)]
         module = step_module(entry.name)
         settings = entry.settings.model_dump(mode="json")
         dataset = self.plan.dataset.without_test()
@@ -143,12 +147,12 @@ class Build:
                     device=self.plan.device,
                     common=self._common(teacher),
                     resolve=self.plan.bound.resolve,
-                    run_stored=partial(self._run, of=entry.name),
+                    run_stored=partial(self._run, of=number),
                     on_progress=on_progress,
                 ),
             )
 
-        done = self._run(entry.name, inputs, make)
+        done = self._run(entry.name, inputs, make, of=number)
         description = describe(done.folder)
         return Link(
             done.folder,
@@ -182,7 +186,7 @@ class Build:
             return {"rows": len(texts)}
 
         inputs = {**self._common(teacher), "texts": sha256_json(texts)}
-        done = self._run("teacher", inputs, make)
+        done = self._run("teacher", inputs, make, of=len(self.plan.bound.steps) + 1)
         return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
 
     def _place_teacher(self, teacher: Link) -> None:
@@ -190,14 +194,10 @@ class Build:
         this is whole."""
         if self.plan.teacher_stands:
             return
-        place = self.plan.out / "teacher"
-        partial = self.plan.out / "teacher.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for path in teacher.folder.iterdir():
-            if path.is_file() and path.name != DONE:
-                shutil.copyfile(path, partial / path.name)
-        assemble.replace_folder(partial, place)
+        with replacing(self.plan.out / "teacher") as partial:
+            for path in teacher.folder.iterdir():
+                if path.is_file() and path.name != DONE:
+                    shutil.copyfile(path, partial / path.name)
 
     def _output(
         self,
@@ -206,6 +206,8 @@ class Build:
         chain: list[Link],
         teacher: Link,
         teacher_answers: assemble.Answers,
+        *,
+        of: int,
     ) -> BuiltArtifact:
         last, dataset = chain[-1], self.plan.dataset
         rows = dataset.validation or dataset.train or dataset.test
@@ -219,10 +221,10 @@ class Build:
                 prefix=self.recipe.prefix,
                 max_tokens=self.plan.max_tokens,
                 packages=self.packages,
-                run=partial(self._run, of=entry.name),
+                run=partial(self._run, of=of),
             ),
         )
-        answers = self._artifact_answers(exported.model, last, of=entry.name)
+        answers = self._artifact_answers(exported.model, last, of=of)
         lock = {
             "packages": self.packages,
             "data": dict(dataset.digests),
@@ -244,7 +246,7 @@ class Build:
         )
         return outcome.judge(self.plan, artifact, exported, answers, teacher_answers)
 
-    def _artifact_answers(self, model: Path, last: Link, *, of: str) -> assemble.Answers:
+    def _artifact_answers(self, model: Path, last: Link, *, of: int) -> assemble.Answers:
         """The artifact's logits on the same texts, through the runtime that users will have."""
         texts = assemble.Answers.texts(self.plan.dataset)
 
@@ -283,11 +285,9 @@ class Build:
             "packages": self.packages,
         }
 
-    def _run(
-        self, name: str, inputs: Mapping[str, Any], make: Make, *, of: str | None = None
-    ) -> Finished:
-        """Finds or makes one entry of the store; `of` is the planned work that it is part of."""
-        progress = StepProgress(name, self.on_event)
+    def _run(self, name: str, inputs: Mapping[str, Any], make: Make, *, of: int) -> Finished:
+        """Finds or makes one entry of the store, as part of the piece of work plan.steps[of]."""
+        progress, earlier = StepProgress(name, self.on_event), len(self.taken)
 
         def begin(out: Path) -> Mapping[str, Any]:
             self.on_event(Event(name, "start", 0.0))
@@ -297,7 +297,9 @@ class Build:
         state: State = "reused" if done.reused else "done"
         self.on_event(Event(name, state, 1.0, 0.0, note=done.damage))
         peak = max(done.peak_bytes, done.record.get("peak_bytes", 0))
-        self.taken.append(StepTaken(of or name, done.seconds, peak, reused=done.reused))
+        # What was made inside of this took its time from this.
+        inside = sum(one.seconds for one in self.taken[earlier:] if not one.reused)
+        self.taken.append(StepTaken(of, done.seconds - inside, peak, reused=done.reused))
         return done
 
 

@@ -126,9 +126,14 @@ def sync_folder(path: Path) -> None:
 def write_safely(path: Path, data: bytes) -> None:
     """Replaces a file in one move: a reader sees the old bytes or the new, never a part."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    sync_file(partial)
-    partial.replace(path)
+    try:
+        partial.write_bytes(data)
+        sync_file(partial)
+        partial.replace(path)
+    except BaseException:
+        # After a full disk the bytes must not stay to fill it further.
+        partial.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

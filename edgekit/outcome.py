@@ -15,6 +15,7 @@ from edgekit import machine, report
 from edgekit.artifact import Artifact
 from edgekit.assemble import Answers
 from edgekit.compress.checkpoint import describe
+from edgekit.disk import told_when_full
 from edgekit.evaluate import flip_rows
 from edgekit.export.onnx import Exported
 from edgekit.plan import Plan
@@ -30,9 +31,10 @@ LATENCY_THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """What a step of the store took when it was made."""
+    """What an entry of the store took when it was made, other entries apart."""
 
-    step: str
+    of: int
+    """The place in the plan's steps of the work that it is part of."""
     seconds: float
     peak_bytes: int
     reused: bool
@@ -124,7 +126,7 @@ def worst(verdicts: Sequence[Verdict | None]) -> Verdict | None:
 
 
 def write(built: Built) -> None:
-    """Leaves measured.json and report.html beside the artifacts."""
+    """Leaves measured.json and report.html beside the artifacts. OutOfDisk."""
     measured = {
         "name": built.name,
         "seconds": round(built.seconds, 2),
@@ -133,8 +135,9 @@ def write(built: Built) -> None:
         "artifacts": [{**one.as_json(), "latency": one.latency} for one in built.artifacts],
     }
     data = json.dumps(measured, indent=2, ensure_ascii=False).encode("utf-8")
-    machine.write_safely(built.out / "measured.json", data)
-    report.write(built.out / "report.html", _reported(built))
+    with told_when_full("the report", built.out, elsewhere="--out"):
+        machine.write_safely(built.out / "measured.json", data)
+        report.write(built.out / "report.html", _reported(built))
 
 
 def _reported(built: Built) -> Reported:
@@ -159,8 +162,8 @@ def _reported(built: Built) -> Reported:
 def compared(built: Built) -> list[dict[str, Any]]:
     """For each planned piece of work what was estimated and what it took when it was made."""
     lines = []
-    for estimate in built.estimates:
-        parts = [one for one in built.steps if one.step == estimate["step"]]
+    for number, estimate in enumerate(built.estimates):
+        parts = [one for one in built.steps if one.of == number]
         lines.append(
             {
                 "step": estimate["step"],

@@ -1,7 +1,9 @@
 """The disk fills up while `edgekit compress` works: one sentence, and no work is lost."""
 
+import math
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from forked import POINTS
@@ -11,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("has_small_disk")
 
 # Room for part of a model, so that it is met in the midst of a file.
 PART = 100_000
+PAGE = 4096
 # After these enough is removed, or nothing more is written, and the run ends well.
 ENOUGH = {"finetune:sealed", "judge:sealed", "judge:renamed", "judge:finished"}
 
@@ -58,10 +61,35 @@ def test_the_disk_of_the_store(forked, full, undisturbed, point):
     assert again.unfinished == []
 
 
-def test_the_disk_of_the_output(forked, full, undisturbed):
-    run = full("out", "judge:finished", PART)
-    told, full_run, again = check(forked, run, undisturbed)
+@pytest.fixture
+def artifact_bytes(undisturbed, quiet_run):
+    """What the artifact takes of a disk, in pages."""
+    files = Path(quiet_run.out, "tiny-onnx").iterdir()
+    return sum(PAGE * math.ceil(path.stat().st_size / PAGE) for path in files)
+
+
+def test_the_disk_of_the_output_while_the_teacher_is_placed(forked, full, undisturbed):
+    told, full_run, again = check(forked, full("out", "teacher:finished", PART), undisturbed)
+    assert "'teacher' needs more" in told
+    assert "--out" in told
+    assert full_run.left == {}
+    assert again.points[0] == "onnx-export:begun"
+
+
+def test_the_disk_of_the_output_while_the_artifact_is_placed(forked, full, undisturbed):
+    told, full_run, again = check(forked, full("out", "judge:finished", PART), undisturbed)
     assert "'tiny-onnx' needs more" in told
     assert "--out" in told
     assert sorted(full_run.left) == ["teacher"]
+    assert again.points == []
+
+
+def test_the_disk_of_the_output_while_the_report_is_written(
+    forked, full, undisturbed, artifact_bytes
+):
+    run = full("out", "judge:finished", artifact_bytes + PAGE)
+    told, full_run, again = check(forked, run, undisturbed)
+    assert "the report needs more" in told
+    assert "--out" in told
+    assert sorted(full_run.left) == ["measured.json", "teacher", "tiny-onnx"]
     assert again.points == []
