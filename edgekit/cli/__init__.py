@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": "speed, memory, cold start and size of an artifact",
     "inspect": "what an artifact is and whether it fits in memory here",
     "verify": "check every digest and the golden answers of an artifact",
+    "tui": "the terminal app",
     "store": "show or clear the store of finished steps",
     "doctor": "this machine: what it has, what is missing and how to get it",
     "schema": "print the JSON Schema of recipes, for editors",

@@ -1,0 +1,69 @@
+"""Fixtures of the app's tests: a data folder of their own, and pictures of screens."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+FOLDER = Path(__file__).parent / "__snapshots__"
+# Set, the pictures are made anew instead of being compared: look at each before it is committed.
+UPDATE = "EDGEKIT_UPDATE_SNAPSHOTS"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs the tests that are coroutines."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path / "data"))
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG", "NO_COLOR", "TERM_PROGRAM"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """Compares the screen with its picture from an earlier run, named after the test."""
+
+    async def compare(pilot: Pilot[None]) -> None:
+        for field in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
+            field.cursor_blink = False
+        await pilot.pause()
+        picture = _steady(pilot.app.export_screenshot(title="edgekit"))
+        name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+        path = FOLDER / f"{name}.svg"
+        if os.environ.get(UPDATE):
+            path.write_text(picture, encoding="utf-8")
+        wanted = path.read_text(encoding="utf-8") if path.exists() else ""
+        if picture != wanted:
+            seen = Path(os.environ["EDGEKIT_DATA"]).parent / path.name
+            seen.write_text(picture, encoding="utf-8")
+            pytest.fail(f"the screen is not as in {path}; it is now {seen} (see {UPDATE})")
+
+    return compare
+
+
+def _steady(svg: str) -> str:
+    """Without what differs in every run, and with letters in the order of their columns."""
+    svg = re.sub(r"terminal-\d+", "terminal", svg)
+    turned = "text { unicode-bidi: bidi-override; direction: ltr }"
+    return svg.replace("</style>", f"{turned}</style>", 1)

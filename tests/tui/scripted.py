@@ -1,0 +1,112 @@
+"""A model that follows a script, behind the interface of a real one; and the app around it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from edgekit_tui import settings
+from edgekit_tui.app import EdgekitApp
+from edgekit_tui.found import Found
+from textual.app import App
+from textual.pilot import Pilot
+from tiny_artifact import fields
+
+from edgekit import manifest
+from edgekit.artifact import Artifact, Manifest
+from edgekit.errors import WorkerError
+from edgekit.tasks.classification import Answer, answer
+
+LABELS = ("heat", "light", "music")
+_WORDS = {"lamp": (0, 3, 0), "light": (0, 3, 0), "song": (0, 0, 3), "heating": (3, 0, 0)}
+# What kills the process that holds a real model.
+DEADLY = "deadly"
+
+
+def make_manifest(**changes: Any) -> Manifest:
+    files = [{"path": "model.onnx", "sha256": "0" * 64, "size_bytes": 24_000_000}]
+    whole = fields(**changes)
+    whole["needs"] = {"disk_bytes": 24_200_000, "ram_bytes": 120_000_000, "cpu": "any"}
+    return manifest.decode(manifest.encode({**whole, "files": files}))
+
+
+class ScriptedModel:
+    """Answers by the words of a text; waits at `pass_one` when it is told to hold."""
+
+    def __init__(self, found: Manifest, *, hold: bool = False) -> None:
+        self.manifest = found
+        self.asked: list[str] = []
+        self.closed = False
+        self._passes = threading.Semaphore(0) if hold else None
+
+    def pass_one(self, texts: int = 1) -> None:
+        if self._passes is not None:
+            self._passes.release(texts)
+
+    def classify(self, texts: Any, *, abstain_below: float | None = None) -> Any:
+        floor = self.manifest.model.abstain_below if abstain_below is None else abstain_below
+        if isinstance(texts, str):
+            return self._answer(texts, floor)
+        return self._each(texts, floor)
+
+    def _each(self, texts: Iterable[str], floor: float) -> Iterator[Answer]:
+        for text in texts:
+            yield self._answer(text, floor)
+
+    def _answer(self, text: str, floor: float) -> Answer:
+        if self._passes is not None:
+            self._passes.acquire()
+        self.asked.append(text)
+        if DEADLY in text:
+            raise WorkerError("The process that held the model ended (SIGKILL).")
+        logits = np.array([0.5, 0.2, 0.1])
+        for word in re.findall(r"\w+", text):
+            logits = logits + np.array(_WORDS.get(word, (0.0, 0.1, 0.0)))
+        return answer(logits, self.manifest.labels, temperature=1.5, abstain_below=floor)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def settle(pilot: Pilot[None], *, seconds: float = 0.0) -> None:
+    """Until nothing is under way any more, `seconds` from now."""
+    await pilot.pause(seconds)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def shown(app: App[Any], selector: str) -> str:
+    """The letters that a widget shows."""
+    widget = app.screen.query_one(selector)
+    lines = [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
+    return "\n".join(lines)
+
+
+def found(folder: Path = Path("/models/tiny-intents"), **changes: Any) -> Found:
+    return Found(folder, "own", Artifact(folder, make_manifest(**changes)), True, 6_100_000_000)
+
+
+def make_app(
+    artifacts: Iterable[Found] = (),
+    *,
+    model: ScriptedModel | None = None,
+    values: Mapping[str, str] = {},
+    encoding: str = "utf-8",
+) -> EdgekitApp:
+    """The app with a script for a model, a clock that goes 12 ms a look, and plenty of memory."""
+    artifacts = list(artifacts)
+    ticks = count()
+    if values:
+        settings.save({**settings.load(), **values})
+    return EdgekitApp(
+        opener=lambda folder, threads, max_ram: model or ScriptedModel(make_manifest()),
+        finder=lambda given: artifacts,
+        free_memory=lambda: 6_100_000_000,
+        clock=lambda: next(ticks) * 0.012,
+        encoding=encoding,
+    )

@@ -1,0 +1,107 @@
+"""Walks with the keyboard alone: from Home to the labels of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from edgekit_tui.screens.classify import PAUSE_SECONDS, ClassifyScreen
+from edgekit_tui.screens.home import HomeScreen
+from edgekit_tui.widgets.scores import Scores
+from edgekit_tui.widgets.words import Words
+from scripted import DEADLY, ScriptedModel, found, make_app, make_manifest, settle, shown
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+from tiny_artifact import make_artifact
+
+Snapshot = Callable[[Pilot[None]], Awaitable[None]]
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    """Types it and waits for the answer."""
+    await pilot.press(*("space" if letter == " " else letter for letter in text))
+    await settle(pilot, seconds=PAUSE_SECONDS + 0.05)
+
+
+async def test_home_shows_what_was_found(snapshot: Snapshot) -> None:
+    other = found(Path("/drive/triage"), name="triage-sw", languages=["sw", "en"])
+    async with make_app([found(), other]).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert pilot.app.screen.query_one("#artifacts", OptionList).option_count == 2
+        await snapshot(pilot)
+
+
+async def test_home_without_artifacts_says_the_first_steps(snapshot: Snapshot) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "edgekit sample home-intents" in shown(pilot.app, "#empty Static")
+        await pilot.press("c")
+        assert "needs an artifact" in shown(pilot.app, "#notice")
+        await snapshot(pilot)
+
+
+async def test_a_text_is_labelled_while_it_is_typed(snapshot: Snapshot) -> None:
+    model = ScriptedModel(make_manifest())
+    async with make_app([found()], model=model).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, ClassifyScreen)
+        await typed(pilot, "the lamp")
+        scores = shown(pilot.app, "#scores").splitlines()
+        assert scores[0].startswith("light")
+        assert model.asked == ["the lamp", " lamp", "the "], "each word is left out once"
+        assert pilot.app.screen.query_one("#words", Words).display
+        await typed(pilot, " on")
+        assert shown(pilot.app, "#status") == "12 ms a text"
+        await snapshot(pilot)
+        await pilot.press("ctrl+l")
+        await settle(pilot, seconds=PAUSE_SECONDS + 0.05)
+        assert shown(pilot.app, "#scores") == ""
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, HomeScreen)
+    assert model.closed
+
+
+async def test_a_dead_worker_is_a_message_and_the_next_text_works() -> None:
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await typed(pilot, DEADLY)
+        assert "ended (SIGKILL)" in shown(pilot.app, "#notice")
+        assert shown(pilot.app, "#scores") == ""
+        await pilot.press("ctrl+l")
+        await typed(pilot, "lamp")
+        assert not pilot.app.screen.query_one("#notice").display
+        assert shown(pilot.app, "#scores").startswith("light")
+
+
+async def test_an_answer_to_what_was_typed_before_is_not_shown() -> None:
+    model = ScriptedModel(make_manifest(), hold=True)
+    async with make_app([found()], model=model).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press(*"song")
+        await pilot.pause(PAUSE_SECONDS + 0.05)  # the model is asked, and waits
+        await pilot.press(*"lamp")
+        model.pass_one(9)
+        await pilot.pause(0.05)
+        assert pilot.app.screen.query_one("#scores", Scores).size.height == 0
+        await settle(pilot, seconds=PAUSE_SECONDS + 0.05)
+        assert model.asked[:2] == ["song", "songlamp"]
+        assert shown(pilot.app, "#scores").startswith("heat")
+
+
+async def test_a_real_artifact_answers_from_its_worker_process(tmp_path: Path) -> None:
+    from edgekit_tui.app import EdgekitApp
+
+    make_artifact(tmp_path / "work" / "tiny-intents-onnx")
+    async with EdgekitApp().run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "tiny-intents" in shown(pilot.app, "#artifacts")
+        await pilot.press("enter")
+        await settle(pilot)
+        await typed(pilot, "lamp")
+        assert shown(pilot.app, "#scores").startswith("heat")
+        assert "73.2%" in shown(pilot.app, "#scores")

@@ -1,0 +1,119 @@
+"""The app itself: what all screens share, and the way from one to another."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.filter import LineFilter, NoColor
+from textual.screen import Screen
+
+from edgekit import machine
+from edgekit.errors import EdgekitError
+from edgekit_tui import bidi, filters, found, i18n, settings, themes
+from edgekit_tui.found import Found
+from edgekit_tui.i18n import N_, _
+from edgekit_tui.models import Models, Opener, open_isolated
+from edgekit_tui.screens import screen_class
+from edgekit_tui.widgets.keybar import key_name
+
+Finder = Callable[[Iterable[Path]], list[Found]]
+
+
+class EdgekitApp(App[None]):
+    TITLE = "edgekit"
+    CSS_PATH = "edgekit.tcss"
+    # Instance variables in the base class, so no ClassVar.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall"), (32, "-high")]  # noqa: RUF012
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+p", "command_palette", N_("Menu"), id="app.menu", priority=True),
+        Binding("ctrl+q", "quit", N_("Quit"), id="app.quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        artifacts: Sequence[Path] = (),
+        *,
+        opener: Opener = open_isolated,
+        finder: Finder = found.find,
+        free_memory: Callable[[], int] = machine.available_memory_bytes,
+        clock: Callable[[], float] = time.perf_counter,
+        encoding: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.given = [path.resolve() for path in artifacts]
+        self.models = Models(opener, clock=clock)
+        self.free_memory = free_memory
+        self.trouble = ""
+        """What went wrong before the first screen; Home says it."""
+        self._finder = finder
+        self._gates: list[LineFilter] = [filters.Harmless()]
+        self._encoding = encoding or (sys.__stderr__.encoding if sys.__stderr__ else "utf-8")
+        try:
+            self.values = settings.load()
+        except EdgekitError as error:
+            self.values = {setting.key: setting.default for setting in settings.SETTINGS}
+            self.trouble = str(error)
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.apply_settings()
+
+    def on_mount(self) -> None:
+        self.push_screen(screen_class("home")())
+
+    def apply_settings(self) -> None:
+        """Makes the settings true; screens take over the language when they are next shown."""
+        values = self.values
+        language = i18n.choose(values["language"])
+        self.theme = values["theme"]
+        self.models.threads = None if values["threads"] == "auto" else int(values["threads"])
+        self.models.max_ram = None if values["max_ram"] == "auto" else values["max_ram"]
+        self._gates = [filters.Harmless()]
+        if bidi.here_turns(values["direction"]):
+            self._gates.append(bidi.RightToLeft(language.base))
+        if values["theme"] == themes.PLAIN:
+            self._gates.append(NoColor())
+        if self._encoding.lower().replace("-", "").replace("_", "") != "utf8":
+            self._gates.append(filters.Encodable(self._encoding))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self._gates]
+
+    def find(self) -> list[Found]:
+        return self._finder(self.given)
+
+    def open_screen(self, name: str, *arguments: object) -> None:
+        self.push_screen(screen_class(name)(*arguments))
+
+    def action_command_palette(self) -> None:
+        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            self.push_screen(CommandPalette(placeholder=_("What do you want to do?")))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key of the screen that is shown, by its word."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.description and binding.action != "command_palette":
+                yield SystemCommand(
+                    _(binding.description),
+                    key_name(binding.key),
+                    _runner(self, active.node, binding.action),
+                )
+
+    async def on_unmount(self) -> None:
+        self.models.close()
+
+
+def _runner(app: App[None], node: object, action: str) -> Callable[[], None]:
+    async def run() -> None:
+        await app.run_action(action, node)  # type: ignore[arg-type]
+
+    return lambda: app.call_next(run)

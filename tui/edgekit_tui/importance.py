@@ -1,0 +1,43 @@
+"""Which words mattered: each is left out once, and the label's score without it is compared.
+
+Leave-one-out importance; it says what the model looked at, not whether that was right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from edgekit.tasks.classification import Answer
+from edgekit_tui.bidi import clusters
+from edgekit_tui.models import Classifier
+
+MOST_WORDS = 60
+# Scripts that write no spaces between words: each letter is left out instead.
+_NO_SPACES = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def split(text: str) -> list[str]:
+    """Pieces that together are the text; every other one may be white space."""
+    pieces: list[str] = []
+    for piece in re.findall(r"\s+|\S+", text):
+        pieces += clusters(piece) if _NO_SPACES.search(piece) else [piece]
+    return pieces
+
+
+def words(text: str) -> int:
+    return sum(1 for piece in split(text) if not piece.isspace())
+
+
+def weigh(model: Classifier, text: str, answer: Answer) -> Iterator[tuple[str, float]]:
+    """Each piece with how much the label's score falls without it; white space weighs nothing.
+
+    Lazy: whoever stops taking stops the work. A text of one word has nothing to compare with.
+    """
+    pieces = split(text)
+    for place, piece in enumerate(pieces):
+        rest = "".join(pieces[:place] + pieces[place + 1 :])
+        if piece.isspace() or not rest.strip():
+            yield piece, 0.0
+        else:
+            yield piece, answer.score - model.classify(rest).scores[answer.label]

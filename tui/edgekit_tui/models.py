@@ -1,0 +1,116 @@
+"""The one model that is open, in a process of its own. Knows no screens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Protocol, overload
+
+import edgekit
+from edgekit.artifact import Manifest
+from edgekit.errors import WorkerError
+from edgekit.tasks.classification import Answer
+from edgekit_tui import places
+
+_KEPT_TIMES = 30
+
+
+class Classifier(Protocol):
+    """What the screens need of a model: `edgekit.Model`, or one that follows a script."""
+
+    manifest: Manifest
+
+    @overload
+    def classify(self, texts: str) -> Answer: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def classify(self, texts: Iterable[str]) -> Iterator[Answer]: ...
+
+    def close(self) -> None: ...
+
+
+Opener = Callable[[Path, int | None, str | None], Classifier]
+
+
+def open_isolated(folder: Path, threads: int | None, max_ram: str | None) -> Classifier:
+    return edgekit.load(folder, threads=threads, max_ram=max_ram, isolate=True)
+
+
+class Models:
+    """Opens a model when it is first asked and keeps it until another one is; thread-safe."""
+
+    def __init__(
+        self,
+        opener: Opener = open_isolated,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._opener = opener
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open: tuple[Path, Classifier] | None = None
+        self._times: list[float] = []
+        self.threads: int | None = None
+        self.max_ram: str | None = None
+
+    def get(self, folder: Path) -> Classifier:
+        """Blocks while a model loads; raises EdgekitError if it cannot be used."""
+        with self._lock:
+            if self._open is not None and self._open[0] == folder:
+                return self._open[1]
+            self._shut()
+            model = self._opener(folder, self.threads, self.max_ram)
+            self._open = (folder, model)
+            return model
+
+    def answer(self, folder: Path, text: str) -> Answer:
+        """One text's answer, timed; a worker that died is started once more."""
+        try:
+            return self._timed(self.get(folder), text)
+        except WorkerError:
+            # The text may be what kills it; the second death is told.
+            return self._timed(self.get(folder), text)
+
+    def seconds_per_text(self) -> float | None:
+        """The median of the last answers; the first, which warms up, left out."""
+        times = self._times[1:]
+        return median(times) if times else None
+
+    def close(self) -> None:
+        with self._lock:
+            self._shut()
+
+    def _timed(self, model: Classifier, text: str) -> Answer:
+        began = self._clock()
+        answer = model.classify(text)
+        self._times = [*self._times[-_KEPT_TIMES:], self._clock() - began]
+        return answer
+
+    def _shut(self) -> None:
+        if self._open is not None:
+            _, model = self._open
+            self._open = None
+            if (seconds := self.seconds_per_text()) is not None:
+                with contextlib.suppress(OSError):  # what is lost is measured again
+                    remember_speed(model.manifest.digest, seconds)
+            self._times = []
+            model.close()
+
+
+def known_speeds() -> dict[str, float]:
+    """Artifact's digest -> seconds for a text on this machine."""
+    try:
+        found = json.loads(places.speeds_file().read_bytes())
+        return {str(digest): float(seconds) for digest, seconds in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # a measurement that is lost is made again
+
+
+def remember_speed(digest: str, seconds: float) -> None:
+    speeds = {**known_speeds(), digest: round(seconds, 5)}
+    places.write_private(places.speeds_file(), json.dumps(speeds).encode("ascii"))

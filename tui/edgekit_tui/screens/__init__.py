@@ -1,0 +1,32 @@
+"""What a person sees at once, one a file; a screen is found by its name in SCREENS.
+
+A task gets its screen by a line in TASKS: Enter on an artifact opens it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edgekit_tui.screens.page import Page
+
+SCREENS = {
+    "home": "edgekit_tui.screens.home:HomeScreen",
+    "classify": "edgekit_tui.screens.classify:ClassifyScreen",
+}
+
+TASKS = {"classification": "classify"}
+
+
+def screen_class(name: str) -> Callable[..., Page]:
+    module, _, found = SCREENS[name].partition(":")
+    return cast("Callable[..., Page]", getattr(importlib.import_module(module), found))
+
+
+def task_screen(task: str, folder: Path) -> Page | None:
+    """The screen in which an artifact of this task is used; None where there is none yet."""
+    return screen_class(TASKS[task])(folder) if task in TASKS else None

@@ -1,0 +1,163 @@
+"""Classify: type or paste a text and see its labels while typing, and which words mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static, TextArea
+from textual.worker import get_current_worker
+
+from edgekit.errors import EdgekitError
+from edgekit.tasks.classification import Answer
+from edgekit_tui import importance
+from edgekit_tui.i18n import N_, _, ngettext, number
+from edgekit_tui.messages import Answered, Failed, Weighed
+from edgekit_tui.screens.page import Page
+from edgekit_tui.text import clean
+from edgekit_tui.widgets.field import TextField
+from edgekit_tui.widgets.notice import Notice
+from edgekit_tui.widgets.scores import Scores
+from edgekit_tui.widgets.words import Words
+
+# How long after the last key the model is asked: it should not answer half words.
+PAUSE_SECONDS = 0.25
+
+
+class ClassifyScreen(Page):
+    TITLE_TEXT = N_("Classify")
+    HELP_TEXT = N_(
+        "Type or paste a text; its labels appear while you type. The words that mattered most for "
+        "the label are underlined: each word was left out once to see how the score falls."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+f", "file", N_("Label a file"), id="classify.file"),
+        Binding("ctrl+l", "clear", N_("Clear"), id="classify.clear"),
+    ]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.text = ""
+        self._answer: Answer | None = None
+        self._timer: Timer | None = None
+
+    def body(self) -> Iterable[Widget]:
+        yield TextField(self.text, id="text", placeholder=_("Type or paste a text here"))
+        with VerticalScroll(id="answer", can_focus=False):
+            yield Notice(id="notice")
+            yield Scores(id="scores")
+            yield Static(
+                _("WORDS THAT MATTERED"), id="words-heading", classes="heading", markup=False
+            )
+            yield Words(id="words")
+            yield Static("", id="status", markup=False)
+
+    def fill(self) -> None:
+        self.query_one("#text").focus()
+        self._show(None)
+        self._say(_("Opening the model…"))
+        self.load()
+
+    @work(thread=True, exclusive=True, group="model")
+    def load(self) -> None:
+        try:
+            model = self.edgekit.models.get(self.folder)
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+            return
+        labels = len(model.manifest.labels)
+        self.app.call_from_thread(self._ready, model.manifest.name, labels)
+
+    def _ready(self, name: str, labels: int) -> None:
+        counted = ngettext("{count} label", "{count} labels", labels)
+        self.top.say(f"{name} · {counted.format(count=number(labels))}")
+        self._say("")
+        self._ask()
+
+    @on(TextArea.Changed)
+    def typed(self, event: TextArea.Changed) -> None:
+        self.text = event.text_area.text
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(PAUSE_SECONDS, self._ask)
+
+    def _ask(self) -> None:
+        if self.text.strip():
+            self.classify(self.text)
+        else:
+            self.workers.cancel_group(self, "answer")
+            self._show(None)
+
+    @work(thread=True, exclusive=True, group="answer")
+    def classify(self, text: str) -> None:
+        """The answer first; then, while nobody types, the weights of its words."""
+        worker = get_current_worker()
+        try:
+            answer = self.edgekit.models.answer(self.folder, text)
+            if worker.is_cancelled:
+                return
+            self.post_message(Answered(text, answer, self.edgekit.models.seconds_per_text()))
+            if 1 < importance.words(text) <= importance.MOST_WORDS:
+                weights = []
+                for weight in importance.weigh(self.edgekit.models.get(self.folder), text, answer):
+                    weights.append(weight)
+                    if worker.is_cancelled:
+                        return
+                self.post_message(Weighed(text, weights))
+        except EdgekitError as error:
+            if not worker.is_cancelled:
+                self.post_message(Failed(str(error)))
+
+    @on(Answered)
+    def take_answer(self, message: Answered) -> None:
+        if message.text != self.text:
+            return  # the person went on typing
+        self._show(message.answer)
+        facts = []
+        if message.answer.parts > 1:
+            parts = ngettext("read in {count} part", "read in {count} parts", message.answer.parts)
+            facts.append(parts.format(count=number(message.answer.parts)))
+        if message.seconds is not None:
+            milliseconds = number(max(1, round(message.seconds * 1000)))
+            facts.append(_("{ms} ms a text").format(ms=milliseconds))
+        self._say(" · ".join(facts))
+
+    @on(Weighed)
+    def take_weights(self, message: Weighed) -> None:
+        if message.text == self.text:
+            self.query_one("#words", Words).show(message.words)
+            for name in ("#words-heading", "#words"):
+                self.query_one(name).display = True
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self._say("")
+        self._show(None)
+        self.query_one("#notice", Notice).say(message.sentence)
+
+    def _show(self, answer: Answer | None) -> None:
+        self._answer = answer
+        self.query_one("#notice", Notice).clear_text()
+        for name in ("#words-heading", "#words"):
+            self.query_one(name).display = False
+        scores = self.query_one("#scores", Scores)
+        if answer is None:
+            scores.show({})
+        else:
+            scores.show(answer.scores, abstained=answer.abstained)
+
+    def _say(self, text: str) -> None:
+        self.query_one("#status", Static).update(clean(text))
+
+    def action_clear(self) -> None:
+        self.query_one("#text", TextField).text = ""
+
+    def action_file(self) -> None:
+        self.edgekit.open_screen("file", self.folder)

@@ -1,0 +1,66 @@
+"""What all screens share: a line at the top, a line of keys at the bottom, and the language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from edgekit_tui import i18n
+from edgekit_tui.i18n import N_
+from edgekit_tui.widgets.keybar import KeyBar
+from edgekit_tui.widgets.topbar import TopBar
+
+if TYPE_CHECKING:
+    from edgekit_tui.app import EdgekitApp
+
+
+class Page(Screen[None]):
+    """A screen makes its widgets in `body` and puts its state into them in `fill`.
+
+    When the language has changed, both are called again.
+    """
+
+    TITLE_TEXT: ClassVar[str] = ""
+    HELP_TEXT: ClassVar[str] = ""
+    """What the help says of this screen, above its keys."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", N_("Back"), id="page.back"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        self._language = i18n.current().code
+        self.set_class(i18n.current().base == "R", "-rtl")
+        yield TopBar(i18n._(self.TITLE_TEXT))
+        yield from self.body()
+        yield KeyBar()
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between the two lines."""
+        return ()
+
+    def fill(self) -> None:
+        """Puts what is known into the widgets."""
+
+    @property
+    def edgekit(self) -> EdgekitApp:
+        return cast("EdgekitApp", self.app)
+
+    @property
+    def top(self) -> TopBar:
+        return self.query_one(TopBar)
+
+    def on_mount(self) -> None:
+        self.fill()
+
+    async def on_screen_resume(self) -> None:
+        if self._language != i18n.current().code:
+            await self.recompose()
+            self.fill()
+
+    def action_back(self) -> None:
+        self.app.pop_screen()

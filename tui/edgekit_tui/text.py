@@ -1,0 +1,47 @@
+"""The one place where foreign text becomes harmless: what models, files and names may show.
+
+Whatever a terminal would obey is taken out: escape sequences whole, control characters, the marks
+that turn the direction of all that follows, and halves of characters. Newline and tab stay.
+"""
+
+from __future__ import annotations
+
+import re
+
+from textual.content import Content
+
+_STRINGS = (
+    # OSC, DCS, APC, PM, SOS: to their terminator, or to the end where there is none.
+    "(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x1b\\\\|\x9c|\x07|$)"
+)
+_CSI = "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"
+_ESCAPE = "\x1b[ -/]*[0-~]?"
+_CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_HALVES = "[\ud800-\udfff]"
+_SEQUENCES = re.compile(f"{_STRINGS}|{_CSI}|{_ESCAPE}", re.DOTALL)
+_SINGLES = re.compile(f"{_CONTROLS}|{_HALVES}")
+_LINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_SPACES = re.compile("\\s+")
+
+
+def clean(text: str) -> str:
+    """The text without anything a terminal would obey; letters, newlines and tabs stay.
+
+    Clean what has been put together, not its chunks: a sequence may be cut in two.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    without = _SEQUENCES.sub("", _LINES.sub("\n", text))
+    return _SINGLES.sub("", without)
+
+
+def one_line(text: str, *, most: int = 200) -> str:
+    """Clean, on one line, cut to `most` characters."""
+    # Cut twice: a text of megabytes need not be cleaned whole to show its beginning.
+    shown = _SPACES.sub(" ", clean(text[: most * 20])).strip()
+    return shown if len(shown) <= most else shown[: most - 1].rstrip() + "…"
+
+
+def content(text: str) -> Content:
+    """Clean text for a widget; square brackets are letters in it, not markup."""
+    return Content(clean(text))

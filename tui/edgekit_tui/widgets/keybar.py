@@ -1,0 +1,64 @@
+"""The line at the bottom: the keys that do something here, each with its word."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.style import Style
+from textual.widgets import Static
+
+from edgekit_tui.i18n import _
+
+_KEYS = {
+    "escape": "esc", "enter": "enter", "space": "space", "slash": "/", "question_mark": "?",
+    "delete": "del", "left": "←", "right": "→", "up": "↑", "down": "↓", "comma": ",",
+}  # fmt: skip
+_MENU = "command_palette"
+
+
+def key_name(key: str) -> str:
+    """`ctrl+p` -> `ctrl p`; as it is written on keyboards, in words a person can say."""
+    first = key.split(",")[0]
+    return " ".join(_KEYS.get(part, part) for part in first.split("+"))
+
+
+class KeyBar(Static):
+    """Every key also answers to the mouse. Where the line is too short, the menu has the rest."""
+
+    def __init__(self) -> None:
+        super().__init__("", markup=False)
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self.call_after_refresh(self.show_keys)
+
+    def on_resize(self) -> None:
+        self.show_keys()
+
+    def _changed(self, screen: Screen[object]) -> None:
+        if self.is_attached and screen is self.screen:
+            self.call_after_refresh(self.show_keys)
+
+    def show_keys(self) -> None:
+        shown: dict[str, Content] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and active.enabled and binding.description:
+                shown.setdefault(binding.action, _key(binding))
+        menu = shown.pop(_MENU, None)
+        keys = list(shown.values())
+        while keys and _width([*keys, *([menu] if menu else [])]) > self.content_size.width:
+            keys.pop()
+        self.update(Content("  ").join([*keys, *([menu] if menu else [])]))
+
+
+def _key(binding: Binding) -> Content:
+    click = Style.from_meta({"@click": f"app.simulate_key('{binding.key.split(',')[0]}')"})
+    return Content.assemble(
+        (key_name(binding.key), "$key bold"), " ", (_(binding.description), "$foreground")
+    ).stylize(click)
+
+
+def _width(keys: list[Content]) -> int:
+    return sum(key.cell_length for key in keys) + 2 * max(0, len(keys) - 1)

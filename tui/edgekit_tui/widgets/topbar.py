@@ -1,0 +1,27 @@
+"""The line at the top: where one is on the left, and a quiet fact on the right."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from edgekit_tui.text import one_line
+
+
+class TopBar(Horizontal):
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    def compose(self) -> ComposeResult:
+        name = Content.assemble(("edgekit", "$primary bold"))
+        if self._title:
+            name = Content.assemble(name, ("  ›  ", "$muted"), (self._title, "bold"))
+        yield Static(name, id="crumbs", markup=False)
+        yield Static("", id="fact", markup=False)
+
+    def say(self, fact: str) -> None:
+        """Replaces the fact; foreign text may be in it."""
+        self.query_one("#fact", Static).update(Content(one_line(fact)))
