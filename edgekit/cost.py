@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekit import machine, paths
 from edgekit.digest import sha256_json
+from edgekit.disk import told_when_full
 
 # Measured again after this long, or when the machine or the engine is another.
 RATES_LAST_SECONDS = 7 * 24 * 3600.0
@@ -42,7 +43,7 @@ class Rates:
 def rates(*, config: Path, layers: int, device: str, batch: int, length: int) -> Rates:
     """Rates for batches of (batch, length) tokens, from the cache or measured in a few seconds.
 
-    `config` is the checkpoint's config.json, whose layer is measured.
+    `config` is the checkpoint's config.json, whose layer is measured. OutOfDisk.
     """
     length = max(8, 1 << (length - 1).bit_length())  # few sizes are measured, the next power of 2
     shape = [config.read_text(encoding="utf-8"), layers, device, batch, length]
@@ -57,8 +58,10 @@ def rates(*, config: Path, layers: int, device: str, batch: int, length: int) ->
 
     measured = speed.measure(config, layers=layers, device=device, shape=(batch, length))
     known[key] = {"measured": time.time(), "rates": asdict(measured)}
-    paths.rates_file().parent.mkdir(parents=True, exist_ok=True)
-    machine.write_safely(paths.rates_file(), json.dumps(known, indent=1).encode())
+    path = paths.rates_file()
+    with told_when_full("the list of this machine's rates", path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        machine.write_safely(path, json.dumps(known, indent=1).encode())
     return measured
 
 

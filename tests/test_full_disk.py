@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from edgekit import cost, machine
+from edgekit.compress import speed
+from edgekit.cost import Rates
 from edgekit.errors import OutOfDisk, StepError
 from edgekit.store import Store
 
@@ -66,6 +69,19 @@ def test_other_errors_stay_what_they_are(store):
 
     with pytest.raises(OSError, match="Input/output error"):
         store.run("distill", INPUTS, fail)
+
+
+def test_it_is_told_before_the_first_step_too(tmp_path, monkeypatch):
+    def fail(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(speed, "measure", lambda *_, **__: Rates(1.0, 1.0, 1.0, 1.0, 1))
+    monkeypatch.setattr(machine, "write_safely", fail)
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    with pytest.raises(OutOfDisk, match=r"rates needs more.*EDGEKIT_CACHE"):
+        cost.rates(config=config, layers=2, device="cpu", batch=8, length=8)
 
 
 @pytest.mark.parametrize("call", range(8))
