@@ -19,13 +19,14 @@ import importlib
 from types import ModuleType
 
 STEPS = {
+    "distill": "edgekit.compress.distill",
     "finetune": "edgekit.compress.finetune",
 }
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
-READS_UNLABELED: frozenset[str] = frozenset()
+READS_UNLABELED = frozenset({"distill"})
 
 
 def step_module(name: str) -> ModuleType:

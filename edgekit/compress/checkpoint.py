@@ -24,6 +24,8 @@ CLASSIFIERS = frozenset(
         "modernbert", "mpnet", "roberta", "xlm-roberta",
     }
 )  # fmt: skip
+STATIC = "edgekit-static"
+"""The model type of a static student (compress/static.py), which transformers does not know."""
 CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 LICENCE_NAMES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
@@ -95,7 +97,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     model_type = config.get("model_type")
-    if model_type not in CLASSIFIERS:
+    if model_type not in CLASSIFIERS and model_type != STATIC:
         raise CheckpointError(
             f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
             f"can compress.{did_you_mean(str(model_type), sorted(CLASSIFIERS))}"

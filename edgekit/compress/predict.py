@@ -42,23 +42,57 @@ def classify(
     on_progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Logits of shape (rows, labels): the mean over each row's windows. Puts the model in eval."""
+    return _means(model, items, rows=rows, states=False, on_progress=on_progress)[0]
+
+
+def classify_with_states(
+    model: PreTrainedModel | PeftModel,
+    items: Sequence[Example],
+    *,
+    rows: int,
+    on_progress: Callable[[float], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and the mean of the last hidden states of shape (rows, hidden)."""
+    return _means(model, items, rows=rows, states=True, on_progress=on_progress)
+
+
+def mean_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mean over real tokens of hidden states (rows, tokens, hidden): (rows, hidden)."""
+    real = mask.unsqueeze(-1).to(states.dtype)
+    return (states * real).sum(dim=1) / real.sum(dim=1)
+
+
+def _means(
+    model: PreTrainedModel | PeftModel,
+    items: Sequence[Example],
+    *,
+    rows: int,
+    states: bool,
+    on_progress: Callable[[float], None] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The means over each row's windows; states of width 0 where they are not asked for."""
     model.eval()
     device = next(model.parameters()).device
     pad = int(model.config.pad_token_id or 0)
     total = np.zeros((rows, model.config.num_labels), dtype=np.float64)
+    total_states = np.zeros((rows, model.config.hidden_size if states else 0), dtype=np.float32)
     counts = np.zeros((rows, 1))
     done = 0
     for batch in _by_length(items):
         inputs, _ = collate(batch, pad=pad, device=device)
         with torch.inference_mode():
-            output = model(**inputs).logits.float().cpu().numpy()
-        for item, row in zip(batch, output, strict=True):
-            total[item.row] += row
-            counts[item.row] += 1
+            output = model(**inputs, output_hidden_states=states)
+        numbers = [item.row for item in batch]
+        np.add.at(total, numbers, output.logits.float().cpu().numpy())
+        np.add.at(counts, numbers, 1)
+        if states:
+            found = mean_state(output.hidden_states[-1].float(), inputs["attention_mask"])
+            np.add.at(total_states, numbers, found.cpu().numpy())
         done += len(batch)
         if on_progress is not None:
             on_progress(done / len(items))
-    return (total / counts).astype(np.float32)
+    total_states /= counts
+    return (total / counts).astype(np.float32), total_states
 
 
 def _by_length(items: Sequence[Example]) -> list[list[Example]]:

@@ -10,7 +10,9 @@ import onnx
 from optimum.exporters.onnx import onnx_export_from_model
 
 from edgekit.compress import models
+from edgekit.compress.static import StaticClassifier
 from edgekit.errors import ExportError
+from edgekit.export.tracing_static import export_static
 
 
 def export_classifier(checkpoint: Path, folder: Path) -> Path:
@@ -19,6 +21,10 @@ def export_classifier(checkpoint: Path, folder: Path) -> Path:
     Raises ExportError where the model's weights do not fit into one file of 2 GB.
     """
     model = models.load_classifier(checkpoint)
+    path = folder / "model.onnx"
+    if isinstance(model, StaticClassifier):
+        export_static(model, path)
+        return path
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
         # Tracing warns of constants that are constants.
         warnings.simplefilter("ignore")
@@ -32,6 +38,5 @@ def export_classifier(checkpoint: Path, folder: Path) -> Path:
                 f"{checkpoint}: the model is larger than the 2 GB that one ONNX file can hold; "
                 "make it smaller with steps first."
             )
-        path = folder / "model.onnx"
         onnx.save(traced, path)
     return path

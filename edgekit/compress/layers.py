@@ -1,0 +1,57 @@
+"""Makes a smaller model of some of a checkpoint's layers. Knows not which are worth keeping."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from edgekit.compress import models
+from edgekit.compress.architectures import ARCHITECTURES
+from edgekit.errors import StepError
+
+
+def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
+    """A classifier with the layers `numbers` of a checkpoint, in that order, and all else of it.
+
+    It is built anew from its config, as whoever loads it will build it: what a layer does can
+    depend on its place. Raises StepError where the layers differ in width.
+    """
+    whole = models.load_classifier(folder)
+    config = copy.deepcopy(whole.config)
+    config.num_hidden_layers = len(numbers)
+    smaller: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    architecture = ARCHITECTURES[config.model_type]
+    weights = whole.state_dict()
+    if not architecture.shared:
+        prefix = f"{whole.base_model_prefix}.{architecture.layers}."
+        weights = _renumbered(weights, prefix, numbers)
+    wanted = smaller.state_dict()
+    for name, weight in wanted.items():
+        if name not in weights or weights[name].shape != weight.shape:
+            raise StepError(
+                f"the layers of this checkpoint are not alike ({name} is of another size), so no "
+                "smaller model can be made of some; put distill before prune."
+            )
+    smaller.load_state_dict({name: weights[name] for name in wanted})
+    smaller.eval()
+    return smaller
+
+
+def _renumbered(
+    weights: dict[str, torch.Tensor], prefix: str, numbers: Sequence[int]
+) -> dict[str, torch.Tensor]:
+    """The weights with each kept layer under its new number, and no other layer's."""
+    places = {number: place for place, number in enumerate(numbers)}
+    result = {}
+    for name, weight in weights.items():
+        if not name.startswith(prefix):
+            result[name] = weight
+            continue
+        number, rest = name.removeprefix(prefix).split(".", 1)
+        if int(number) in places:
+            result[f"{prefix}{places[int(number)]}.{rest}"] = weight
+    return result

@@ -1,0 +1,91 @@
+"""A classifier without layers: a table of word pieces, their mean, and a small head.
+
+Made to be quick rather than to understand: of the order of words it knows only what a piece and its
+two neighbours tell together. Knows nothing of how it is taught.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from edgekit.compress.checkpoint import STATIC
+
+DROPOUT = 0.1
+
+
+class StaticConfig(PretrainedConfig):
+    """Says of the table and the head what other configs say of layers."""
+
+    model_type = STATIC
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 1000,
+        hidden_size: int = 256,
+        intermediate_size: int = 256,
+        max_position_embeddings: int = 512,
+        **others: Any,
+    ) -> None:
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.intermediate_size = intermediate_size
+        self.max_position_embeddings = max_position_embeddings
+        # The head counts as the one layer: every reader of a config expects these.
+        self.num_hidden_layers = others.pop("num_hidden_layers", 1)
+        self.num_attention_heads = others.pop("num_attention_heads", 1)
+        super().__init__(**others)
+
+
+class StaticBody(nn.Module):
+    """The means of the pieces' rows and of what each says together with its neighbours."""
+
+    def __init__(self, config: StaticConfig) -> None:
+        super().__init__()
+        self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.neighbours = nn.Linear(3 * config.hidden_size, config.hidden_size)
+
+    def forward(self, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(texts, 2 · hidden) from ids and mask of shape (texts, tokens)."""
+        real = mask.unsqueeze(-1).float()
+        rows = self.embeddings(input_ids) * real
+        left = functional.pad(rows, (0, 0, 1, 0))[:, :-1]
+        right = functional.pad(rows, (0, 0, 0, 1))[:, 1:]
+        together = functional.gelu(self.neighbours(torch.cat([left, rows, right], dim=-1))) * real
+        return torch.cat([rows.sum(dim=1), together.sum(dim=1)], dim=-1) / real.sum(dim=1)
+
+
+class StaticClassifier(PreTrainedModel):
+    """Ids and mask in, logits out, as every sequence classifier of transformers."""
+
+    config_class = StaticConfig  # type: ignore[assignment]
+    base_model_prefix = "static"
+
+    def __init__(self, config: StaticConfig) -> None:
+        super().__init__(config)
+        self.static = StaticBody(config)
+        self.norm = nn.LayerNorm(2 * config.hidden_size)
+        self.dense = nn.Linear(2 * config.hidden_size, config.intermediate_size)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.classifier = nn.Linear(config.intermediate_size, config.num_labels)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.static.embeddings
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> SequenceClassifierOutput:
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        means = self.norm(self.static(input_ids, mask))
+        hidden = functional.gelu(self.dense(self.dropout(means)))
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(hidden)))

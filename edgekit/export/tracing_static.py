@@ -1,0 +1,42 @@
+"""Writes a static student as ONNX, without optimum, which knows only models of transformers."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from edgekit.compress.static import StaticClassifier
+
+
+class _Logits(nn.Module):
+    """The classifier as a function of two tensors."""
+
+    def __init__(self, model: StaticClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(input_ids, attention_mask).logits
+        return logits
+
+
+def export_static(model: StaticClassifier, path: Path) -> None:
+    """Ids and mask in, `logits` out, batch and length free."""
+    ids = torch.ones(1, 4, dtype=torch.long)
+    free = {0: "batch_size", 1: "sequence_length"}
+    with warnings.catch_warnings():
+        # The exporter that traces warns that there is a newer one.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Logits(model).eval(),
+            (ids, torch.ones_like(ids)),
+            str(path),
+            dynamo=False,
+            opset_version=17,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": free, "attention_mask": free, "logits": {0: "batch_size"}},
+        )
