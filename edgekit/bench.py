@@ -6,7 +6,6 @@ whatever else the machine does hits all alike; a side that waits has stopped spi
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +18,12 @@ import numpy as np
 import psutil
 
 from edgekit import artifact as artifacts
-from edgekit import machine
-from edgekit.bench_process import Child, Plan, fp32_export
+from edgekit import bench_exports, machine
+from edgekit.bench_process import Child, Plan
 from edgekit.compress.checkpoint import describe
-from edgekit.errors import MissingExtra
 from edgekit.manifest import Manifest
 from edgekit.runtime.text import TOKENIZER, TextEncoder
+from edgekit.store import Store
 
 T = TypeVar("T")
 
@@ -49,16 +48,27 @@ class Times:
     """Several at once; None for sides that can only do one after another."""
 
 
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """What an artifact is compared with."""
+
+    checkpoint: Path
+    store: Store
+    """Where its exports are kept."""
+    baseline: bool = False
+    """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
+
+
 def bench(
     folder: Path,
     texts: Sequence[str],
     *,
-    against: Path | None = None,
+    against: Teacher | None = None,
     threads: int = 2,
     rounds: int = 5,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Any]:
-    """What `bench --json` prints. `against` is the teacher's checkpoint.
+    """What `bench --json` prints.
 
     At most MAX_TEXTS of `texts` are used, the same ones each time. Latencies are of single texts,
     for each of which every side has `threads` threads.
@@ -97,28 +107,29 @@ def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> Plan:
     )
 
 
-def _teacher_plans(checkpoint: Path, manifest: Manifest, threads: int) -> list[Plan]:
-    for package in ("torch", "transformers", "optimum"):
-        # Here, not in a child's traceback.
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtra(package, "compress")
-    description = describe(checkpoint)
+def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[Plan]:
+    bench_exports.needs_compress()
+    checkpoint = teacher.checkpoint
     request = {
         "folder": str(checkpoint),
         "threads": threads,
         "prefix": manifest.model.prefix,
         "max_tokens": manifest.model.max_tokens,
     }
-    exported = fp32_export(checkpoint)
-    return [
-        Plan("torch_fp32", request, description.fp32_bytes, _bytes_below(checkpoint)),
-        Plan(
-            "ort_fp32",
-            {**request, "model": str(exported)},
-            exported.stat().st_size,
-            exported.stat().st_size + (checkpoint / TOKENIZER).stat().st_size,
-        ),
+    tokenizer_bytes = (checkpoint / TOKENIZER).stat().st_size
+
+    def exported(name: str, model: Path) -> Plan:
+        size = model.stat().st_size
+        return Plan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
+
+    plans = [
+        Plan("torch_fp32", request, describe(checkpoint).fp32_bytes, _bytes_below(checkpoint)),
+        exported("ort_fp32", bench_exports.fp32(teacher.store, checkpoint)),
     ]
+    if teacher.baseline:
+        optimum = bench_exports.optimum_int8(teacher.store, checkpoint)
+        plans.append(exported("optimum_int8", optimum))
+    return plans
 
 
 def _bytes_below(folder: Path) -> int:
@@ -246,6 +257,11 @@ def _ratios(
     return {
         "ratio": {
             "size": round(weights / artifact.size_bytes, 3),
+            **{
+                f"size_{plan.name}": round(plan.size_bytes / artifact.size_bytes, 3)
+                for plan in others
+                if plan.name == "optimum_int8"
+            },
             **{name: ratio("wall_ms", name) for name in names},
         },
         "ratio_cpu": {name: ratio("cpu_ms", name) for name in names},

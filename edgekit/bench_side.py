@@ -63,7 +63,7 @@ def open_torch(folder: Path, threads: int, prefix: str, max_tokens: int) -> Side
 
 
 def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: str) -> Side:
-    """The checkpoint's fp32 export in ONNX Runtime, with the artifact's options.
+    """An ONNX form of the checkpoint in ONNX Runtime, with the artifact's options.
 
     So only the weights differ. Spinning threads, its default, would double its times on a machine
     with anything else to do.
@@ -117,6 +117,7 @@ SIDES: Mapping[str, Callable[..., Side]] = {
     "artifact": open_artifact,
     "torch_fp32": open_torch,
     "ort_fp32": open_onnx,
+    "optimum_int8": open_onnx,
 }
 
 

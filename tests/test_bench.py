@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 from tiny_artifact import TEXTS, make_artifact
 
+from edgekit import artifact as artifacts
 from edgekit import bench as benches
-from edgekit.bench import bench
+from edgekit import bench_exports, paths
+from edgekit.bench import Teacher, bench
 from edgekit.bench_process import Child, Plan
-from edgekit.errors import ArtifactError, EdgekitError, WorkerError
+from edgekit.bench_quality import quality
+from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerError
 from edgekit.outcome import Built
+from edgekit.store import Store
+from edgekit.tasks.rows import read_rows
 
 NUMBERS = {
     "size_bytes", "folder_bytes", "p50_ms", "p95_ms", "cpu_ms", "texts_per_s", "cold_start_ms",
@@ -44,23 +52,85 @@ def test_artifact_alone(artifact: Path) -> None:
     assert told[-1] == 1.0
 
 
-def test_against_its_teacher_there_are_ratios_and_the_same_answers(built: Built) -> None:
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """The one of all tests of this run, so that each export is made once."""
+    with Store(paths.store_dir()) as store:
+        yield store
+
+
+def test_against_its_teacher_there_are_ratios_and_the_same_answers(
+    built: Built, store: Store
+) -> None:
     texts = ["warm the room", "lamp on", "joue une chanson", "أطفئ الضوء"] * 3
     folder = built.artifacts[0].path
-    result = bench(folder, texts, against=built.teacher, threads=1, rounds=1)
-    sides = {"artifact", "torch_fp32", "ort_fp32"}
+    teacher = Teacher(built.teacher, store, baseline=True)
+    result = bench(folder, texts, against=teacher, threads=1, rounds=1)
+    sides = {"artifact", "torch_fp32", "ort_fp32", "optimum_int8"}
     assert all(set(result[side]) == NUMBERS for side in sides)
-    assert set(result["ratio"]) == {"size", "torch_fp32", "ort_fp32"}
+    others = {"torch_fp32", "ort_fp32", "optimum_int8"}
+    assert set(result["ratio"]) == {"size", "size_optimum_int8", *others}
     weights = (built.teacher / "model.safetensors").stat().st_size
     model = (folder / "model.onnx").stat().st_size
     # The header of the weights' file is all that is not fp32.
     assert result["ratio"]["size"] == pytest.approx(weights / model, rel=0.05)
-    for side in ("torch_fp32", "ort_fp32"):
+    optimum = result["optimum_int8"]["size_bytes"]
+    assert result["ratio"]["size_optimum_int8"] == pytest.approx(optimum / model, rel=1e-3)
+    assert optimum < result["ort_fp32"]["size_bytes"] / 2
+    for side in others:
         assert result["ratio_by_round"][side] == [result["ratio"][side]]
     # torch brings its own libraries into the process: no other side may carry them.
     assert result["torch_fp32"]["peak_rss_bytes"] > 1.5 * result["artifact"]["peak_rss_bytes"]
     # Both fp32 sides are the same function, so the artifact agrees with both alike.
     assert result["agreement"]["torch_fp32"] == result["agreement"]["ort_fp32"]
+
+
+def test_the_teacher_is_exported_once_and_the_store_counts_it(built: Built, store: Store) -> None:
+    first = bench_exports.fp32(store, built.teacher)
+    made = first.stat().st_mtime_ns
+    assert bench_exports.fp32(store, built.teacher).stat().st_mtime_ns == made
+    (entry,) = (entry for entry in store.entries() if entry.name == "bench-fp32")
+    assert entry.size_bytes > first.stat().st_size
+    assert entry.in_use
+
+
+def test_a_teacher_that_cannot_be_exported_is_an_error(
+    built: Built, store: Store, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(built.teacher, tmp_path / "broken"))
+    (broken / "config.json").write_text('{"auto_map": {}}')
+    with pytest.raises(EdgekitError, match="cannot be exported to compare with"):
+        bench_exports.optimum_int8(store, broken)
+
+
+def test_quality_is_that_of_the_build_and_optimum_has_its_own(
+    built: Built, store: Store, made_project: Path
+) -> None:
+    rows = read_rows(made_project / "data/test.csv")
+    folder = built.artifacts[0].path
+    result = quality(store, folder, rows, against=built.teacher)
+    wanted = artifacts.read(folder).manifest.quality
+    assert result["rows"] == wanted["rows"] == len(rows)
+    assert result["artifact"]["macro_f1"] == wanted["artifact"]["macro_f1"]
+    assert result["artifact"]["kept"] == pytest.approx(wanted["kept"])
+    assert result["teacher"]["macro_f1"] == wanted["teacher"]["macro_f1"]
+    assert set(result["optimum_int8"]) == {
+        "accuracy", "macro_f1", "kept", "worst_language", "agreement",
+    }  # fmt: skip
+    assert result["optimum_int8"]["agreement"] > 0.5
+    kept = {entry.name: entry.in_use for entry in store.entries()}
+    assert kept["bench-answers"]
+    assert kept["bench-optimum"]
+    assert quality(store, folder, rows, against=built.teacher) == result
+
+
+def test_quality_needs_the_teacher_of_these_labels(
+    built: Built, store: Store, made_project: Path, tmp_path: Path
+) -> None:
+    other = tiny.make_encoder(tmp_path, labels=("a", "b", "c"))
+    rows = read_rows(made_project / "data/test.csv")
+    with pytest.raises(CheckpointError, match="are not those of the artifact"):
+        quality(store, built.artifacts[0].path, rows, against=other)
 
 
 def test_sides_take_turns_in_every_order() -> None:

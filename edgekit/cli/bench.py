@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
+from edgekit import paths
 from edgekit.cli import DONE
 from edgekit.cli.output import messages, print_json, print_table
+from edgekit.errors import EdgekitError
+from edgekit.store import Store
 from edgekit.units import human_bytes
+
+if TYPE_CHECKING:
+    from edgekit.tasks.rows import Row
 
 NAMES = {
     "artifact": "artifact",
     "ort_fp32": "teacher in ONNX",
     "torch_fp32": "teacher in torch",
+    "optimum_int8": "optimum's int8",
 }
 
 
@@ -30,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="texts to measure with: a column 'text', or a text a line (default: the texts that "
         "the artifact tests itself with)",
+    )
+    parser.add_argument(
+        "--baseline",
+        action="store_true",
+        help="compare with optimum's own int8 of the teacher, too, and judge both on the rows of "
+        "--data where they have labels",
     )
     parser.add_argument("--threads", type=_count, default=2, help="for a single text (default: 2)")
     parser.add_argument(
@@ -46,19 +59,26 @@ def _count(text: str) -> int:
 
 def run(settings: argparse.Namespace) -> int:
     # numpy and tokenizers: not for `--help`.
-    from edgekit.bench import bench
+    from edgekit.bench import Teacher, bench
 
+    if settings.baseline and settings.against is None:
+        raise EdgekitError("--baseline compares with a teacher; name it with --against.")
     texts = _texts(settings.artifact, settings.data)
-    with Progress(console=messages(), transient=True) as bars:
+    with Store(paths.store_dir()) as store, Progress(console=messages(), transient=True) as bars:
         task = bars.add_task("bench", total=1.0)
         result = bench(
             settings.artifact,
             texts,
-            against=settings.against,
+            against=settings.against and Teacher(settings.against, store, settings.baseline),
             threads=settings.threads,
             rounds=settings.rounds,
             on_progress=lambda fraction: bars.update(task, completed=fraction),
         )
+        if settings.baseline and (rows := _rows(settings.data)):
+            from edgekit.bench_quality import quality
+
+            bars.update(task, description="quality", total=None)
+            result["quality"] = quality(store, settings.artifact, rows, against=settings.against)
     if settings.json:
         print_json(result)
     else:
@@ -74,6 +94,16 @@ def _texts(folder: Path, data: Path | None) -> list[str]:
     if data is not None:
         return list(read_texts([data]))
     return list(golden.parse(artifacts.read_file(artifacts.read(folder), golden.GOLDEN)).inputs)
+
+
+def _rows(data: Path | None) -> list[Row]:
+    """The labelled rows of the data; none where it has no labels."""
+    from edgekit.tasks.records import READERS
+    from edgekit.tasks.rows import read_rows, stream_records
+
+    if data is None or data.suffix.lower() not in READERS:
+        return []
+    return read_rows(data) if "label" in next(iter(stream_records(data))) else []
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -104,5 +134,33 @@ def _print(result: dict[str, Any]) -> None:
             f"as fast as the teacher in PyTorch and {ratio['ort_fp32']:.1f} times as fast as it in "
             "ONNX Runtime."
         )
+        if "optimum_int8" in ratio:
+            print(
+                f"Than optimum's int8 of the same teacher it is {ratio['size_optimum_int8']:.1f} "
+                f"times smaller and {ratio['optimum_int8']:.1f} times as fast."
+            )
+    if "quality" in result:
+        _print_quality(result["quality"])
     if result["machine"]["load_before"] > 0.5:
         print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
+
+
+def _print_quality(quality: dict[str, Any]) -> None:
+    print_table(
+        f"\nQuality on {quality['rows']:,} labelled rows",
+        ("", "macro-F1", "of the teacher's", "worst language"),
+        [
+            (
+                title,
+                f"{100 * quality[name]['macro_f1']:.1f} %",
+                f"{100 * quality[name]['kept']:.1f} %" if "kept" in quality[name] else "",
+                _worst(quality[name].get("worst_language")),
+            )
+            for name, title in {**NAMES, "teacher": "teacher"}.items()
+            if name in quality
+        ],
+    )
+
+
+def _worst(worst: dict[str, Any] | None) -> str:
+    return "" if worst is None else f"{worst['language']} {100 * worst['kept']:.1f} %"

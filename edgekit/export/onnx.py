@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from edgekit.cost import Cost
 from edgekit.errors import ExportError
@@ -22,7 +23,7 @@ from edgekit.settings import Settings
 from edgekit.tasks.classification import softmax
 from edgekit.tasks.rows import Row
 
-VERSION = 1
+VERSION = 2
 # int8 has two schemes that answer alike on every CPU; which loses less depends on the model.
 CANDIDATES = {"none": (), "int8": ("s8", "u8"), "int4": ("int4",)}
 MOST_LOGIT_ERROR = 1e-3
@@ -35,6 +36,16 @@ class OnnxSettings(Settings):
 
     quantize: Literal["none", "int8", "int4"] = "int8"
     """Bits of the weights: int8 is the fastest, int4 smaller and slower, none is fp32."""
+    embeddings: Literal["int8", "int4"] = "int8"
+    """Bits of the word embeddings, which are looked up: int4 takes 0.56 bytes a weight, not 1."""
+
+    @model_validator(mode="after")
+    def _embeddings_need_a_scheme(self) -> Self:
+        if self.quantize == "none" and self.embeddings != "int8":
+            raise ValueError(
+                "embeddings|says how to quantize, but 'quantize' is none; remove one of the two"
+            )
+        return self
 
 
 SETTINGS = OnnxSettings
@@ -81,7 +92,7 @@ def run(settings: OnnxSettings, job: OutputJob) -> Exported:
         return Exported(fp32, "none", dict(exported.record))
     chosen = job.run(
         "onnx-quantize",
-        {**inputs, "fp32": exported.digest, "quantize": settings.quantize},
+        {**inputs, "fp32": exported.digest, **settings.model_dump()},
         partial(_choose, settings, job, fp32),
     )
     record = {**exported.record, **chosen.record["after"]}
@@ -132,11 +143,12 @@ def _choose(
     tried, peaks = [], []
     for number, scheme in enumerate(schemes):
         path = out / f"{scheme}.onnx"
-        done = _quantize_apart(fp32, path, scheme)
+        done = _quantize_apart(fp32, path, scheme, settings.embeddings)
         found = softmax(_answers(job, path, texts))
         tried.append(
             {
                 "scheme": scheme,
+                "embeddings": done["embeddings"],
                 "kl": round(divergence(wanted, found), 8),
                 "agreement": round(float((wanted.argmax(1) == found.argmax(1)).mean()), 6),
                 "size_bytes": done["size_bytes"],
@@ -150,14 +162,20 @@ def _choose(
     for scheme in schemes:
         (out / f"{scheme}.onnx").unlink(missing_ok=True)
     return {
-        "after": {"scheme": best["scheme"], "rows": len(texts), "tried": tried},
+        "after": {
+            "scheme": best["scheme"],
+            "embeddings": best["embeddings"],
+            "rows": len(texts),
+            "tried": tried,
+        },
         "peak_bytes": max(peaks),
     }
 
 
-def _quantize_apart(source: Path, out: Path, scheme: str) -> dict[str, Any]:
+def _quantize_apart(source: Path, out: Path, scheme: str, embeddings: str) -> dict[str, Any]:
     """Quantizes in a child process, whose memory is given back and whose peak is its own."""
-    command = [sys.executable, "-m", "edgekit.export.quantize", str(source), str(out), scheme]
+    program = [sys.executable, "-m", "edgekit.export.quantize"]
+    command = [*program, str(source), str(out), scheme, embeddings]
     # The child ends when its stdin does: should this process be killed, nothing goes on writing.
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

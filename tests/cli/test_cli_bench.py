@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_artifact import TEXTS, make_artifact
 
-from edgekit.cli import DONE, ERROR, USAGE, main
+from edgekit.cli import DONE, ERROR, USAGE, bench, main
+from edgekit.outcome import Built
 
 
 def test_json_is_one_object_and_uses_the_golden_inputs(
@@ -40,3 +41,33 @@ def test_wrong_numbers_and_folders_are_refused(
     assert caught.value.code == USAGE
     assert main(["bench", str(tmp_path / "nothing")]) == ERROR
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_baseline_is_timed_and_judged(
+    built: Built, made_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = made_project / "data/test.csv"
+    arguments = [built.artifacts[0].path, "--against", built.teacher, "--baseline", "--data", data]
+    assert main(["bench", *map(str, arguments), "--rounds", "1", "--threads", "1"]) == DONE
+    out = capsys.readouterr().out
+    assert "Than optimum's int8 of the same teacher it is" in out
+    quality = out[out.index("labelled rows") :]
+    assert [name for name in ("artifact", "optimum's int8", "teacher") if name in quality] == [
+        "artifact", "optimum's int8", "teacher",
+    ]  # fmt: skip
+
+
+def test_quality_is_judged_where_there_are_labels(made_project: Path, tmp_path: Path) -> None:
+    assert len(bench._rows(made_project / "data/test.csv")) > 10
+    for name, text in (("texts.txt", "lamp on\n"), ("texts.csv", "text\nlamp on\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert bench._rows(tmp_path / name) == []
+    assert bench._rows(None) == []
+
+
+def test_a_baseline_without_a_teacher_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact = make_artifact(tmp_path / "tiny")
+    assert main(["bench", str(artifact), "--baseline"]) == ERROR
+    assert "--against" in capsys.readouterr().err
