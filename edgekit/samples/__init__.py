@@ -12,7 +12,10 @@ from edgekit.nearest import did_you_mean
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction (0 to 1) of the whole that is finished."""
 
-SAMPLES = {"home-intents": "edgekit.samples.home_intents:make"}
+SAMPLES = {
+    "home-intents": "edgekit.samples.home_intents:make",
+    "spam": "edgekit.samples.spam:make",
+}
 
 
 def make(name: str, folder: Path, *, on_progress: Progress | None = None) -> Path:

@@ -1,0 +1,93 @@
+"""Fetches one pinned package with npm and reads its members; never installs or runs it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit import paths
+from edgekit.digest import sha256_file
+from edgekit.errors import SampleError
+
+
+@dataclass(frozen=True, slots=True)
+class NpmPackage:
+    """One tarball, byte for byte."""
+
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def pin(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def filename(self) -> str:
+        """As `npm pack` names it."""
+        return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
+
+
+def fetch(package: NpmPackage) -> Path:
+    """The package's tarball in the user's cache, downloaded by npm unless it is there already.
+
+    A file whose digest is not the pinned one is never kept. Raises SampleError.
+    """
+    folder = paths.packages_dir()
+    tarball = folder / package.filename
+    if tarball.is_file() and sha256_file(tarball) == package.sha256:
+        return tarball
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as temporary:
+        downloaded = _download(package, Path(temporary))
+        digest = sha256_file(downloaded)
+        if digest != package.sha256:
+            raise SampleError(
+                f"The download of {package.pin} has sha256 {digest}, not the pinned "
+                f"{package.sha256}: it was damaged or replaced on the way; try again, or check "
+                "which registry npm is configured to use."
+            )
+        downloaded.replace(tarball)
+    return tarball
+
+
+def _download(package: NpmPackage, folder: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SampleError(
+            f"{package.pin} is fetched with npm, which is not installed: install Node.js "
+            f"(nodejs.org, or your system's packages), or {_by_hand(package)}."
+        )
+    command = [npm, "pack", package.pin, "--ignore-scripts", "--pack-destination", str(folder)]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    downloaded = folder / package.filename
+    if result.returncode != 0 or not downloaded.is_file():
+        raise SampleError(
+            f"npm could not download {package.pin} ({_last_error(result.stderr)}): check the "
+            f"network and npm's configuration, or {_by_hand(package)}."
+        )
+    return downloaded
+
+
+def _by_hand(package: NpmPackage) -> str:
+    return f"put {package.filename}, fetched on another machine, into {paths.packages_dir()}"
+
+
+def _last_error(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERR" in line or "error" in line]
+    return (errors or lines or ["it gave no reason"])[0].rstrip(".")
+
+
+def members(tarball: Path) -> Iterator[tuple[str, bytes]]:
+    """Path within the package and bytes of every file, in the tarball's order."""
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream is not None:
+                yield member.name.removeprefix("package/"), stream.read()
