@@ -276,7 +276,9 @@ def _student(settings: DistillSettings, planned: Planned) -> Description:
         return _static(settings, before)
     if settings.student is not None:
         other = describe(planned.resolve(settings.student))
-        return replace(other, labels=before.labels)
+        # A fresh head is a layer as wide as the model, and the labels'.
+        head = other.hidden * (other.hidden + len(before.labels or ())) if not other.labels else 0
+        return replace(other, labels=before.labels, parameters=other.parameters + head)
     layers = before.layers if settings.layers is None else settings.layers
     kept = len(kept_layers(layers, before.layers))
     body = before.parameters - before.embedding_parameters

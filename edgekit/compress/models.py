@@ -17,12 +17,12 @@ from transformers import (
 )
 
 from edgekit.compress import checkpoint
-from edgekit.compress.static import StaticClassifier, StaticConfig
+from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
 
 # So that a static student loads as any other checkpoint does.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
-AutoModelForSequenceClassification.register(StaticConfig, StaticClassifier)
+AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
 
 
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:

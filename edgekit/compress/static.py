@@ -61,7 +61,7 @@ class StaticBody(nn.Module):
         return torch.cat([rows.sum(dim=1), together.sum(dim=1)], dim=-1) / real.sum(dim=1)
 
 
-class StaticClassifier(PreTrainedModel):
+class StaticForSequenceClassification(PreTrainedModel):
     """Ids and mask in, logits out, as every sequence classifier of transformers."""
 
     config_class = StaticConfig  # type: ignore[assignment]
@@ -75,6 +75,11 @@ class StaticClassifier(PreTrainedModel):
         self.dropout = nn.Dropout(DROPOUT)
         self.classifier = nn.Linear(config.intermediate_size, config.num_labels)
         self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """As torch does: transformers' own start is meant for deep models, and far smaller."""
+        if isinstance(module, (nn.Embedding, nn.LayerNorm, nn.Linear)):
+            module.reset_parameters()
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.static.embeddings

@@ -19,7 +19,7 @@ from torch import nn
 from edgekit.compress import models, predict
 from edgekit.compress.checkpoint import read_config
 from edgekit.compress.distill import STATIC_HEAD
-from edgekit.compress.static import StaticClassifier, StaticConfig
+from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
 from edgekit.digest import sha256_file
 from edgekit.job import Job, OnProgress
 from edgekit.runtime.text import TextEncoder
@@ -30,7 +30,7 @@ EVERYWHERE = 1e-3
 """Share of the running pieces at which a piece's weight is halved."""
 
 
-def make(job: Job, texts: Sequence[str], *, width: int) -> StaticClassifier:
+def make(job: Job, texts: Sequence[str], *, width: int) -> StaticForSequenceClassification:
     """A student with the checkpoint's tokenizer and labels, and a head that is fresh."""
     labels = job.dataset.labels
     config = StaticConfig(
@@ -42,7 +42,7 @@ def make(job: Job, texts: Sequence[str], *, width: int) -> StaticClassifier:
         id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
     )
-    student = StaticClassifier(config)
+    student = StaticForSequenceClassification(config)
     rows = narrowed(_states(job), width) * weights(job, texts)[:, None]
     with torch.no_grad():
         student.get_input_embeddings().weight.copy_(torch.from_numpy(rows))

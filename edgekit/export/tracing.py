@@ -10,7 +10,7 @@ import onnx
 from optimum.exporters.onnx import onnx_export_from_model
 
 from edgekit.compress import models
-from edgekit.compress.static import StaticClassifier
+from edgekit.compress.static import StaticForSequenceClassification
 from edgekit.errors import ExportError
 from edgekit.export.tracing_static import export_static
 
@@ -22,7 +22,7 @@ def export_classifier(checkpoint: Path, folder: Path) -> Path:
     """
     model = models.load_classifier(checkpoint)
     path = folder / "model.onnx"
-    if isinstance(model, StaticClassifier):
+    if isinstance(model, StaticForSequenceClassification):
         export_static(model, path)
         return path
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():

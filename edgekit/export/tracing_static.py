@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edgekit.compress.static import StaticClassifier
+from edgekit.compress.static import StaticForSequenceClassification
 
 
 class _Logits(nn.Module):
     """The classifier as a function of two tensors."""
 
-    def __init__(self, model: StaticClassifier) -> None:
+    def __init__(self, model: StaticForSequenceClassification) -> None:
         super().__init__()
         self.model = model
 
@@ -23,7 +23,7 @@ class _Logits(nn.Module):
         return logits
 
 
-def export_static(model: StaticClassifier, path: Path) -> None:
+def export_static(model: StaticForSequenceClassification, path: Path) -> None:
     """Ids and mask in, `logits` out, batch and length free."""
     ids = torch.ones(1, 4, dtype=torch.long)
     free = {0: "batch_size", 1: "sequence_length"}
