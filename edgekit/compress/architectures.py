@@ -23,9 +23,18 @@ class Architecture:
     value: str | None = "attention.self.value"
     attention: str = "attention.self"
     """The module that knows the number of heads."""
+    heads: str = "num_attention_heads"
+    """What it calls that number, and the width of all heads together."""
+    heads_width: str = "all_head_size"
     attention_out: str = "attention.output.dense"
     ffn_in: str = "intermediate.dense"
     ffn_out: str = "output.dense"
+    after_attention: str = "attention.output.LayerNorm"
+    """The module that reads the sum of the layer's input and of what `attention_out` gives."""
+    after_ffn: str | None = "output.LayerNorm"
+    """Likewise for `ffn_out`; None where that sum is what the layer gives."""
+    ffn_config: str = "intermediate_size"
+    """What config.json calls the width of the feed-forward networks."""
     gated: bool = False
     """`ffn_in` holds two halves of equal width; one gates the other."""
     shared: bool = False
@@ -52,6 +61,8 @@ ARCHITECTURES = {
         attention_out="attention.dense",
         ffn_in="ffn",
         ffn_out="ffn_output",
+        after_attention="attention.LayerNorm",
+        after_ffn="full_layer_layer_norm",
         shared=True,
     ),
     "bert": _BERT,
@@ -64,9 +75,14 @@ ARCHITECTURES = {
         key="attention.k_lin",
         value="attention.v_lin",
         attention="attention",
+        heads="n_heads",
+        heads_width="dim",
         attention_out="attention.out_lin",
         ffn_in="ffn.lin1",
         ffn_out="ffn.lin2",
+        after_attention="sa_layer_norm",
+        after_ffn="output_layer_norm",
+        ffn_config="hidden_dim",
     ),
     "electra": _BERT,
     "modernbert": Architecture(
@@ -76,9 +92,12 @@ ARCHITECTURES = {
         key=None,
         value=None,
         attention="attn",
+        heads="num_heads",
         attention_out="attn.Wo",
         ffn_in="mlp.Wi",
         ffn_out="mlp.Wo",
+        after_attention="mlp_norm",
+        after_ffn=None,
         gated=True,
         ungrouped_heads=False,
     ),
@@ -88,6 +107,7 @@ ARCHITECTURES = {
         value="attention.attn.v",
         attention="attention.attn",
         attention_out="attention.attn.o",
+        after_attention="attention.LayerNorm",
         # The encoder's relative position bias has a column for every head, for all layers at once.
         ungrouped_heads=False,
     ),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.compress import widths
+from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.errors import CheckpointError
 from edgekit.nearest import did_you_mean
 
@@ -39,6 +41,7 @@ class Description:
     layers: int
     hidden: int
     heads: int
+    """Of the layer with the most, where they differ."""
     ffn: int
     """Width of the feed-forward networks; of the widest, where they differ."""
     vocabulary: int
@@ -65,12 +68,13 @@ def describe(folder: Path) -> Description:
             "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
         )
     parameters = sum(math.prod(shape) for shape in shapes.values())
+    heads, ffn = _widest(folder, config)
     return Description(
         model_type=config["model_type"],
         layers=_number(folder, config, "num_hidden_layers", "n_layers"),
         hidden=_number(folder, config, "hidden_size", "dim"),
-        heads=_number(folder, config, "num_attention_heads", "n_heads"),
-        ffn=_number(folder, config, "intermediate_size", "hidden_dim"),
+        heads=heads,
+        ffn=ffn,
         vocabulary=_number(folder, config, "vocab_size"),
         parameters=parameters,
         embedding_parameters=sum(
@@ -114,7 +118,7 @@ def import_checkpoint(
     """
     description = describe(source)
     _write_json(out / "config.json", read_config(source))
-    for name in CARRIED:
+    for name in (*CARRIED, widths.FILE):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
     for path in licence_files(source):
@@ -225,6 +229,29 @@ def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
         if isinstance(config.get(name), int):
             return int(config[name])
     raise CheckpointError(f"{folder / 'config.json'}: '{names[0]}' is missing; copy it again.")
+
+
+def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None:
+    """The widths of each layer of a pruned checkpoint, None where config.json says it all."""
+    architecture = ARCHITECTURES.get(config["model_type"])
+    shared = architecture is not None and architecture.shared
+    return widths.read(
+        folder,
+        layers=1 if shared else _number(folder, config, "num_hidden_layers", "n_layers"),
+        heads=_number(folder, config, "num_attention_heads", "n_heads"),
+        ffn=_number(folder, config, "intermediate_size", "hidden_dim"),
+    )
+
+
+def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
+    """Heads and neurons of the widest layer."""
+    found = read_widths(folder, config)
+    if found is not None:
+        return max(found.heads), max(found.ffn)
+    return (
+        _number(folder, config, "num_attention_heads", "n_heads"),
+        _number(folder, config, "intermediate_size", "hidden_dim"),
+    )
 
 
 def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:

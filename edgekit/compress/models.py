@@ -9,20 +9,23 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
+    PretrainedConfig,
     PreTrainedModel,
 )
 
-from edgekit.compress import checkpoint
-from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
+from edgekit.compress import checkpoint, widths
+from edgekit.compress.static import StaticClassifier, StaticConfig
+from edgekit.compress.structured import units
 from edgekit.errors import CheckpointError
 
 # So that a static student loads as any other checkpoint does.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
-AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
+AutoModelForSequenceClassification.register(StaticConfig, StaticClassifier)
 
 
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
@@ -31,7 +34,7 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
     `labels` gives a fresh head to an encoder that has none. Raises CheckpointError where weights of
     the body are missing.
     """
-    checkpoint.read_config(folder)
+    narrow = checkpoint.read_widths(folder, checkpoint.read_config(folder))
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if labels is not None:
         config.num_labels = len(labels)
@@ -39,19 +42,13 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         config.label2id = {label: index for index, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
     with _quiet():
-        model, notes = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
+        model, missing = (
+            _load_uniform(folder, config)
+            if narrow is None
+            else _load_narrow(folder, config, narrow)
         )
     body = f"{model.base_model_prefix}."
-    lost = [
-        name for name in notes["missing_keys"] if name.startswith(body) and "pooler" not in name
-    ]
+    lost = [name for name in missing if name.startswith(body) and "pooler" not in name]
     if lost:
         raise CheckpointError(
             f"{folder}: {len(lost)} weights are missing (first: {lost[0]}); the folder does not "
@@ -61,9 +58,42 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
     return model
 
 
+def _load_uniform(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, list[str]]:
+    """The model and the names of the weights that the folder does not hold."""
+    model, notes = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    return model, list(notes["missing_keys"])
+
+
+def _load_narrow(
+    folder: Path, config: PretrainedConfig, narrow: widths.Widths
+) -> tuple[PreTrainedModel, list[str]]:
+    """As `_load_uniform`, for layers of widths that transformers cannot build itself."""
+    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    units.resize(model, narrow)
+    weights: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        weights.update(load_file(path))
+    wanted = model.state_dict()
+    strange = [n for n, w in weights.items() if n in wanted and w.shape != wanted[n].shape]
+    if strange:
+        raise CheckpointError(
+            f"{folder}: {strange[0]} is of another size than {widths.FILE} and config.json say; "
+            "copy the whole folder again."
+        )
+    return model, list(model.load_state_dict(weights, strict=False).missing_keys)
+
+
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
     """Writes weights and config; tokenizer and licences are carried over from `source`."""
-    model.save_pretrained(folder, safe_serialization=True)
+    _save_weights(model, folder)
     for path in [
         *checkpoint.licence_files(source),
         *(source / name for name in checkpoint.CARRIED),
@@ -78,13 +108,29 @@ def cut_folder(folder: Path, layers: int) -> None:
     config.num_hidden_layers = layers
     has_head = checkpoint.describe(folder).labels is not None
     loader = AutoModelForSequenceClassification if has_head else AutoModel
-    with _quiet():
-        model = loader.from_pretrained(
-            folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+    if (folder / widths.FILE).is_file():
+        model = load_classifier(folder)
+        units.keep_layers(model, range(layers))
+    else:
+        with _quiet():
+            model = loader.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
     for old in folder.glob("*.safetensors*"):
         old.unlink()
+    _save_weights(model, folder)
+
+
+def _save_weights(model: PreTrainedModel, folder: Path) -> None:
+    """With the widths of the layers, where config.json cannot say them."""
     model.save_pretrained(folder, safe_serialization=True)
+    (folder / widths.FILE).unlink(missing_ok=True)
+    if (narrow := units.narrow_widths(model)) is not None:
+        widths.write(folder, narrow)
 
 
 @contextmanager
