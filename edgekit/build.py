@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit import assemble, machine, outcome, paths
-from edgekit.compress import step_module
+from edgekit.compress import SHARED, devices, step_module
 from edgekit.compress.checkpoint import Description, describe, import_checkpoint
 from edgekit.digest import sha256_file, sha256_folder, sha256_json
 from edgekit.disk import replacing
@@ -27,6 +27,9 @@ from edgekit.plan import Plan, artifact_names
 from edgekit.recipe import Entry
 from edgekit.sealed import DONE
 from edgekit.store import Finished, Store
+
+if TYPE_CHECKING:
+    from edgekit.compress.distributed import Crew
 
 # What decides the numbers that a step computes; a store entry is good for these versions only.
 PACKAGES = (
@@ -55,8 +58,10 @@ class Link:
 class Build:
     """One run of a plan. Finished work is found in the step store, so a rerun goes on."""
 
-    def __init__(self, plan: Plan, store: Store, on_event: OnEvent) -> None:
-        self.plan, self.store, self.on_event = plan, store, on_event
+    def __init__(
+        self, plan: Plan, store: Store, on_event: OnEvent, *, crew: Crew | None = None
+    ) -> None:
+        self.plan, self.store, self.on_event, self.crew = plan, store, on_event, crew
         self.recipe = plan.bound.recipe
         self.packages = {name: _version(name) for name in PACKAGES}
         self.taken: list[StepTaken] = []
@@ -118,7 +123,7 @@ class Build:
         dataset = self.plan.dataset.without_test()
         common = {
             **self._common(before),
-            "device": self.plan.device,
+            "device": self._device(entry.name),
             "labels": dataset.labels,
             "languages": self.recipe.languages,
             "data": dataset.digests,
@@ -133,24 +138,24 @@ class Build:
         }
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-            return module.run(
-                entry.settings,
-                Job(
-                    checkpoint=before.folder,
-                    description=before.description,
-                    teacher=teacher.folder,
-                    teacher_digest=teacher.digest,
-                    out=out,
-                    recipe=self.recipe,
-                    dataset=dataset,
-                    max_tokens=self.plan.max_tokens,
-                    device=self.plan.device,
-                    common=self._common(teacher),
-                    resolve=self.plan.bound.resolve,
-                    run_stored=partial(self._run, of=number),
-                    on_progress=on_progress,
-                ),
+            job = Job(
+                checkpoint=before.folder,
+                description=before.description,
+                teacher=teacher.folder,
+                teacher_digest=teacher.digest,
+                out=out,
+                recipe=self.recipe,
+                dataset=dataset,
+                max_tokens=self.plan.max_tokens,
+                device=self.plan.device,
+                common=self._common(teacher),
+                resolve=self.plan.bound.resolve,
+                run_stored=partial(self._run, of=number),
+                on_progress=on_progress,
             )
+            if self.crew is not None and entry.name in SHARED:
+                job = self.crew.lead_step(entry.name, entry.settings, job)
+            return module.run(entry.settings, job)
 
         done = self._run(entry.name, inputs, make, of=number)
         description = describe(done.folder)
@@ -163,7 +168,7 @@ class Build:
                 "settings": settings,
                 "before": _size(before.description),
                 "after": {**_size(description), **done.record.get("after", {})},
-                **({"proof": done.record["proof"]} if "proof" in done.record else {}),
+                **{key: done.record[key] for key in ("proof", "notes") if done.record.get(key)},
             },
         )
 
@@ -277,6 +282,13 @@ class Build:
             for name, path in found.items()
         }
 
+    def _device(self, step: str) -> str:
+        """What decides a step's rounding: device, precision, and who shares its batches."""
+        name = devices.compute_here(self.plan.device).as_text()
+        if self.crew is not None and step in SHARED:
+            name += f", {self.crew.processes} processes"
+        return name
+
     def _common(self, link: Link) -> dict[str, Any]:
         return {
             "checkpoint": link.digest,
@@ -295,7 +307,8 @@ class Build:
 
         done = self.store.run(name, inputs, begin)
         state: State = "reused" if done.reused else "done"
-        self.on_event(Event(name, state, 1.0, 0.0, note=done.damage))
+        notes = [*([done.damage] if done.damage else []), *done.record.get("notes", ())]
+        self.on_event(Event(name, state, 1.0, 0.0, note="; ".join(notes) or None))
         peak = max(done.peak_bytes, done.record.get("peak_bytes", 0))
         # What was made inside of this took its time from this.
         inside = sum(one.seconds for one in self.taken[earlier:] if not one.reused)
@@ -308,17 +321,19 @@ def compress(
     *,
     on_event: OnEvent = lambda event: None,
     on_commit: Callable[[str], None] | None = None,
+    crew: Crew | None = None,
 ) -> Built:
     """Runs a plan and leaves artifacts, teacher, report and measured.json in its output folder.
 
-    `on_commit` hears every commit point of the step store (see store.COMMIT_POINTS). Raises
+    `on_commit` hears every commit point of the step store (see store.COMMIT_POINTS). `crew` are the
+    processes that share the training, of which this one leads. Raises
     OutOfDisk or OutOfMemoryBudget before any work if this machine has not enough.
     """
     if (lack := plan.why_not()) is not None:
         raise lack
     plan.out.mkdir(parents=True, exist_ok=True)
     with Store(paths.store_dir(), on_commit=on_commit) as store:
-        return Build(plan, store, on_event).run()
+        return Build(plan, store, on_event, crew=crew).run()
 
 
 def _version(package: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgekit.compress.checkpoint import Description
 from edgekit.cost import Rates
@@ -13,6 +13,9 @@ from edgekit.data import Dataset
 from edgekit.recipe import Recipe
 from edgekit.store import Finished
 from edgekit.tasks.rows import Row
+
+if TYPE_CHECKING:
+    from edgekit.compress.distributed import Crew
 
 OnProgress = Callable[[float], None]
 Resolve = Callable[[str], Path]
@@ -81,6 +84,8 @@ class Job:
     run_stored: RunStored
     """For a part of the work that other settings would share, such as a teacher's logits."""
     on_progress: OnProgress
+    crew: Crew | None = None
+    """The processes that share the step's training; None where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

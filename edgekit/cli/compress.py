@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from edgekit.cli import EXIT_CODES
+from edgekit.cli import DONE, ERROR, EXIT_CODES, INTERRUPTED
 from edgekit.cli.output import messages, print_event, print_json
+from edgekit.cli.plan import add_recipe_arguments
+from edgekit.cli.terminal import printable
+from edgekit.errors import EdgekitError
 from edgekit.units import human_bytes, human_seconds
 
 if TYPE_CHECKING:
+    from edgekit.compress.distributed import Crew
     from edgekit.events import Event
-    from edgekit.outcome import BuiltArtifact
-from edgekit.cli.plan import add_recipe_arguments
+    from edgekit.outcome import Built, BuiltArtifact
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,20 +27,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="events as JSON lines on stderr, the result on stdout"
     )
+    parser.add_argument(
+        "--processes",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="share training between so many GPUs (or processes on the CPU) of this machine",
+    )
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
 
 
 def run(settings: argparse.Namespace) -> int:
     # torch, transformers, pydantic: only for commands that build.
+    from edgekit.cli import launching
+
+    if not launching.is_launched():
+        return launching.launch(settings) if settings.processes > 1 else _build(settings)
+    from edgekit.cli.planning import choose_device
+    from edgekit.compress import distributed
+
+    crew = distributed.join(choose_device(settings.device))
+    return _build(settings, crew=crew) if crew.leads else _follow(crew)
+
+
+def _follow(crew: Crew) -> int:
+    """The leader speaks for all: a follower says only what the leader cannot know."""
+    try:
+        crew.follow()
+    except EdgekitError as error:
+        sentence = printable(str(error), most=2000)
+        print(f"edgekit: process {crew.index}: {sentence}", file=sys.stderr)
+        return ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return DONE
+
+
+def _build(settings: argparse.Namespace, *, crew: Crew | None = None) -> int:
     from edgekit.build import compress
     from edgekit.cli.planning import make_plan
 
     plan = make_plan(settings)
+
+    def follow_plan(on_event: Callable[[Event], None]) -> Built:
+        built = compress(plan, on_event=on_event, crew=crew)
+        if crew is not None:
+            crew.dismiss()
+        return built
+
     if settings.json:
-        built = compress(plan, on_event=lambda event: print_event(event.as_json()))
+        built = follow_plan(lambda event: print_event(event.as_json()))
         print_json(built.as_json())
         return EXIT_CODES[built.verdict]
     with _Bars() as bars:
-        built = compress(plan, on_event=bars.show)
+        built = follow_plan(bars.show)
     for artifact in built.artifacts:
         print(f"{artifact.path}  {human_bytes(artifact.size_bytes)}  {_verdict(artifact)}")
     print(f"{built.out / 'report.html'}  the report")

@@ -27,6 +27,8 @@ STEPS = {
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
 READS_UNLABELED = frozenset({"distill"})
+# Steps whose training several processes can share.
+SHARED = frozenset({"distill", "finetune"})
 
 
 def step_module(name: str) -> ModuleType:

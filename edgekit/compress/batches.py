@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from edgekit.compress import devices
 from edgekit.runtime.text import TextEncoder
 
 
@@ -65,6 +66,6 @@ def collate(
         mask[row, : len(item.ids)] = 1
     labels = torch.tensor([item.label for item in items])
     return {
-        "input_ids": ids.to(device),
-        "attention_mask": mask.to(device),
-    }, labels.to(device)
+        "input_ids": devices.send(ids, device),
+        "attention_mask": devices.send(mask, device),
+    }, devices.send(labels, device)

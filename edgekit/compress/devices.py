@@ -142,6 +142,11 @@ def autocast_dtype(compute: Compute) -> torch.dtype | None:
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[compute.precision]
 
 
+def autocast_here(device: str) -> torch.dtype | None:
+    """What torch.autocast takes for a device of this machine."""
+    return autocast_dtype(compute_here(device))
+
+
 def send(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
     """Copies to a device; to a GPU from page-locked memory, so that the copy waits for nothing."""
     kind = getattr(device, "type", str(device)).partition(":")[0]

@@ -18,12 +18,11 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from edgekit.compress import layers, models, predict, static_start, teaching
+from edgekit.compress import devices, layers, models, predict, static_start, teaching
 from edgekit.compress.augmentation import augment
 from edgekit.compress.batches import Example, examples
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.distill import frozen, kept_layers, passes, static_width
-from edgekit.compress.finetuning import autocast
 from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training
 from edgekit.job import Job
 from edgekit.runtime.text import TextEncoder
@@ -75,6 +74,7 @@ def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
         loss=_loss(settings, lesson, job.device),
         score=lambda: nearness(answer(), lesson.judged),
         folder=job.out / PROGRESS,
+        crew=job.crew,
     ).run(job.on_progress)
     found = answer()
     nn.Module.to(student, "cpu")
@@ -142,23 +142,16 @@ def _loss(settings: DistillSettings, lesson: Lesson, device: str) -> Loss:
         rows = [example.row for example in part]
         output = model(**inputs, output_hidden_states=states is not None)
         logits = output.logits.float()
-        total = _divergence(logits, _tensor(lesson.answers.logits[rows], device), temperature)
+        wanted = _tensor(lesson.answers.logits[rows], device)
+        total = chunked.kl(logits, wanted, temperature=temperature) / len(rows)
         total = total + settings.hard_labels * _hard(logits, part)
         if states is not None:
             found = predict.mean_state(output.hidden_states[-1].float(), inputs["attention_mask"])
-            wanted = _tensor(states[rows], device)
-            total = total + settings.match_states * STATE_SCALE * _distance(found, wanted)
+            distance = _distance(found, _tensor(states[rows], device))
+            total = total + settings.match_states * STATE_SCALE * distance
         return total
 
     return loss
-
-
-def _divergence(logits: torch.Tensor, wanted: torch.Tensor, temperature: float) -> torch.Tensor:
-    """KL(wanted ‖ found) at a temperature; the square keeps the gradients' size (Hinton)."""
-    softened = functional.log_softmax(logits / temperature, dim=-1)
-    teacher = functional.log_softmax(wanted / temperature, dim=-1)
-    divergence = functional.kl_div(softened, teacher, reduction="batchmean", log_target=True)
-    return divergence * temperature**2
 
 
 def _hard(logits: torch.Tensor, part: Sequence[Example]) -> torch.Tensor:
@@ -195,7 +188,7 @@ def _schedule(settings: DistillSettings, job: Job) -> Schedule:
         patience=settings.patience,
         max_seconds=None if minutes is None else minutes * 60,
         seed=job.recipe.seed,
-        autocast=autocast(job.device),
+        autocast=devices.autocast_here(job.device),
     )
 
 
@@ -230,6 +223,7 @@ def _record(
             },
             "changes": _changes(settings, job, lesson),
         },
+        "notes": list(trained.notes),
         "training": asdict(trained),
     }
 

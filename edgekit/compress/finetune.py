@@ -117,6 +117,7 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
             "best_epoch": trained.best_epoch,
             "labels": len(job.dataset.labels),
         },
+        "notes": list(trained.notes),
         "training": {**asdict(trained), "frozen_embeddings": frozen},
     }
 

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from edgekit.compress import adapters, models, predict
+from edgekit.compress import adapters, devices, models, predict
 from edgekit.compress.batches import Example, examples
 from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training, class_weights
 from edgekit.job import Job
@@ -49,6 +49,7 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
         loss=_loss(settings, numbers, labels=len(dataset.labels), device=job.device),
         score=score,
         folder=job.out / PROGRESS,
+        crew=job.crew,
     ).run(job.on_progress)
     nn.Module.to(tuned, "cpu")
     merged = adapters.merge(tuned) if isinstance(tuned, PeftModel) else tuned
@@ -69,26 +70,21 @@ def _schedule(settings: FinetuneSettings, job: Job) -> Schedule:
         patience=settings.patience,
         max_seconds=None if minutes is None else minutes * 60,
         seed=job.recipe.seed,
-        autocast=autocast(job.device),
+        autocast=devices.autocast_here(job.device),
     )
 
 
 def _loss(settings: FinetuneSettings, numbers: list[int], *, labels: int, device: str) -> Loss:
     counts = np.bincount(numbers, minlength=labels)
     weights = torch.tensor(class_weights(counts, settings.balance), dtype=torch.float32)
-    entropy = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
-    entropy.to(device)
+    # Divided by rows, not by their weights: else it would matter how a batch is cut in parts.
+    entropy = nn.CrossEntropyLoss(
+        weight=weights, label_smoothing=settings.label_smoothing, reduction="none"
+    ).to(device)
 
     def loss(model: Classifier, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
         logits = model(**inputs).logits.float()
         labels = torch.tensor([example.label for example in part], device=logits.device)
-        return entropy(logits, labels)
+        return entropy(logits, labels).mean()
 
     return loss
-
-
-def autocast(device: str) -> torch.dtype | None:
-    """Half precision on a GPU: bf16 where it has it, else fp16 with scaled gradients."""
-    if device != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

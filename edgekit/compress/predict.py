@@ -1,4 +1,7 @@
-"""Runs a checkpoint over texts in torch fp32; the teacher's side of every comparison."""
+"""Runs a checkpoint over texts in torch: in fp32 on the CPU, in half precision on a GPU.
+
+The teacher's side of every comparison is computed here, on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from edgekit.compress import models
+from edgekit.compress import devices, models
 from edgekit.compress.batches import Example, collate, examples
+from edgekit.errors import StepError
 from edgekit.runtime.text import TextEncoder
 
 BATCH_TOKENS = 4096
@@ -73,21 +77,33 @@ def _means(
     """The means over each row's windows; states of width 0 where they are not asked for."""
     model.eval()
     device = next(model.parameters()).device
+    precision = devices.autocast_here(device.type)
     pad = int(model.config.pad_token_id or 0)
     total = np.zeros((rows, model.config.num_labels), dtype=np.float64)
     total_states = np.zeros((rows, model.config.hidden_size if states else 0), dtype=np.float32)
     counts = np.zeros((rows, 1))
     done = 0
-    for batch in _by_length(items):
-        inputs, _ = collate(batch, pad=pad, device=device)
-        with torch.inference_mode():
+
+    def add(part: Sequence[Example]) -> None:
+        inputs, _ = collate(part, pad=pad, device=device)
+        cast = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
+        with torch.inference_mode(), cast:
             output = model(**inputs, output_hidden_states=states)
-        numbers = [item.row for item in batch]
-        np.add.at(total, numbers, output.logits.float().cpu().numpy())
+        found = output.logits.float().cpu().numpy()
+        if precision is not None and not np.isfinite(found).all():
+            raise StepError(
+                f"the model's answers are no numbers in {precision}; use --device cpu, which "
+                "computes in fp32."
+            )
+        numbers = [item.row for item in part]
+        np.add.at(total, numbers, found)
         np.add.at(counts, numbers, 1)
         if states:
-            found = mean_state(output.hidden_states[-1].float(), inputs["attention_mask"])
-            np.add.at(total_states, numbers, found.cpu().numpy())
+            means = mean_state(output.hidden_states[-1].float(), inputs["attention_mask"])
+            np.add.at(total_states, numbers, means.cpu().numpy())
+
+    for batch in _by_length(items):
+        devices.in_parts(batch, add)
         done += len(batch)
         if on_progress is not None:
             on_progress(done / len(items))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -21,13 +21,19 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
+from edgekit.compress import devices
 from edgekit.compress.batches import Example, bucketed, collate
 from edgekit.errors import StepError
 from edgekit.progress import load_progress, save_progress
 
+if TYPE_CHECKING:  # accelerate is for those who share a training
+    from edgekit.compress.distributed import Crew, Turn
+
 SAVE_EVERY_SECONDS = 120.0
 # Parts of a model that are new when a classifier is made of an encoder.
 HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
+
+NAMED_ROWS = 10
 
 Weights = dict[str, torch.Tensor]
 Classifier = PreTrainedModel | PeftModel
@@ -64,6 +70,8 @@ class Trained:
     stopped: str
     batch_size: int
     """Rows per micro-batch at the end: halved as often as the GPU's memory asked for it."""
+    notes: tuple[str, ...] = ()
+    """What went otherwise than was asked."""
 
 
 @dataclass(slots=True)
@@ -75,8 +83,9 @@ class _State:
     best_epoch: int = -1
     waited: int = 0
     spent_seconds: float = 0.0
-    divide: int = 1
+    micro_batch: int = 1
     stopped: str = ""
+    fault: str = ""
 
 
 class Training:
@@ -91,12 +100,15 @@ class Training:
         loss: Loss,
         score: Callable[[], float],
         folder: Path,
+        crew: Crew | None = None,
     ) -> None:
+        """`crew` are the processes that share every batch; None where there is this one alone."""
+        self.crew = crew
         self.model, self.examples, self.schedule = model, examples, schedule
         self.loss, self.score, self.folder = loss, score, folder
         self.autocast = schedule.autocast
         self.device = next(model.parameters()).device
-        self.state = _State()
+        self.state = _State(micro_batch=schedule.batch_size)
         self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.best: Weights = {}
         self.pad = int(model.config.pad_token_id or 0)
@@ -109,11 +121,19 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.autocast is torch.float16)
 
     def run(self, on_progress: Callable[[float], None]) -> Trained:
-        """Trains until done, early stopping or the time limit; raises StepError on NaN."""
+        """Trains until done, early stopping, the time limit or NaN.
+
+        Raises StepError where NaN comes before there are weights to keep, or where the GPU's
+        memory does not hold one row.
+        """
+        if self.crew is not None and not self.crew.leads:
+            self._follow(self.crew)
         self._restore()
         began, saved = time.monotonic() - self.state.spent_seconds, time.monotonic()
         while self.state.iteration < self.total and not self.state.stopped:
             self._iterate()
+            if self.state.stopped:
+                break
             self.state.iteration += 1
             self.state.spent_seconds = time.monotonic() - began
             if self.state.iteration % self.per_epoch == 0:
@@ -123,6 +143,8 @@ class Training:
                 self._save()
                 saved = time.monotonic()
             on_progress(self._fraction())
+        if self.crew is not None:
+            self.crew.end_training()
         if self.best:
             self.model.load_state_dict(self.best, strict=False)
         return Trained(
@@ -131,8 +153,19 @@ class Training:
             best_score=self.state.best_score,
             best_epoch=self.state.best_epoch,
             stopped=self.state.stopped or "finished",
-            batch_size=max(1, self.schedule.batch_size // self.state.divide),
+            batch_size=self.state.micro_batch,
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        asked, held = self.schedule.batch_size, self.state.micro_batch
+        notes = [self.state.fault] if self.state.fault else []
+        if held < asked:
+            notes.append(
+                f"the GPU's memory held {held} rows at once instead of {asked}; every update still "
+                f"took {asked * self.schedule.accumulate}"
+            )
+        return tuple(notes)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Weights with and without decay, body and head apart."""
@@ -164,28 +197,68 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self._rate()
         self.model.train()
-        while True:
-            try:
-                loss = self._backward(rows)
-                break
-            except torch.cuda.OutOfMemoryError:
-                if self.schedule.batch_size // self.state.divide <= 1:
-                    raise StepError(
-                        "the GPU's memory does not hold one row of this batch; set max_tokens "
-                        "lower or use --device cpu."
-                    ) from None
-                self.state.divide *= 2
-                torch.cuda.empty_cache()
-        if not math.isfinite(loss):
-            raise StepError(
-                f"the loss became {loss} in epoch {epoch + 1}, batch {within + 1} of "
-                f"{self.per_epoch}; lower learning_rate or look at that batch's rows "
-                f"(first text: row {self.examples[rows[0]].row} of those that train, from 0)."
+        loss = self._gradients(rows)
+        norm = math.nan
+        if math.isfinite(loss):
+            self.scaler.unscale_(self.optimizer)
+            norm = float(nn.utils.clip_grad_norm_(list(self.trainable.values()), 1.0))
+        # The scaler itself leaves out updates whose gradients are too large for fp16.
+        if not math.isfinite(loss) or not (math.isfinite(norm) or self.scaler.is_enabled()):
+            finite = math.isfinite(loss)
+            self._stop_at_fault(
+                rows, f"gradient became {norm}" if finite else f"loss became {loss}"
             )
-        self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(list(self.trainable.values()), 1.0)
+            return
         self.scaler.step(self.optimizer)
         self.scaler.update()
+
+    def _stop_at_fault(self, rows: Sequence[int], what: str) -> None:
+        """Keeps the best weights so far; raises StepError where there are none."""
+        epoch, within = divmod(self.state.iteration, self.per_epoch)
+        held = sorted({self.examples[row].row for row in rows})
+        named = ", ".join(map(str, held[:NAMED_ROWS])) + (" …" if len(held) > NAMED_ROWS else "")
+        fault = (
+            f"the {what} in epoch {epoch + 1}, batch {within + 1} of "
+            f"{self.per_epoch} (rows {named} of those that train, from 0)"
+        )
+        if not self.best:
+            raise StepError(f"{fault}; lower learning_rate, or look at these rows.")
+        self.state.stopped = "no number"
+        self.state.fault = f"{fault}; the best weights before it were kept"
+
+    def _gradients(self, rows: Sequence[int]) -> float:
+        """The mean loss over `rows` and its gradients, by all processes where there are several."""
+        if self.crew is None:
+            return self._fitting(rows)
+        return self.crew.lead_update(
+            self.trainable,
+            lambda: self._fitting(rows),
+            iteration=self.state.iteration,
+            scaler=self.scaler.state_dict(),
+        )
+
+    def _follow(self, crew: Crew) -> NoReturn:
+        """Computes this process's gradients, update by update, until the leader has enough."""
+
+        def backward(turn: Turn) -> float:
+            self.state.iteration = turn.iteration
+            epoch, within = divmod(turn.iteration, self.per_epoch)
+            if self.scaler.is_enabled():
+                self.scaler.load_state_dict(dict(turn.scaler))
+            return self._fitting(self._batches(epoch)[within])
+
+        self.model.train()
+        crew.follow_training(self.trainable, backward)
+
+    def _fitting(self, rows: Sequence[int]) -> float:
+        """As `_backward`, in micro-batches that fit the GPU's memory."""
+        while True:
+            try:
+                return self._backward(rows)
+            except torch.cuda.OutOfMemoryError:
+                self.state.micro_batch = devices.halved(self.state.micro_batch)
+            # Only here, where the error holds the tensors no longer, can their memory be freed.
+            torch.cuda.empty_cache()
 
     def _batches(self, epoch: int) -> list[list[int]]:
         if epoch != self.shuffled[0]:
@@ -194,14 +267,20 @@ class Training:
         return self.shuffled[1]
 
     def _backward(self, rows: Sequence[int]) -> float:
-        """Accumulates gradients of the mean loss over `rows`, micro-batch by micro-batch."""
+        """Accumulates gradients of the mean loss over `rows`, micro-batch by micro-batch.
+
+        Of several processes each takes its share; the losses and gradients of all add up.
+        """
+        index, own = 0, rows
+        if self.crew is not None:
+            index, own = self.crew.index, self.crew.share(rows)
         # Dropout must not depend on what ran before a resume.
-        torch.manual_seed(self.schedule.seed * 1_000_003 + self.state.iteration)
+        torch.manual_seed(self.schedule.seed * 1_000_003 + self.state.iteration + index * 7_919**3)
         self.optimizer.zero_grad(set_to_none=True)
-        size = max(1, self.schedule.batch_size // self.state.divide)
+        size = self.state.micro_batch
         total = 0.0
-        for start in range(0, len(rows), size):
-            part = [self.examples[row] for row in rows[start : start + size]]
+        for start in range(0, len(own), size):
+            part = [self.examples[row] for row in own[start : start + size]]
             inputs, _ = collate(part, pad=self.pad, device=self.device)
             with torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
@@ -248,7 +327,7 @@ class Training:
             if self.best:
                 save_file(_contiguous(self.best), folder / "best.safetensors")
 
-        state = {**asdict(self.state), "scale": self.scaler.get_scale()}
+        state = {**asdict(self.state), "scaler": self.scaler.state_dict()}
         save_progress(self.folder, write, state=state)
 
     def _moments(self) -> dict[int, dict[str, torch.Tensor]]:
@@ -259,7 +338,7 @@ class Training:
         if found is None:
             return
         folder, state = found.folder, dict(found.state)
-        scale = state.pop("scale")
+        scaler = state.pop("scaler")
         self.state = _State(**state)
         weights = load_file(folder / "weights.safetensors")
         self.model.load_state_dict(weights, strict=False)
@@ -272,7 +351,7 @@ class Training:
         settings = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**settings, "state": moments})
         if self.scaler.is_enabled():
-            self.scaler.update(scale)
+            self.scaler.load_state_dict(scaler)
 
 
 def _numbered(moments: dict[int, dict[str, torch.Tensor]]) -> Weights:
