@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from edgekit.compress import devices, layers, models, predict, static_start, teaching
+from edgekit.compress import chunked, devices, layers, models, predict, static_start, teaching
 from edgekit.compress.augmentation import augment
 from edgekit.compress.batches import Example, examples
 from edgekit.compress.checkpoint import describe
