@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib import metadata, util
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.digest import sha256_folder
-from edgekit.errors import EdgekitError, MissingExtra
+from edgekit.errors import MissingExtra
+from edgekit.export.apart import run_apart
 from edgekit.store import Store
 
 PACKAGES = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime")
@@ -26,45 +26,26 @@ def needs_compress() -> None:
 
 def fp32(store: Store, checkpoint: Path) -> Path:
     """The checkpoint's fp32 export, the one that artifacts are made of."""
-    program = (
-        "import sys; from pathlib import Path; from edgekit.export.onnx import export; "
-        "export(Path(sys.argv[1]), Path(sys.argv[2]))"
-    )
-    return _kept(store, "bench-fp32", checkpoint, ["-c", program])
+    return _kept(store, "bench-fp32", checkpoint, "edgekit.export.tracing")
 
 
 def optimum_int8(store: Store, checkpoint: Path) -> Path:
     """What optimum makes of the checkpoint: its own export, in its own int8 for AVX2."""
-    return _kept(store, "bench-optimum", checkpoint, ["-m", "edgekit.bench_optimum"])
+    return _kept(store, "bench-optimum", checkpoint, "edgekit.bench_optimum")
 
 
-def _kept(store: Store, name: str, checkpoint: Path, program: list[str]) -> Path:
+def _kept(store: Store, name: str, checkpoint: Path, module: str) -> Path:
     inputs = {
         "checkpoint": sha256_folder(checkpoint),
-        "program": program,
         "packages": {package: metadata.version(package) for package in PACKAGES},
     }
 
     def make(folder: Path) -> Mapping[str, Any]:
-        _run_apart([*program, str(checkpoint), str(folder)], checkpoint)
-        return {}
+        return run_apart(
+            module, checkpoint, folder, doing=f"exporting {checkpoint} to compare with it"
+        )
 
     return store.run(name, inputs, make).folder / "model.onnx"
-
-
-def _run_apart(program: list[str], checkpoint: Path) -> None:
-    """In a process that then gives its memory back."""
-    done = subprocess.run(
-        [sys.executable, "-P", *program],
-        env=child_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise EdgekitError(f"{checkpoint}: it cannot be exported to compare with ({reason}).")
 
 
 def child_environment() -> dict[str, str]:
@@ -74,6 +55,5 @@ def child_environment() -> dict[str, str]:
         # few per cent faster on an idle machine: a comparison must not hang on that.
         "GOMP_SPINCOUNT": "1000",
         **os.environ,
-        "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }

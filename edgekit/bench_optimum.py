@@ -10,11 +10,14 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
 from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
+from edgekit import machine
 from edgekit.compress.checkpoint import read_config
+from edgekit.export.apart import answer
 
 
 def make(checkpoint: Path, folder: Path) -> Path:
@@ -35,5 +38,10 @@ def make(checkpoint: Path, folder: Path) -> Path:
         return (Path(scratch) / "model_quantized.onnx").rename(folder / "model.onnx")
 
 
-if __name__ == "__main__":
+def _work() -> dict[str, Any]:
     make(Path(sys.argv[1]), Path(sys.argv[2]))
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+if __name__ == "__main__":
+    sys.exit(answer(_work))

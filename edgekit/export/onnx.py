@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +11,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
+from edgekit.compress.checkpoint import describe
 from edgekit.cost import Cost
 from edgekit.errors import ExportError
+from edgekit.export.apart import run_apart
 from edgekit.job import OnProgress, OutputJob, Planned
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TextEncoder
@@ -29,6 +28,8 @@ CANDIDATES = {"none": (), "int8": ("s8", "u8"), "int4": ("int4",)}
 MOST_LOGIT_ERROR = 1e-3
 PARITY_ROWS_PER_LANGUAGE = 8
 SELECTION_ROWS = 1500
+# A process of its own takes seconds to start; a large model's memory is worth that.
+APART_FROM_BYTES = 100_000_000
 
 
 class OnnxSettings(Settings):
@@ -64,6 +65,7 @@ class Exported:
 def cost(settings: OnnxSettings, planned: Planned) -> Cost:
     """Tracing and writing fp32, quantizing each candidate, and answering validation rows."""
     rates, fp32 = planned.rates, planned.description.fp32_bytes
+    embeddings = 4 * planned.description.embedding_parameters
     candidates = len(CANDIDATES[settings.quantize])
     rows = min(SELECTION_ROWS, max(1, len(planned.dataset.validation)))
     tokens = planned.tokens.validation * rows / max(1, len(planned.dataset.validation))
@@ -71,7 +73,8 @@ def cost(settings: OnnxSettings, planned: Planned) -> Cost:
         seconds=4 * fp32 * rates.write_seconds_per_byte
         + candidates * 3 * fp32 * rates.write_seconds_per_byte
         + (1 + candidates) * tokens * rates.forward_seconds_per_token,
-        peak_bytes=rates.torch_bytes + 3 * fp32,
+        # Tracing holds all but the word embeddings three times more; the engine holds all twice.
+        peak_bytes=rates.torch_bytes + max(fp32 + 3 * (fp32 - embeddings), 2 * fp32),
         disk_bytes=fp32 + candidates * fp32 // 3,
     )
 
@@ -89,13 +92,13 @@ def run(settings: OnnxSettings, job: OutputJob) -> Exported:
     exported = job.run("onnx-export", inputs, partial(_export, job))
     fp32 = exported.folder / "model.onnx"
     if settings.quantize == "none":
-        return Exported(fp32, "none", dict(exported.record))
+        return Exported(fp32, "none", {"parity": exported.record["parity"]})
     chosen = job.run(
         "onnx-quantize",
         {**inputs, "fp32": exported.digest, **settings.model_dump()},
         partial(_choose, settings, job, fp32),
     )
-    record = {**exported.record, **chosen.record["after"]}
+    record = {"parity": exported.record["parity"], **chosen.record["after"]}
     return Exported(chosen.folder / "model.onnx", settings.quantize, record)
 
 
@@ -108,9 +111,14 @@ def export(checkpoint: Path, folder: Path) -> Path:
 
 
 def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
-    path = export(job.checkpoint, out)
+    path, peak = out / "model.onnx", 0
+    if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
+        export(job.checkpoint, out)
+    else:
+        done = run_apart("edgekit.export.tracing", job.checkpoint, out, doing="exporting")
+        peak = done["peak_bytes"]
     on_progress(0.6)
-    return {"parity": _prove(job, path)}
+    return {"parity": _prove(job, path), "peak_bytes": peak}
 
 
 def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
@@ -143,7 +151,14 @@ def _choose(
     tried, peaks = [], []
     for number, scheme in enumerate(schemes):
         path = out / f"{scheme}.onnx"
-        done = _quantize_apart(fp32, path, scheme, settings.embeddings)
+        done = run_apart(
+            "edgekit.export.quantize",
+            fp32,
+            path,
+            scheme,
+            settings.embeddings,
+            doing=f"quantizing to {scheme}",
+        )
         found = softmax(_answers(job, path, texts))
         tried.append(
             {
@@ -170,23 +185,6 @@ def _choose(
         },
         "peak_bytes": max(peaks),
     }
-
-
-def _quantize_apart(source: Path, out: Path, scheme: str, embeddings: str) -> dict[str, Any]:
-    """Quantizes in a child process, whose memory is given back and whose peak is its own."""
-    program = [sys.executable, "-m", "edgekit.export.quantize"]
-    command = [*program, str(source), str(out), scheme, embeddings]
-    # The child ends when its stdin does: should this process be killed, nothing goes on writing.
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
-        lines = child.stdout.read().splitlines() if child.stdout else []
-    if child.returncode != 0 or not lines:
-        raise ExportError(
-            f"onnx: quantizing to {scheme} failed ({lines[-1] if lines else 'it was ended'}); try "
-            "quantize: none, or give it more memory."
-        )
-    return dict(json.loads(lines[-1]))
 
 
 def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
 
+`python -m edgekit.export.quantize IN OUT SCHEME [EMBEDDINGS]` does it in a process of its own.
+
 Activations are quantized while running (one scale a tensor), weights here, with numpy alone, one
 scale for each output column. Nothing of the machine that quantizes enters the file: the schemes
 answer alike on every CPU.
@@ -20,21 +22,20 @@ contributed MatMulNBits and GatherBlockQuantized.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgekit import machine
-from edgekit.errors import EdgekitError, ExportError
+from edgekit.errors import ExportError
+from edgekit.export.apart import answer
 from edgekit.export.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
 from edgekit.export.weights import open_weights
 
@@ -283,37 +284,18 @@ def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list
     ]
 
 
-def main(arguments: Iterable[str]) -> int:
-    """`python -m edgekit.export.quantize IN OUT SCHEME [EMBEDDINGS]`: prints what was done as JSON.
-
-    A process of its own gives its memory back and tells its own peak.
-    """
+def _work() -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("scheme", choices=SCHEMES)
     parser.add_argument("embeddings", choices=EMBEDDINGS, nargs="?", default="int8")
-    settings = parser.parse_args(list(arguments))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        result = quantize(
-            settings.source,
-            settings.out,
-            scheme=settings.scheme,
-            embeddings=settings.embeddings,
-        )
-    except EdgekitError as error:
-        print(error)
-        return 1
-    print(json.dumps(asdict(result)))
-    return 0
-
-
-def _end_with_parent() -> None:
-    """The other end of stdin is the parent's; when it is gone, so is everybody who waits for us."""
-    os.read(0, 1)  # not sys.stdin, whose lock a thread must not hold when Python ends
-    os._exit(1)
+    settings = parser.parse_args()
+    done = quantize(
+        settings.source, settings.out, scheme=settings.scheme, embeddings=settings.embeddings
+    )
+    return asdict(done)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(answer(_work))

@@ -20,6 +20,8 @@ from edgekit.errors import ExportError
 
 # Smaller tensors are constants of the graph; they stay in it.
 LEAST_BYTES = 4096
+# Numbers that are written at once.
+PART = 4_000_000
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 8, 9
@@ -31,6 +33,8 @@ def open_weights(path: Path) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
 
     The tensors keep their place in the model's list of initializers, without data.
     """
+    if path.stat().st_size == 0:
+        raise _damaged(path)  # nothing can be mapped
     with path.open("rb") as stream:
         data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     lifted: dict[str, np.ndarray] = {}
@@ -38,22 +42,22 @@ def open_weights(path: Path) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
     return model, lifted
 
 
-def append_weight(path: Path, name: str, rows: np.ndarray) -> None:
-    """Adds a float matrix to the initializers of the graph, a few rows at a time."""
+def append_weight(path: Path, name: str, values: np.ndarray) -> None:
+    """Adds a float tensor to the initializers of the graph, a part at a time."""
     head = b"".join(
         [
-            *(_number(_TENSOR_DIMS, count) for count in rows.shape),
+            *(_number(_TENSOR_DIMS, count) for count in values.shape),
             _number(_TENSOR_TYPE, TensorProto.FLOAT),
             _bytes(_TENSOR_NAME, name.encode("utf-8")),
-            _open(_TENSOR_RAW, rows.nbytes),
+            _open(_TENSOR_RAW, values.nbytes),
         ]
     )
-    initializer = _open(_GRAPH_INITIALIZER, len(head) + rows.nbytes) + head
-    step = max(1, 4_000_000 // rows.shape[1])
+    initializer = _open(_GRAPH_INITIALIZER, len(head) + values.nbytes) + head
+    flat = values.reshape(-1)
     with path.open("ab") as stream:
-        stream.write(_open(_MODEL_GRAPH, len(initializer) + rows.nbytes) + initializer)
-        for start in range(0, len(rows), step):
-            stream.write(rows[start : start + step].astype("<f4").tobytes())
+        stream.write(_open(_MODEL_GRAPH, len(initializer) + values.nbytes) + initializer)
+        for start in range(0, len(flat), PART):
+            stream.write(flat[start : start + PART].astype("<f4").tobytes())
 
 
 def _without_weights(data: mmap.mmap, path: Path, lifted: dict[str, np.ndarray]) -> Iterator[bytes]:

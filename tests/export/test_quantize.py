@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as npst
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ExportError
+from edgekit.export.apart import run_apart
 from edgekit.export.grids import quantize_rows
 from edgekit.export.quantize import SCHEMES, quantize
 
@@ -74,6 +75,64 @@ def test_the_quantized_model_answers_like_fp32(
     assert done.size_bytes < source.stat().st_size / 2.5
 
 
+@pytest.mark.parametrize("scheme", ["s8", "int4"])
+def test_word_embeddings_in_4_bits_answer_like_fp32(
+    source: Path, tmp_path: Path, scheme: str
+) -> None:
+    plain = quantize(source, tmp_path / "plain.onnx", scheme=scheme)
+    done = quantize(source, tmp_path / "q.onnx", scheme=scheme, embeddings="int4")
+    assert (plain.embeddings, done.embeddings) == ("int8", "int4")
+    # 0.5 bytes and a sixteenth for a weight instead of 1, and a scale of 4 bytes for a row.
+    saved = VOCABULARY * (HIDDEN + 4 - HIDDEN * (1 / 2 + 2 / 32))
+    assert plain.size_bytes - done.size_bytes == pytest.approx(saved, rel=0.05)
+    wanted, found = run(source), run(tmp_path / "q.onnx")
+    error = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert np.median(error) < (0.1 if scheme == "s8" else 0.2)
+
+
+def test_only_the_largest_table_goes_to_4_bits(tmp_path: Path) -> None:
+    """Positions are few and each is in every text."""
+    generator = np.random.default_rng(0)
+    shapes = {"words": (300, 64), "positions": (100, 64), "w": (64, 64)}
+    values = {name: generator.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    done = quantize(two_tables(tmp_path / "m.onnx", values), tmp_path / "q", **FOUR)
+    assert (done.tables, done.embeddings) == (2, "int4")
+    lookups = [
+        node.op_type for node in onnx.load(tmp_path / "q").graph.node if "Gather" in node.op_type
+    ]
+    assert sorted(lookups) == ["Gather", "Gather", "GatherBlockQuantized"]
+
+
+def test_rows_that_are_no_whole_blocks_stay_in_8_bits_and_that_is_told(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    shapes = {"words": (300, 72), "positions": (100, 72), "w": (72, 64)}
+    values = {name: generator.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    done = quantize(two_tables(tmp_path / "m.onnx", values), tmp_path / "q", **FOUR)
+    assert (done.tables, done.embeddings) == (2, "int8")
+
+
+FOUR: dict[str, str] = {"scheme": "s8", "embeddings": "int4"}
+
+
+def two_tables(path: Path, values: dict[str, np.ndarray]) -> Path:
+    nodes = [
+        helper.make_node("Gather", ["words", "ids"], ["a"]),
+        helper.make_node("Gather", ["positions", "ids"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["x"]),
+        helper.make_node("MatMul", ["x", "w"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 64])],
+        [numpy_helper.from_array(one, name) for name, one in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
 def test_weights_of_s8_cannot_saturate_a_16_bit_sum(source: Path, tmp_path: Path) -> None:
     quantize(source, tmp_path / "q.onnx", scheme="s8")
     model = onnx.load(tmp_path / "q.onnx")
@@ -128,6 +187,15 @@ def test_the_child_process_ends_with_its_parent(source: Path, tmp_path: Path) ->
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert done.returncode == 1
     assert not (tmp_path / "q.onnx").exists()
+
+
+def test_what_a_child_refuses_or_dies_of_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(b"\x0b" * 50)
+    module = "edgekit.export.quantize"
+    with pytest.raises(ExportError, match=r"quantizing failed: .*this is no ONNX file"):
+        run_apart(module, tmp_path / "bad", tmp_path / "q", "s8", doing="quantizing")
+    with pytest.raises(ExportError, match=r"quantizing failed \(.*invalid choice.*try again"):
+        run_apart(module, tmp_path / "bad", tmp_path / "q", "s9", doing="quantizing")
 
 
 ROWS = npst.arrays(
