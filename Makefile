@@ -1,19 +1,21 @@
 # Everything sets itself up: a virtual environment in .venv, with the versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+LLAMA_CPP_PYTHON := 0.3.36
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 
 # OpenMP's threads spin while they wait: beside other programs the tests would take five times as long.
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow check format bench cuda clean
 
 help:
 	@echo "make demo       fetch a real model and data, run a short recipe, classify in five languages"
 	@echo "make test       all fast tests"
 	@echo "make check      format, lint, types, import contracts and tests"
 	@echo "make test-slow  the tests that take minutes or need downloads"
+	@echo "make cuda       the CUDA builds of torch, onnxruntime and llama.cpp, for the GPUs of this machine"
 	@echo "make bench      measure the sample: build its whole recipe, then speed, memory and size"
 
 .venv/ready: pyproject.toml constraints.txt
@@ -53,6 +55,20 @@ bench: .venv/ready
 	$(BIN)/edgekit compress demo/recipe.yaml --out demo/out
 	$(BIN)/edgekit evaluate demo/out/home-intents-onnx --data demo/data/test.csv --against demo/out/teacher
 	$(BIN)/edgekit bench demo/out/home-intents-onnx --data demo/data/test.csv --against demo/out/teacher
+
+# The architectures of the GPUs found here, unless others are asked for: CUDA_ARCHITECTURES='75;86'
+CUDA_ARCHITECTURES ?=
+PINNED = $(shell sed -n 's/^$(1)==//p' constraints.txt)
+
+# `===` takes PyPI's build, which on Linux has CUDA and brings cuBLAS, and never a +cpu one.
+cuda: .venv/ready
+	$(BIN)/pip uninstall --quiet --yes torch onnxruntime onnxruntime-gpu
+	$(BIN)/pip install --quiet 'torch===$(call PINNED,torch)' \
+		'onnxruntime-gpu[cuda,cudnn]==$(call PINNED,onnxruntime)'
+	arguments="$$($(BIN)/python -m edgekit.cli.cuda '$(CUDA_ARCHITECTURES)')" && \
+		CMAKE_ARGS="$$arguments" $(BIN)/pip install --force-reinstall --no-deps --no-cache-dir \
+		--no-binary llama-cpp-python 'llama-cpp-python==$(LLAMA_CPP_PYTHON)'
+	$(BIN)/edgekit doctor
 
 clean:
 	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache

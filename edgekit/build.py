@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit import assemble, machine, outcome, paths
+from edgekit import assemble, installed, machine, outcome, paths
 from edgekit.compress import SHARED, devices, step_module
 from edgekit.compress.checkpoint import Description, describe, import_checkpoint
 from edgekit.digest import sha256_file, sha256_folder, sha256_json
@@ -337,10 +336,9 @@ def compress(
 
 
 def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError as error:
-        raise MissingExtra(package, "compress") from error
+    if (found := installed.version(package)) is None:
+        raise MissingExtra(package, "compress")
+    return found
 
 
 def _size(description: Description) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 from packaging.requirements import Requirement
 
-from edgekit import __version__, machine, paths
+from edgekit import __version__, installed, machine, paths
+from edgekit.cli import cuda
 from edgekit.cli.output import print_json, print_table
 from edgekit.units import human_bytes
 
@@ -57,6 +58,7 @@ def examine() -> dict[str, Any]:
             "available_bytes": machine.available_memory_bytes(),
         },
         "gpu": _gpu(),
+        "cuda": cuda.look().as_json(),
         "cache": _cache(paths.cache_dir()),
         "extras": extras(_requirements()),
     }
@@ -70,7 +72,7 @@ def extras(requirements: Iterable[Requirement]) -> dict[str, dict[str, Any]]:
         if extra in _NOT_FOR_USERS:
             continue
         entry = found.setdefault(extra, {"packages": {}, "missing": []})
-        version = _version(requirement.name)
+        version = installed.version(requirement.name)
         entry["packages"][requirement.name] = version
         if version is None:
             entry["missing"].append(f"{requirement.name} is not installed")
@@ -99,13 +101,6 @@ def _extra(requirement: Requirement) -> str:
         return BASE
     named = metadata.metadata("edgekit").get_all("Provides-Extra") or ()
     return next((extra for extra in named if marker.evaluate({"extra": extra})), BASE)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _cache(folder: Path) -> dict[str, Any]:
@@ -185,6 +180,7 @@ def _show(found: dict[str, Any]) -> None:
     }
     for name, text in lines.items():
         sys.stdout.write(f"{name:8} {text}\n")
+    _show_cuda(found["cuda"])
     for extra, entry in found["extras"].items():
         state = "complete" if entry["complete"] else f"incomplete; get it with {entry['install']}"
         sys.stdout.write(f"\n{extra}: {state}\n")
@@ -198,6 +194,13 @@ def _show(found: dict[str, Any]) -> None:
         if version is not None
     }
     print_table("", ("package", "version"), sorted(installed.items()))
+
+
+def _show_cuda(found: dict[str, Any]) -> None:
+    state = "incomplete" if found["missing"] else "complete: driver, compiler, libraries, packages"
+    sys.stdout.write(f"\nCUDA: {state}\n")
+    for lack in found["missing"]:
+        sys.stdout.write(f"  {lack['what']}: {lack['command']}\n")
 
 
 def _gpu_in_words(gpu: dict[str, Any]) -> str:

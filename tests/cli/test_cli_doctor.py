@@ -115,3 +115,14 @@ def test_gpus_that_torch_cannot_use_are_named_with_the_reason(
         pytest.skip("torch can use a GPU here")
     assert gpu["devices"] == devices
     assert "torch" in str(gpu["note"])
+
+
+def test_what_cuda_lacks_is_named_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    lacks = examined(capsys)["cuda"]["missing"]
+    assert [lack["what"] for lack in lacks] == ["no NVIDIA driver answers (if there is such a GPU)"]
+    assert lacks[0]["command"].startswith("sudo apt-get install nvidia-driver")
+    assert main(["doctor"]) == DONE
+    assert f"{lacks[0]['what']}: {lacks[0]['command']}" in capsys.readouterr().out
