@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgekit_tui import settings
+from edgekit_tui import building, settings
 from edgekit_tui.app import EdgekitApp
 from edgekit_tui.found import Found
 from textual.app import App
@@ -71,11 +72,26 @@ class ScriptedModel:
 
     def close(self) -> None:
         self.closed = True
+        self.pass_one(1_000_000)  # a thread that waits for ever would keep the test from its end
 
 
-async def settle(pilot: Pilot[None], *, seconds: float = 0.0) -> None:
-    """Until nothing is under way any more, `seconds` from now."""
-    await pilot.pause(seconds)
+PATIENCE_SECONDS = 60
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Lets the app work until the condition holds, however slow the machine is."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > PATIENCE_SECONDS:
+            raise TimeoutError("the app never got there")
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Until nothing is under way any more."""
+    await pilot.pause()
+    await until(pilot, lambda: not getattr(pilot.app.screen, "waiting", False))
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
@@ -97,6 +113,7 @@ def make_app(
     model: ScriptedModel | None = None,
     values: Mapping[str, str] = {},
     encoding: str = "utf-8",
+    build_command: Callable[[Path], list[str]] = building.command,
 ) -> EdgekitApp:
     """The app with a script for a model, a clock that goes 12 ms a look, and plenty of memory."""
     artifacts = list(artifacts)
@@ -108,5 +125,6 @@ def make_app(
         finder=lambda given: artifacts,
         free_memory=lambda: 6_100_000_000,
         clock=lambda: next(ticks) * 0.012,
+        build_command=build_command,
         encoding=encoding,
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from edgekit_tui.screens.classify import PAUSE_SECONDS, ClassifyScreen
+from edgekit_tui.screens.classify import ClassifyScreen
 from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.widgets.scores import Scores
 from edgekit_tui.widgets.words import Words
-from scripted import DEADLY, ScriptedModel, found, make_app, make_manifest, settle, shown
+from scripted import DEADLY, ScriptedModel, found, make_app, make_manifest, settle, shown, until
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 from tiny_artifact import make_artifact
@@ -20,7 +20,7 @@ Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 async def typed(pilot: Pilot[None], text: str) -> None:
     """Types it and waits for the answer."""
     await pilot.press(*("space" if letter == " " else letter for letter in text))
-    await settle(pilot, seconds=PAUSE_SECONDS + 0.05)
+    await settle(pilot)
 
 
 async def test_home_shows_what_was_found(snapshot: Snapshot) -> None:
@@ -56,7 +56,7 @@ async def test_a_text_is_labelled_while_it_is_typed(snapshot: Snapshot) -> None:
         assert shown(pilot.app, "#status") == "12 ms a text"
         await snapshot(pilot)
         await pilot.press("ctrl+l")
-        await settle(pilot, seconds=PAUSE_SECONDS + 0.05)
+        await settle(pilot)
         assert shown(pilot.app, "#scores") == ""
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, HomeScreen)
@@ -83,12 +83,13 @@ async def test_an_answer_to_what_was_typed_before_is_not_shown() -> None:
         await pilot.press("enter")
         await pilot.pause()
         await pilot.press(*"song")
-        await pilot.pause(PAUSE_SECONDS + 0.05)  # the model is asked, and waits
+        await until(pilot, lambda: not pilot.app.screen.waiting)  # the model is asked
         await pilot.press(*"lamp")
-        model.pass_one(9)
-        await pilot.pause(0.05)
+        model.pass_one()
+        await until(pilot, lambda: model.asked == ["song"])
         assert pilot.app.screen.query_one("#scores", Scores).size.height == 0
-        await settle(pilot, seconds=PAUSE_SECONDS + 0.05)
+        model.pass_one(9)
+        await settle(pilot)
         assert model.asked[:2] == ["song", "songlamp"]
         assert shown(pilot.app, "#scores").startswith("heat")
 

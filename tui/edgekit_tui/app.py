@@ -16,11 +16,14 @@ from textual.screen import Screen
 
 from edgekit import machine
 from edgekit.errors import EdgekitError
-from edgekit_tui import bidi, filters, found, i18n, settings, themes
+from edgekit_tui import bidi, building, filters, found, i18n, settings, themes
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.models import Models, Opener, open_isolated
 from edgekit_tui.screens import screen_class
+from edgekit_tui.screens.help import HelpScreen
+from edgekit_tui.screens.page import Page
+from edgekit_tui.screens.question import Question
 from edgekit_tui.widgets.keybar import key_name
 
 Finder = Callable[[Iterable[Path]], list[Found]]
@@ -35,6 +38,8 @@ class EdgekitApp(App[None]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", N_("Menu"), id="app.menu", priority=True),
+        Binding("f1", "help", N_("Help"), id="app.help", show=False, priority=True),
+        Binding("question_mark", "help", N_("Help"), id="app.help2", show=False),
         Binding("ctrl+q", "quit", N_("Quit"), id="app.quit", show=False, priority=True),
     ]
 
@@ -46,9 +51,11 @@ class EdgekitApp(App[None]):
         finder: Finder = found.find,
         free_memory: Callable[[], int] = machine.available_memory_bytes,
         clock: Callable[[], float] = time.perf_counter,
+        build_command: Callable[[Path], list[str]] = building.command,
         encoding: str | None = None,
     ) -> None:
         super().__init__()
+        self.build_command = build_command
         self.given = [path.resolve() for path in artifacts]
         self.models = Models(opener, clock=clock)
         self.free_memory = free_memory
@@ -90,8 +97,30 @@ class EdgekitApp(App[None]):
     def find(self) -> list[Found]:
         return self._finder(self.given)
 
+    def make_screen(self, name: str, *arguments: object) -> Page:
+        return screen_class(name)(*arguments)
+
     def open_screen(self, name: str, *arguments: object) -> None:
-        self.push_screen(screen_class(name)(*arguments))
+        self.push_screen(self.make_screen(name, *arguments))
+
+    def ask(self, question: str, yes: str, then: Callable[[], None]) -> None:
+        """Does `then` if the person says so."""
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                then()
+
+        self.push_screen(Question(question, yes), answered)
+
+    def action_help(self) -> None:
+        screen = self.screen
+        if isinstance(screen, Page):
+            keys = [
+                (key_name(active.binding.key), _(active.binding.description))
+                for active in screen.active_bindings.values()
+                if active.binding.description and active.enabled and active.binding.id
+            ]
+            self.push_screen(HelpScreen(_(screen.HELP_TEXT), keys))
 
     def action_command_palette(self) -> None:
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
@@ -101,7 +130,7 @@ class EdgekitApp(App[None]):
         """Every key of the screen that is shown, by its word."""
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.description and binding.action != "command_palette":
+            if active.enabled and binding.id and binding.action != "command_palette":
                 yield SystemCommand(
                     _(binding.description),
                     key_name(binding.key),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.message import Message
 
 from edgekit.tasks.classification import Answer
+from edgekit.tasks.records import Record
+from edgekit_tui.building import Ended, StepEvent
+from edgekit_tui.corrections import Corrections
 from edgekit_tui.found import Found
+from edgekit_tui.labelling import Job, Pace
+from edgekit_tui.results import Query, Result
 
 
 @dataclass
@@ -37,3 +43,89 @@ class Failed(Message):
     """Work that could not be done, in a sentence."""
 
     sentence: str
+
+
+@dataclass
+class Said(Message):
+    """Where a long work is, in words."""
+
+    text: str
+
+
+@dataclass
+class RowsRead(Message):
+    """The first rows of a file."""
+
+    rows: list[Record]
+
+
+@dataclass
+class Paced(Message):
+    """How far a labelling is."""
+
+    pace: Pace
+
+
+@dataclass
+class Labelled(Message):
+    """A whole file has its labels, and their index."""
+
+    job: Job
+
+
+@dataclass
+class PageRead(Message):
+    """What a query of the results gives."""
+
+    query: Query
+    rows: list[Result]
+    count: int
+    by_label: dict[str, int]
+
+
+@dataclass
+class Exported(Message):
+    path: Path
+    rows: int
+
+
+@dataclass
+class ToReview(Message):
+    """The rows to review, the labels there are, and where corrections go."""
+
+    rows: list[Result]
+    labels: tuple[str, ...]
+    corrections: Corrections
+
+
+@dataclass
+class Progressed(Message):
+    """Bytes that are done, of those there are."""
+
+    done: int
+    total: int
+
+
+@dataclass
+class Brought(Message):
+    """An artifact was imported."""
+
+    folder: Path
+
+
+@dataclass
+class Verified(Message):
+    """Every file and every golden answer of an artifact is right."""
+
+    files: int
+    answers: int
+
+
+@dataclass
+class BuildSaid(Message):
+    said: StepEvent | str
+
+
+@dataclass
+class BuildEnded(Message):
+    ended: Ended

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from rich.text import Text
 from textual.content import Content
 
 _STRINGS = (
@@ -45,3 +46,8 @@ def one_line(text: str, *, most: int = 200) -> str:
 def content(text: str) -> Content:
     """Clean text for a widget; square brackets are letters in it, not markup."""
     return Content(clean(text))
+
+
+def cell(text: str, style: str = "") -> Text:
+    """One clean line for a cell of a table, which measures no other type."""
+    return Text(one_line(text), style, no_wrap=True)

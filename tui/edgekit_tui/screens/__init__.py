@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 SCREENS = {
     "home": "edgekit_tui.screens.home:HomeScreen",
     "classify": "edgekit_tui.screens.classify:ClassifyScreen",
+    "file": "edgekit_tui.screens.file:FileScreen",
+    "column": "edgekit_tui.screens.file:ColumnScreen",
+    "labelling": "edgekit_tui.screens.labelling:LabellingScreen",
+    "results": "edgekit_tui.screens.results:ResultsScreen",
+    "artifacts": "edgekit_tui.screens.artifacts:ArtifactsScreen",
+    "artifact": "edgekit_tui.screens.artifact:ArtifactScreen",
+    "import": "edgekit_tui.screens.artifacts:ImportScreen",
+    "build": "edgekit_tui.screens.build:BuildScreen",
+    "building": "edgekit_tui.screens.build:BuildingScreen",
+    "settings": "edgekit_tui.screens.settings:SettingsScreen",
+    "export": "edgekit_tui.screens.export:ExportScreen",
+    "review": "edgekit_tui.screens.review:ReviewScreen",
 }
 
 TASKS = {"classification": "classify"}

@@ -88,7 +88,13 @@ class ClassifyScreen(Page):
             self._timer.stop()
         self._timer = self.set_timer(PAUSE_SECONDS, self._ask)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the person may still be typing."""
+        return self._timer is not None
+
     def _ask(self) -> None:
+        self._timer = None
         if self.text.strip():
             self.classify(self.text)
         else:

@@ -28,6 +28,7 @@ class Page(Screen[None]):
     TITLE_TEXT: ClassVar[str] = ""
     HELP_TEXT: ClassVar[str] = ""
     """What the help says of this screen, above its keys."""
+    AUTO_FOCUS = ""  # each screen says in `fill` where the keys go
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", N_("Back"), id="page.back"),
     ]

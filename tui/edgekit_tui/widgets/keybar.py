@@ -41,6 +41,8 @@ class KeyBar(Static):
             self.call_after_refresh(self.show_keys)
 
     def show_keys(self) -> None:
+        if not self.is_attached:
+            return  # asked for by an event that came after the screen had gone
         shown: dict[str, Content] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding

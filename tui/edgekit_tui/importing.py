@@ -1,0 +1,126 @@
+"""Brings an artifact into the data folder: copies while hashing, and keeps only what is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from edgekit import machine
+from edgekit.artifact import MANIFEST, Artifact, FileEntry, read, verify
+from edgekit.errors import ArtifactError, EdgekitError, IntegrityError, OutOfDisk
+from edgekit_tui import places
+
+_CHUNK_BYTES = 1 << 20
+OnBytes = Callable[[int, int], None]
+"""Told the bytes done and those there are."""
+
+
+class Stopped(Exception):
+    """The person stopped the copy; nothing of it is left."""
+
+
+def bring(source: Path, *, on_bytes: OnBytes | None = None) -> Path:
+    """Copies an artifact into the data folder and returns its folder there.
+
+    Every byte is hashed on the way; a copy that is not what the manifest says, or that ends early,
+    leaves nothing. An artifact that is there already is not copied again.
+    """
+    artifact = read(source)
+    target = _target(artifact)
+    if target.exists():
+        return target
+    free, needed = machine.free_disk_bytes(target), artifact.manifest.needs.disk_bytes
+    if free < needed:
+        raise OutOfDisk(
+            f"{target}: the artifact needs {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB "
+            "are free; make room and import again."
+        )
+    places.private_folder(places.artifacts())
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=places.FOLDER_MODE)
+    try:
+        _copy_all(artifact, partial, on_bytes)
+        verify(read(partial))
+        partial.rename(target)
+        machine.sync_folder(target.parent)
+    except OSError as error:
+        raise _told(error, source) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _target(artifact: Artifact) -> Path:
+    """The folder of this name; with a piece of the digest where another artifact has the name."""
+    folder = places.artifacts() / artifact.manifest.name
+    try:
+        same = not folder.exists() or read(folder).manifest.digest == artifact.manifest.digest
+    except ArtifactError:
+        same = False
+    return folder if same else folder.with_name(f"{folder.name}-{artifact.manifest.digest[:8]}")
+
+
+def _copy_all(artifact: Artifact, target: Path, on_bytes: OnBytes | None) -> None:
+    total = sum(entry.size_bytes for entry in artifact.manifest.files)
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        if on_bytes is not None:
+            on_bytes(done, total)
+
+    for entry in artifact.manifest.files:
+        _copy(artifact.path(entry.path), target / entry.path, entry, tell)
+    data = artifact.path(MANIFEST).read_bytes()
+    (target / MANIFEST).write_bytes(data)
+    machine.sync_file(target / MANIFEST)
+    machine.sync_folder(target)
+
+
+def _copy(source: Path, target: Path, entry: FileEntry, tell: Callable[[int], None]) -> None:
+    hasher = sha256()
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, places.FILE_MODE)
+    with source.open("rb") as reader, os.fdopen(descriptor, "wb") as writer:
+        while chunk := reader.read(_CHUNK_BYTES):
+            hasher.update(chunk)
+            writer.write(chunk)
+            tell(len(chunk))
+    if hasher.hexdigest() != entry.sha256:
+        raise IntegrityError(
+            f"{source}: these are not the bytes that were written (sha256 differs); nothing was "
+            "imported. Copy the artifact to the drive again."
+        )
+    machine.sync_file(target)
+
+
+def _told(error: OSError, source: Path) -> EdgekitError:
+    if error.errno == errno.ENOSPC:
+        return OutOfDisk(f"{places.artifacts()}: the disk is full; make room and import again.")
+    return IntegrityError(
+        f"{error.filename or source}: this cannot be read any more ({error.strerror}); nothing was "
+        "imported. Plug the drive in again and import once more."
+    )
+
+
+def is_own(folder: Path) -> bool:
+    """Whether an artifact lies in the data folder, so that it is the app's to remove."""
+    return folder.resolve().parent == places.artifacts().resolve()
+
+
+def remove(folder: Path) -> None:
+    """Removes an imported artifact; one elsewhere is not the app's to remove."""
+    if not is_own(folder):
+        raise ArtifactError(
+            f"{folder}: this artifact is not in the data folder; remove it where it is kept."
+        )
+    gone = folder.with_name(f".{folder.name}.removed")
+    shutil.rmtree(gone, ignore_errors=True)
+    # In one move first: an artifact half removed would look like a damaged one.
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)

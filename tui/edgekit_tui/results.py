@@ -1,0 +1,197 @@
+"""A labelled file, indexed in SQLite beside it, so that a million rows sort and filter at once.
+
+The index is made from the file and can be made again; nothing is kept in it alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import DataError, EdgekitError
+from edgekit.tasks.rows import RecordWriter, stream_records
+from edgekit_tui import places
+from edgekit_tui.i18n import N_
+
+_BATCH = 2000
+_VERSION = 1
+# How long to wait for another app that writes the same index.
+_LOCK_SECONDS = 5.0
+_SCHEMA = """
+CREATE TABLE result (number INTEGER PRIMARY KEY, text TEXT, label TEXT, score REAL, abstained INT);
+"""
+_INDEXES = """
+CREATE INDEX by_label ON result (label, score);
+CREATE INDEX by_score ON result (score);
+"""
+ORDERS: Mapping[str, str] = {
+    "number": N_("as in the file"),
+    "score": N_("least certain first"),
+    "score DESC": N_("most certain first"),
+    "label": N_("by label"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    number: int
+    """From 1, as the file's records are counted."""
+    text: str
+    label: str
+    """Empty for a record without text."""
+    score: float
+    abstained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    label: str | None = None
+    contains: str = ""
+    order: str = "number"
+
+
+def labels_column(record: Mapping[str, Any], name: str) -> str:
+    """What a labelled file calls an added column: `label`, or `edgekit_label` where it had one."""
+    other = f"edgekit_{name}"
+    return other if other in record else name
+
+
+def make_index(
+    labelled: Path, index: Path, *, column: str, on_progress: Callable[[int], None] | None = None
+) -> None:
+    """Reads a labelled file into an index, replacing an older one in one move."""
+    partial = index.with_name(index.name + ".partial")
+    partial.unlink(missing_ok=True)
+    places.private_folder(index.parent)
+    partial.touch(mode=places.FILE_MODE)
+    with closing(_connect(partial)) as database:
+        database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
+        rows = _rows(labelled, column)
+        done = 0
+        while batch := list(islice(rows, _BATCH)):
+            database.executemany("INSERT INTO result VALUES (?, ?, ?, ?, ?)", batch)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(done)
+        database.executescript(f"{_INDEXES} PRAGMA user_version = {_VERSION};")
+        database.commit()
+    partial.replace(index)
+
+
+def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, bool]]:
+    for number, record in enumerate(stream_records(labelled, column=column), 1):
+        label = record[labels_column(record, "label")]
+        score = record[labels_column(record, "score")]
+        abstained = record[labels_column(record, "abstained")]
+        yield (
+            number,
+            record[column],
+            str(label or ""),
+            float(score) if score not in (None, "") else 0.0,
+            abstained in (True, "true", "True"),
+        )
+
+
+class Results:
+    """Questions to an index. Each opens it anew, so that any thread may ask."""
+
+    def __init__(self, index: Path) -> None:
+        self.index = index
+
+    def count(self, query: Query = Query()) -> int:
+        where, values = _where(query)
+        return int(self._ask(f"SELECT count(*) FROM result {where}", values)[0][0])
+
+    def by_label(self, contains: str = "") -> dict[str, int]:
+        """Label -> rows, the most frequent first."""
+        where, values = _where(Query(contains=contains))
+        return {
+            str(label): int(rows)
+            for label, rows in self._ask(
+                f"SELECT label, count(*) AS n FROM result {where} GROUP BY label "
+                "ORDER BY n DESC, label",
+                values,
+            )
+        }
+
+    def page(self, query: Query, *, offset: int, most: int) -> list[Result]:
+        where, values = _where(query)
+        order = query.order if query.order in ORDERS else "number"
+        found = self._ask(
+            f"SELECT * FROM result {where} ORDER BY {order}, number LIMIT ? OFFSET ?",
+            [*values, most, offset],
+        )
+        return [Result(row[0], row[1], row[2], row[3], bool(row[4])) for row in found]
+
+    def to_review(self, most: int) -> list[Result]:
+        """The rows whose correction teaches most, each text once.
+
+        Least confidence first (Lewis and Gale 1994), and by turns from every label, so that the
+        first corrections do not all teach the same.
+        """
+        found = self._ask(
+            "SELECT number, text, label, score, abstained FROM ("
+            " SELECT *, row_number() OVER (PARTITION BY label ORDER BY score, number) AS turn"
+            " FROM (SELECT *, row_number() OVER (PARTITION BY text ORDER BY number) AS copy"
+            "       FROM result WHERE label != '') WHERE copy = 1"
+            ") ORDER BY turn, score, number LIMIT ?",
+            [most],
+        )
+        return [Result(row[0], row[1], row[2], row[3], bool(row[4])) for row in found]
+
+    def _ask(self, question: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        with closing(_connect(self.index)) as database:
+            try:
+                return database.execute(question, values).fetchall()
+            except sqlite3.Error as error:
+                raise DataError(
+                    f"{self.index}: the index of the results cannot be read ({error}); "
+                    "label the file again."
+                ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, timeout=_LOCK_SECONDS)
+    except sqlite3.Error as error:
+        raise EdgekitError(f"{path}: this cannot be opened ({error}).") from error
+
+
+def _where(query: Query) -> tuple[str, list[Any]]:
+    conditions, values = [], list[Any]()
+    if query.label is not None:
+        conditions.append("label = ?")
+        values.append(query.label)
+    if query.contains:
+        conditions.append("instr(lower(text), lower(?)) > 0")
+        values.append(query.contains)
+    return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
+
+
+def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | None = None) -> int:
+    """Writes the labelled file in the format of `out`'s suffix; the number of rows.
+
+    Raises DataError for an `out` that is there: nothing of the person's is overwritten.
+    """
+    if out.exists():
+        raise DataError(f"{out}: this file exists; choose another name.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(out.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with RecordWriter(out, source=labelled) as writer:
+            for record in stream_records(labelled):
+                writer.write(record)
+                if on_progress is not None:
+                    on_progress(writer.written)
+            writer.finish()
+            return writer.written
+    except BaseException:
+        # Half an export looks like a whole one, and after a full disk it fills it further.
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,186 @@
+"""One artifact: what its manifest says, its quality by language, its memory; and verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from edgekit.artifact import FileEntry, Manifest, verify
+from edgekit.errors import EdgekitError
+from edgekit.runtime.opening import self_test
+from edgekit_tui.found import Found
+from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent, size
+from edgekit_tui.messages import Failed, Progressed, Verified
+from edgekit_tui.screens import task_screen
+from edgekit_tui.screens.page import Page
+from edgekit_tui.text import content, one_line
+from edgekit_tui.widgets.bar import Bar
+from edgekit_tui.widgets.notice import Notice
+from edgekit_tui.widgets.scores import bar_line
+
+_NAMES = 16
+_BAR = 20
+_VERDICTS = {
+    "PASS": N_("what was asked of it holds"),
+    "FAIL": N_("what was asked of it does not hold"),
+    "INCONCLUSIVE": N_("too few test rows to say whether what was asked of it holds"),
+}
+
+
+class ArtifactScreen(Page):
+    TITLE_TEXT = N_("Artifact")
+    HELP_TEXT = N_(
+        "What the artifact says of itself. Verify reads every file again, compares it with what "
+        "was written when it was built, and asks the model for the answers it must give."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "use", N_("Use"), id="artifact.use"),
+        Binding("v", "verify", N_("Verify"), id="artifact.verify"),
+    ]
+
+    def __init__(self, shown: Found) -> None:
+        super().__init__()
+        self.shown = shown
+        self._said = ("", "hint")
+
+    def body(self) -> Iterable[Widget]:
+        yield Notice(id="notice")
+        yield Bar(id="bar")
+        with VerticalScroll(id="facts"):
+            yield Static(describe(self.shown), markup=False)
+
+    def fill(self) -> None:
+        self.top.say(self.shown.name)
+        self.query_one("#bar").display = False
+        self.query_one("#facts").focus()
+        self.query_one("#notice", Notice).say(self._said[0], kind=self._said[1])
+
+    def action_use(self) -> None:
+        if self.shown.artifact is not None:
+            screen = task_screen(self.shown.artifact.manifest.task, self.shown.folder)
+            if screen is not None:
+                self.app.push_screen(screen)
+
+    def action_verify(self) -> None:
+        self.query_one("#bar").display = True
+        self.query_one("#bar", Bar).show(0)
+        self._say(_("Reading every file…"), "hint")
+        self.verify()
+
+    @work(thread=True, exclusive=True, group="verify")
+    def verify(self) -> None:
+        artifact = self.shown.artifact
+        if artifact is None:
+            return
+        done = 0
+
+        def tell(entry: FileEntry) -> None:
+            nonlocal done
+            done += entry.size_bytes
+            self.post_message(Progressed(done, artifact.manifest.needs.disk_bytes))
+
+        try:
+            verify(artifact, on_file=tell)
+            answers = self_test(artifact)
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+        else:
+            self.post_message(Verified(len(artifact.manifest.files), answers))
+
+    @on(Progressed)
+    def take_progress(self, message: Progressed) -> None:
+        self.query_one("#bar", Bar).show(message.done / max(1, message.total))
+
+    @on(Verified)
+    def take(self, message: Verified) -> None:
+        self.query_one("#bar").display = False
+        text = _("All right: {files} files and {answers} answers are as they were built.")
+        text = text.format(files=number(message.files), answers=number(message.answers))
+        self._say(text, "good")
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self.query_one("#bar").display = False
+        self._say(message.sentence, "error")
+
+    def _say(self, text: str, kind: str) -> None:
+        self._said = (text, kind)
+        self.query_one("#notice", Notice).say(text, kind=kind)
+
+
+def describe(shown: Found) -> Content:
+    if shown.artifact is None:
+        return content(shown.wrong)
+    manifest = shown.artifact.manifest
+    parts = [_facts(shown, manifest), _quality(manifest.quality), _steps(manifest)]
+    return Content("\n\n").join([part for part in parts if part.plain])
+
+
+def _facts(shown: Found, manifest: Manifest) -> Content:
+    languages = ", ".join(language_name(code) for code in manifest.languages)
+    labels = ngettext("{count} label", "{count} labels", len(manifest.labels))
+    labels = labels.format(count=number(len(manifest.labels)))
+    fits = _("it fits") if shown.fits else _("it does not fit now; close other programs")
+    memory = _("needs {needed}, {free} are free: {fits}").format(
+        needed=size(manifest.needs.ram_bytes), free=size(shown.available_bytes), fits=fits
+    )
+    model = f"{manifest.model.format} {manifest.model.quantization}, "
+    model += _("{millions} million parameters").format(
+        millions=number(round(manifest.model.parameters / 1e6, 1))
+    )
+    facts = {
+        _("languages"): languages,
+        _("labels"): f"{labels}: {', '.join(manifest.labels)}" if manifest.labels else "",
+        _("model"): model,
+        _("disk"): size(manifest.needs.disk_bytes),
+        _("memory"): memory,
+        _("licence"): manifest.licence,
+        _("folder"): str(shown.folder),
+    }
+    width = max(len(name) for name in facts) + 2
+    return Content("\n").join(
+        Content.assemble((name.ljust(width), "$muted"), one_line(text, most=400))
+        for name, text in facts.items()
+        if text
+    )
+
+
+def _quality(quality: Mapping[str, Any]) -> Content:
+    """As far as it has the known shape; a stranger's manifest may hold anything."""
+    measured = quality.get("artifact")
+    by_language = measured.get("by_language") if isinstance(measured, Mapping) else None
+    if not isinstance(by_language, Mapping) or not by_language:
+        return Content(_("Quality was not judged: the recipe named no test set."))
+    lines = [Content(_("QUALITY BY LANGUAGE (macro-F1)")).stylize("$muted bold")]
+    verdict = str(quality.get("verdict") or "")
+    if verdict:
+        colour = "$success bold" if verdict == "PASS" else "$warning bold"
+        why = _(_VERDICTS.get(verdict, ""))
+        lines.append(Content.assemble((one_line(verdict), colour), "  ", (why, "$muted")))
+    ranked = sorted(by_language.items(), key=lambda pair: -_score(pair[1]))
+    for code, part in ranked:
+        name = content(one_line(language_name(str(code)), most=_NAMES))
+        gap = " " * max(1, _NAMES + 1 - name.cell_length)
+        score = _score(part)
+        line = bar_line(score, _BAR, "$primary")
+        lines.append(Content.assemble(name, gap, line, f" {percent(score, digits=1):>7}"))
+    return Content("\n").join(lines)
+
+
+def _score(part: object) -> float:
+    found = part.get("macro_f1") if isinstance(part, Mapping) else None
+    return float(found) if isinstance(found, int | float) else 0.0
+
+
+def _steps(manifest: Manifest) -> Content:
+    names = [one_line(str(step.get("step", "?")), most=40) for step in manifest.steps]
+    if not names:
+        return Content("")
+    return Content.assemble((_("made by") + "  ", "$muted"), " → ".join(names))

@@ -1,0 +1,206 @@
+"""Artifacts: all of them, imported from a drive, looked at, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from edgekit.artifact import MANIFEST
+from edgekit.errors import EdgekitError
+from edgekit_tui import found, importing, models
+from edgekit_tui.found import Found
+from edgekit_tui.i18n import N_, _, size
+from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Progressed
+from edgekit_tui.screens.home import describe
+from edgekit_tui.screens.page import Page
+from edgekit_tui.widgets.bar import Bar
+from edgekit_tui.widgets.notice import Notice
+from edgekit_tui.widgets.picker import Picker
+
+
+class ArtifactsScreen(Page):
+    TITLE_TEXT = N_("Artifacts")
+    HELP_TEXT = N_(
+        "All artifacts of this computer and of drives with a folder named EDGEKIT_DATA. Import "
+        "copies one into the data folder and checks every byte on the way."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "bring", N_("Import"), id="artifacts.import"),
+        Binding("delete", "remove", N_("Remove"), id="artifacts.remove"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Found] = []
+
+    def body(self) -> Iterable[Widget]:
+        yield Notice(id="notice")
+        yield _List(id="artifacts", markup=False)
+
+    def fill(self) -> None:
+        self.query_one("#artifacts").focus()
+        self._show()
+
+    async def on_screen_resume(self) -> None:
+        await super().on_screen_resume()
+        self.search()
+
+    @work(thread=True, exclusive=True, group="search")
+    def search(self) -> None:
+        self.post_message(ArtifactsFound(self.edgekit.find()))
+
+    @on(ArtifactsFound)
+    def take(self, message: ArtifactsFound) -> None:
+        self.found = message.found
+        self._show()
+
+    def _show(self) -> None:
+        options = self.query_one("#artifacts", OptionList)
+        chosen = options.highlighted or 0
+        speeds = models.known_speeds()
+        options.clear_options()
+        options.add_options(Option(describe(entry, speeds)) for entry in self.found)
+        if self.found:
+            options.highlighted = min(chosen, len(self.found) - 1)
+        self.refresh_bindings()
+
+    @property
+    def chosen(self) -> Found | None:
+        place = self.query_one("#artifacts", OptionList).highlighted
+        return self.found[place] if place is not None and place < len(self.found) else None
+
+    @on(OptionList.OptionHighlighted)
+    def changed(self) -> None:
+        self.refresh_bindings()
+
+    @on(OptionList.OptionSelected)
+    def look(self) -> None:
+        if self.chosen is None:
+            return
+        if self.chosen.artifact is None:
+            self.query_one("#notice", Notice).say(self.chosen.wrong)
+        else:
+            self.edgekit.open_screen("artifact", self.chosen)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "remove":
+            return self.chosen is not None and importing.is_own(self.chosen.folder)
+        return True
+
+    def action_bring(self) -> None:
+        self.edgekit.open_screen("import")
+
+    def action_remove(self) -> None:
+        if self.chosen is None:
+            return
+        gone = self.chosen
+        disk = gone.artifact.manifest.needs.disk_bytes if gone.artifact else 0
+        question = _("Remove {name} ({size})? This cannot be undone.")
+        question = question.format(name=gone.name, size=size(disk))
+        self.edgekit.ask(question, _("Remove"), lambda: self._remove(gone))
+
+    def _remove(self, gone: Found) -> None:
+        notice = self.query_one("#notice", Notice)
+        try:
+            self.edgekit.models.close()
+            importing.remove(gone.folder)
+        except (EdgekitError, OSError) as error:
+            notice.say(str(error))
+        else:
+            notice.say(_("{name} was removed.").format(name=gone.name), kind="hint")
+        self.search()
+
+
+class _List(OptionList):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", N_("Look at it"), id="artifacts.look")
+    ]
+
+
+class ImportScreen(Page):
+    TITLE_TEXT = N_("Import")
+    HELP_TEXT = N_(
+        "Choose the folder of an artifact, for example on a USB drive. It is copied into the data "
+        "folder, and every byte is checked. Should the drive be pulled out, nothing half is kept."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stopped = False
+        self._busy = False
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(
+            _("Choose the folder of an artifact: one with a file {name}").format(name=MANIFEST),
+            classes="lead", markup=False,
+        )  # fmt: skip
+        yield Notice(id="notice")
+        yield Picker(next(iter(found.drives()), Path.cwd()), is_artifact)
+        yield Static("", id="status", markup=False)
+        yield Bar(id="bar")
+
+    def fill(self) -> None:
+        self._set_busy(self._busy)
+        self.query_one(Picker).focus_path()
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        self.query_one(Picker).display = not busy
+        self.query_one("#bar").display = busy
+
+    @on(Picker.Picked)
+    def picked(self, event: Picker.Picked) -> None:
+        self._set_busy(True)
+        self.query_one("#notice", Notice).clear_text()
+        self.bring(event.path)
+
+    @work(thread=True, exclusive=True, group="import")
+    def bring(self, folder: Path) -> None:
+        try:
+            target = importing.bring(folder, on_bytes=self._tell)
+        except importing.Stopped:
+            return
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+        except OSError as error:
+            self.post_message(Failed(f"{folder}: {error.strerror}"))
+        else:
+            self.post_message(Brought(target))
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._stopped:
+            raise importing.Stopped
+        self.post_message(Progressed(done, total))
+
+    @on(Progressed)
+    def take_progress(self, message: Progressed) -> None:
+        text = _("{done} of {total} copied and checked")
+        text = text.format(done=size(message.done), total=size(message.total))
+        self.query_one("#status", Static).update(text)
+        self.query_one("#bar", Bar).show(message.done / max(1, message.total))
+
+    @on(Brought)
+    def take(self, message: Brought) -> None:
+        brought = found.look(message.folder, "own")
+        self.app.switch_screen(self.edgekit.make_screen("artifact", brought))
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self._set_busy(False)
+        self.query_one("#status", Static).update("")
+        self.query_one("#notice", Notice).say(message.sentence)
+        self.query_one(Picker).focus_path()
+
+    def on_unmount(self) -> None:
+        self._stopped = True
+
+
+def is_artifact(path: Path) -> bool:
+    return (path / MANIFEST).is_file()

@@ -1,0 +1,176 @@
+"""Build: a recipe run in a process of its own; its steps, its time, its words; stop and go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from edgekit.errors import EdgekitError
+from edgekit_tui import building
+from edgekit_tui.building import Build, Ended, StepEvent
+from edgekit_tui.i18n import N_, _, duration, percent
+from edgekit_tui.messages import BuildEnded, BuildSaid, Failed
+from edgekit_tui.screens.page import Page
+from edgekit_tui.text import clean, one_line
+from edgekit_tui.widgets.notice import Notice
+from edgekit_tui.widgets.picker import Picker
+from edgekit_tui.widgets.scores import bar_line
+
+_KEPT_LINES = 200
+_BAR, _NAME = 24, 18
+
+
+class BuildScreen(Page):
+    TITLE_TEXT = N_("Build")
+    HELP_TEXT = N_(
+        "Choose a recipe (a .yaml file). It runs in a process of its own; what a step has finished "
+        "is kept, so that a stopped build goes on from there."
+    )
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(_("Choose a recipe: a .yaml file"), classes="lead", markup=False)
+        yield Notice(id="notice")
+        yield Picker(Path.cwd(), is_recipe)
+
+    def fill(self) -> None:
+        if building.can_build():
+            self.query_one(Picker).focus_path()
+        else:
+            self.query_one(Picker).display = False
+            text = _("Building needs more than this computer has installed: {remedy}")
+            self.query_one("#notice", Notice).say(
+                text.format(remedy=building.REMEDY), kind="warning"
+            )
+
+    @on(Picker.Picked)
+    def picked(self, event: Picker.Picked) -> None:
+        self.edgekit.open_screen("building", event.path)
+
+
+def is_recipe(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml") and path.is_file()
+
+
+class BuildingScreen(Page):
+    TITLE_TEXT = N_("Build")
+    HELP_TEXT = N_("Stop keeps what is finished; Go on takes it up again.")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "stop", N_("Stop"), id="building.stop"),
+        Binding("g", "again", N_("Go on"), id="building.again"),
+    ]
+
+    def __init__(self, recipe: Path) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.running = False
+        self._build: Build | None = None
+        self._steps: dict[str, StepEvent] = {}
+        self._lines: list[str] = []
+        self._said = ("", "hint")
+
+    def body(self) -> Iterable[Widget]:
+        yield Notice(id="notice")
+        yield Static("", id="steps", markup=False)
+        yield Static(_("WHAT IT SAYS"), classes="heading", markup=False)
+        with VerticalScroll(id="log"):
+            yield Static("", id="lines", markup=False)
+
+    def fill(self) -> None:
+        self.top.say(self.recipe.name)
+        self.query_one("#log").focus()
+        self.query_one("#notice", Notice).say(self._said[0], kind=self._said[1])
+        self._draw()
+        if self._build is None:
+            self.action_again()
+
+    def action_again(self) -> None:
+        self._steps, self._lines = {}, []
+        self._say(_("Checking the recipe…"), "hint")
+        self._build = Build(self.edgekit.build_command(self.recipe), on_event=self._tell)
+        self.running = True
+        self.run_build(self._build)
+        self.refresh_bindings()
+
+    def _tell(self, said: StepEvent | str) -> None:
+        self.post_message(BuildSaid(said))
+
+    @work(thread=True, exclusive=True, group="build")
+    def run_build(self, build: Build) -> None:
+        try:
+            self.post_message(BuildEnded(build.run()))
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+
+    @on(BuildSaid)
+    def take(self, message: BuildSaid) -> None:
+        if isinstance(message.said, StepEvent):
+            self._say("", "hint")
+            self._steps[message.said.step] = message.said
+        else:
+            self._lines = [*self._lines, clean(message.said)][-_KEPT_LINES:]
+        self._draw()
+
+    @on(BuildEnded)
+    def take_end(self, message: BuildEnded) -> None:
+        self.running = False
+        self._say(*_ending(message.ended, self._lines))
+        self.refresh_bindings()
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self.running = False
+        self._say(message.sentence, "error")
+        self.refresh_bindings()
+
+    def _say(self, text: str, kind: str) -> None:
+        self._said = (text, kind)
+        self.query_one("#notice", Notice).say(text, kind=kind)
+
+    def _draw(self) -> None:
+        steps = Content("\n").join(_step_line(event) for event in self._steps.values())
+        self.query_one("#steps", Static).update(steps)
+        self.query_one("#lines", Static).update(Content("\n".join(self._lines)))
+        self.query_one("#log", VerticalScroll).scroll_end(animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "stop":
+            return self.running
+        return not self.running if action == "again" else True
+
+    def action_stop(self) -> None:
+        if self._build is not None:
+            self._say(_("Stopping; what is finished is kept…"), "hint")
+            self._build.stop()
+
+    def on_unmount(self) -> None:
+        if self._build is not None:
+            self._build.stop()
+
+
+def _ending(ended: Ended, lines: list[str]) -> tuple[str, str]:
+    if ended.result is not None:
+        folders = ", ".join(str(entry["path"]) for entry in ended.result.get("artifacts", []))
+        verdict = ended.result.get("verdict") or _("no verdict")
+        text = _("Done: {folders} ({verdict})").format(folders=folders, verdict=verdict)
+        return text, "good" if ended.code == 0 else "warning"
+    if ended.code in (130, -2):
+        return _("Stopped. Go on takes up what is finished."), "hint"
+    return one_line(lines[-1], most=600) if lines else str(ended.code), "error"
+
+
+def _step_line(event: StepEvent) -> Content:
+    name = Content(one_line(event.step, most=_NAME))
+    gap = " " * max(1, _NAME + 2 - name.cell_length)
+    said = {"reused": _("finished earlier"), "done": _("done")}.get(event.state, "")
+    if event.state == "progress" and event.eta_s is not None:
+        said = _("about {time} left").format(time=duration(event.eta_s))
+    line = bar_line(event.fraction, _BAR, "$primary")
+    return Content.assemble(name, gap, line, f" {percent(event.fraction):>5}  ", (said, "$muted"))

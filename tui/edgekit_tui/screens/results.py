@@ -1,0 +1,215 @@
+"""What came out of a file: the labels as a chart that filters, the rows as a table that sorts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import DataTable, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from edgekit.errors import EdgekitError
+from edgekit_tui import results
+from edgekit_tui.i18n import N_, _, ngettext, number, percent
+from edgekit_tui.labelling import Job
+from edgekit_tui.messages import Exported, Failed, PageRead
+from edgekit_tui.results import ORDERS, Query, Result, Results
+from edgekit_tui.screens.page import Page
+from edgekit_tui.text import cell, content, one_line
+from edgekit_tui.widgets.notice import Notice
+from edgekit_tui.widgets.scores import bar_line
+
+ROWS_A_PAGE = 300
+_CHART_WIDTH, _BAR_WIDTH = 30, 7
+_LABEL_WIDTH = 18
+
+
+class ResultsScreen(Page):
+    TITLE_TEXT = N_("Results")
+    HELP_TEXT = N_(
+        "The labels on the left show how often each was given; choose one to see its rows only. "
+        "Review shows the rows whose correction teaches a model most. Export writes all rows to a "
+        "file of yours."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "review", N_("Review"), id="results.review"),
+        Binding("e", "export", N_("Export"), id="results.export"),
+        Binding("s", "sort", N_("Sort"), id="results.sort"),
+        Binding("slash", "find", N_("Find"), id="results.find"),
+        Binding("n", "turn(1)", N_("Next page"), id="results.next"),
+        Binding("p", "turn(-1)", N_("Page before"), id="results.before"),
+    ]
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+        self.results = Results(job.index)
+        self.labelled = Query()
+        self._offset = 0
+        self._count = 0
+        self._labels: list[str | None] = []
+        self._rows: list[Result] = []
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="columns"):
+            yield OptionList(id="labels", markup=False)
+            with Vertical():
+                yield Input(id="find", placeholder=_("Find in the texts"))
+                yield DataTable(id="rows", cursor_type="row", show_row_labels=False)
+        yield Static("", id="whole", markup=False)
+        yield Notice(id="notice")
+        yield Static("", id="status", markup=False)
+
+    def fill(self) -> None:
+        self.top.say(self.job.source.name)
+        self._labels = []
+        self.query_one("#find").display = bool(self.labelled.contains)
+        self.query_one("#rows").focus()
+        self.read(self.labelled, self._offset)
+
+    @work(thread=True, exclusive=True, group="read")
+    def read(self, query: Query, offset: int) -> None:
+        try:
+            rows = self.results.page(query, offset=offset, most=ROWS_A_PAGE)
+            count = self.results.count(query)
+            self.post_message(PageRead(query, rows, count, self.results.by_label(query.contains)))
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+
+    @on(PageRead)
+    def take(self, message: PageRead) -> None:
+        self._count, self._rows = message.count, message.rows
+        self._show_chart(message.by_label)
+        table = self.query_one("#rows", DataTable)
+        table.clear(columns=True)
+        table.add_column(_("score"), width=6)
+        table.add_column(_("label"))
+        # Last, because widths of letters differ between terminals: nothing stands behind it.
+        table.add_column(_("text"))
+        for row in message.rows:
+            score = percent(row.score) if row.label else "–"
+            table.add_row(
+                Text(f"{score:>5}", "bold" if row.abstained else ""),
+                cell(one_line(row.label, most=_LABEL_WIDTH) or "–"),
+                cell(row.text),
+            )
+        self._say_where(len(message.rows))
+        self.refresh_bindings()
+
+    def _show_chart(self, by_label: dict[str, int]) -> None:
+        options = self.query_one("#labels", OptionList)
+        chosen = options.highlighted or 0
+        total, most = sum(by_label.values()), max(by_label.values(), default=1)
+        self._labels = [None, *by_label]
+        options.clear_options()
+        options.add_option(Option(_chart_line(_("all labels"), total, 1.0)))
+        options.add_options(
+            Option(_chart_line(label or _("no text"), rows, rows / most))
+            for label, rows in by_label.items()
+        )
+        options.highlighted = min(chosen, len(self._labels) - 1)
+
+    def _say_where(self, rows: int) -> None:
+        counted = ngettext("{count} row", "{count} rows", self._count)
+        facts = [counted.format(count=number(self._count)), _(ORDERS[self.labelled.order])]
+        if self._count > ROWS_A_PAGE:
+            first, last = number(self._offset + 1), number(self._offset + rows)
+            facts.append(_("shown: {first} to {last}").format(first=first, last=last))
+        self.query_one("#status", Static).update(" · ".join(facts))
+
+    def _ask(self, query: Query, offset: int = 0) -> None:
+        self.labelled, self._offset = query, offset
+        self.read(query, offset)
+
+    @on(OptionList.OptionHighlighted, "#labels")
+    def filter_label(self, event: OptionList.OptionHighlighted) -> None:
+        label = self._labels[event.option_index]
+        if label != self.labelled.label:
+            self._ask(Query(label, self.labelled.contains, self.labelled.order))
+
+    @on(OptionList.OptionSelected, "#labels")
+    def to_rows(self) -> None:
+        self.query_one("#rows").focus()
+
+    @on(Input.Changed, "#find")
+    def filter_text(self, event: Input.Changed) -> None:
+        if event.value != self.labelled.contains:
+            self._ask(Query(self.labelled.label, event.value, self.labelled.order))
+
+    @on(Input.Submitted, "#find")
+    def found(self) -> None:
+        self.query_one("#rows").focus()
+
+    @on(DataTable.RowHighlighted, "#rows")
+    def show_whole(self, event: DataTable.RowHighlighted) -> None:
+        """The table shows the beginning of a text; here is more of it."""
+        if event.cursor_row < len(self._rows):
+            self.query_one("#whole", Static).update(content(self._rows[event.cursor_row].text))
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self.query_one("#notice", Notice).say(message.sentence)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "turn":
+            return True
+        if parameters[0] == 1:
+            return self._offset + ROWS_A_PAGE < self._count
+        return self._offset > 0
+
+    def action_turn(self, by: int) -> None:
+        self._ask(self.labelled, self._offset + by * ROWS_A_PAGE)
+
+    def action_sort(self) -> None:
+        orders = list(ORDERS)
+        order = orders[(orders.index(self.labelled.order) + 1) % len(orders)]
+        self._ask(Query(self.labelled.label, self.labelled.contains, order))
+
+    def action_find(self) -> None:
+        self.query_one("#find").display = True
+        self.query_one("#find").focus()
+
+    def action_review(self) -> None:
+        self.edgekit.open_screen("review", self.job)
+
+    def action_export(self) -> None:
+        self.edgekit.open_screen("export", self.job, self.take_path)
+
+    def take_path(self, path: Path) -> None:
+        self.query_one("#notice", Notice).say(_("Writing {path}…").format(path=path), kind="hint")
+        self.write(path)
+
+    @work(thread=True, group="export")
+    def write(self, path: Path) -> None:
+        try:
+            rows = results.export(self.job.out, path)
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+        except OSError as error:
+            self.post_message(Failed(f"{path}: {error.strerror}"))
+        else:
+            self.post_message(Exported(path, rows))
+
+    @on(Exported)
+    def take_export(self, message: Exported) -> None:
+        text = ngettext(
+            "{count} row was written to {path}", "{count} rows were written to {path}", message.rows
+        ).format(count=number(message.rows), path=message.path)
+        self.query_one("#notice", Notice).say(text, kind="hint")
+
+
+def _chart_line(label: str, rows: int, share: float) -> Content:
+    count = number(rows)
+    names = _CHART_WIDTH - _BAR_WIDTH - max(6, len(count)) - 2
+    name = content(one_line(label, most=names))
+    gap = max(0, names - name.cell_length)
+    counted = count.rjust(_CHART_WIDTH - _BAR_WIDTH - names - 2)
+    bar = bar_line(share, _BAR_WIDTH, "$secondary")
+    return Content.assemble(name, " " * gap, " ", bar, " ", (counted, "$muted"))
