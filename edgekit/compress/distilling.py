@@ -30,10 +30,9 @@ from edgekit.store import PROGRESS
 from edgekit.tasks import classification
 
 if TYPE_CHECKING:
-    from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill import DistillSettings
+    from edgekit.compress.distill import DistillSettings
 
-RATE, STATIC_RATE = 3e-4, 2e-3
+RATE, STATIC_RATE = 5e-4, 2e-3
 # Differences of hidden states are far smaller numbers than those of answers.
 STATE_SCALE = 100.0
 

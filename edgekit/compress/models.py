@@ -19,13 +19,13 @@ from transformers import (
 )
 
 from edgekit.compress import checkpoint, widths
-from edgekit.compress.static import StaticClassifier, StaticConfig
+from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
 from edgekit.compress.structured import units
 from edgekit.errors import CheckpointError
 
 # So that a static student loads as any other checkpoint does.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
-AutoModelForSequenceClassification.register(StaticConfig, StaticClassifier)
+AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
 
 
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:

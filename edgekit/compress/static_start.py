@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgekit.compress import models, predict
+from edgekit.compress import devices, models, predict
 from edgekit.compress.checkpoint import read_config
 from edgekit.compress.distill import STATIC_HEAD
 from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
@@ -81,7 +81,8 @@ def _states(job: Job) -> np.ndarray:
         np.save(out / "states.npy", _run_pieces(job, on_progress), allow_pickle=False)
         return {"pieces": job.description.vocabulary}
 
-    inputs = {**job.common, "checkpoint": digests, "device": job.device}
+    device = devices.compute_here(job.device).as_text()
+    inputs = {**job.common, "checkpoint": digests, "device": device}
     folder = job.run_stored("piece-states", inputs, make).folder
     return np.load(folder / "states.npy", allow_pickle=False).astype(np.float32)
 

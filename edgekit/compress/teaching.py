@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from edgekit.compress import models, predict
+from edgekit.compress import devices, models, predict
 from edgekit.compress.batches import examples
 from edgekit.compress.checkpoint import describe
 from edgekit.digest import sha256_json
@@ -42,7 +42,7 @@ def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
     inputs = {
         **job.common,
         "teacher": job.teacher_digest,
-        "device": job.device,
+        "device": devices.compute_here(job.device).as_text(),
         "texts": sha256_json(list(texts)),
         "states": states,
     }
