@@ -34,7 +34,7 @@ class PruneSettings(Settings):
     """Share of all feed-forward neurons to remove; layers keep as many as they need, a multiple of
     32."""
     layers: int | list[int] | None = None
-    """How many layers stay, those that matter most, or their numbers from 0."""
+    """How many layers stay at most, those that matter most, or their numbers from 0."""
     latency: Annotated[float, Field(gt=1)] | None = None
     """The speed-up wanted on this machine: chooses heads, neurons and, unless given, layers."""
     method: Literal["fisher", "magnitude"] = "fisher"
@@ -131,9 +131,11 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         )
     per_text = planned.tokens.train / max(1, len(planned.dataset.train))
     tokens = min(settings.texts * per_text, MOST_TOKENS)
-    removed = found.layers - (settings.layers if isinstance(settings.layers, int) else found.layers)
-    if settings.latency is not None and settings.layers is None:
-        removed = found.layers - 1
+    removed = 0
+    if isinstance(settings.layers, int):
+        removed = found.layers - kept_layers(settings, found.layers)
+    elif settings.latency is not None and settings.layers is None:
+        removed = found.layers - fewest_layers(settings.latency, found.layers)
     tried = removed * found.layers * DEPTH_WINDOWS * per_text * 0.7  # the rest gets shorter
     fitted = 6 * tokens  # both models run three times
     windows = min(settings.texts, tokens)
@@ -157,6 +159,20 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     from edgekit.compress import pruning
 
     return pruning.prune(settings, job)
+
+
+def kept_layers(settings: PruneSettings, layers: int) -> int:
+    """How many stay of so many layers, where the recipe says it."""
+    if settings.layers is None:
+        return layers
+    return (
+        len(settings.layers) if isinstance(settings.layers, list) else min(settings.layers, layers)
+    )
+
+
+def fewest_layers(speedup: float, layers: int) -> int:
+    """So few are fast enough at their full width."""
+    return max(1, math.floor(layers / speedup))
 
 
 def _check_shares(settings: PruneSettings, planned: Planned) -> None:
@@ -183,12 +199,10 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
             f"{place}: what a layer of modernbert sees depends on its place, so none can be taken "
             "out untrained; use 'ffn' here, or distill: {layers: …}."
         )
-    last = wanted[-1] if isinstance(wanted, list) else wanted - 1
-    if last >= found.layers:
-        asked = f"layer {last}" if isinstance(wanted, list) else f"{wanted} layers"
+    if isinstance(wanted, list) and wanted[-1] >= found.layers:
         raise RecipeError(
-            f"{place}: prune is to keep {asked}, and the model has {found.layers} (0 to "
-            f"{found.layers - 1}); at most layers: {found.layers} can be met."
+            f"{place}: prune is to keep layer {wanted[-1]}, and the model has the layers 0 to "
+            f"{found.layers - 1}; choose among them."
         )
     if isinstance(wanted, list) and ARCHITECTURES[found.model_type].shared:
         raise RecipeError(
@@ -198,9 +212,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
 
 
 def _estimate(settings: PruneSettings, before: Description) -> Description:
-    layers = before.layers
-    if settings.layers is not None:
-        layers = settings.layers if isinstance(settings.layers, int) else len(settings.layers)
+    layers = kept_layers(settings, before.layers)
     shared = ARCHITECTURES[before.model_type].shared
     stored, left = (1, 1) if shared else (before.layers, layers)
     removed = stored * _layer_parameters(before, heads=1.0, ffn=1.0)

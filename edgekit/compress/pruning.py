@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from edgekit import machine
 from edgekit.compress import models, predict, teaching
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.compress.batches import examples
-from edgekit.compress.prune import DEPTH_WINDOWS, MOST_TOKENS
+from edgekit.compress.prune import DEPTH_WINDOWS, MOST_TOKENS, fewest_layers, kept_layers
 from edgekit.compress.structured import (
     calibration,
     choice,
@@ -98,8 +97,7 @@ def _repeated(settings: PruneSettings, model: PreTrainedModel) -> int | None:
     """How often the one layer of a model that shares it is run; None where layers are many."""
     if not _shared(model):
         return None
-    wanted = settings.layers
-    return wanted if isinstance(wanted, int) else int(model.config.num_hidden_layers)
+    return kept_layers(settings, int(model.config.num_hidden_layers))
 
 
 def _part(job: Job, start: float, end: float) -> OnProgress:
@@ -158,21 +156,20 @@ def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankin
 def _depths(
     settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
 ) -> Depths:
-    """The layers that may stay; where a count of them is wanted, the last are those."""
+    """The layers that may stay: one choice, unless a speed-up is wanted, which chooses of them."""
     count = len(units.layers(model))
     if isinstance(settings.layers, list):
         return Depths.only(tuple(settings.layers))
     if texts is None or _shared(model):
         return Depths.only(tuple(range(count)))
-    least = count
-    if settings.layers is not None:
-        least = settings.layers
-    elif settings.latency is not None and model.config.model_type != "modernbert":
-        # So few layers are fast enough at their full width.
-        least = max(1, math.floor(count / settings.latency))
-    return depth.search(
+    least = kept_layers(settings, count)
+    speedup = settings.latency if settings.layers is None else None
+    if speedup is not None and model.config.model_type != "modernbert":
+        least = fewest_layers(speedup, count)
+    found = depth.search(
         model, texts.first(DEPTH_WINDOWS), least=least, on_progress=_part(job, SIGNALS, DEPTH)
     )
+    return found if settings.layers is None else Depths.only(found.last)
 
 
 def _measure(job: Job, model: PreTrainedModel, texts: Calibration) -> latency.Table:
