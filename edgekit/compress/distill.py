@@ -120,6 +120,10 @@ def check(settings: DistillSettings, planned: Planned) -> None:
             f"{place}: the model has no classification head yet, and a teacher needs one; put the "
             "step finetune before distill."
         )
+    if settings.static and planned.description.model_type == STATIC:
+        raise RecipeError(
+            f"{place}: the model is a static student already; drop 'student' to teach it further."
+        )
     if settings.layers is not None:
         _check_layers(settings.layers, planned)
     if settings.student is not None and not settings.static:
@@ -279,8 +283,9 @@ def _student(settings: DistillSettings, planned: Planned) -> Description:
         # A fresh head is a layer as wide as the model, and the labels'.
         head = other.hidden * (other.hidden + len(before.labels or ())) if not other.labels else 0
         return replace(other, labels=before.labels, parameters=other.parameters + head)
-    layers = before.layers if settings.layers is None else settings.layers
-    kept = len(kept_layers(layers, before.layers))
+    if settings.layers is None:
+        return before
+    kept = len(kept_layers(settings.layers, before.layers))
     body = before.parameters - before.embedding_parameters
     gone = 0 if ARCHITECTURES[before.model_type].shared else body - body * kept // before.layers
     return replace(before, layers=kept, parameters=before.parameters - gone)

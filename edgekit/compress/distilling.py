@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from edgekit.compress import chunked, devices, layers, models, predict, static_start, teaching
 from edgekit.compress.augmentation import augment
 from edgekit.compress.batches import Example, examples
-from edgekit.compress.checkpoint import describe
+from edgekit.compress.checkpoint import STATIC, describe
 from edgekit.compress.distill import frozen, kept_layers, passes, static_width
 from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training
 from edgekit.job import Job
@@ -105,7 +105,7 @@ def _lesson(settings: DistillSettings, job: Job) -> Lesson:
     )
     texts = [text for text, _ in given] + made
     labels = dataset.numbers(dataset.train)
-    states = settings.match_states > 0 and not settings.static
+    states = settings.match_states > 0 and not _static(settings, job)
     answers = teaching.answers(job, [*texts, *judged], states=states)
     wanted = answers.logits[len(texts) :].astype(np.float32)
     teaching.check_better_than_chance(wanted, np.array(dataset.numbers(dataset.validation)))
@@ -131,6 +131,13 @@ def _student(settings: DistillSettings, job: Job, lesson: Lesson) -> tuple[PreTr
     if len(kept) == job.description.layers:
         return models.load_classifier(job.checkpoint), job.checkpoint
     return layers.keep_layers(job.checkpoint, kept), job.checkpoint
+
+
+def _static(settings: DistillSettings, job: Job) -> bool:
+    """Whether the student has no layers, and so no hidden states to match."""
+    if settings.static or settings.student is None:
+        return settings.static or job.description.model_type == STATIC
+    return describe(job.resolve(settings.student)).model_type == STATIC
 
 
 def _loss(settings: DistillSettings, lesson: Lesson, device: str) -> Loss:
@@ -173,7 +180,8 @@ def _tensor(values: np.ndarray, device: str) -> torch.Tensor:
 
 
 def _schedule(settings: DistillSettings, job: Job) -> Schedule:
-    rate = settings.learning_rate or (STATIC_RATE if settings.static else RATE)
+    static = _static(settings, job)
+    rate = settings.learning_rate or (STATIC_RATE if static else RATE)
     minutes = settings.max_minutes
     return Schedule(
         epochs=passes(settings).epochs,
@@ -183,7 +191,7 @@ def _schedule(settings: DistillSettings, job: Job) -> Schedule:
         head_learning_rate=rate,
         warmup=0.1,
         # Pieces that no text holds must stay as they began, so that they go on meaning something.
-        weight_decay=0.0 if settings.static else 0.01,
+        weight_decay=0.0 if static else 0.01,
         patience=settings.patience,
         max_seconds=None if minutes is None else minutes * 60,
         seed=job.recipe.seed,
@@ -234,7 +242,8 @@ def _changes(settings: DistillSettings, job: Job, lesson: Lesson) -> list[str]:
     wanted = settings.layers
     if wanted is not None and len(kept_layers(wanted, before)) == before:
         notes.append(f"all {before} layers stay: the checkpoint has no more")
-    if settings.match_states and not settings.static and lesson.answers.states is None:
+    matched = lesson.answers.states is not None or _static(settings, job)
+    if settings.match_states and not matched:
         notes.append("hidden states were not matched: the teacher's would take too much memory")
     return notes
 

@@ -32,7 +32,8 @@ from edgekit.compress.batches import examples
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.distill import DistillSettings
 from edgekit.compress.finetune import FinetuneSettings
-from edgekit.compress.models import load_classifier
+from edgekit.compress.models import load_classifier, save
+from edgekit.compress.structured import units
 from edgekit.digest import sha256_folder
 from edgekit.errors import RecipeError, StepError
 from edgekit.export.onnx import export
@@ -484,3 +485,33 @@ def test_the_order_of_words_counts_for_a_static_student(job: Job) -> None:
     distill.run(DistillSettings(**QUICK, student="static", width=16), job)
     found = predict.logits(job.out, ["lamp in the hall on", "on in the hall lamp"], max_tokens=64)
     assert np.abs(found[0] - found[1]).max() > 1e-4
+
+
+def test_a_static_student_can_be_taught_further(job: Job, project: Path) -> None:
+    distill.run(DistillSettings(**QUICK, student="static", width=16), job)
+    given = DistillSettings(**QUICK)
+    planned = planned_at(project, job.out)
+    distill.check(given, planned)
+    again = changed(job, checkpoint=job.out, description=describe(job.out))
+    done = distill.run(given, again)
+    assert distill.after(given, planned).description.parameters == describe(again.out).parameters
+    assert not torch.equal(weights(again.out)[TABLE], weights(job.out)[TABLE])
+    assert done["proof"]["changes"] == []
+    for settings, sentence in (({"student": "static"}, "already"), ({"layers": 1}, "no layers")):
+        with pytest.raises(RecipeError, match=sentence):
+            distill.check(DistillSettings(**settings), planned)
+
+
+def test_layers_of_uneven_width_cannot_be_chosen_from(job: Job) -> None:
+    model = load_classifier(job.checkpoint)
+    units.keep_neurons(units.layers(model)[1], range(64))
+    narrow = job.out.parent / "narrow"
+    narrow.mkdir()
+    save(model, narrow, source=job.checkpoint)
+    pruned = changed(job, checkpoint=narrow, description=describe(narrow))
+    with pytest.raises(StepError, match="put distill before prune"):
+        distill.run(DistillSettings(**QUICK, layers=[1]), pruned)
+    healed = changed(pruned)
+    distill.run(DistillSettings(**QUICK), healed)
+    assert describe(healed.out).parameters == describe(narrow).parameters
+    assert np.isfinite(logits(healed.out, job)).all()
