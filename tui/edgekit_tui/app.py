@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.command import CommandPalette
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
@@ -22,6 +22,7 @@ from edgekit_tui.i18n import N_, _
 from edgekit_tui.models import Models, Opener, open_isolated
 from edgekit_tui.screens import screen_class
 from edgekit_tui.screens.help import HelpScreen
+from edgekit_tui.screens.jump import JumpScreen
 from edgekit_tui.screens.page import Page
 from edgekit_tui.screens.question import Question
 from edgekit_tui.widgets.keybar import key_name
@@ -38,8 +39,9 @@ class EdgekitApp(App[None]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", N_("Menu"), id="app.menu", priority=True),
-        Binding("f1", "help", N_("Help"), id="app.help", show=False, priority=True),
-        Binding("question_mark", "help", N_("Help"), id="app.help2", show=False),
+        Binding("ctrl+o", "jump", N_("Jump"), id="app.jump", show=False, priority=True),
+        Binding("question_mark", "help", N_("Help"), id="app.help", show=False),
+        Binding("f1", "help", N_("Help"), id="app.help.f1", show=False, priority=True),
         Binding("ctrl+q", "quit", N_("Quit"), id="app.quit", show=False, priority=True),
     ]
 
@@ -115,27 +117,34 @@ class EdgekitApp(App[None]):
     def action_help(self) -> None:
         screen = self.screen
         if isinstance(screen, Page):
-            keys = [
-                (key_name(active.binding.key), _(active.binding.description))
-                for active in screen.active_bindings.values()
-                if active.binding.description and active.enabled and active.binding.id
-            ]
-            self.push_screen(HelpScreen(_(screen.HELP_TEXT), keys))
+            keys: dict[str, str] = {}
+            for word, active in self._words(screen):
+                keys[word] = ", ".join(filter(None, (keys.get(word), key_name(active.binding.key))))
+            table = [(key, word) for word, key in keys.items()]
+            self.push_screen(HelpScreen(_(screen.HELP_TEXT), table))
+
+    def action_jump(self) -> None:
+        """Shows a letter on each thing that takes keys; pressing it goes there."""
+        screen = self.screen
+        if isinstance(screen, Page):
+            self.push_screen(JumpScreen(screen.focus_chain), screen.set_focus)
 
     def action_command_palette(self) -> None:
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
             self.push_screen(CommandPalette(placeholder=_("What do you want to do?")))
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key of the screen that is shown, by its word."""
+        for word, active in dict(self._words(screen)).items():
+            if active.binding.action != "command_palette":
+                run = _runner(self, active.node, active.binding.action)
+                yield SystemCommand(word, key_name(active.binding.key), run)
+
+    def _words(self, screen: Screen[Any]) -> Iterator[tuple[str, ActiveBinding]]:
+        """What can be done here; the bindings of ours are those with an id."""
         for active in screen.active_bindings.values():
-            binding = active.binding
-            if active.enabled and binding.id and binding.action != "command_palette":
-                yield SystemCommand(
-                    _(binding.description),
-                    key_name(binding.key),
-                    _runner(self, active.node, binding.action),
-                )
+            if active.binding.id and active.binding.description and active.enabled:
+                yield _(active.binding.description), active
 
     async def on_unmount(self) -> None:
         self.models.close()

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from textual import on, work
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
@@ -54,7 +55,11 @@ class ArtifactScreen(Page):
         yield Notice(id="notice")
         yield Bar(id="bar")
         with VerticalScroll(id="facts"):
-            yield Static(describe(self.shown), markup=False)
+            if self.shown.artifact is not None:
+                manifest = self.shown.artifact.manifest
+                for name, text in _facts(self.shown, manifest).items():
+                    yield _Fact(name, text)
+                yield Static(_quality(manifest.quality), id="quality", markup=False)
 
     def fill(self) -> None:
         self.top.say(self.shown.name)
@@ -115,15 +120,19 @@ class ArtifactScreen(Page):
         self.query_one("#notice", Notice).say(text, kind=kind)
 
 
-def describe(shown: Found) -> Content:
-    if shown.artifact is None:
-        return content(shown.wrong)
-    manifest = shown.artifact.manifest
-    parts = [_facts(shown, manifest), _quality(manifest.quality), _steps(manifest)]
-    return Content("\n\n").join([part for part in parts if part.plain])
+class _Fact(Horizontal):
+    """A name and what it is, which may take several lines."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = name, text
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(self._title), classes="fact-name", markup=False)
+        yield Static(content(self._text), classes="fact-text", markup=False)
 
 
-def _facts(shown: Found, manifest: Manifest) -> Content:
+def _facts(shown: Found, manifest: Manifest) -> dict[str, str]:
     languages = ", ".join(language_name(code) for code in manifest.languages)
     labels = ngettext("{count} label", "{count} labels", len(manifest.labels))
     labels = labels.format(count=number(len(manifest.labels)))
@@ -143,13 +152,9 @@ def _facts(shown: Found, manifest: Manifest) -> Content:
         _("memory"): memory,
         _("licence"): manifest.licence,
         _("folder"): str(shown.folder),
+        _("made by"): " → ".join(str(step.get("step", "?")) for step in manifest.steps),
     }
-    width = max(len(name) for name in facts) + 2
-    return Content("\n").join(
-        Content.assemble((name.ljust(width), "$muted"), one_line(text, most=400))
-        for name, text in facts.items()
-        if text
-    )
+    return {name: one_line(text, most=400) for name, text in facts.items() if text}
 
 
 def _quality(quality: Mapping[str, Any]) -> Content:
@@ -177,10 +182,3 @@ def _quality(quality: Mapping[str, Any]) -> Content:
 def _score(part: object) -> float:
     found = part.get("macro_f1") if isinstance(part, Mapping) else None
     return float(found) if isinstance(found, int | float) else 0.0
-
-
-def _steps(manifest: Manifest) -> Content:
-    names = [one_line(str(step.get("step", "?")), most=40) for step in manifest.steps]
-    if not names:
-        return Content("")
-    return Content.assemble((_("made by") + "  ", "$muted"), " → ".join(names))

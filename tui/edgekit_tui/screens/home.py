@@ -50,7 +50,6 @@ class HomeScreen(Page):
         ),
         Binding("comma", "open('settings')", N_("Settings"), id="home.settings"),
         Binding("escape", "nothing", show=False),
-        Binding("q", "app.quit", N_("Quit"), id="home.quit"),
     ]
 
     def __init__(self) -> None:

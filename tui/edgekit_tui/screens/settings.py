@@ -19,6 +19,8 @@ from edgekit_tui.settings import SETTINGS, Setting
 from edgekit_tui.text import content
 from edgekit_tui.widgets.notice import Notice
 
+_TITLES = 32
+
 
 class SettingsScreen(Page):
     TITLE_TEXT = N_("Settings")
@@ -51,7 +53,9 @@ class SettingsScreen(Page):
     def _line(self, setting: Setting) -> Content:
         chosen = self.edgekit.values[setting.key]
         value = _(setting.choices[chosen])
-        return Content.assemble(_(setting.title), "\n  ", (f"‹ {value} ›", "$primary"))
+        title = Content(_(setting.title))
+        gap = " " * max(1, _TITLES - title.cell_length)
+        return Content.assemble(title, gap, (f"‹ {value} ›", "$primary"), "\n")
 
     @on(OptionList.OptionHighlighted)
     def moved(self, event: OptionList.OptionHighlighted) -> None:
