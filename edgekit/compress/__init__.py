@@ -22,12 +22,13 @@ STEPS = {
     "distill": "edgekit.compress.distill",
     "finetune": "edgekit.compress.finetune",
     "prune": "edgekit.compress.prune",
+    "trim_vocab": "edgekit.compress.trim_vocab",
 }
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
-READS_UNLABELED = frozenset({"distill", "prune"})
+READS_UNLABELED = frozenset({"distill", "prune", "trim_vocab"})
 # Steps whose training several processes can share.
 SHARED = frozenset({"distill", "finetune"})
 
