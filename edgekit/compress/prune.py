@@ -19,7 +19,7 @@ VERSION = 1
 LEAST_FFN = 32
 # What holds the hidden states of the calibration texts in memory at once.
 MOST_TOKENS = 65_536
-DEPTH_WINDOWS = 256
+DEPTH_WINDOWS = 128
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -145,9 +145,11 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         + tokens * rates.train_seconds_per_token
         + (tried + fitted) * rates.forward_seconds_per_token
         + rates.load_seconds,
-        # The body twice, what the texts feel, their states, and the sums of a fit.
+        # The model, its pruned body and what is written; what texts feel; states; sums of a fit.
         peak_bytes=rates.torch_bytes
-        + round(2 * found.fp32_bytes + signals + 24 * tokens * found.hidden)
+        + 3 * found.fp32_bytes
+        - 4 * found.embedding_parameters
+        + round(signals + 24 * tokens * found.hidden)
         + 40 * found.ffn**2,
         disk_bytes=found.fp32_bytes,
     )

@@ -7,7 +7,7 @@ what came in through the pruned layers before is also made up for, and so are la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +42,15 @@ class _Seen:
     ffn_sum: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """What one layer made of all batches, as far as others are fitted to it."""
+
+    outputs: list[torch.Tensor]
+    attention_sums: list[torch.Tensor]
+    ffn_sums: list[torch.Tensor]
+
+
 def tune(
     pruned: PreTrainedModel,
     original: PreTrainedModel,
@@ -51,31 +60,30 @@ def tune(
     on_progress: Callable[[float], None],
 ) -> None:
     """Changes the weights of `pruned`, whose layers are those of `original` numbered `kept`."""
-    batches = calibration.batches
     whole, narrow = layers(original), layers(pruned)
     calls, states = _watch(original, whole, calibration)
-    theirs, ours = states, list(states)
+    real = [real_tokens(batch) for batch in calibration.batches]
+    theirs, ours = states, states
     ends = [*kept[1:], len(whole)]
     for number, (layer, start, end) in enumerate(zip(narrow, kept, ends, strict=True)):
-        seen = [_run(whole[start], *pair) for pair in zip(theirs, calls[start], strict=True)]
-        attention_goal = [one.attention_sum for one in seen]
+        goal = _goal(whole[start], theirs, calls[start])
+        attention_sums = goal.attention_sums
         for gone in range(start + 1, end):
-            outputs = [one.output for one in seen]
-            seen = [_run(whole[gone], *pair) for pair in zip(outputs, calls[gone], strict=True)]
-        theirs, ffn_goal = [one.output for one in seen], [one.ffn_sum for one in seen]
+            goal = _goal(whole[gone], goal.outputs, calls[gone])
+        theirs = goal.outputs
         fit = _Fit(layer.matrix(layer.names.attention_out))
-        for state, call, goal, batch in zip(
-            ours, calls[start], attention_goal, batches, strict=True
+        for mine, wanted, mask in zip(
+            _each(layer, ours, calls[start]), attention_sums, real, strict=True
         ):
-            mine = _run(layer, state, call)
-            fit.add(mine.attention_in, goal - mine.attention_sum, real_tokens(batch))
+            fit.add(mine.attention_in, wanted - mine.attention_sum, mask)
         fit.solve()
         fit = _Fit(layer.matrix(layer.names.ffn_out))
-        for state, call, goal, batch in zip(ours, calls[start], ffn_goal, batches, strict=True):
-            mine = _run(layer, state, call)
-            fit.add(mine.ffn_in, goal - mine.ffn_sum, real_tokens(batch))
+        for mine, wanted, mask in zip(
+            _each(layer, ours, calls[start]), goal.ffn_sums, real, strict=True
+        ):
+            fit.add(mine.ffn_in, wanted - mine.ffn_sum, mask)
         fit.solve()
-        ours = [_run(layer, *pair).output for pair in zip(ours, calls[start], strict=True)]
+        ours = [mine.output for mine in _each(layer, ours, calls[start])]
         on_progress((number + 1) / len(narrow))
 
 
@@ -127,6 +135,20 @@ def _watch(
         for batch in calibration.batches:
             model(**batch)
     return calls, states
+
+
+def _goal(layer: Layer, states: Sequence[torch.Tensor], calls: Sequence[_Call]) -> _Goal:
+    goal = _Goal([], [], [])
+    for seen in _each(layer, states, calls):
+        goal.outputs.append(seen.output)
+        goal.attention_sums.append(seen.attention_sum)
+        goal.ffn_sums.append(seen.ffn_sum)
+    return goal
+
+
+def _each(layer: Layer, states: Sequence[torch.Tensor], calls: Sequence[_Call]) -> Iterator[_Seen]:
+    """One batch after the other: the widest tensors of all at once would not fit."""
+    return (_run(layer, state, call) for state, call in zip(states, calls, strict=True))
 
 
 def _run(layer: Layer, state: torch.Tensor, call: _Call) -> _Seen:
