@@ -8,6 +8,7 @@ import os
 import signal
 
 from edgekit import machine
+from edgekit.cli.output import messages
 from edgekit.cli.planning import choose_device
 from edgekit.compress import devices
 from edgekit.errors import EdgekitError, MissingExtra
@@ -44,6 +45,7 @@ def launch(settings: argparse.Namespace) -> int:
     try:
         launch_command(launch_command_parser().parse_args(words))
     except ChildFailedError as error:
+        messages().show_cursor()  # a leader that was ended while it drew its bars has hidden it
         return exit_code({rank: one.exitcode for rank, one in error.failures.items()})
     except SignalException as error:
         if error.sigval == signal.SIGINT:
