@@ -20,7 +20,7 @@ help:
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(INSTALL) --editable '.[compress,files,dev]'
+	$(INSTALL) --editable '.[compress,files,tui,dev]'
 	@touch $@
 
 demo: .venv/ready

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit import paths
-from edgekit.samples import Progress, e5_small, folder, intents, packages
+from edgekit.samples import Progress, e5_small, folder, intents, packages, variants
 from edgekit.samples.intents import Template
 from edgekit.samples.splits import (
     TEST,
@@ -29,7 +29,7 @@ from edgekit.samples.splits import (
 )
 
 NAME = "home-intents"
-VERSION = 2
+VERSION = 3
 SEED = 7
 RECIPES = {"recipe.yaml": "home-intents", "quick.yaml": "home-intents-quick"}
 """What lies in the sample's folder, and the shipped recipe that it is a copy of."""
@@ -119,6 +119,7 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
         )
         for file, recipe in RECIPES.items():
             shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
+        variants.write(partial, NAME, languages=LANGUAGES)
         tell("checking the files", 0.9)
 
     made = folder.fill(target, fill, sample=NAME, version=VERSION)
