@@ -17,7 +17,10 @@ import msgpack
 import regex
 import wordfreq
 
-WORDS = 20_000
+# So much of the running words is looked at, in at most so many words: a language whose words have
+# many forms needs more of them.
+RUNNING_WORDS = 0.9
+MOST_WORDS = 45_000
 # A word also begins sentences and names; in these languages every noun does.
 CAPITALISED = 0.15
 CAPITALISED_NOUNS = {"de": 0.4, "lb": 0.4}
@@ -73,7 +76,14 @@ def words(language: str) -> dict[str, float]:
 
     Empty where no list is known.
     """
-    return _as_in_texts(dict(itertools.islice(_listed(language), WORDS)), language)
+    found: dict[str, float] = {}
+    covered = 0.0
+    for word, share in itertools.islice(_listed(language), MOST_WORDS):
+        if covered >= RUNNING_WORDS:
+            break
+        found[word] = found.get(word, 0.0) + share
+        covered += share
+    return _as_in_texts(found, language)
 
 
 def frequent_letters(language: str, *, coverage: float) -> set[str]:
