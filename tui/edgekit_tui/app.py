@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.command import CommandPalette
-from textual.filter import LineFilter, NoColor
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from edgekit import machine
 from edgekit.errors import EdgekitError
-from edgekit_tui import bidi, building, filters, found, i18n, settings, themes
+from edgekit_tui import bidi, building, filters, found, i18n, results, settings, themes
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.models import Models, Opener, open_isolated
@@ -76,6 +76,7 @@ class EdgekitApp(App[None]):
         self.apply_settings()
 
     def on_mount(self) -> None:
+        self.forget_old()
         self.push_screen(screen_class("home")())
 
     def apply_settings(self) -> None:
@@ -89,7 +90,7 @@ class EdgekitApp(App[None]):
         if bidi.here_turns(values["direction"]):
             self._gates.append(bidi.RightToLeft(language.base))
         if values["theme"] == themes.PLAIN:
-            self._gates.append(NoColor())
+            self._gates.append(filters.NoColour())
         if self._encoding.lower().replace("-", "").replace("_", "") != "utf8":
             self._gates.append(filters.Encodable(self._encoding))
 
@@ -146,8 +147,18 @@ class EdgekitApp(App[None]):
             if active.binding.id and active.binding.description and active.enabled:
                 yield _(active.binding.description), active
 
+    def forget_old(self) -> None:
+        """Removes labelled files that were kept for as long as the settings say."""
+        if self.values["keep"] == "forever":
+            return
+        try:
+            results.forget(float(self.values["keep"]) * 24 * 3600)
+        except OSError as error:
+            self.trouble = f"{error.filename}: {error.strerror}"
+
     async def on_unmount(self) -> None:
         self.models.close()
+        self.forget_old()
 
 
 def _runner(app: App[None], node: object, action: str) -> Callable[[], None]:

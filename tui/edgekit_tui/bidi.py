@@ -24,7 +24,7 @@ RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 # Borders, bars and gaps: what stands on their two sides does not belong together.
-_APART = re.compile("( {2,}|^ | $|[\u2500-\u259f]+|\t+)")
+_APART = re.compile("( {2,}|^ | $| *[\u2500-\u259f]+ *|\t+)")
 
 Cell = tuple[str, Style | None]
 """A letter with the marks on it, and how it looks."""

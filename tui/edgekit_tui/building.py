@@ -65,11 +65,12 @@ class Build:
                 return Ended(-signal.SIGINT, None)
             process = self._process = _spawn(self._arguments)
         answer: list[str] = []
-        reader = threading.Thread(target=_read, args=(process.stdout, answer.append), daemon=True)
-        reader.start()
-        _read(process.stderr, lambda line: self._on_event(parse(line)))
-        reader.join()
-        return Ended(process.wait(), _last_json(answer))
+        with process:
+            reader = threading.Thread(target=_read, args=(process.stdout, answer.append))
+            reader.start()
+            _read(process.stderr, lambda line: self._on_event(parse(line)))
+            reader.join()
+        return Ended(process.returncode, _last_json(answer))
 
     def stop(self) -> None:
         """As Ctrl-C does: the step's progress is saved, and the same recipe goes on from there."""

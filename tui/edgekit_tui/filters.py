@@ -10,7 +10,9 @@ import re
 from functools import lru_cache
 
 from rich.cells import cell_len
+from rich.color import Color as RichColor
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
@@ -50,6 +52,28 @@ class Harmless(LineFilter):
 
 def _blank(match: re.Match[str]) -> str:
     return " " * cell_len(match[0])
+
+
+class NoColour(LineFilter):
+    """Takes out all colour; what stands on a light ground is shown in reverse instead."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment if control or style is None else Segment(text, _without_colour(style))
+            for segment in segments
+            for text, style, control in (segment,)
+        ]
+
+
+@lru_cache(1024)
+def _without_colour(style: Style) -> Style:
+    ground = style.bgcolor.get_truecolor() if style.bgcolor is not None else (0, 0, 0)
+    light = sum(ground) > _LIGHT
+    return style + _DEFAULT + Style(reverse=bool(style.reverse) != light, dim=False)
+
+
+_DEFAULT = Style.from_color(RichColor.default(), RichColor.default())
+_LIGHT = 3 * 64
 
 
 class Encodable(LineFilter):

@@ -77,10 +77,7 @@ def _copy_all(artifact: Artifact, target: Path, on_bytes: OnBytes | None) -> Non
 
     for entry in artifact.manifest.files:
         _copy(artifact.path(entry.path), target / entry.path, entry, tell)
-    data = artifact.path(MANIFEST).read_bytes()
-    (target / MANIFEST).write_bytes(data)
-    machine.sync_file(target / MANIFEST)
-    machine.sync_folder(target)
+    places.write_private(target / MANIFEST, artifact.path(MANIFEST).read_bytes())
 
 
 def _copy(source: Path, target: Path, entry: FileEntry, tell: Callable[[int], None]) -> None:

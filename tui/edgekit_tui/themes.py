@@ -110,9 +110,10 @@ _PLAIN = Theme(
     panel="#000000",
     dark=True,
     variables={
-        "block-cursor-background": "#000000",
-        "block-cursor-foreground": "#ffffff",
-        "block-cursor-text-style": "reverse",
+        # Light grounds become reverse video (filters.NoColour).
+        "block-cursor-background": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-text-style": "none",
         "block-cursor-blurred-background": "#000000",
         "block-cursor-blurred-foreground": "#ffffff",
         "block-cursor-blurred-text-style": "bold",

@@ -7,6 +7,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
+from edgekit_tui.i18n import current
 from edgekit_tui.text import one_line
 
 
@@ -19,8 +20,8 @@ class TopBar(Horizontal):
         name = Content.assemble(("edgekit", "$primary bold"))
         if self._title:
             name = Content.assemble(name, ("  ›  ", "$muted"), (self._title, "bold"))
-        yield Static(name, id="crumbs", markup=False)
-        yield Static("", id="fact", markup=False)
+        parts = [Static(name, id="crumbs", markup=False), Static("", id="fact", markup=False)]
+        yield from reversed(parts) if current().base == "R" else parts
 
     def say(self, fact: str) -> None:
         """Replaces the fact; foreign text may be in it."""

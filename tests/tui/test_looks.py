@@ -1,0 +1,69 @@
+"""How the app looks in each theme, size and script; also where there is hardly any room."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from edgekit_tui import i18n
+from scripted import found, make_app, settle, shown
+from textual.pilot import Pilot
+
+Snapshot = Callable[[Pilot[None]], Awaitable[None]]
+SMALL, LARGE, TINY = (80, 24), (120, 40), (40, 12)
+
+
+@pytest.fixture(autouse=True)
+def _english_afterwards() -> Iterator[None]:
+    yield
+    i18n.choose("en")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "contrast", "plain"])
+@pytest.mark.parametrize("language", ["en", "ar", "zh", "hi"])
+async def test_home(theme: str, language: str, snapshot: Snapshot) -> None:
+    if language != "en" and theme not in ("dark", "plain"):
+        return  # the scripts do not depend on the colours
+    values = {"theme": theme, "language": language, "direction": "app"}
+    async with make_app([found()], values=values).run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        await snapshot(pilot)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "the lamp, please"),
+        ("ar", "أطفئ lamp في المطبخ"),
+        ("zh", "关灯 lamp"),
+        ("hi", "बत्ती lamp जलाओ"),
+    ],
+    ids=["en", "ar", "zh", "hi"],
+)
+@pytest.mark.parametrize("size", [SMALL, LARGE, TINY], ids=["small", "large", "tiny"])
+async def test_classify(
+    language: str, text: str, size: tuple[int, int], snapshot: Snapshot
+) -> None:
+    values = {"language": language, "direction": "app", "theme": "light"}
+    async with make_app([found()], values=values).run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        pilot.app.screen.query_one("#text").text = text  # type: ignore[attr-defined]
+        await pilot.pause()
+        await settle(pilot)
+        assert shown(pilot.app, "#scores").splitlines()[0].startswith("light")
+        await snapshot(pilot)
+
+
+async def test_every_screen_stands_a_tiny_terminal() -> None:
+    async with make_app([found()]).run_test(size=TINY) as pilot:
+        await settle(pilot)
+        for key in ("c", "f", "a", "b", "comma"):
+            await pilot.press(key)
+            await settle(pilot)
+            assert len(pilot.app.screen_stack) == 3, key
+            await pilot.resize_terminal(10, 3)
+            await pilot.resize_terminal(*TINY)
+            await pilot.press("escape")
+            await settle(pilot)
