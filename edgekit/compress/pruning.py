@@ -177,7 +177,9 @@ def _measure(job: Job, model: PreTrainedModel, texts: Calibration) -> latency.Ta
     layer = units.layers(model)[0]
     found = units.widths(model)
     hidden = layer.matrix(layer.names.ffn_out).out_features
-    shape = latency.Shape(hidden, layer.head_size, max(found.heads), max(found.ffn))
+    shape = latency.Shape(
+        hidden, layer.head_size, max(found.heads), max(found.ffn), model.config.num_hidden_layers
+    )
     lengths = texts.lengths()
     inputs = {
         "shape": asdict(shape),

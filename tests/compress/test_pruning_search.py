@@ -130,7 +130,7 @@ def test_a_table_never_falls_with_the_width() -> None:
 
 
 def test_this_machine_is_measured_at_each_width() -> None:
-    shape = Shape(hidden=64, head_size=16, heads=4, ffn=256)
+    shape = Shape(hidden=64, head_size=16, heads=4, ffn=256, layers=2)
     told: list[float] = []
     table = measure(shape, [4, 12], on_progress=told.append)
     assert set(table.attention) >= {1, 4}
