@@ -6,7 +6,9 @@ that turn the direction of all that follows, and halves of characters. Newline a
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 from rich.text import Text
 from textual.content import Content
@@ -41,6 +43,12 @@ def one_line(text: str, *, most: int = 200) -> str:
     # Cut twice: a text of megabytes need not be cleaned whole to show its beginning.
     shown = _SPACES.sub(" ", clean(text[: most * 20])).strip()
     return shown if len(shown) <= most else shown[: most - 1].rstrip() + "…"
+
+
+def path_text(path: Path) -> str:
+    """A path as people write it: `~` for their own folder."""
+    home = Path.home()
+    return f"~{os.sep}{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def content(text: str) -> Content:

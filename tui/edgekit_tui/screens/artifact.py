@@ -21,7 +21,7 @@ from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent, si
 from edgekit_tui.messages import Failed, Progressed, Verified
 from edgekit_tui.screens import task_screen
 from edgekit_tui.screens.page import Page
-from edgekit_tui.text import content, one_line
+from edgekit_tui.text import content, one_line, path_text
 from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import bar_line
@@ -151,7 +151,7 @@ def _facts(shown: Found, manifest: Manifest) -> dict[str, str]:
         _("disk"): size(manifest.needs.disk_bytes),
         _("memory"): memory,
         _("licence"): manifest.licence,
-        _("folder"): str(shown.folder),
+        _("folder"): path_text(shown.folder),
         _("made by"): " → ".join(str(step.get("step", "?")) for step in manifest.steps),
     }
     return {name: one_line(text, most=400) for name, text in facts.items() if text}

@@ -17,7 +17,7 @@ from edgekit.errors import EdgekitError
 from edgekit_tui import found, importing, models
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, size
-from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Progressed
+from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Progressed, Said
 from edgekit_tui.screens.home import describe
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.bar import Bar
@@ -104,17 +104,32 @@ class ArtifactsScreen(Page):
         disk = gone.artifact.manifest.needs.disk_bytes if gone.artifact else 0
         question = _("Remove {name} ({size})? This cannot be undone.")
         question = question.format(name=gone.name, size=size(disk))
-        self.edgekit.ask(question, _("Remove"), lambda: self._remove(gone))
+        self.edgekit.ask(question, _("Remove"), lambda: self._start_removing(gone))
 
+    def _start_removing(self, gone: Found) -> None:
+        self._remove(gone)
+
+    @work(thread=True, group="remove")
     def _remove(self, gone: Found) -> None:
-        notice = self.query_one("#notice", Notice)
+        """In a thread: closing the model waits for what it is doing."""
         try:
             self.edgekit.models.close()
             importing.remove(gone.folder)
-        except (EdgekitError, OSError) as error:
-            notice.say(str(error))
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+        except OSError as error:
+            self.post_message(Failed(f"{gone.folder}: {error.strerror}"))
         else:
-            notice.say(_("{name} was removed.").format(name=gone.name), kind="hint")
+            self.post_message(Said(_("{name} was removed.").format(name=gone.name)))
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self.query_one("#notice", Notice).say(message.sentence)
+        self.search()
+
+    @on(Said)
+    def take_word(self, message: Said) -> None:
+        self.query_one("#notice", Notice).say(message.text, kind="hint")
         self.search()
 
 

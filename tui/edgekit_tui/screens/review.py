@@ -20,7 +20,7 @@ from edgekit_tui.labelling import Job
 from edgekit_tui.messages import Answered, Failed, ToReview
 from edgekit_tui.results import Result, Results
 from edgekit_tui.screens.page import Page
-from edgekit_tui.text import content, one_line
+from edgekit_tui.text import content, one_line, path_text
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import bar_line
 
@@ -113,7 +113,7 @@ class ReviewScreen(Page):
         if self._corrections is None:
             return
         text = _("{count} set · kept in {path}")
-        text = text.format(count=number(len(self._set)), path=self._corrections.path)
+        text = text.format(count=number(len(self._set)), path=path_text(self._corrections.path))
         self.query_one("#status", Static).update(content(text))
 
     @work(thread=True, exclusive=True, group="answer")

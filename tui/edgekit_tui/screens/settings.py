@@ -16,7 +16,7 @@ from edgekit_tui import i18n, places, settings
 from edgekit_tui.i18n import N_, _, number
 from edgekit_tui.screens.page import Page
 from edgekit_tui.settings import SETTINGS, Setting
-from edgekit_tui.text import content
+from edgekit_tui.text import content, path_text
 from edgekit_tui.widgets.notice import Notice
 
 _TITLES = 32
@@ -46,7 +46,7 @@ class SettingsScreen(Page):
         options.add_options(Option(self._line(setting)) for setting in SETTINGS)
         options.highlighted = self._place
         options.focus()
-        folder = _("Everything is kept in {path}").format(path=places.home())
+        folder = _("Everything is kept in {path}").format(path=path_text(places.home()))
         self.query_one("#status", Static).update(content(folder))
         self._explain()
 

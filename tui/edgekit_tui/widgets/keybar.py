@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding
 from textual.content import Content
+from textual.events import Click
 from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Static
@@ -36,6 +37,10 @@ class KeyBar(Static):
     def on_resize(self) -> None:
         self.show_keys()
 
+    def on_click(self, event: Click) -> None:
+        if key := event.style.meta.get("key"):
+            self.app.simulate_key(key)
+
     def _changed(self, screen: Screen[object]) -> None:
         if self.is_attached and screen is self.screen:
             self.call_after_refresh(self.show_keys)
@@ -56,10 +61,11 @@ class KeyBar(Static):
 
 
 def _key(binding: Binding) -> Content:
-    click = Style.from_meta({"@click": f"app.simulate_key('{binding.key.split(',')[0]}')"})
+    # Not "@click": links have one colour, and here the key and its word differ.
+    meta = Style.from_meta({"key": binding.key.split(",")[0]})
     return Content.assemble(
         (key_name(binding.key), "$key bold"), " ", (_(binding.description), "$foreground")
-    ).stylize(click)
+    ).stylize(meta)
 
 
 def _width(keys: list[Content]) -> int:
