@@ -232,7 +232,16 @@ if any("edgekit_tui" in word for word in sys.orig_argv):
 """
 
 
-def test_the_home_screen_comes_soon(terminals: list[Terminal], tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["edgekit_tui.run", "edgekit tui"])
+def test_without_a_terminal_it_says_so(module: str) -> None:
+    command = [sys.executable, "-m", *module.split()]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs a terminal" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_home_screen_comes_soon() -> None:
     """No time is asserted; what would cost it, heavy imports, is."""
     code = (
         "import sys\nfrom edgekit_tui.app import EdgekitApp\nEdgekitApp()\n"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from edgekit.errors import EdgekitError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -16,7 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(artifacts: Sequence[Path]) -> int:
-    """Shows the app until it is left; returns the exit code."""
+    """Shows the app until it is left; returns the exit code.
+
+    Raises EdgekitError where there is no terminal to show it on.
+    """
+    # Textual draws on stderr, so that stdout may be anything.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise EdgekitError(
+            "The terminal app needs a terminal; in scripts, use `edgekit classify` and the others."
+        )
     from edgekit_tui.app import EdgekitApp  # textual: not for `--help`
 
     app = EdgekitApp(artifacts)
@@ -29,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="edgekit-tui", description="Use artifacts in a terminal, offline."
     )
     add_arguments(parser)
-    return run(parser.parse_args(argv).artifacts)
+    try:
+        return run(parser.parse_args(argv).artifacts)
+    except EdgekitError as error:
+        sys.stderr.write(f"edgekit-tui: {error}\n")
+        return 1
 
 
 def run_and_exit() -> NoReturn:
