@@ -100,6 +100,15 @@ def test_a_full_disk_is_said_and_leaves_no_half_export(labelled: Path) -> None:
     assert not partial.exists()
 
 
+def test_a_full_disk_while_results_are_sorted_is_a_sentence(labelled: Path) -> None:
+    def fill(done: int) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(EdgekitError, match="make room on the disk"):
+        make_index(labelled, Path("y.index"), column="text", on_progress=fill)
+    assert list(Path().glob("y.index*")) == []
+
+
 def test_corrections_are_rows_that_a_recipe_trains_on() -> None:
     kept = Corrections("tiny")
     kept.set('odd "text", with\nlines', "light")

@@ -241,6 +241,13 @@ def test_without_a_terminal_it_says_so(module: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_data_folder_that_cannot_be_used_is_a_sentence(terminals: list[Terminal]) -> None:
+    terminal = Terminal(EDGEKIT_DATA="/dev/null/data")
+    terminals.append(terminal)
+    terminal.wait_for("set EDGEKIT_DATA to a folder of yours")
+    assert "Traceback" not in terminal.letters()
+
+
 def test_the_home_screen_comes_soon() -> None:
     """No time is asserted; what would cost it, heavy imports, is."""
     code = (

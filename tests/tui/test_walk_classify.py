@@ -106,3 +106,19 @@ async def test_a_real_artifact_answers_from_its_worker_process(tmp_path: Path) -
         await typed(pilot, "lamp")
         assert shown(pilot.app, "#scores").startswith("heat")
         assert "73.2%" in shown(pilot.app, "#scores")
+
+
+async def test_an_artifact_that_fails_verification_is_not_used(tmp_path: Path) -> None:
+    from edgekit_tui.app import EdgekitApp
+
+    folder = make_artifact(tmp_path / "work" / "tiny-intents-onnx")
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.onnx").write_bytes(data)
+    async with EdgekitApp().run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "sha256 differs" in shown(pilot.app, "#notice").replace("\n", " ")
+        await typed(pilot, "lamp")
+        assert shown(pilot.app, "#scores") == ""

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import DataError, EdgekitError
+from edgekit.errors import DataError, EdgekitError, OutOfDisk
 from edgekit.tasks.rows import RecordWriter, stream_records
 from edgekit_tui import places
 from edgekit_tui.i18n import N_
@@ -70,9 +70,24 @@ def make_index(
     partial.unlink(missing_ok=True)
     places.private_folder(index.parent)
     partial.touch(mode=places.FILE_MODE)
-    with closing(_connect(partial)) as database:
+    try:
+        _fill(partial, _rows(labelled, column), on_progress)
+    except sqlite3.Error as error:
+        partial.unlink(missing_ok=True)
+        raise OutOfDisk(
+            f"{index}: the index of the results cannot be written ({error}); make room on the disk "
+            "and label the file again, the labels themselves are kept."
+        ) from error
+    partial.replace(index)
+
+
+def _fill(
+    path: Path,
+    rows: Iterator[tuple[int, str, str, float, bool]],
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    with closing(_connect(path)) as database:
         database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
-        rows = _rows(labelled, column)
         done = 0
         while batch := list(islice(rows, _BATCH)):
             database.executemany("INSERT INTO result VALUES (?, ?, ?, ?, ?)", batch)
@@ -81,7 +96,6 @@ def make_index(
                 on_progress(done)
         database.executescript(f"{_INDEXES} PRAGMA user_version = {_VERSION};")
         database.commit()
-    partial.replace(index)
 
 
 def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, bool]]:

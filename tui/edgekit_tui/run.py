@@ -29,7 +29,13 @@ def run(artifacts: Sequence[Path]) -> int:
         )
     from edgekit_tui.app import EdgekitApp  # textual: not for `--help`
 
-    app = EdgekitApp(artifacts)
+    try:
+        app = EdgekitApp(artifacts)
+    except OSError as error:
+        raise EdgekitError(
+            f"{error.filename}: the data folder cannot be used ({error.strerror}); "
+            "set EDGEKIT_DATA to a folder of yours."
+        ) from error
     app.run()
     return app.return_code or 0
 
