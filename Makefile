@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench cuda clean
+.PHONY: help demo test test-slow check format bench pictures cuda clean
 
 help:
 	@echo "make demo       fetch a real model and data, run a short recipe, classify in five languages"
@@ -16,7 +16,7 @@ help:
 	@echo "make check      format, lint, types, import contracts and tests"
 	@echo "make test-slow  the tests that take minutes or need downloads"
 	@echo "make cuda       the CUDA builds of torch, onnxruntime and llama.cpp, for the GPUs of this machine"
-	@echo "make bench      measure the sample: build its whole recipe, then speed, memory and size"
+	@echo "make bench      build all recipes of the sample, and compare them in one table (hours)"
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -52,9 +52,12 @@ format: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/edgekit sample home-intents demo
-	$(BIN)/edgekit compress demo/recipe.yaml --out demo/out
-	$(BIN)/edgekit evaluate demo/out/home-intents-onnx --data demo/data/test.csv --against demo/out/teacher
-	$(BIN)/edgekit bench demo/out/home-intents-onnx --data demo/data/test.csv --against demo/out/teacher
+	$(BIN)/python tests/bench/table.py demo
+
+# The README's pictures of the terminal app, taken from the app itself.
+pictures: .venv/ready
+	PYTHONPATH=tests $(BIN)/python tests/tui/pictures.py demo/quick/home-intents-quick-onnx \
+		demo/data/test.csv docs/pictures
 
 # The architectures of the GPUs found here, unless others are asked for: CUDA_ARCHITECTURES='75;86'
 CUDA_ARCHITECTURES ?=

@@ -79,6 +79,7 @@ def render(reported: Reported) -> str:
     return template.render(
         reported=reported,
         model_bytes=_model_bytes,
+        proven=_proven,
         headline=_headline,
         shown_flips=SHOWN_FLIPS,
     )
@@ -107,6 +108,25 @@ def _words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value).replace("_", " ")
+
+
+def _proven(proof: Mapping[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
+    """What a step proved by language, as a table: its columns, and each language's cells."""
+    rows = {name: _flat(found) for name, found in proof.get("by_language", {}).items()}
+    columns = list(dict.fromkeys(column for found in rows.values() for column in found))
+    return columns, {
+        name: [found.get(column, "") for column in columns] for name, found in rows.items()
+    }
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, str]:
+    """{'unknown': {'before': 0, 'after': 1}} -> {'unknown, before': '0', 'unknown, after': '1'}."""
+    cells = {}
+    for key, value in found.items():
+        inner = _flat(value) if isinstance(value, Mapping) else {"": _words(value)}
+        for name, cell in inner.items():
+            cells[f"{_words(key)}, {name}" if name else _words(key)] = cell
+    return cells
 
 
 def _shown(text: str) -> str:

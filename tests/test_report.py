@@ -179,3 +179,25 @@ def test_same_input_gives_the_same_file(tmp_path: Path) -> None:
     write(tmp_path / "a.html", reported(made(0.3)))
     write(tmp_path / "b.html", reported(made(0.3)))
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_what_a_step_proved_is_a_table_by_language() -> None:
+    output = made(0.1)
+    step = {
+        "step": "trim_vocab",
+        "settings": {},
+        "before": {},
+        "after": {},
+        "proof": {
+            "by_language": {
+                "fr": {"texts": 1234, "tokens_per_word": {"before": 1.5, "after": 1.6}},
+                "zh-CN": {"texts": 7},
+            }
+        },
+        "notes": ["nothing changed: <b>every</b> piece stays"],
+    }
+    output = replace(output, manifest={**output.manifest, "steps": [step]})
+    page = render(Reported("x", [output], 1000, [], 1.0, 1000))
+    assert "tokens per word, after" in page
+    for cell in ("French", "1,234", "1.6", "Chinese (CN)", "&lt;b&gt;every&lt;/b&gt;"):
+        assert cell in page

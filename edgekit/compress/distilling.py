@@ -228,14 +228,13 @@ def _record(
                 for name, part in sorted(places.items())
                 if name
             },
-            "changes": _changes(settings, job, lesson),
         },
-        "notes": list(trained.notes),
+        "notes": [*_notes(settings, job, lesson), *trained.notes],
         "training": asdict(trained),
     }
 
 
-def _changes(settings: DistillSettings, job: Job, lesson: Lesson) -> list[str]:
+def _notes(settings: DistillSettings, job: Job, lesson: Lesson) -> list[str]:
     """What a reader of the settings alone would not expect."""
     notes = []
     before = job.description.layers

@@ -215,10 +215,12 @@ def _record(
             "pieces_removed": removed,
             "most_tokens_rise": round(max(one.tokens_rise for one in listed), 5),
             "most_unknown_rise": round(max(one.unknown_rise for one in listed), 6),
-            **({} if removed else {"note": "nothing changed: every piece stays"}),
-            **({} if answered is not None else {"note": "too little memory to compare logits"}),
         },
-        "proof": proof,
+        "proof": {"by_language": proof},
+        "notes": [
+            *([] if removed else ["nothing changed: every piece stays"]),
+            *([] if answered is not None else ["too little memory to compare logits"]),
+        ],
     }
 
 

@@ -256,7 +256,7 @@ def test_another_checkpoint_learns_with_its_own_tokenizer(job: Job, tmp_path: Pa
     assert (job.out / "tokenizer.json").read_text() == (folder / "tokenizer.json").read_text()
     assert describe(job.out).hidden == 32
     assert done["proof"]["agreement"] > 0.7
-    assert done["proof"]["changes"] == []
+    assert done["notes"] == []
 
 
 def test_states_are_matched_whatever_their_width() -> None:
@@ -289,7 +289,7 @@ def test_states_beyond_the_bound_are_left_out_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(teaching, "MOST_STATE_BYTES", 1000)
     done = distill.run(DistillSettings(**QUICK, layers=1), job)
-    assert done["proof"]["changes"] == [
+    assert done["notes"] == [
         "hidden states were not matched: the teacher's would take too much memory"
     ]
     [folder] = stored(job, "teacher-logits")
@@ -298,7 +298,7 @@ def test_states_beyond_the_bound_are_left_out_and_that_is_said(
 
 def test_a_count_that_keeps_every_layer_says_so(job: Job) -> None:
     done = distill.run(DistillSettings(**QUICK, layers=5), job)
-    assert done["proof"]["changes"] == ["all 2 layers stay: the checkpoint has no more"]
+    assert done["notes"] == ["all 2 layers stay: the checkpoint has no more"]
 
 
 def test_unlabeled_texts_teach_too(job: Job) -> None:
@@ -496,7 +496,7 @@ def test_a_static_student_can_be_taught_further(job: Job, project: Path) -> None
     done = distill.run(given, again)
     assert distill.after(given, planned).description.parameters == describe(again.out).parameters
     assert not torch.equal(weights(again.out)[TABLE], weights(job.out)[TABLE])
-    assert done["proof"]["changes"] == []
+    assert done["notes"] == []
     for settings, sentence in (({"student": "static"}, "already"), ({"layers": 1}, "no layers")):
         with pytest.raises(RecipeError, match=sentence):
             distill.check(DistillSettings(**settings), planned)

@@ -6,15 +6,13 @@ import asyncio
 import inspect
 import os
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from scripted import offline
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 FOLDER = Path(__file__).parent / "__snapshots__"
 # Set, the pictures are made anew instead of being compared: look at each before it is committed.
@@ -65,6 +63,6 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[[Pilot[None]], Awaitabl
 
 def _steady(svg: str) -> str:
     """Without what differs in every run, and with letters in the order of their columns."""
-    svg = re.sub(r"terminal-\d+", "terminal", svg)
+    svg = offline(re.sub(r"terminal-\d+", "terminal", svg))
     turned = "text { unicode-bidi: bidi-override; direction: ltr }"
     return svg.replace("</style>", f"{turned}</style>", 1)

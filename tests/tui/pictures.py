@@ -16,7 +16,7 @@ from pathlib import Path
 from edgekit_tui import i18n, settings
 from edgekit_tui.app import EdgekitApp
 from edgekit_tui.screens.results import ResultsScreen
-from scripted import settle, until
+from scripted import offline, settle, until
 
 TEXT = "éteins la lumière du salon"
 
@@ -28,7 +28,7 @@ async def take(artifact: Path, table: Path, out: Path, theme: str) -> None:
 
         def keep(name: str) -> None:
             path = out / f"{name}-{theme}.svg"
-            path.write_text(app.export_screenshot(title="edgekit"), encoding="utf-8")
+            path.write_text(offline(app.export_screenshot(title="edgekit")), encoding="utf-8")
 
         await settle(pilot)
         await pilot.press("enter")
