@@ -14,7 +14,7 @@ import numpy as np
 from edgekit import artifact as artifacts
 from edgekit import card, machine
 from edgekit.artifact import Artifact
-from edgekit.compress import checkpoint as checkpoints
+from edgekit.compress import licences, step_module
 from edgekit.compress.checkpoint import describe
 from edgekit.data import Dataset
 from edgekit.disk import replacing
@@ -98,7 +98,7 @@ def artifact(
         fields["steps"] = [*made.steps, _output_step(entry, made.exported)]
         fields["lock"] = dict(made.lock)
         fields["quality"] = _quality(plan, answers, teacher, temperature)
-        (partial / "LICENSE").write_text(_licence(plan.model, fields["licence"]), encoding="utf-8")
+        (partial / "LICENSE").write_text(_licence(_sources(plan)), encoding="utf-8")
         (partial / "MODEL_CARD.md").write_text(card.text(fields), encoding="utf-8")
         fields["needs"]["ram_bytes"] = round(
             RAM_BASE_BYTES
@@ -147,7 +147,7 @@ def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str,
 
 def _fields(plan: Plan, entry: Entry, made: Made, *, name: str) -> dict[str, Any]:
     recipe, description = plan.bound.recipe, describe(made.checkpoint)
-    licence = checkpoints.licence_name(plan.model)
+    origins = [licences.origin(folder) for folder in _sources(plan)]
     return {
         "name": name,
         "task": recipe.task,
@@ -164,8 +164,9 @@ def _fields(plan: Plan, entry: Entry, made: Made, *, name: str) -> dict[str, Any
         },
         "needs": {"cpu": recipe.target.cpu or "any"},
         "recipe": portable(plan.bound.document),
-        "licence": licence,
-        "parents": [{"name": plan.model.name, "licence": licence}],
+        # An expression of SPDX: the terms of all of them hold.
+        "licence": " AND ".join(dict.fromkeys(origin.licence for origin in origins)),
+        "parents": [origin.as_json() for origin in origins],
     }
 
 
@@ -204,14 +205,26 @@ def portable(value: Any) -> Any:
     return value
 
 
-def _licence(model: Path, name: str) -> str:
-    files = checkpoints.licence_files(model)
-    if not files:
-        return (
-            f"The licence of this model's weights is that of the checkpoint they come from "
-            f"({model.name}): {name}. That checkpoint's folder holds no licence text.\n"
-        )
-    return "\n\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+def _sources(plan: Plan) -> list[Path]:
+    """The checkpoints that the artifact's weights come from: the model, and students."""
+    named = [
+        plan.bound.resolve(name)
+        for entry in plan.bound.steps
+        for name in step_module(entry.name).files(entry.settings)
+    ]
+    return [plan.model, *(path for path in named if (path / "config.json").is_file())]
+
+
+def _licence(folders: Sequence[Path]) -> str:
+    """The texts of all licences; a sentence for a checkpoint that brings none along."""
+    texts = []
+    for folder in folders:
+        found, origin = licences.files(folder), licences.origin(folder)
+        texts += [path.read_text(encoding="utf-8", errors="replace") for path in found] or [
+            f"The licence of weights that come from {origin.name} is that of this checkpoint: "
+            f"{origin.licence}. Its folder holds no licence text.\n"
+        ]
+    return "\n\n".join(dict.fromkeys(texts))
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -203,3 +203,12 @@ def test_a_build_from_an_earlier_teacher_leaves_it_where_it_is(project: Path) ->
     built = build.compress(plan.make(recipe.read(project / "recipe.yaml", changes=changes)))
     assert built.teacher == project / "out" / "teacher"
     assert sha256_folder(built.teacher) == before
+
+
+def test_the_licence_outlives_a_second_recipe(built: Built, project: Path) -> None:
+    """A recipe that starts from another's teacher knows whose weights these are."""
+    changes = [f"model={built.teacher}", "steps=[]", "name=second"]
+    bound = recipe.read(project / "recipe.yaml", changes=changes)
+    manifest = build.compress(plan.make(bound)).artifacts[0].manifest
+    assert manifest["licence"] == "cc0-1.0"
+    assert manifest["parents"] == [{"name": "encoder", "licence": "cc0-1.0"}]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.compress import widths
+from edgekit.compress import licences, widths
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.errors import CheckpointError
 from edgekit.nearest import did_you_mean
@@ -29,7 +29,6 @@ CLASSIFIERS = frozenset(
 STATIC = "edgekit-static"
 """The model type of a static student (compress/static.py), which transformers does not know."""
 CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-LICENCE_NAMES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -121,8 +120,7 @@ def import_checkpoint(
     for name in (*CARRIED, widths.FILE):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
-    for path in licence_files(source):
-        shutil.copyfile(path, out / path.name)
+    licences.carry(source, out)
     for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
         shutil.copyfile(path, out / path.name)
     if adapter is not None:
@@ -134,20 +132,6 @@ def import_checkpoint(
 
         models.cut_folder(out, layers)
     return {"model_type": description.model_type, "parameters": description.parameters}
-
-
-def licence_files(folder: Path) -> list[Path]:
-    return sorted(path for pattern in LICENCE_NAMES for path in folder.glob(pattern))
-
-
-def licence_name(folder: Path) -> str:
-    """The licence that the model card's header names, else "unknown"."""
-    card = folder / "README.md"
-    if card.is_file():
-        for line in card.read_text(encoding="utf-8", errors="replace").splitlines()[:60]:
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip().strip("'\"") or "unknown"
-    return "unknown"
 
 
 def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:

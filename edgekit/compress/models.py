@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.compress import checkpoint, widths
+from edgekit.compress import checkpoint, licences, widths
 from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
 from edgekit.compress.structured import units
 from edgekit.errors import CheckpointError
@@ -94,12 +94,10 @@ def _load_narrow(
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
     """Writes weights and config; tokenizer and licences are carried over from `source`."""
     _save_weights(model, folder)
-    for path in [
-        *checkpoint.licence_files(source),
-        *(source / name for name in checkpoint.CARRIED),
-    ]:
-        if path.is_file():
-            shutil.copyfile(path, folder / path.name)
+    licences.carry(source, folder)
+    for name in checkpoint.CARRIED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
 
 
 def cut_folder(folder: Path, layers: int) -> None:

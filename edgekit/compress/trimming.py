@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit import machine
-from edgekit.compress import widths
-from edgekit.compress.checkpoint import licence_files
+from edgekit.compress import licences, widths
 from edgekit.compress.vocabulary import (
     answers,
     choice,
@@ -166,9 +165,10 @@ def _write(job: Job, trimmed: Trimmed) -> None:
         model_type=job.description.model_type,
         before=job.description.vocabulary,
     )
-    for path in [*licence_files(job.checkpoint), *(job.checkpoint / name for name in CARRIED)]:
-        if path.is_file():
-            shutil.copyfile(path, job.out / path.name)
+    licences.carry(job.checkpoint, job.out)
+    for name in CARRIED:
+        if (job.checkpoint / name).is_file():
+            shutil.copyfile(job.checkpoint / name, job.out / name)
 
 
 def _compare_tokens(settings: TrimVocabSettings, job: Job, trimmed: Trimmed) -> dict[str, Compared]:
