@@ -167,7 +167,7 @@ def test_the_same_seed_gives_the_same_bytes(job: Job) -> None:
 
 def test_nothing_to_remove_is_said(job: Job) -> None:
     done = prune.run(PruneSettings(heads=0.0, ffn=0.0, layers=5), job)
-    assert done["after"]["unchanged"] is True
+    assert done["notes"] == ["nothing changed: all heads, neurons and layers stay"]
     assert done["tuned"] is False
     assert np.array_equal(answers(job.out), answers(job.checkpoint))
 

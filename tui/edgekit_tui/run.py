@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ def run(artifacts: Sequence[Path]) -> int:
         )
     from edgekit_tui.app import EdgekitApp  # textual: not for `--help`
 
+    # A shell may have told this process to ignore it, and builds would inherit that: they are
+    # stopped by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app = EdgekitApp(artifacts)
     except OSError as error:
