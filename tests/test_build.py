@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 import edgekit
-from edgekit import artifact, build, paths, plan, recipe
+from edgekit import artifact, build, compress, paths, plan, recipe
 from edgekit.compress import predict
 from edgekit.digest import sha256_folder
 from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBudget
@@ -37,9 +37,7 @@ def test_the_manifest_says_what_was_done(built: Built) -> None:
     assert [step["step"] for step in manifest["steps"]] == ["finetune", "onnx"]
     tried = manifest["steps"][1]["after"]["tried"]
     assert [one["scheme"] for one in tried] == ["s8", "u8"]
-    assert (
-        manifest["steps"][1]["after"]["scheme"] == min(tried, key=lambda one: one["kl"])["scheme"]
-    )
+    assert manifest["steps"][1]["after"]["scheme"] == onnx.fastest_near(tried)["scheme"]
     assert manifest["licence"] == "cc0-1.0"
     assert manifest["quality"]["verdict"] == "PASS"
     assert set(manifest["quality"]["artifact"]["by_language"]) == set(tiny.LANGUAGES)
@@ -212,3 +210,14 @@ def test_the_licence_outlives_a_second_recipe(built: Built, project: Path) -> No
     manifest = build.compress(plan.make(bound)).artifacts[0].manifest
     assert manifest["licence"] == "cc0-1.0"
     assert manifest["parents"] == [{"name": "encoder", "licence": "cc0-1.0"}]
+
+
+def test_no_step_sees_the_rows_that_judge(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(compress.STEPS, "spy", "spy_step")
+    tiny.make_encoder(project / "labelled", labels=tiny.LABELS)
+    changes = ["model=./labelled", "steps=[{spy: {}}]"]
+    bound = recipe.read(project / "recipe.yaml", changes=changes)
+    [spied, _] = build.compress(plan.make(bound)).artifacts[0].manifest["steps"]
+    assert spied["after"]["train"] > 0
+    assert spied["after"]["validation"] > 0
+    assert spied["after"]["test"] == 0
