@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,9 @@ from edgekit.outcome import Built
 # No test asserts a time: a busy machine is no failure.
 hypothesis.settings.register_profile("edgekit", deadline=None)
 hypothesis.settings.load_profile("edgekit")
+# A shell tells what runs in its background to ignore Ctrl-C, and the programs that tests start and
+# interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

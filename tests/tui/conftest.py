@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import os
 import re
-import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -18,10 +17,6 @@ from textual.widgets import Input, TextArea
 FOLDER = Path(__file__).parent / "__snapshots__"
 # Set, the pictures are made anew instead of being compared: look at each before it is committed.
 UPDATE = "EDGEKIT_UPDATE_SNAPSHOTS"
-
-
-# As edgekit_tui.run does: a test run in the background ignores it, and so would its children.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
