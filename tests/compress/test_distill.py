@@ -15,6 +15,7 @@ import tiny
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from tiny_job import make_job
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoConfig,
@@ -25,7 +26,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from edgekit import data, plan, recipe
+from edgekit import plan, recipe
 from edgekit.compress import distill, distilling, finetune, layers, predict, teaching, training
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.compress.batches import examples
@@ -34,7 +35,6 @@ from edgekit.compress.distill import DistillSettings
 from edgekit.compress.finetune import FinetuneSettings
 from edgekit.compress.models import load_classifier, save
 from edgekit.compress.structured import units
-from edgekit.digest import sha256_folder
 from edgekit.errors import RecipeError, StepError
 from edgekit.export.onnx import export
 from edgekit.export.quantize import quantize
@@ -68,26 +68,6 @@ def job(made_project: Path, teacher: Path, tmp_path: Path) -> Iterator[Job]:
         out = tmp_path / "out"
         out.mkdir()
         yield make_job(made_project, teacher, out, run_stored=run_stored)
-
-
-def make_job(project: Path, checkpoint: Path, out: Path, *, run_stored: Any) -> Job:
-    bound = recipe.read(project / "recipe.yaml")
-    found = describe(checkpoint)
-    return Job(
-        checkpoint=checkpoint,
-        description=found,
-        teacher=checkpoint,
-        teacher_digest=sha256_folder(checkpoint),
-        out=out,
-        recipe=bound.recipe,
-        dataset=data.read(bound, labels=found.labels).without_test(),
-        max_tokens=64,
-        device="cpu",
-        common={},
-        resolve=lambda path: (project / path).resolve(),
-        run_stored=run_stored,
-        on_progress=lambda fraction: None,
-    )
 
 
 def changed(job: Job, **changes: Any) -> Job:

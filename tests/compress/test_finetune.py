@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,40 +7,20 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_job import make_job
 
-from edgekit import data, recipe
 from edgekit.compress import finetune, predict
 from edgekit.compress.batches import examples
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.finetune import FinetuneSettings, Lora
-from edgekit.job import Job, Make
+from edgekit.job import Job
 from edgekit.runtime.text import TextEncoder
-from edgekit.store import Finished
 from edgekit.tasks import classification
 
 
 @pytest.fixture
 def job(project: Path, tmp_path: Path) -> Job:
-    bound = recipe.read(project / "recipe.yaml")
-    return Job(
-        checkpoint=project / "encoder",
-        description=describe(project / "encoder"),
-        teacher=project / "encoder",
-        teacher_digest="",
-        out=tmp_path,
-        recipe=bound.recipe,
-        dataset=data.read(bound, labels=None).without_test(),
-        max_tokens=64,
-        device="cpu",
-        common={},
-        resolve=bound.resolve,
-        run_stored=nothing_stored,
-        on_progress=lambda fraction: None,
-    )
-
-
-def nothing_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-    raise LookupError(f"finetune stores no part of its work, and asked for {name}")
+    return make_job(project, project / "encoder", tmp_path)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

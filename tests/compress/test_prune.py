@@ -15,6 +15,7 @@ import pytest
 import tiny
 import torch
 from pydantic import ValidationError
+from tiny_job import make_job
 
 from edgekit import build, data, plan, recipe
 from edgekit.compress import distill, finetune, models, predict, prune
@@ -54,22 +55,7 @@ def job(made_project: Path, teacher: Path, tmp_path: Path) -> Iterator[Job]:
         def run_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
             return store.run(name, inputs, lambda out: make(out, lambda fraction: None))
 
-        bound = recipe.read(made_project / "recipe.yaml")
-        yield Job(
-            checkpoint=teacher,
-            description=describe(teacher),
-            teacher=teacher,
-            teacher_digest=sha256_folder(teacher),
-            out=tmp_path / "out",
-            recipe=bound.recipe,
-            dataset=data.read(bound, labels=describe(teacher).labels).without_test(),
-            max_tokens=64,
-            device="cpu",
-            common={"prefix": "", "max_tokens": 64, "packages": {}},
-            resolve=bound.resolve,
-            run_stored=run_stored,
-            on_progress=lambda fraction: None,
-        )
+        yield make_job(made_project, teacher, tmp_path / "out", run_stored=run_stored)
 
 
 def answers(folder: Path) -> np.ndarray:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import tiny
+from tiny_job import make_job
 from transformers import PreTrainedModel
 
-from edgekit import data, recipe
 from edgekit.compress import teaching
-from edgekit.compress.checkpoint import describe
-from edgekit.job import Job, Make
+from edgekit.job import Make
 from edgekit.store import Finished
 
 
@@ -23,7 +22,6 @@ def models() -> dict[int, PreTrainedModel]:
 
 def test_the_teacher_has_left_memory_with_its_answers(project: Path, tmp_path: Path) -> None:
     teacher = tiny.make_encoder(tmp_path / "teacher", labels=tiny.LABELS)
-    bound = recipe.read(project / "recipe.yaml")
     worked: list[int] = []
 
     def run_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
@@ -34,21 +32,7 @@ def test_the_teacher_has_left_memory_with_its_answers(project: Path, tmp_path: P
             name, "", folder, reused=False, record=record, digests={}, seconds=0.0, peak_bytes=0
         )
 
-    job = Job(
-        checkpoint=teacher,
-        description=describe(teacher),
-        teacher=teacher,
-        teacher_digest="",
-        out=tmp_path,
-        recipe=bound.recipe,
-        dataset=data.read(bound, labels=None).without_test(),
-        max_tokens=64,
-        device="cpu",
-        common={},
-        resolve=bound.resolve,
-        run_stored=run_stored,
-        on_progress=lambda fraction: None,
-    )
+    job = make_job(project, teacher, tmp_path, run_stored=run_stored)
     others = models()  # of other tests
     answers = teaching.answers(job, ["lamp on", "play a song"], states=True)
     assert answers.logits.shape == (2, 3)

@@ -11,6 +11,7 @@ import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_training import SCHEDULE, PowerCut
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -19,19 +20,6 @@ from edgekit.compress.batches import Example, bucketed, collate
 from edgekit.compress.training import Loss, Schedule, Trained, Training, class_weights
 from edgekit.errors import StepError
 
-SCHEDULE = Schedule(
-    epochs=3,
-    batch_size=4,
-    accumulate=2,
-    learning_rate=1e-3,
-    head_learning_rate=1e-2,
-    warmup=0.1,
-    weight_decay=0.01,
-    patience=3,
-    max_seconds=None,
-    seed=7,
-    autocast=None,
-)
 EXAMPLES = [
     Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), label=i % 3, row=i) for i in range(40)
 ]
@@ -40,10 +28,6 @@ EXAMPLES = [
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.make_encoder(tmp_path_factory.mktemp("checkpoint"), labels=tiny.LABELS)
-
-
-class PowerCut(Exception):
-    pass
 
 
 def cross_entropy(

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import tiny
+import tiny_training
 import torch
+from tiny_training import PowerCut
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -22,23 +24,7 @@ from edgekit.errors import StepError
 from edgekit.events import Event
 
 EXAMPLES = [Example(ids=(0, 5 + i % 3, 9, 2), label=i % 3, row=100 + i) for i in range(24)]
-SCHEDULE = Schedule(
-    epochs=2,
-    batch_size=4,
-    accumulate=2,
-    learning_rate=1e-3,
-    head_learning_rate=1e-2,
-    warmup=0.1,
-    weight_decay=0.01,
-    patience=3,
-    max_seconds=None,
-    seed=7,
-    autocast=None,
-)
-
-
-class PowerCut(Exception):
-    pass
+SCHEDULE = dataclasses.replace(tiny_training.SCHEDULE, epochs=2)
 
 
 class Entropy:

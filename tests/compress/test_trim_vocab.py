@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,17 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import load_file
+from tiny_job import make_job
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from edgekit import data, machine, plan, recipe
+from edgekit import machine, plan, recipe
 from edgekit.compress import predict, trim_vocab, trimming
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.trim_vocab import TrimVocabSettings
 from edgekit.compress.vocabulary import choice, configs, languages, pieces, surgery
 from edgekit.errors import RecipeError, StepError
-from edgekit.job import Job, Make
-from edgekit.store import Finished
+from edgekit.job import Job
 
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}
@@ -93,10 +93,6 @@ def make_checkpoint(folder: Path, model_type: str, tokenizer: Tokenizer) -> Path
     return folder
 
 
-def nothing_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-    raise LookupError(f"trim_vocab stores no part of its work, and asked for {name}")
-
-
 @functools.cache
 def first_words(language: str) -> list[tuple[str, float]]:
     return list(itertools.islice(listed(language), 3000))
@@ -112,34 +108,18 @@ def _short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def make_job(project: Path, tmp_path: Path) -> Callable[[Path], Job]:
-    bound = recipe.read(project / "recipe.yaml")
-
+def job_of(project: Path, tmp_path: Path) -> Callable[[Path], Job]:
     def made(checkpoint: Path) -> Job:
         out = tmp_path / "trimmed"
         out.mkdir()
-        return Job(
-            checkpoint=checkpoint,
-            description=describe(checkpoint),
-            teacher=checkpoint,
-            teacher_digest="",
-            out=out,
-            recipe=bound.recipe,
-            dataset=data.read(bound, labels=None).without_test(),
-            max_tokens=64,
-            device="cpu",
-            common={},
-            resolve=bound.resolve,
-            run_stored=nothing_stored,
-            on_progress=lambda fraction: None,
-        )
+        return make_job(project, checkpoint, out)
 
     return made
 
 
 @pytest.fixture
-def job(made_project: Path, make_job: Callable[[Path], Job], tmp_path: Path) -> Job:
-    return make_job(make_checkpoint(tmp_path / "checkpoint", "bert", unigram()))
+def job(job_of: Callable[[Path], Job], tmp_path: Path) -> Job:
+    return job_of(make_checkpoint(tmp_path / "checkpoint", "bert", unigram()))
 
 
 def smallest(job: Job) -> int:
@@ -164,10 +144,10 @@ FAMILIES = [
 def test_answers_stay_where_tokens_were_kept(
     model_type: str,
     make: Callable[[], Tokenizer],
-    make_job: Callable[[Path], Job],
+    job_of: Callable[[Path], Job],
     tmp_path: Path,
 ) -> None:
-    job = make_job(make_checkpoint(tmp_path / "checkpoint", model_type, make()))
+    job = job_of(make_checkpoint(tmp_path / "checkpoint", model_type, make()))
     size = (smallest(job) + job.description.vocabulary - 7) // 2
     done = trim_vocab.run(TrimVocabSettings(size=size, **LOOSE), job)
     left = describe(job.out)
