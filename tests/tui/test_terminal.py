@@ -211,6 +211,7 @@ def test_nothing_opens_a_socket_and_all_files_are_private(
     terminal.wait_for("letters.csv")
     terminal.press("letters.csv\r")
     terminal.wait_for("Which column")
+    terminal.wait_for("lamp")  # the rows are read in the background: until then Enter has no column
     terminal.press("\r")
     terminal.wait_for("as in the file")
     assert terminal.quit() == 0
