@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit import machine
-from edgekit.compress import models, predict, teaching
+from edgekit.compress import devices, models, predict, teaching
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.compress.batches import examples
 from edgekit.compress.prune import DEPTH_WINDOWS, MOST_TOKENS, fewest_layers, kept_layers
@@ -147,7 +147,13 @@ def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankin
             [search.rank_by_size(magnitude.heads(layer)) for layer in found],
             [search.rank_by_size(magnitude.neurons(layer)) for layer in found],
         )
-    felt = fisher.signals(model, texts, seed=job.recipe.seed, on_progress=_part(job, 0.0, SIGNALS))
+    felt = fisher.signals(
+        model,
+        texts,
+        compute=devices.compute_here(job.device),
+        seed=job.recipe.seed,
+        on_progress=_part(job, 0.0, SIGNALS),
+    )
     return Rankings(
         [search.rank(one) for one in felt.heads], [search.rank(one) for one in felt.ffn]
     )

@@ -13,6 +13,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from edgekit import machine
+from edgekit.compress import devices
 from edgekit.cost import Rates
 from edgekit.digest import sha256_file
 
@@ -62,12 +63,16 @@ def _time_model(
     seconds = _fastest(forward)
     model.to(device)
     ids = ids.to(device)
+    precision = devices.autocast_here(device)
+    cast = torch.autocast(device, dtype=precision, enabled=precision is not None)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, fused=True)
 
     def train() -> None:
         optimizer.zero_grad(set_to_none=True)
-        model(input_ids=ids).logits.logsumexp(-1).mean().backward()
+        with cast:
+            logits = model(input_ids=ids).logits
+        logits.float().logsumexp(-1).mean().backward()
         optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()

@@ -12,19 +12,19 @@ from edgekit.compress.static import StaticForSequenceClassification
 
 
 class _Logits(nn.Module):
-    """The classifier as a function of two tensors."""
+    """The classifier as a function of one tensor: texts are run one at a time, without padding."""
 
     def __init__(self, model: StaticForSequenceClassification) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(input_ids, attention_mask).logits
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(input_ids).logits
         return logits
 
 
 def export_static(model: StaticForSequenceClassification, path: Path) -> None:
-    """Ids and mask in, `logits` out, batch and length free."""
+    """`input_ids` in, `logits` out, batch and length free."""
     ids = torch.ones(1, 4, dtype=torch.long)
     free = {0: "batch_size", 1: "sequence_length"}
     with warnings.catch_warnings():
@@ -32,11 +32,11 @@ def export_static(model: StaticForSequenceClassification, path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Logits(model).eval(),
-            (ids, torch.ones_like(ids)),
+            (ids,),
             str(path),
             dynamo=False,
             opset_version=17,
-            input_names=["input_ids", "attention_mask"],
+            input_names=["input_ids"],
             output_names=["logits"],
-            dynamic_axes={"input_ids": free, "attention_mask": free, "logits": {0: "batch_size"}},
+            dynamic_axes={"input_ids": free, "logits": {0: "batch_size"}},
         )

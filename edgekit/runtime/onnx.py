@@ -25,7 +25,12 @@ from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.text import TOKENIZER, TextEncoder
 
-_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+# What a model may ask for, made from the ids of one text: all of it is real, and one segment.
+_INPUTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "input_ids": lambda ids: ids,
+    "attention_mask": np.ones_like,
+    "token_type_ids": np.zeros_like,
+}
 _OUTPUT = "logits"
 # Weights outside the file would be read from the working folder, unchecked. Nothing can be here.
 _NOWHERE = f"{os.devnull}/nowhere"
@@ -83,8 +88,11 @@ class OnnxClassifier:
     def logits(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]:
         """The mean over the text's windows, float32 of shape (labels,), and their number."""
         session = self._session(self.threads if alone else 1)
-        found = np.stack([_run(session, ids) for ids in self._encoder.windows(text)])
-        return found.mean(axis=0, dtype=np.float64).astype(np.float32), len(found)
+        found = [_run(session, ids) for ids in self._encoder.windows(text)]
+        # The mean of one is that one, for less than it takes to compute it.
+        if len(found) == 1:
+            return found[0], 1
+        return np.stack(found).mean(axis=0, dtype=np.float64).astype(np.float32), len(found)
 
     def map(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, int]]:
         """`logits` of each text, in order, several at the same time."""
@@ -153,7 +161,7 @@ def _as_source(read_model: Callable[[], bytes]) -> Iterator[str | bytes]:
 
 
 def _check(session: onnxruntime.InferenceSession) -> None:
-    unknown = {entry.name for entry in session.get_inputs()} - _INPUTS
+    unknown = {entry.name for entry in session.get_inputs()} - set(_INPUTS)
     if unknown or _OUTPUT not in {entry.name for entry in session.get_outputs()}:
         raise ArtifactError(
             f"The ONNX model must have the output '{_OUTPUT}' and no inputs but "
@@ -164,12 +172,7 @@ def _check(session: onnxruntime.InferenceSession) -> None:
 
 def _run(session: onnxruntime.InferenceSession, ids: list[int]) -> np.ndarray:
     tokens = np.array([ids], dtype=np.int64)
-    known: Mapping[str, np.ndarray] = {
-        "input_ids": tokens,
-        "attention_mask": np.ones_like(tokens),
-        "token_type_ids": np.zeros_like(tokens),
-    }
-    feeds = {entry.name: known[entry.name] for entry in session.get_inputs()}
+    feeds = {entry.name: _INPUTS[entry.name](tokens) for entry in session.get_inputs()}
     with _remedies(f"failed on a text of {len(ids)} tokens"):
         return np.asarray(session.run([_OUTPUT], feeds)[0])[0]
 

@@ -9,17 +9,23 @@ makes, to second order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from edgekit.compress import devices
+from edgekit.compress.devices import Compute
 from edgekit.compress.structured.calibration import Calibration
 from edgekit.compress.structured.units import layers
+from edgekit.errors import StepError
+
+SCALE = 1024.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +40,78 @@ def signals(
     model: PreTrainedModel,
     calibration: Calibration,
     *,
+    compute: Compute,
     seed: int,
     on_progress: Callable[[float], None],
 ) -> Signals:
-    """One forward and one backward pass over every batch. No weight gets a gradient."""
-    heads: list[list[np.ndarray]] = []
-    ffn: list[list[np.ndarray]] = []
+    """One forward and one backward pass over every batch. No weight gets a gradient.
+
+    A batch that the GPU's memory does not hold is read in halves. StepError where half precision
+    does not hold what a window feels.
+    """
     generator = torch.Generator().manual_seed(seed)
     model.requires_grad_(False)
+    found = layers(model)
     with ExitStack() as stack:
         stack.enter_context(_graph_from(model.get_input_embeddings()))
-        for layer in layers(model):
-            heads.append([])
-            ffn.append([])
-            out = layer.matrix(layer.names.attention_out)
-            stack.enter_context(_listen(out, layer.head_size, heads[-1]))
-            stack.enter_context(_listen(layer.matrix(layer.names.ffn_out), 1, ffn[-1]))
+
+        def listen(matrix: nn.Linear, group: int) -> list[np.ndarray]:
+            return stack.enter_context(_listen(matrix, group))
+
+        heads = [listen(one.matrix(one.names.attention_out), one.head_size) for one in found]
+        ffn = [listen(one.matrix(one.names.ffn_out), 1) for one in found]
+
+        def read(batch: Mapping[str, torch.Tensor], windows: Sequence[int]) -> None:
+            part = {name: tensor[windows[0] : windows[-1] + 1] for name, tensor in batch.items()}
+            with _whole_or_nothing((*heads, *ffn)):
+                _pass(model, part, generator, compute)
+
         for done, batch in enumerate(calibration.batches):
-            with torch.enable_grad():
-                logits = model(**batch).logits.float()
-            logits.backward(_direction(logits.detach(), generator))
+            devices.in_parts(range(len(batch["input_ids"])), partial(read, batch))
             on_progress((done + 1) / len(calibration.batches))
-    return Signals([_joined(parts) for parts in heads], [_joined(parts) for parts in ffn])
+    return Signals(
+        [_joined(parts, compute) for parts in heads], [_joined(parts, compute) for parts in ffn]
+    )
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(parts)
+def _pass(
+    model: PreTrainedModel,
+    part: Mapping[str, torch.Tensor],
+    generator: torch.Generator,
+    compute: Compute,
+) -> None:
+    precision = devices.autocast_dtype(compute)
+    cast = torch.autocast(compute.device, dtype=precision, enabled=precision is not None)
+    with torch.enable_grad(), cast:
+        logits = model(**part).logits.float()
+    logits.backward(_direction(logits.detach(), generator) * _scale(compute))
+
+
+@contextmanager
+def _whole_or_nothing(noted: Sequence[list[np.ndarray]]) -> Iterator[None]:
+    """Forgets what some layers noted of a part that did not fit: it will be read again."""
+    marks = [len(into) for into in noted]
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        for into, mark in zip(noted, marks, strict=True):
+            del into[mark:]
+        raise
+
+
+def _scale(compute: Compute) -> float:
+    """What gradients are multiplied by on their way: small ones underflow in fp16."""
+    return SCALE if compute.scaled else 1.0
+
+
+def _joined(parts: list[np.ndarray], compute: Compute) -> np.ndarray:
+    felt = np.concatenate(parts) / np.float32(_scale(compute))
+    if not np.isfinite(felt).all():
+        raise StepError(
+            f"what the texts tell of the model is no number in {compute.precision}; use --device "
+            "cpu, which computes in fp32."
+        )
+    return felt
 
 
 def _direction(logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -85,20 +137,21 @@ def _graph_from(table: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _listen(matrix: nn.Linear, group: int, into: list[np.ndarray]) -> Iterator[None]:
+def _listen(matrix: nn.Linear, group: int) -> Iterator[list[np.ndarray]]:
     """Notes for each window the derivative by a mask on each group of the matrix's inputs."""
+    into: list[np.ndarray] = []
 
     def before(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         value = inputs[0]
 
         def note(gradient: torch.Tensor) -> None:
-            felt = (value.detach() * gradient).sum(1)  # (windows, width)
+            felt = (value.detach().float() * gradient.float()).sum(1)  # (windows, width)
             into.append(felt.unflatten(-1, (-1, group)).sum(-1).cpu().numpy())
 
         value.register_hook(note)
 
     handle = matrix.register_forward_pre_hook(before)
     try:
-        yield
+        yield into
     finally:
         handle.remove()
