@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 from torch import nn
 
 from edgekit.compress.static import StaticForSequenceClassification
+from edgekit.runtime.onnx import MOST_THREADS
 
 
 class _Logits(nn.Module):
@@ -40,3 +42,6 @@ def export_static(model: StaticForSequenceClassification, path: Path) -> None:
             output_names=["logits"],
             dynamic_axes={"input_ids": free, "logits": {0: "batch_size"}},
         )
+    traced = onnx.load(str(path))
+    onnx.helper.set_model_props(traced, {MOST_THREADS: "1"})
+    onnx.save(traced, str(path))

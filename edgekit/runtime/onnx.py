@@ -32,6 +32,8 @@ _INPUTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "token_type_ids": np.zeros_like,
 }
 _OUTPUT = "logits"
+# In the metadata of a model so small that waking a second thread takes longer than it saves.
+MOST_THREADS = "edgekit.most_threads"
 # Weights outside the file would be read from the working folder, unchecked. Nothing can be here.
 _NOWHERE = f"{os.devnull}/nowhere"
 _FATAL = 4
@@ -116,8 +118,20 @@ class OnnxClassifier:
     def _session(self, threads: int) -> onnxruntime.InferenceSession:
         with self._lock:
             if threads not in self._sessions:
-                self._sessions[threads] = _open(self._read_model, threads)
+                session = _open(self._read_model, threads)
+                most = _most_threads(session, threads)
+                if most < threads:
+                    session = self._sessions.get(most) or _open(self._read_model, most)
+                    self._sessions[most] = session
+                self._sessions[threads] = session
             return self._sessions[threads]
+
+
+def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:
+    """So many of `threads` as the model gets faster by, by its own word."""
+    with _remedies("cannot be opened"):
+        said = session.get_modelmeta().custom_metadata_map.get(MOST_THREADS, threads)
+        return max(1, min(threads, int(said)))
 
 
 def _open(read_model: Callable[[], bytes], threads: int) -> onnxruntime.InferenceSession:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import tiny
 import torch
@@ -39,7 +40,7 @@ from edgekit.errors import RecipeError, StepError
 from edgekit.export.onnx import export
 from edgekit.export.quantize import quantize
 from edgekit.job import Job, Make
-from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 from edgekit.store import Finished, Store
 
@@ -448,6 +449,9 @@ def test_a_static_student_is_exported_exactly_and_small(job: Job, tmp_path: Path
     assert np.abs(found - wanted).max() < 1e-4
     done = quantize(fp32, tmp_path / "s8.onnx", scheme="s8")
     assert (done.tables, done.matrices) == (1, 2)
+    small = onnx.load(tmp_path / "s8.onnx")
+    assert [entry.name for entry in small.graph.input] == ["input_ids"]
+    assert {entry.key: entry.value for entry in small.metadata_props} == {MOST_THREADS: "1"}
     assert done.size_bytes < 1.3 * describe(job.out).parameters + 20_000
 
 

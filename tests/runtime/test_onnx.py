@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, external_data_helper, helper
 from tiny_artifact import TEXTS, make_onnx, make_tokenizer
 
 from edgekit.errors import ArtifactError, EdgekitError
-from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 
 TOKENIZER = make_tokenizer()
@@ -75,6 +75,36 @@ def test_sessions_are_made_when_needed_and_the_file_read_for_each() -> None:
         model.logits("lamp")
         list(model.map(TEXTS))
         assert len(reads) == 3
+
+
+def saying(threads: str) -> bytes:
+    """A model that says how many threads help it."""
+    model = ModelProto.FromString(make_onnx(TOKENIZER.get_vocab_size()))
+    helper.set_model_props(model, {MOST_THREADS: threads})
+    return bytes(model.SerializeToString())
+
+
+def test_a_model_that_one_thread_serves_best_has_one_session() -> None:
+    data, reads = saying("1"), []
+
+    def read() -> bytes:
+        reads.append(len(data))
+        return data
+
+    with OnnxClassifier(read, ENCODER, threads=2) as model:
+        list(model.map(TEXTS))
+        assert len(reads) == 1
+        model.logits("lamp")  # the file is opened to hear of it, and that session is used no more
+        model.logits("lamp")
+        assert len(reads) == 2
+        assert model._session(2) is model._session(1)
+
+
+def test_what_a_model_says_of_threads_is_not_believed_blindly() -> None:
+    with classifier(saying("0"), threads=2) as model:
+        assert len(model.logits("lamp")[0]) > 1
+    with classifier(saying("many"), threads=2) as model, pytest.raises(ArtifactError):
+        model.logits("lamp")
 
 
 def outside(location: str, offset: int, *, constant: bool) -> bytes:
