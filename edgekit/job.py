@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgekit.compress.checkpoint import Description
+from edgekit.compress.devices import MICRO_BATCH_TOKENS
 from edgekit.cost import Rates
 from edgekit.data import Dataset
 from edgekit.recipe import Recipe
@@ -50,10 +51,11 @@ class Planned:
     teacher: Description | None = None
     """The checkpoint that entered the first step that shrinks; None before that step."""
 
-    @property
-    def activation_bytes_per_token(self) -> int:
-        """What training keeps of one token for the backward pass: about 40 vectors a layer."""
-        return 4 * 40 * self.description.hidden * self.description.layers
+    def activation_bytes(self, rows: int) -> int:
+        """What training keeps of so many rows for the backward pass: about 40 vectors a layer for
+        each token of a micro-batch."""
+        tokens = min(rows * self.tokens.longest, max(MICRO_BATCH_TOKENS, self.tokens.longest))
+        return 4 * 40 * self.description.hidden * self.description.layers * tokens
 
 
 class RunStored(Protocol):

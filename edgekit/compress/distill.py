@@ -15,7 +15,7 @@ from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
 from edgekit.settings import Settings
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
     trained = student.description.parameters
     if frozen(settings, student.description.vocabulary):
         trained -= student.description.embedding_parameters
-    activations = settings.batch_size * tokens.longest * student.activation_bytes_per_token
+    activations = student.activation_bytes(settings.batch_size)
     lesson = round(learnt / max(1.0, per_text)) * 2 * (len(teacher.labels or ()) + teacher.hidden)
     # The teacher leaves before the student learns: its weights, or the student's with gradients,
     # two moments, the best copy and one more while saving.

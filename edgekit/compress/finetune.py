@@ -12,7 +12,7 @@ from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
 from edgekit.settings import Fraction, Settings
 
-VERSION = 1
+VERSION = 2
 
 
 class Lora(Settings):
@@ -96,7 +96,7 @@ def cost(settings: FinetuneSettings, planned: Planned) -> Cost:
         seconds = min(seconds, settings.max_minutes * 60)
     # Weights; gradients, two moments and the best copy of what is trained; saving holds one more.
     weights = planned.description.fp32_bytes + 4 * trained * 5
-    activations = settings.batch_size * tokens.longest * planned.activation_bytes_per_token
+    activations = planned.activation_bytes(settings.batch_size)
     return Cost(
         seconds=seconds + rates.load_seconds,
         peak_bytes=rates.torch_bytes + weights + activations,

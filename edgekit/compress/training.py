@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 
 from edgekit.compress import devices
 from edgekit.compress.batches import Example, bucketed, collate
+from edgekit.compress.devices import MICRO_BATCH_TOKENS
 from edgekit.errors import StepError
 from edgekit.progress import load_progress, save_progress
 
@@ -277,10 +278,8 @@ class Training:
         # Dropout must not depend on what ran before a resume.
         torch.manual_seed(self.schedule.seed * 1_000_003 + self.state.iteration + index * 7_919**3)
         self.optimizer.zero_grad(set_to_none=True)
-        size = self.state.micro_batch
         total = 0.0
-        for start in range(0, len(own), size):
-            part = [self.examples[row] for row in own[start : start + size]]
+        for part in self._micro_batches(own):
             inputs, _ = collate(part, pad=self.pad, device=self.device)
             with torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
@@ -289,6 +288,19 @@ class Training:
             self.scaler.scale(loss).backward()
             total += float(loss.detach())
         return total
+
+    def _micro_batches(self, rows: Sequence[int]) -> Iterator[list[Example]]:
+        """Parts that the memory holds: of few rows, and of few tokens, their padding included."""
+        part: list[Example] = []
+        for row in rows:
+            longest = max(len(one.ids) for one in (*part, self.examples[row]))
+            tokens = longest * (len(part) + 1)
+            if part and (len(part) == self.state.micro_batch or tokens > MICRO_BATCH_TOKENS):
+                yield part
+                part = []
+            part.append(self.examples[row])
+        if part:
+            yield part
 
     def _judge(self) -> None:
         """Scores the epoch that just ended and keeps the weights if they are the best so far."""

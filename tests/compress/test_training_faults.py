@@ -153,6 +153,20 @@ def test_less_memory_halves_the_micro_batch_and_keeps_the_update(
         assert torch.allclose(weight, weights[name], atol=1e-4), name
 
 
+def test_a_micro_batch_holds_few_tokens_and_the_update_stays_the_same(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, whole = train(checkpoint, tmp_path / "whole")
+    longest = max(len(example.ids) for example in EXAMPLES)
+    monkeypatch.setattr(training, "MICRO_BATCH_TOKENS", 2 * longest)
+    loss = Entropy()
+    trained, weights = train(checkpoint, tmp_path / "small", loss=loss)
+    assert max(loss.sizes) < 4  # the rows of a micro-batch without that bound
+    assert (trained.notes, trained.iterations) == ((), wanted.iterations)
+    for name, weight in whole.items():
+        assert torch.allclose(weight, weights[name], atol=1e-4), name
+
+
 def test_memory_for_not_one_row_is_an_error(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(StepError, match="does not hold one row"):
         train(checkpoint, tmp_path, loss=Entropy(holds=0))
