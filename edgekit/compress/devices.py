@@ -20,7 +20,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 # From this compute capability on a GPU multiplies bf16 itself; torch emulates it on older ones.
 HAS_BF16 = (8, 0)
-# Of one micro-batch, padding included: what training keeps of more would take 4 GB and no less time.
+# Of one micro-batch, padding included: training on more would take 4 GB, and no less time.
 MICRO_BATCH_TOKENS = 4096
 
 Item = TypeVar("Item")
