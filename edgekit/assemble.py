@@ -19,7 +19,8 @@ from edgekit.compress.checkpoint import describe
 from edgekit.data import Dataset
 from edgekit.disk import replacing
 from edgekit.evaluate import Must, judge
-from edgekit.export.onnx import Exported, spread
+from edgekit.export.onnx import spread
+from edgekit.job import Exported
 from edgekit.plan import Plan
 from edgekit.recipe import Entry
 from edgekit.runtime.onnx import OnnxClassifier

@@ -11,14 +11,18 @@ from edgekit.digest import sha256_file, sha256_json
 from edgekit.errors import DataError
 from edgekit.nearest import did_you_mean
 from edgekit.recipe import BoundRecipe
-from edgekit.tasks.rows import Row, read_rows, read_texts
+from edgekit.tasks.rows import Row, read_documents, read_rows, read_texts
+
+# How the rows of a task are read: with labels, or texts and conversations alone.
+READERS = {"classification": read_rows, "chat": read_documents}
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The labelled rows of a recipe, and the digests of the files that they came from."""
+    """The rows of a recipe, and the digests of the files that they came from."""
 
     labels: tuple[str, ...]
+    """Empty for a task whose rows have none."""
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
@@ -37,7 +41,7 @@ class Dataset:
 
 
 def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
-    """Reads all labelled rows. `labels` are the checkpoint's, None where it has no head yet.
+    """Reads all rows. `labels` are the checkpoint's, None where it has no head yet.
 
     Raises DataError for missing files or columns, labels that the checkpoint does not know, and
     test texts that also train or choose.
@@ -46,7 +50,7 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
         name: _read_set(bound, name, getattr(bound.recipe.data, name))
         for name in ("train", "validation", "test")
     }
-    known = labels or tuple(sorted({str(row.label) for row in sets["train"]}))
+    known = tuple(sorted({str(row.label) for row in sets["train"]})) if labels is None else labels
     for name, rows in sets.items():
         _check_labels(bound.place("data", name), name, rows, known)
     unlabeled_files = _unlabeled_files(bound)
@@ -95,13 +99,15 @@ def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tup
                 f"{bound.place('data', name)}: data.{name} names {file}, which does not exist."
                 f"{did_you_mean(path.name, beside) if beside else ' Paths are relative to it.'}"
             )
-        rows += read_rows(path, slices=tuple(bound.recipe.data.slices))
+        read = READERS[bound.recipe.task]
+        rows += read(path, slices=tuple(bound.recipe.data.slices))
     only = bound.recipe.languages[0] if len(bound.recipe.languages) == 1 else None
     return tuple(row if row.language else replace(row, language=only) for row in rows)
 
 
 def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:
-    strange = Counter(str(row.label) for row in rows if row.label not in known)
+    labels = (row.label for row in rows if row.label is not None)
+    strange = Counter(label for label in labels if label not in known)
     if strange:
         label, count = strange.most_common(1)[0]
         raise DataError(

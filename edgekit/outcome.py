@@ -17,7 +17,7 @@ from edgekit.assemble import Answers
 from edgekit.compress.checkpoint import describe
 from edgekit.disk import told_when_full
 from edgekit.evaluate import flip_rows
-from edgekit.export.onnx import Exported
+from edgekit.job import Exported
 from edgekit.plan import Plan
 from edgekit.report import Reported, ReportedOutput
 from edgekit.runtime.model import load

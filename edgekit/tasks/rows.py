@@ -1,17 +1,31 @@
-"""Labelled rows and plain texts, read from files. Knows nothing of models or metrics."""
+"""Rows and plain texts, read from files. Knows nothing of models or metrics."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edgekit.errors import DataError
 from edgekit.nearest import did_you_mean
 from edgekit.tasks.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.tasks.writing import RecordWriter
 
-__all__ = ["Columns", "RecordWriter", "Row", "read_rows", "read_texts", "stream_records"]
+__all__ = [
+    "Columns",
+    "Message",
+    "RecordWriter",
+    "Row",
+    "read_documents",
+    "read_rows",
+    "read_texts",
+    "stream_records",
+]
+
+Message = Mapping[str, str]
+"""One turn of a conversation: `role` and `content`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,8 @@ class Row:
     group: str | None = None
     """Rows of one group belong together (one template, one patient); None is a group of its own."""
     slices: Mapping[str, str] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    """A conversation, whose contents `text` holds line by line; empty for a plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,7 @@ class Columns:
     label: str = "label"
     language: str = "language"
     group: str = "group"
+    messages: str = "messages"
 
 
 def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
@@ -52,6 +69,53 @@ def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str]
             )
         )
     return rows
+
+
+def read_documents(
+    path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()
+) -> list[Row]:
+    """Every row of a file for a language model: a text, or a conversation in `messages`.
+
+    `messages` is a list of {role, content}, in a CSV file as JSON. The other columns are those of
+    `read_rows`; a label is not needed and not read. Raises DataError.
+    """
+    rows = []
+    for place, record in placed_records(path):
+        messages = _messages(record, columns.messages, place)
+        text = "\n".join(turn["content"] for turn in messages)
+        rows.append(
+            Row(
+                text=text if messages else _filled(record, columns.text, place),
+                language=_optional(record, columns.language, place),
+                group=_optional(record, columns.group, place),
+                slices=_slices(record, slices, place),
+                messages=messages,
+            )
+        )
+    return rows
+
+
+def _messages(record: Record, column: str, place: str) -> tuple[Message, ...]:
+    """The turns of a conversation; none where the record has no such column, or it is empty."""
+    value = record.get(column)
+    if value is None or value == "":
+        return ()
+    try:
+        turns = json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise DataError(f"{place}: column '{column}' is not JSON ({error}); mend it.") from error
+    if not (isinstance(turns, list) and turns and all(map(_is_turn, turns))):
+        raise DataError(
+            f"{place}: column '{column}' must be a list of turns such as "
+            '[{"role": "user", "content": "…"}]; mend it.'
+        )
+    return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
+
+
+def _is_turn(turn: Any) -> bool:
+    return isinstance(turn, dict) and all(
+        isinstance(turn.get(key), str) and turn[key].strip() for key in ("role", "content")
+    )
 
 
 def read_texts(paths: Iterable[Path], *, column: str = "text") -> Iterator[str]:
