@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,16 @@ MOST_BATCH, LEAST_BATCH = 512, 32
 
 
 class _Complaints:
-    """What llama.cpp says goes nowhere, but for its last error: the reason of the next failure."""
+    """What llama.cpp says goes nowhere, but for its first error: the others follow from that."""
 
     def __init__(self) -> None:
-        self.last = ""
+        self.first = ""
         # ctypes keeps no reference to a callback; without this one it would be freed.
         self.callback = llama_cpp.llama_log_callback(self._hear)
 
     def _hear(self, level: int, text: bytes, _: object) -> None:
-        if level == _ERROR_LEVEL:
-            self.last = text.decode("utf-8", errors="replace").strip()
+        if level == _ERROR_LEVEL and not self.first:
+            self.first = text.decode("utf-8", errors="replace").strip()
 
 
 _COMPLAINTS = _Complaints()
@@ -43,11 +44,49 @@ def open_model(path: Path, *, vocabulary_only: bool = False) -> Iterator[Any]:
     settings.vocab_only = vocabulary_only
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), settings)
     if not model:
-        raise ExportError(f"{path.name}: llama.cpp cannot open it ({_COMPLAINTS.last}).")
+        raise ExportError(f"{path.name}: llama.cpp cannot open it ({_COMPLAINTS.first}).")
     try:
         yield model
     finally:
         llama_cpp.llama_model_free(model)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model says of itself; texts of tokens are empty where it has no such token."""
+
+    template: str
+    """The chat template; empty where there is none."""
+    bos: str
+    bos_id: int
+    """-1 where there is none."""
+    eos: str
+    eos_id: int
+    eot_id: int
+    """Ends a turn; -1 where there is no such token beside `eos`."""
+    add_bos: bool
+    """Plain texts begin with `bos`."""
+
+
+def facts(model: Any) -> Facts:
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    template = llama_cpp.llama_model_chat_template(model, None)
+    bos, eos = llama_cpp.llama_vocab_bos(vocabulary), llama_cpp.llama_vocab_eos(vocabulary)
+    return Facts(
+        template=(template or b"").decode("utf-8"),
+        bos=_text(vocabulary, bos),
+        bos_id=bos,
+        eos=_text(vocabulary, eos),
+        eos_id=eos,
+        eot_id=llama_cpp.llama_vocab_eot(vocabulary),
+        add_bos=bool(llama_cpp.llama_vocab_get_add_bos(vocabulary)),
+    )
+
+
+def _text(vocabulary: Any, token: int) -> str:
+    if token < 0:
+        return ""
+    return bytes(llama_cpp.llama_vocab_get_text(vocabulary, token) or b"").decode("utf-8")
 
 
 def vocabulary_size(model: Any) -> int:
@@ -75,7 +114,7 @@ def open_context(
     settings.no_perf = True
     context = llama_cpp.llama_init_from_model(model, settings)
     if not context:
-        raise ExportError(f"llama.cpp cannot read with this model ({_COMPLAINTS.last}).")
+        raise ExportError(f"llama.cpp cannot read with this model ({_COMPLAINTS.first}).")
     batch = llama_cpp.llama_batch_init(settings.n_batch, 0, 1)
     try:
         yield Reader(model, context, batch, settings.n_batch)
@@ -113,7 +152,9 @@ class Reader:
             batch.logits[place] = True
         failed = llama_cpp.llama_decode(self._context, batch)
         if failed:
-            raise ExportError(f"llama.cpp cannot read these tokens ({_COMPLAINTS.last or failed}).")
+            raise ExportError(
+                f"llama.cpp cannot read these tokens ({_COMPLAINTS.first or failed})."
+            )
         self._read += len(tokens)
         pointer = llama_cpp.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, shape=(len(tokens), self._vocabulary))
@@ -129,5 +170,5 @@ def tokenize(model: Any, text: str, *, special: bool) -> list[int]:
         vocabulary, data, len(data), tokens, room, not special, special
     )
     if count < 0:
-        raise ExportError(f"llama.cpp cannot read the text '{text[:60]}' ({_COMPLAINTS.last}).")
+        raise ExportError(f"llama.cpp cannot read the text '{text[:60]}' ({_COMPLAINTS.first}).")
     return list(tokens[:count])
