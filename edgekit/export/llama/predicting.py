@@ -8,9 +8,10 @@ more than the true one, and misses next to nothing of it.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,11 @@ from edgekit import machine
 from edgekit.digest import sha256_bytes
 from edgekit.errors import ExportError
 from edgekit.export import apart
+from edgekit.progress import load_progress, save_progress
 
 KEPT = 64
+PART_TOKENS = 4096
+"""What is read between two saves: minutes of a large model."""
 _MODULE = "edgekit.export.llama.predicting"
 
 
@@ -44,8 +48,26 @@ class Predictions:
     """int32 of shape (tokens,): this model's likeliest token."""
     lengths: np.ndarray
     """int32: the predictions of each sequence."""
-    digest: np.ndarray
-    """Of the tokens that were read, so that no two texts are compared."""
+    digests: np.ndarray
+    """Of each sequence's tokens, so that no two texts are compared."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """As if all sequences had been read at once."""
+        return cls(
+            **{one.name: np.concatenate([getattr(part, one.name) for part in parts])
+               for one in fields(cls)}
+        )  # fmt: skip
+
+    def sequences(self, first: int, last: int) -> Predictions:
+        """Of the sequences `first` to `last`, the latter not included."""
+        ends = np.concatenate([[0], self.lengths.cumsum()])
+        of_tokens, of_sequences = slice(ends[first], ends[last]), slice(first, last)
+        per_sequence = ("lengths", "digests")
+        return Predictions(
+            **{one.name: getattr(self, one.name)[
+                of_sequences if one.name in per_sequence else of_tokens] for one in fields(self)}
+        )  # fmt: skip
 
     def write(self, path: Path) -> None:
         with path.open("wb") as stream:
@@ -65,19 +87,68 @@ def predict(
     threads: int,
     on_progress: Callable[[float], None] = lambda fraction: None,
     at: Path | None = None,
+    progress: Path | None = None,
 ) -> dict[str, Any]:
     """Reads each sequence from its beginning and writes Predictions to `out`.
 
-    `at` are another model's predictions of the same tokens, to compare this one with. Returns
-    `peak_bytes` of the process that did it. Raises ExportError where llama.cpp does not do it.
+    `at` are another model's predictions of the same tokens, to compare this one with. What is done
+    is saved in the folder `progress`, if given, and gone on with. Returns `peak_bytes` of the
+    process that did it. Raises ExportError where llama.cpp does not do it.
     """
-    return _apart(
-        "predict",
-        {"model": str(model.resolve()), "out": str(out.resolve()), "threads": threads,
-         "at": at and str(at.resolve()), "tokens": [list(map(int, one)) for one in tokens]},
-        doing=f"reading texts with {model.name}",
-        on_progress=on_progress,
-    )  # fmt: skip
+    sequences = [list(map(int, one)) for one in tokens]
+    if not any(len(one) > 1 for one in sequences):
+        raise ExportError("gguf: the texts have no two tokens in a row; give longer texts.")
+    others = None if at is None else Predictions.read(at)
+    if others is not None and not np.array_equal(others.digests, _digests(sequences)):
+        raise ExportError(f"{at}: these are predictions of other texts; make them anew.")
+    peak = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        done, parts = 0, list[Path]()
+        folder = Path(temporary)
+        if progress is not None and (saved := load_progress(progress)) is not None:
+            done, peak = saved.state["done"], saved.state["peak_bytes"]
+            parts = [shutil.copy(path, folder) for path in sorted(saved.folder.glob("*.npz"))]
+        for first, last in _parts(sequences, done):
+            part = folder / f"{len(parts):08d}.npz"
+            if others is not None:
+                others.sequences(first, last).write(folder / "at")
+            asked = {
+                "model": str(model.resolve()),
+                "tokens": sequences[first:last],
+                "at": None if others is None else str(folder / "at"),
+                "out": str(part),
+                "threads": threads,
+            }
+            share = partial(_share, on_progress, first / len(sequences), last / len(sequences))
+            doing = f"reading texts with {model.name}"
+            peak = max(peak, _apart("predict", asked, doing=doing, on_progress=share)["peak_bytes"])
+            parts.append(part)
+            if progress is not None and last < len(sequences):
+                state = {"done": last, "peak_bytes": peak}
+                save_progress(progress, partial(_copy, parts), state=state)
+        Predictions.joined([Predictions.read(part) for part in parts]).write(out)
+    return {"peak_bytes": peak}
+
+
+def _parts(sequences: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
+    """Neighbouring sequences of about PART_TOKENS tokens each, from the number `first` on."""
+    tokens = 0
+    for number in range(first, len(sequences)):
+        tokens += len(sequences[number])
+        if tokens >= PART_TOKENS or number == len(sequences) - 1:
+            yield first, number + 1
+            first, tokens = number + 1, 0
+
+
+def _share(
+    on_progress: Callable[[float], None], first: float, last: float, fraction: float
+) -> None:
+    on_progress(first + (last - first) * fraction)
+
+
+def _copy(files: Sequence[Path], folder: Path) -> None:
+    for path in files:
+        shutil.copy(path, folder)
 
 
 def tokenize(model: Path, texts: Sequence[str], *, special: bool) -> list[list[int]]:
@@ -110,32 +181,27 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
     """In the child."""
     from edgekit.export.llama import opening  # llama.cpp must not be loaded where it may not die
 
-    tokens, out = request["tokens"], Path(request["out"])
-    at = Predictions.read(Path(request["at"])) if request["at"] else None
-    digest = _digest(tokens)
-    if at is not None and at.digest != digest:
-        raise ExportError(f"{request['at']}: these are predictions of other texts; make them anew.")
+    tokens = request["tokens"]
+    ids = Predictions.read(Path(request["at"])).ids if request["at"] else None
+    longest = max(map(len, tokens))
     with (
         opening.open_model(Path(request["model"])) as model,
-        opening.open_context(
-            model, tokens=max(map(len, tokens)), threads=request["threads"]
-        ) as reader,
+        opening.open_context(model, tokens=longest, threads=request["threads"]) as reader,
     ):
-        kept = min(KEPT, opening.vocabulary_size(model))
-        found = _Collected(tokens, kept, None if at is None else at.ids)
+        found = _Collected(tokens, min(KEPT, opening.vocabulary_size(model)), ids)
         for sequence in tokens:
             reader.forget()
             for start in range(0, len(sequence) - 1, reader.most):
                 part = sequence[start : min(start + reader.most, len(sequence) - 1)]
                 following = sequence[start + 1 : start + 1 + len(part)]
                 found.add(reader.logits(part), np.array(following))
-                apart.tell(found.done / max(1, found.total))
-    found.predictions(digest).write(out)
+                apart.tell(found.done / found.total)
+    found.predictions(_digests(tokens)).write(Path(request["out"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 
-def _digest(tokens: Sequence[Sequence[int]]) -> np.ndarray:
-    return np.array(sha256_bytes(json.dumps(tokens).encode()))
+def _digests(tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    return np.array([sha256_bytes(json.dumps(one).encode()) for one in tokens])
 
 
 class _Collected:
@@ -178,9 +244,9 @@ class _Collected:
         order = np.argsort(-np.take_along_axis(logits, places, axis=1), axis=1, kind="stable")
         return np.take_along_axis(places, order, axis=1)
 
-    def predictions(self, digest: np.ndarray) -> Predictions:
+    def predictions(self, digests: np.ndarray) -> Predictions:
         return Predictions(
-            self.ids, self.logp, self.rest, self.next, self.best, self.lengths, digest
+            self.ids, self.logp, self.rest, self.next, self.best, self.lengths, digests
         )
 
 
