@@ -107,7 +107,7 @@ def predict(
         folder = Path(temporary)
         if progress is not None and (saved := load_progress(progress)) is not None:
             done, peak = saved.state["done"], saved.state["peak_bytes"]
-            parts = [shutil.copy(path, folder) for path in sorted(saved.folder.glob("*.npz"))]
+            parts = [Path(shutil.copy(path, folder)) for path in sorted(saved.folder.glob("*.npz"))]
         for first, last in _parts(sequences, done):
             part = folder / f"{len(parts):08d}.npz"
             if others is not None:
