@@ -18,6 +18,7 @@ from typing import Any
 from edgekit.compress import licences, widths
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.errors import CheckpointError
+from edgekit.export.llama.architectures import ARCHITECTURES as LLAMA_ARCHITECTURES
 from edgekit.nearest import did_you_mean
 
 CLASSIFIERS = frozenset(
@@ -26,9 +27,12 @@ CLASSIFIERS = frozenset(
         "modernbert", "mpnet", "roberta", "xlm-roberta",
     }
 )  # fmt: skip
+DECODERS = frozenset(LLAMA_ARCHITECTURES)
+"""Model types that continue a text."""
 STATIC = "edgekit-static"
 """The model type of a static student (compress/static.py), which transformers does not know."""
 CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+CARRIED_BY_DECODERS = ("generation_config.json", "chat_template.jinja", "chat_template.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -51,6 +55,11 @@ class Description:
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it continues a text; the others label one."""
+        return self.model_type in DECODERS
 
     @property
     def fp32_bytes(self) -> int:
@@ -77,7 +86,9 @@ def describe(folder: Path) -> Description:
         vocabulary=_number(folder, config, "vocab_size"),
         parameters=parameters,
         embedding_parameters=sum(
-            math.prod(shape) for name, shape in shapes.items() if "embeddings." in name
+            math.prod(shape)
+            for name, shape in shapes.items()
+            if "embeddings." in name or "embed_tokens." in name
         ),
         max_tokens=_max_tokens(folder, config),
         labels=_labels(folder, config),
@@ -100,10 +111,11 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     model_type = config.get("model_type")
-    if model_type not in CLASSIFIERS and model_type != STATIC:
+    known = CLASSIFIERS | DECODERS
+    if model_type not in known and model_type != STATIC:
         raise CheckpointError(
             f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
-            f"can compress.{did_you_mean(str(model_type), sorted(CLASSIFIERS))}"
+            f"can compress.{did_you_mean(str(model_type), sorted(known))}"
         )
     return {key: value for key, value in config.items() if not key.startswith("_")}
 
@@ -117,7 +129,8 @@ def import_checkpoint(
     """
     description = describe(source)
     _write_json(out / "config.json", read_config(source))
-    for name in (*CARRIED, widths.FILE):
+    further = CARRIED_BY_DECODERS if description.is_decoder else (widths.FILE,)
+    for name in (*CARRIED, *further):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
     licences.carry(source, out)

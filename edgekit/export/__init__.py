@@ -3,7 +3,6 @@
 A format is a module with
 
     SETTINGS                             a frozen pydantic model: what the recipe may say
-    TASKS                                the tasks whose models it can hold
     cost(settings, planned)              estimated seconds, peak memory and disk
     run(settings, job)                   makes the artifact's model file, a job.Exported
 
@@ -11,7 +10,7 @@ and, where a task's artifacts are judged against the same model unquantized (cha
 
     half(job)                            that file, proven equal to the checkpoint, a store.Finished
 
-To add one, write its file in this folder and its line in FORMATS.
+To add one, write its file in this folder and its lines in FORMATS and OF_TASK.
 """
 
 from __future__ import annotations
@@ -22,6 +21,10 @@ from types import ModuleType
 FORMATS = {
     "onnx": "edgekit.export.onnx",
 }
+# The formats that can hold a model of each task.
+OF_TASK = {"chat": frozenset({"gguf"}), "classification": frozenset({"onnx"})}
+# Formats that read `data.unlabeled`.
+READS_UNLABELED = frozenset({"gguf"})
 
 
 def format_module(name: str) -> ModuleType:
