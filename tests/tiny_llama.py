@@ -71,6 +71,8 @@ class Vocabulary:
     split: str | None = None
     """Of byte-level BPE: the pattern that text is cut by; GPT-2's, digits apart, unless given."""
     nfc: bool = False
+    strips: bool = False
+    """The tokens of `added` take the spaces that follow them."""
     space_before: bool = True
     """Of SentencePiece: a space is set before every text."""
 
@@ -107,7 +109,8 @@ VOCABULARIES = {
         "<s>",
         "<|endoftext|>",
         "<unk>",
-        added=("<|user|>", "<|assistant|>", "<|system|>", "<|end|>"),
+        added=("</s>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>"),
+        strips=True,
     ),
 }
 
@@ -213,9 +216,12 @@ def _trained(name: str) -> str:
         tokenizer = _byte_level(vocabulary)
     else:
         tokenizer = _sentencepiece(vocabulary)
-    specials = [vocabulary.unk, vocabulary.bos, vocabulary.eos, *vocabulary.added]
+    first = [token for token in (vocabulary.unk, vocabulary.bos, vocabulary.eos) if token]
     tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token in specials if token]
+        [
+            AddedToken(token, normalized=False, rstrip=vocabulary.strips and token not in first)
+            for token in [*first, *vocabulary.added]
+        ]
     )
     if vocabulary.add_bos and vocabulary.bos:
         tokenizer.post_processor = TemplateProcessing(

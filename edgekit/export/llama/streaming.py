@@ -1,0 +1,77 @@
+"""Runs a decoder's checkpoint in fp32 a module at a time: its weights are never all in memory.
+
+transformers computes; each module's weights come from the safetensors files when it is called and
+go when it has answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import init_empty_weights
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from edgekit.errors import CheckpointError
+from edgekit.export.llama import tensors
+from edgekit.export.llama.tensors import Tensor
+
+
+@torch.inference_mode()
+def logits(checkpoint: Path, tokens: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
+    """Of each sequence, float32 of shape (tokens, vocabulary)."""
+    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+    # Attention that other implementations compute without Gemma 2's limit of its scores.
+    config._attn_implementation = "eager"
+    with init_empty_weights(include_buffers=False):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    model.eval()
+    found = tensors.read(checkpoint)
+    for name, module in model.named_modules():
+        own = [f"{name}.{one}" for one, _ in module.named_parameters(recurse=False)]
+        if own:
+            places = {place: _place(place, found, config) for place in own}
+            module.register_forward_pre_hook(partial(_bring, places))
+            module.register_forward_hook(_take)
+    longest = max(map(len, tokens))
+    # Causal: what is set behind a sequence changes nothing before it.
+    padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
+    hidden = model.get_decoder()(input_ids=padded, use_cache=False).last_hidden_state
+    head = model.get_output_embeddings()
+    for one, states in zip(tokens, hidden, strict=True):
+        yield _limited(head(states[: len(one)]), config).numpy()
+
+
+def _place(name: str, found: Mapping[str, Tensor], config: Any) -> Tensor:
+    if name in found and not (name == "lm_head.weight" and config.tie_word_embeddings):
+        return found[name]
+    if name == "lm_head.weight":
+        return found["model.embed_tokens.weight"]
+    raise CheckpointError(f"the weights '{name}' are missing; copy the whole folder again.")
+
+
+def _bring(places: Mapping[str, Tensor], module: nn.Module, _: Any) -> None:
+    for name, place in places.items():
+        values = np.empty(place.shape, dtype=np.float32)
+        at = 0
+        for part in place.rows():
+            values[at : at + len(part)] = part
+            at += len(part)
+        weight = nn.Parameter(torch.from_numpy(values), requires_grad=False)
+        module._parameters[name.rpartition(".")[2]] = weight
+
+
+def _take(module: nn.Module, _: Any, answer: Any) -> None:
+    for name, weight in module._parameters.items():
+        if weight is not None:
+            module._parameters[name] = nn.Parameter(weight.to("meta"), requires_grad=False)
+
+
+def _limited(scores: torch.Tensor, config: Any) -> torch.Tensor:
+    most = getattr(config, "final_logit_softcapping", None)
+    return scores if most is None else most * torch.tanh(scores / most)
