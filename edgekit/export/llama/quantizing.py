@@ -1,0 +1,182 @@
+"""Quantizes a GGUF file with llama.cpp, in a child process, and reads back what became of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit import machine
+from edgekit.errors import ExportError
+from edgekit.export import apart
+from edgekit.export.llama import types
+from edgekit.export.llama.types import MIXES, TYPES, Tensor
+
+BUFFER_BYTES = 64_000_000
+"""Rows that llama.cpp holds at once; its own limit is 8 GiB."""
+_MODULE = "edgekit.export.llama.quantizing"
+_BASE = "q8_0"
+"""A mix that llama.cpp may start from where the type of every matrix is given."""
+
+
+def quantize(
+    source: Path,
+    out: Path,
+    *,
+    mix: str | None = None,
+    chosen: Mapping[str, str] | None = None,
+    embeddings: str | None = None,
+    importance: Path | None = None,
+    threads: int,
+) -> dict[str, Any]:
+    """Writes `out` by one of MIXES, or with the `chosen` type of each matrix by its name.
+
+    Matrices that `chosen` does not name stay as they are. `embeddings` is the type of the table of
+    embeddings, `importance` a file of importance.measure. Returns the real bits per weight, the
+    types, what was substituted and `peak_bytes`. Raises ExportError where llama.cpp refuses.
+    """
+    request = {
+        "source": str(source.resolve()),
+        "out": str(out.resolve()),
+        "mix": MIXES[mix if mix is not None else _BASE],
+        "chosen": None if chosen is None else dict(chosen),
+        "embeddings": embeddings,
+        "importance": importance and str(importance.resolve()),
+        "threads": threads,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        done = apart.run_apart(_MODULE, path, doing=f"quantizing {source.name}", format="gguf")
+    tensors = read_tensors(out)
+    if chosen is not None:
+        _check(tensors, chosen)
+    return {**describe(out, tensors, mix), "peak_bytes": done["peak_bytes"]}
+
+
+def describe(path: Path, tensors: list[Tensor], mix: str | None) -> dict[str, Any]:
+    """What a quantized file is; the same on every run."""
+    of_type: dict[str, dict[str, int]] = {}
+    for tensor in tensors:
+        entry = of_type.setdefault(tensor.type, {"tensors": 0, "bytes": 0})
+        entry["tensors"] += 1
+        entry["bytes"] += tensor.size_bytes
+    return {
+        "size_bytes": path.stat().st_size,
+        "bits_per_weight": round(types.bits_per_weight(tensors), 3),
+        "types": dict(sorted(of_type.items())),
+        "substituted": [] if mix is None else types.substitutions(tensors, mix),
+    }
+
+
+def read_tensors(path: Path) -> list[Tensor]:
+    """Name, type and shape of every tensor, in the file's order."""
+    import gguf  # an extra, and this module is imported to read a recipe
+
+    found = []
+    for tensor in gguf.GGUFReader(path).tensors:
+        columns, *others = (int(size) for size in tensor.shape)
+        found.append(
+            Tensor(
+                name=tensor.name,
+                type=tensor.tensor_type.name.lower(),
+                columns=columns,
+                rows=int(np.prod(others)) if others else 1,
+                is_matrix=len(others) > 0,
+            )
+        )
+    return found
+
+
+def _check(tensors: list[Tensor], chosen: Mapping[str, str]) -> None:
+    for tensor in tensors:
+        if (type_ := chosen.get(tensor.name)) is not None and type_ != tensor.type:
+            raise ExportError(
+                f"gguf: llama.cpp wrote {tensor.name} as {tensor.type} where {type_} was chosen; "
+                "the installed llama-cpp-python is another than the one in constraints.txt."
+            )
+
+
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    import llama_cpp  # llama.cpp must not be loaded where it may not die
+
+    settings = llama_cpp.llama_model_quantize_default_params()
+    if not hasattr(settings, "max_buf_size"):
+        raise ExportError(
+            "the installed llama-cpp-python is too old to quantize with an importance matrix; "
+            "install 0.3.36 or later."
+        )
+    settings.ftype = request["mix"]
+    settings.nthread = request["threads"]
+    settings.max_buf_size = BUFFER_BYTES
+    if request["embeddings"] is not None:
+        settings.token_embedding_type = TYPES[request["embeddings"]].number
+    # ctypes keeps no reference to what a pointer points at: these names do.
+    matrix = _importance(llama_cpp, request["importance"])
+    overrides = _overrides(llama_cpp, request["chosen"])
+    if matrix is not None:
+        settings.imatrix = matrix.array
+    if overrides is not None:
+        settings.tt_overrides = overrides
+    said: list[str] = []
+    hear = llama_cpp.llama_log_callback(
+        lambda level, text, _: said.append(text.decode("utf-8", "replace").strip())
+    )
+    llama_cpp.llama_log_set(hear, None)
+    llama_cpp.llama_backend_init()
+    failed = llama_cpp.llama_model_quantize(
+        request["source"].encode(), request["out"].encode(), settings
+    )
+    if failed:
+        raise ExportError(f"llama.cpp cannot quantize it ({said[-1] if said else failed}).")
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+class _Matrix:
+    """An importance matrix as llama.cpp reads it, and all that its pointers point at."""
+
+    def __init__(self, llama_cpp: Any, values: Mapping[str, np.ndarray]) -> None:
+        import ctypes
+
+        self._values = {name: np.ascontiguousarray(one) for name, one in values.items()}
+        entry = llama_cpp.llama_model_imatrix_data
+        self.array = (entry * (len(values) + 1))()
+        for place, (name, one) in enumerate(self._values.items()):
+            self.array[place].name = name.encode()
+            self.array[place].data = one.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+            self.array[place].size = one.size
+
+
+def _importance(llama_cpp: Any, path: str | None) -> _Matrix | None:
+    if path is None:
+        return None
+    from edgekit.export.llama import importance
+
+    return _Matrix(llama_cpp, importance.read(Path(path)))
+
+
+def _overrides(llama_cpp: Any, chosen: Mapping[str, str] | None) -> Any:
+    """Patterns and types; the first that is found in a name counts, the last is for the rest."""
+    if chosen is None:
+        return None
+    entry = llama_cpp.llama_model_tensor_override
+    patterns = [(f"^{re.escape(name)}$", type_) for name, type_ in chosen.items()]
+    patterns.append((".", "f16"))
+    array = (entry * (len(patterns) + 1))()
+    for place, (pattern, type_) in enumerate(patterns):
+        array[place].pattern = pattern.encode()
+        array[place].type = TYPES[type_].number
+    return array
+
+
+if __name__ == "__main__":
+    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    sys.exit(apart.answer(_work))
