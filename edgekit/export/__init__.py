@@ -19,6 +19,7 @@ import importlib
 from types import ModuleType
 
 FORMATS = {
+    "gguf": "edgekit.export.gguf",
     "onnx": "edgekit.export.onnx",
 }
 # The formats that can hold a model of each task.

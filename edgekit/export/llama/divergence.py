@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.errors import ExportError
 from edgekit.export.llama.predicting import Predictions
+from edgekit.tasks.chat import Tokenwise
 
 LEAST_MASS = 1e-12
 """Masses under this are rounding, and their logarithm would be anything."""
@@ -29,15 +30,12 @@ class Divergence:
     lengths: np.ndarray
     """How many of the tokens belong to each sequence, in order."""
 
+    def tokenwise(self) -> Tokenwise:
+        return Tokenwise(self.kld, self.parent_nll, self.other_nll, self.same_top)
+
     def summary(self) -> dict[str, Any]:
         """Of all tokens together."""
-        return {
-            "tokens": len(self.kld),
-            "kld": float(self.kld.mean()),
-            "kld_p99": float(np.quantile(self.kld, 0.99)),
-            "top1": float(self.same_top.mean()),
-            "ppl_ratio": float(np.exp((self.other_nll - self.parent_nll).mean())),
-        }
+        return self.tokenwise().measures()
 
 
 def compare(parent: Path, other: Path) -> Divergence:

@@ -70,7 +70,11 @@ def _read(request: Mapping[str, Any]) -> dict[str, Any]:
     with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
         facts = opening.facts(model)
         for number, row in enumerate(request["rows"]):
-            text = _rendered(row["messages"], facts) if row["messages"] else row["text"]
+            text = (
+                rendered(row["messages"], facts, answer_next=False)
+                if row["messages"]
+                else row["text"]
+            )
             found = opening.tokenize(model, text, special=bool(row["messages"]))
             for window in _windows(found, request["window"], facts):
                 tokens.append(window)
@@ -78,7 +82,8 @@ def _read(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"tokens": tokens, "rows": numbers, "facts": asdict(facts)}
 
 
-def _rendered(messages: Sequence[Mapping[str, str]], facts: Facts) -> str:
+def rendered(messages: Sequence[Mapping[str, str]], facts: Facts, *, answer_next: bool) -> str:
+    """A conversation as the model reads it; with `answer_next` up to where its answer begins."""
     from edgekit.runtime import templates  # jinja2 is an extra
 
     if not facts.template:
@@ -91,7 +96,7 @@ def _rendered(messages: Sequence[Mapping[str, str]], facts: Facts) -> str:
         messages,
         bos=facts.bos,
         eos=facts.eos,
-        add_generation_prompt=False,
+        add_generation_prompt=answer_next,
         now=DAY,
     )
 

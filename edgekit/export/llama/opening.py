@@ -89,6 +89,12 @@ def _text(vocabulary: Any, token: int) -> str:
     return bytes(llama_cpp.llama_vocab_get_text(vocabulary, token) or b"").decode("utf-8")
 
 
+def is_end(model: Any, token: int) -> bool:
+    """Whether a token ends an answer."""
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    return bool(llama_cpp.llama_vocab_is_eog(vocabulary, token))
+
+
 def vocabulary_size(model: Any) -> int:
     return int(llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model)))
 

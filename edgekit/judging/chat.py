@@ -1,0 +1,288 @@
+"""Judges a language model: its predictions of held-out texts beside its parent's, and self-test.
+
+The parent is the teacher as an f16 GGUF, proven equal to the checkpoint; both read the same tokens
+of the same windows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from edgekit import machine
+from edgekit.artifact import Artifact
+from edgekit.compress.checkpoint import Description, describe
+from edgekit.cost import Cost
+from edgekit.data import Dataset
+from edgekit.digest import sha256_file, sha256_json
+from edgekit.errors import RecipeError
+from edgekit.evaluate_chat import ChatMust
+from edgekit.evaluate_chat import judge as judge_rows
+from edgekit.export import format_module
+from edgekit.export.llama import divergence, documents, greedy, predicting
+from edgekit.export.llama.documents import Documents
+from edgekit.export.onnx import spread
+from edgekit.job import Exported, OnProgress, OutputJob, Planned, Tokens
+from edgekit.judging.judged import Judged
+from edgekit.recipe import BoundRecipe
+from edgekit.store import PROGRESS, Finished
+from edgekit.tasks.rows import Message, Row
+
+if TYPE_CHECKING:
+    from edgekit.plan import Plan
+
+VERSION = 1
+PACKAGES = {
+    **dict.fromkeys(("torch", "transformers", "tokenizers", "numpy", "peft"), "compress"),
+    **dict.fromkeys(("gguf", "llama-cpp-python", "jinja2"), "gguf"),
+}
+TRIAL_ROWS = 8
+MODEL = "model.gguf"
+WINDOW = 512
+"""Tokens that are read at once when judging; longer texts take several windows."""
+SAMPLED_ROWS = 300
+GOLDEN_PER_LANGUAGE = 2
+MOST_GOLDEN = 8
+GOLDEN_TOKENS = 16
+GOLDEN_PROMPT_CHARACTERS = 300
+# CPUs round differently, most of all in what they quantize while they compute; a token that leads
+# by more than this leads everywhere.
+CLEAR_MARGIN = 0.5
+# Memory of a process that answers: interpreter and engine, the file, which is mapped, and a
+# conversation of so many tokens with the scores of one batch.
+RAM_BASE_BYTES = 150 * machine.MIB
+RAM_CONTEXT = 4096
+RAM_BATCH = 512
+# llama.cpp reads a file of 16 bits about this much faster than torch computes in 32 bits.
+FASTER_THAN_TORCH = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The teacher in 16 bits, and what it predicts of the test set."""
+
+    half: Finished
+    documents: Documents | None
+    """None where there is no test set."""
+    predictions: Path
+    digest: str
+
+
+def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
+    """None: its rows are texts and conversations."""
+    if not description.is_decoder:
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
+            "model, which does not continue texts; write task: classification."
+        )
+    if description.labels is not None:
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} labels texts, although its "
+            f"architecture, {description.model_type}, could continue them; give a checkpoint with "
+            "a language model's head."
+        )
+    return ()
+
+
+def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
+    tokenizer = Tokenizer.from_file(str(bound.resolve(bound.recipe.model.base) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    sets = (dataset.train, dataset.validation, dataset.test)
+    train, validation, test = (_count(tokenizer, rows) for rows in sets)
+    return Tokens(train=train, validation=validation, test=test, longest=min(WINDOW, max_tokens))
+
+
+def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
+    return 1, 128
+
+
+def _count(tokenizer: Tokenizer, rows: Sequence[Row]) -> int:
+    part = rows[:: max(1, len(rows) // SAMPLED_ROWS)]
+    found = sum(len(tokenizer.encode(row.text).ids) for row in part)
+    return round(found * len(rows) / max(1, len(part)))
+
+
+def teacher_cost(planned: Planned) -> Cost:
+    """It is written in 16 bits, and predicts the test set; weights are mapped, not held."""
+    half = planned.description.fp32_bytes // 2
+    return Cost(
+        seconds=2 * half * planned.rates.write_seconds_per_byte + judging_cost(planned).seconds,
+        peak_bytes=planned.rates.torch_bytes,
+        disk_bytes=half,
+    )
+
+
+def judging_cost(planned: Planned) -> Cost:
+    rates, description = planned.rates, planned.description
+    # What is measured are the layers; every token's scores cost as much as its output table has.
+    body = max(1, description.parameters - description.embedding_parameters)
+    scores = 1 + description.vocabulary * description.hidden / body
+    seconds = planned.tokens.test * rates.forward_seconds_per_token * scores
+    return Cost(seconds=seconds / FASTER_THAN_TORCH, peak_bytes=0, disk_bytes=0)
+
+
+def teacher(plan: Plan, job: OutputJob) -> Parent:
+    """The f16 GGUF of the teacher, and its predictions of the test set."""
+    half = format_module("gguf").half(job)
+    rows = plan.dataset.test
+    if not rows:
+        return Parent(half, None, half.folder, half.digest)
+    inputs = {
+        "model": half.digest,
+        "rows": sha256_json([[row.text, list(row.messages)] for row in rows]),
+        "window": _window(job),
+        "version": VERSION,
+        "packages": job.packages,
+    }
+    done = job.run("teacher", inputs, partial(_predict_rows, half.folder / MODEL, rows, job))
+    found = json.loads((done.folder / "documents.json").read_text("utf-8"))
+    return Parent(half, Documents(**found), done.folder / "predictions.npz", done.digest)
+
+
+def _window(job: OutputJob) -> int:
+    return min(WINDOW, job.max_tokens)
+
+
+def _predict_rows(
+    model: Path, rows: Sequence[Row], job: OutputJob, out: Path, on_progress: OnProgress
+) -> Mapping[str, Any]:
+    found = documents.read(model, rows, window=_window(job))
+    (out / "documents.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
+    done = predicting.predict(
+        model,
+        found.tokens,
+        out / "predictions.npz",
+        threads=machine.cores(),
+        on_progress=on_progress,
+        progress=out / PROGRESS,
+    )
+    return {"tokens": found.count, "windows": len(found.tokens), **done}
+
+
+def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Judged:
+    """Runs the artifact's file on the parent's tokens, and asks it what it must always answer."""
+    prompts = _prompts(job, has_template=bool(teacher.half.record.get("chat")))
+    inputs = {
+        "model": sha256_file(exported.model),
+        "teacher": teacher.digest,
+        "prompts": prompts,
+        "version": VERSION,
+        "packages": job.packages,
+    }
+    done = job.run("judge", inputs, partial(_judge, exported.model, prompts, teacher))
+    return Judged(
+        files={MODEL: exported.model},
+        golden=done.record["golden"],
+        model=_model_fields(teacher, describe(job.checkpoint)),
+        ram_bytes=_ram_bytes(plan, exported.model, teacher, describe(job.checkpoint)),
+        quality=_quality(plan, teacher, done.folder / "predictions.npz"),
+    )
+
+
+def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
+    """Nothing: an answer takes as long as it is; `edgekit bench` measures tokens."""
+    return {}
+
+
+def _judge(
+    model: Path,
+    prompts: Sequence[Sequence[Message] | str],
+    teacher: Parent,
+    out: Path,
+    on_progress: OnProgress,
+) -> Mapping[str, Any]:
+    done = {}
+    if teacher.documents is not None:
+        done = predicting.predict(
+            model,
+            teacher.documents.tokens,
+            out / "predictions.npz",
+            threads=machine.cores(),
+            on_progress=on_progress,
+            at=teacher.predictions,
+            progress=out / PROGRESS,
+        )
+    return {"golden": _golden(model, prompts), **done}
+
+
+def _prompts(job: OutputJob, *, has_template: bool) -> list[list[Message] | str]:
+    """The beginnings of a few rows of every language: first turns, or texts to be continued."""
+    rows = spread(job.rows, GOLDEN_PER_LANGUAGE)[:MOST_GOLDEN]
+    texts = []
+    for row in rows:
+        asked = (turn["content"] for turn in row.messages if turn["role"] == "user")
+        texts.append(next(asked, row.text)[:GOLDEN_PROMPT_CHARACTERS])
+    if not has_template:
+        return list(texts)
+    return [[{"role": "user", "content": text}] for text in texts]
+
+
+def _golden(model: Path, prompts: Sequence[Sequence[Message] | str]) -> dict[str, Any]:
+    """The tokens that lead clearly, up to the first that does not."""
+    found = greedy.answers(model, prompts, count=GOLDEN_TOKENS, threads=machine.cores())
+    clear = [(prompt, _clear(one)) for prompt, one in zip(prompts, found, strict=True)]
+    sure = [(prompt, tokens) for prompt, tokens in clear if tokens]
+    if not sure:
+        # A model that is sure of nothing still has an answer that must come out again.
+        best = max(range(len(found)), key=lambda number: found[number].margins[0])
+        sure = [(prompts[best], list(found[best].tokens[:1]))]
+    return {
+        "inputs": [prompt for prompt, _ in sure],
+        "answers": [{"tokens": tokens} for _, tokens in sure],
+    }
+
+
+def _clear(found: greedy.Continued) -> list[int]:
+    unclear = (place for place, margin in enumerate(found.margins) if margin < CLEAR_MARGIN)
+    return list(found.tokens[: next(unclear, len(found.tokens))])
+
+
+def _model_fields(teacher: Parent, description: Description) -> dict[str, Any]:
+    record = teacher.half.record
+    return {
+        "prefix": "",
+        "temperature": 1.0,
+        "chat": {
+            "template_sha256": (record.get("chat") or {}).get("template_sha256", ""),
+            "context": record["context"],
+            "kv_bytes_per_token": record["kv_bytes_per_token"],
+            "vocabulary": description.vocabulary,
+        },
+    }
+
+
+def _ram_bytes(plan: Plan, model: Path, teacher: Parent, description: Description) -> int:
+    context = min(RAM_CONTEXT, plan.max_tokens)
+    return (
+        RAM_BASE_BYTES
+        + model.stat().st_size
+        + context * int(teacher.half.record["kv_bytes_per_token"])
+        + RAM_BATCH * 4 * (description.vocabulary + 8 * description.ffn)
+    )
+
+
+def _quality(plan: Plan, teacher: Parent, predictions: Path) -> dict[str, Any]:
+    """The judgement of the test set, without its texts; empty where there is no test set."""
+    if teacher.documents is None:
+        return {}
+    recipe = plan.bound.recipe
+    wanted = recipe.must
+    must = None if plan.smoke else ChatMust(
+        wanted.kld, wanted.top1, wanted.ppl_ratio, wanted.worst_language_kld
+    )  # fmt: skip
+    found = divergence.compare(teacher.predictions, predictions)
+    return judge_rows(
+        plan.dataset.test,
+        found.tokenwise(),
+        np.repeat(teacher.documents.rows, found.lengths),
+        languages=recipe.languages,
+        must=must,
+        seed=recipe.seed,
+    )
