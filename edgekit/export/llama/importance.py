@@ -139,9 +139,6 @@ class _Squares:
         self.sums: dict[str, np.ndarray] = {}
         self.fault: str | None = None
         self._library = library
-        for name in ("ggml_get_name", "ggml_op_name"):
-            getattr(library, name).restype = ctypes.c_char_p
-        library.ggml_get_name.argtypes = (ctypes.c_void_p,)
         self._multiplies = self._number_of(_MULTIPLIES)
         # ctypes keeps no reference to a callback; without this one it would be freed.
         self.callback = callback(self._hear)
@@ -187,10 +184,10 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
     import llama_cpp  # llama.cpp must not be loaded where it may not die
 
-    from edgekit.export.llama import opening
+    from edgekit.export.llama import library, opening
 
     tokens = request["tokens"]
-    squares = _Squares(_ggml(llama_cpp), llama_cpp.ggml_backend_sched_eval_callback)
+    squares = _Squares(library.load(), llama_cpp.ggml_backend_sched_eval_callback)
     settings = llama_cpp.llama_context_default_params()
     settings.cb_eval = squares.callback
     with (
@@ -211,16 +208,6 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     out = Path(request["out"])
     _save(squares.sums, out.name, out.parent)
     return {"peak_bytes": machine.peak_rss_bytes()}
-
-
-def _ggml(llama_cpp: Any) -> Any:
-    """The library of the tensors, which is loaded already."""
-    folder = Path(llama_cpp.__file__).parent / "lib"
-    names = ("libggml-base.so", "libggml-base.dylib", "ggml-base.dll")
-    path = next((folder / name for name in names if (folder / name).is_file()), None)
-    if path is None:
-        raise ExportError(f"{folder} holds no library ggml-base; install llama-cpp-python anew.")
-    return ctypes.CDLL(str(path))
 
 
 if __name__ == "__main__":
