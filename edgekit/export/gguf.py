@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -18,12 +18,17 @@ from edgekit.nearest import did_you_mean
 from edgekit.settings import Bytes, Settings
 from edgekit.store import PROGRESS, Finished
 
+if TYPE_CHECKING:
+    from edgekit.export.llama.budget import Room
+
 TASKS = ("chat",)
 VERSION = 1
 FILE = "model.gguf"
 IMPORTANCE = "importance.npz"
 # llama.cpp's k-quants, one thread.
 QUANTIZE_SECONDS_PER_WEIGHT = 1e-7
+# Read to find what is sensitive and to compare, see llama/budgeting.py; about 28 parts of a model.
+BUDGET_TOKENS = 42_000
 
 Mix = Literal[
     "none", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
@@ -47,7 +52,7 @@ class Budget(Settings):
         return f"{self.bits:g}bits" if self.size is None else f"{self.size / 1e6:g}mb"
 
 
-def _quantize(value: object) -> object:
+def _read(value: object) -> object:
     """A mix's name, or a Budget by its keys."""
     if isinstance(value, str) and value not in MIXES:
         raise ValueError(f"quantize|cannot be '{value}'.{did_you_mean(value, list(MIXES))}")
@@ -59,7 +64,7 @@ def _quantize(value: object) -> object:
 class GgufSettings(Settings):
     """One GGUF file that llama.cpp runs on any CPU."""
 
-    quantize: Annotated[Mix | Budget, BeforeValidator(_quantize)] = "q4_k_m"
+    quantize: Annotated[Mix | Budget, BeforeValidator(_read)] = "q4_k_m"
     """One of llama.cpp's mixes of types; or `{size: 90MB}` or `{bits: 4.5}`, where a type is chosen
     for each tensor. none is f16."""
     embeddings: Embeddings | None = None
@@ -68,10 +73,15 @@ class GgufSettings(Settings):
     """Tokens of the training rows and unlabeled texts that say which columns matter; 0 for none."""
 
     @model_validator(mode="after")
-    def _none_is_all(self) -> GgufSettings:
+    def _all_of_it_means_something(self) -> GgufSettings:
         if self.quantize == "none" and self.embeddings is not None:
             raise ValueError(
                 "embeddings|says how to quantize, but 'quantize' is none; remove one of the two"
+            )
+        if isinstance(self.quantize, Budget) and not self.calibration_tokens:
+            raise ValueError(
+                "calibration_tokens|cannot be 0 where 'quantize' is a budget: types are chosen by "
+                "what they lose on texts; leave it out"
             )
         return self
 
@@ -84,6 +94,8 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
     rates, description = planned.rates, planned.description
     half_bytes = 2 * description.parameters
     tokens = settings.calibration_tokens
+    if isinstance(settings.quantize, Budget):
+        tokens += BUDGET_TOKENS
     return Cost(
         seconds=6 * half_bytes * rates.write_seconds_per_byte
         + tokens * rates.forward_seconds_per_token
@@ -103,19 +115,49 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
     """Converts, measures importance and quantizes through the step store; raises ExportError."""
     converted = half(job)
     source = converted.folder / FILE
-    record = {key: value for key, value in converted.record.items() if key != "peak_bytes"}
+    record = _without_peak(converted.record)
     if settings.quantize == "none":
         return Exported(source, "none", record)
+    # A budget that is too small is refused before anything is measured.
+    space = _room(settings, source)
     importance = _importance(settings, job, converted)
-    measured = None
-    inputs = {**_inputs(job), "half": converted.digest, **settings.model_dump(mode="json")}
+    inputs = {**_inputs(job), "half": converted.digest, "embeddings": settings.embeddings}
+    matrix = None
     if importance is not None:
-        measured = importance.folder / IMPORTANCE
+        matrix = importance.folder / IMPORTANCE
         inputs["importance"] = importance.digest
         record["importance"] = _without_peak(importance.record)
-    done = job.run("gguf-quantize", inputs, partial(_quantize_file, settings, source, measured))
-    return Exported(
-        done.folder / FILE, str(settings.quantize), {**record, **_without_peak(done.record)}
+    if space is not None and matrix is not None:
+        from edgekit.export.llama import budgeting  # as in _convert
+
+        ground = budgeting.Ground(
+            source=source,
+            importance=matrix,
+            rows=job.rows,
+            languages=job.languages,
+            embeddings=settings.embeddings,
+            seed=job.seed,
+            threads=machine.cores(),
+            inputs=inputs,
+        )
+        done = budgeting.make(ground, space, job.run)
+    else:
+        make = partial(_quantize, settings, source, matrix)
+        done = job.run("gguf-quantize", {**inputs, "mix": settings.quantize}, make)
+    record.update(_without_peak(done.record))
+    return Exported(done.folder / FILE, str(settings.quantize), record)
+
+
+def _room(settings: GgufSettings, source: Path) -> Room | None:
+    if not isinstance(settings.quantize, Budget):
+        return None
+    from edgekit.export.llama import budget  # as in _convert
+
+    return budget.room(
+        source,
+        size_bytes=settings.quantize.size,
+        bits=settings.quantize.bits,
+        embeddings=settings.embeddings,
     )
 
 
@@ -189,7 +231,7 @@ def _measure(
     }
 
 
-def _quantize_file(
+def _quantize(
     settings: GgufSettings,
     source: Path,
     importance: Path | None,

@@ -50,7 +50,7 @@ def test_hundreds_of_tensors_are_chosen_for_at_once() -> None:
         for number in range(300)
     ]
     chosen = knapsack.choose(items, 900_000)
-    size, loss = totals(items, chosen)
+    size, _ = totals(items, chosen)
     assert size == 900_000
     # Every exchange of one step up for one step down would lose more.
     up = max(items[n][c].loss - items[n][c + 1].loss for n, c in enumerate(chosen) if c + 1 < 6)

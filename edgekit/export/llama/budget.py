@@ -55,10 +55,11 @@ def room(
         min(_filled(one.bytes_as(name)) for name in found.candidates[one.name]) for one in free
     )
     if least > whole:
+        told = f" with embeddings in {embeddings}" if embeddings is not None else ""
         raise ExportError(
             f"gguf: {human_bytes(whole)} is less than this model takes in the smallest types that "
-            f"a CPU runs fast, {human_bytes(least)} ({least:,} bytes); give at least that, or "
-            "make the model smaller first, with steps."
+            f"a CPU runs fast{told}, {human_bytes(least)} ({least:,} bytes); give at least that, "
+            "or make the model smaller first, with steps."
         )
     return found
 

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ BUFFER_BYTES = 64_000_000
 _MODULE = "edgekit.export.llama.quantizing"
 _BASE = "q8_0"
 """A mix that llama.cpp may start from where the type of every matrix is given."""
+# llama.cpp says sizes in hundredths of a MiB.
+_ROUNDING = 2**20 // 100
 
 
 def quantize(
@@ -42,23 +44,25 @@ def quantize(
     embeddings, `importance` a file of importance.measure. Returns the real bits per weight, the
     types, what was substituted and `peak_bytes`. Raises ExportError where llama.cpp refuses.
     """
-    request = {
-        "source": str(source.resolve()),
-        "out": str(out.resolve()),
-        "mix": MIXES[mix if mix is not None else _BASE],
-        "chosen": None if chosen is None else dict(chosen),
-        "embeddings": embeddings,
-        "importance": importance and str(importance.resolve()),
-        "threads": threads,
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        done = apart.run_apart(_MODULE, path, doing=f"quantizing {source.name}", format="gguf")
+    request = _request(source, out, embeddings=embeddings)
+    request["mix"] = MIXES[mix if mix is not None else _BASE]
+    request["chosen"] = None if chosen is None else dict(chosen)
+    request["importance"] = importance and str(importance.resolve())
+    request["threads"] = threads
+    done = _apart("quantize", request, doing=f"quantizing {source.name}")
     tensors = read_tensors(out)
     if chosen is not None:
         _check(tensors, chosen)
     return {**describe(out, tensors, mix), "peak_bytes": done["peak_bytes"]}
+
+
+def nearest_mix(source: Path, size_bytes: int, *, embeddings: str | None) -> str | None:
+    """Which of MIXES gives the largest file of no more than `size_bytes`; None where none does."""
+    header = source.stat().st_size - sum(one.size_bytes for one in read_tensors(source))
+    asked = _request(source, source, embeddings=embeddings)
+    sizes = _apart("sizes", asked, doing=f"trying mixes on {source.name}")["sizes"]
+    fitting = {mix: size for mix, size in sizes.items() if size + header <= size_bytes + _ROUNDING}
+    return max(fitting, key=lambda mix: fitting[mix], default=None)
 
 
 def describe(path: Path, tensors: list[Tensor], mix: str | None) -> dict[str, Any]:
@@ -95,6 +99,21 @@ def read_tensors(path: Path) -> list[Tensor]:
     return found
 
 
+def _request(source: Path, out: Path, *, embeddings: str | None) -> dict[str, Any]:
+    return {
+        "source": str(source.resolve()),
+        "out": str(out.resolve()),
+        "embeddings": embeddings,
+    }
+
+
+def _apart(verb: str, request: Mapping[str, Any], *, doing: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        return apart.run_apart(_MODULE, verb, path, doing=doing, format="gguf")
+
+
 def _check(tensors: list[Tensor], chosen: Mapping[str, str]) -> None:
     for tensor in tensors:
         if (type_ := chosen.get(tensor.name)) is not None and type_ != tensor.type:
@@ -104,21 +123,14 @@ def _check(tensors: list[Tensor], chosen: Mapping[str, str]) -> None:
             )
 
 
-def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+def _quantize(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
     import llama_cpp  # llama.cpp must not be loaded where it may not die
 
-    settings = llama_cpp.llama_model_quantize_default_params()
-    if not hasattr(settings, "max_buf_size"):
-        raise ExportError(
-            "the installed llama-cpp-python is too old to quantize with an importance matrix; "
-            "install 0.3.36 or later."
-        )
+    settings = _settings(llama_cpp, request)
     settings.ftype = request["mix"]
     settings.nthread = request["threads"]
     settings.max_buf_size = BUFFER_BYTES
-    if request["embeddings"] is not None:
-        settings.token_embedding_type = TYPES[request["embeddings"]].number
     # ctypes keeps no reference to what a pointer points at: these names do.
     matrix = _importance(llama_cpp, request["importance"])
     overrides = _overrides(llama_cpp, request["chosen"])
@@ -126,18 +138,56 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
         settings.imatrix = matrix.array
     if overrides is not None:
         settings.tt_overrides = overrides
+    _call(llama_cpp, request, settings)
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+def _sizes(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child: what the tensors of each mix would take, in bytes."""
+    import llama_cpp  # as above
+
+    settings = _settings(llama_cpp, request)
+    settings.dry_run = True
+    sizes = {}
+    for mix, number in MIXES.items():
+        if mix == "none":
+            continue
+        settings.ftype = number
+        said = " ".join(_call(llama_cpp, request, settings))
+        found = re.search(r"quant size\s*=\s*([0-9.]+) MiB", said)
+        if found is None:
+            raise ExportError("llama.cpp does not say how large a mix would be.")
+        sizes[mix] = round(float(found[1]) * 2**20)
+    return {"sizes": sizes, "peak_bytes": machine.peak_rss_bytes()}
+
+
+def _settings(llama_cpp: Any, request: Mapping[str, Any]) -> Any:
+    settings = llama_cpp.llama_model_quantize_default_params()
+    if not hasattr(settings, "max_buf_size"):
+        raise ExportError(
+            "the installed llama-cpp-python is too old to quantize with an importance matrix; "
+            "install 0.3.36 or later."
+        )
+    if request["embeddings"] is not None:
+        settings.token_embedding_type = TYPES[request["embeddings"]].number
+    return settings
+
+
+def _call(llama_cpp: Any, request: Mapping[str, Any], settings: Any) -> list[str]:
+    """Quantizes; returns what llama.cpp said."""
     said: list[str] = []
     hear = llama_cpp.llama_log_callback(
         lambda level, text, _: said.append(text.decode("utf-8", "replace").strip())
     )
     llama_cpp.llama_log_set(hear, None)
     llama_cpp.llama_backend_init()
-    failed = llama_cpp.llama_model_quantize(
-        request["source"].encode(), request["out"].encode(), settings
-    )
+    source, out = request["source"].encode(), request["out"].encode()
+    failed = llama_cpp.llama_model_quantize(source, out, settings)
+    # The callback is freed with this call.
+    llama_cpp.llama_log_set(llama_cpp.llama_log_callback(0), None)
     if failed:
         raise ExportError(f"llama.cpp cannot quantize it ({said[-1] if said else failed}).")
-    return {"peak_bytes": machine.peak_rss_bytes()}
+    return said
 
 
 class _Matrix:
@@ -177,6 +227,11 @@ def _overrides(llama_cpp: Any, chosen: Mapping[str, str] | None) -> Any:
     return array
 
 
+_VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "quantize": _quantize,
+    "sizes": _sizes,
+}
+
 if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
     sys.exit(apart.answer(_work))
