@@ -53,6 +53,7 @@ class Build:
         self.task = task_module(self.recipe.task)
         self.packages = {name: _version(name, of) for name, of in self.task.PACKAGES.items()}
         self.taken: list[StepTaken] = []
+        self.counted: set[str] = set()
 
     def run(self) -> Built:
         """Runs everything; returns what stands in the output folder. Raises EdgekitError."""
@@ -249,6 +250,9 @@ class Build:
         state: State = "reused" if done.reused else "done"
         notes = [*([done.damage] if done.damage else []), *done.record.get("notes", ())]
         self.on_event(Event(name, state, 1.0, 0.0, note="; ".join(notes) or None))
+        if done.key in self.counted:
+            return done  # two parts of the work share it, and it was made once
+        self.counted.add(done.key)
         peak = max(done.peak_bytes, done.record.get("peak_bytes", 0))
         # What was made inside of this took its time from this.
         inside = sum(one.seconds for one in self.taken[earlier:] if not one.reused)

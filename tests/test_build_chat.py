@@ -1,0 +1,181 @@
+"""A recipe of the task chat, from checkpoint to artifact, on a tiny decoder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import tiny_chat
+
+from edgekit import artifact, build, paths, plan, recipe
+from edgekit.cli import FAILED, INCONCLUSIVE, main
+from edgekit.digest import sha256_bytes
+from edgekit.events import Event
+from edgekit.export.llama import greedy
+from edgekit.judging import chat
+from edgekit.outcome import Built
+
+
+def make_again(
+    project: Path, out: Path, *, changes: tuple[str, ...] = (), smoke: bool = False
+) -> tuple[Built, list[Event]]:
+    events: list[Event] = []
+    bound = recipe.read(project / "recipe.yaml", changes=changes)
+    return build.compress(plan.make(bound, out=out, smoke=smoke), on_event=events.append), events
+
+
+def test_the_artifact_holds_the_model_and_what_is_known_of_it(built_chat: Built) -> None:
+    [made] = built_chat.artifacts
+    found = artifact.read(made.path)
+    artifact.verify(found)
+    assert sorted(path.name for path in made.path.iterdir()) == [
+        "LICENSE", "MODEL_CARD.md", "golden.json", "manifest.json", "model.gguf",
+    ]  # fmt: skip
+    manifest = found.manifest
+    assert (manifest.task, manifest.labels, manifest.model.format) == ("chat", (), "gguf")
+    template = (built_chat.teacher / "chat_template.jinja").read_bytes()
+    assert manifest.model.chat is not None
+    assert manifest.model.chat.template_sha256 == sha256_bytes(template)
+    # 2 layers, 2 heads of keys and of values, 16 wide, 2 bytes.
+    assert manifest.model.chat.kv_bytes_per_token == 2 * 2 * 2 * 16 * 2
+    assert manifest.model.chat.context == manifest.model.max_tokens == 512
+    assert manifest.needs.ram_bytes > made.path.joinpath("model.gguf").stat().st_size
+    assert manifest.licence == "cc0-1.0"
+    assert {"gguf", "llama-cpp-python"} <= set(manifest.lock["packages"])
+
+
+def test_it_is_judged_in_every_language_against_its_parent(built_chat: Built) -> None:
+    [made] = built_chat.artifacts
+    quality = made.manifest["quality"]
+    assert made.verdict == built_chat.verdict == quality["verdict"] == "PASS"
+    assert set(quality["by_language"]) == set(tiny_chat.LANGUAGES)
+    assert quality["rows"] == len(tiny_chat.rows("test"))
+    assert quality["documents"] == len({row["group"] for row in tiny_chat.rows("test")})
+    assert quality["tokens"] == sum(part["tokens"] for part in quality["by_language"].values())
+    assert 0 < quality["kld"] < 0.01
+    assert quality["bounds"]["kld"]["low"] < quality["kld"] < quality["bounds"]["kld"]["high"]
+
+
+def test_golden_answers_come_out_again(built_chat: Built) -> None:
+    folder = built_chat.artifacts[0].path
+    golden = json.loads((folder / "golden.json").read_bytes())
+    assert golden["inputs"]
+    found = greedy.answers(folder / "model.gguf", golden["inputs"], count=16, threads=1)
+    for wanted, one in zip(golden["answers"], found, strict=True):
+        tokens = wanted["tokens"]
+        assert tokens
+        assert list(one.tokens[: len(tokens)]) == tokens
+        assert min(one.margins[: len(tokens)]) >= chat.CLEAR_MARGIN
+        # The prefix ends where a token does not lead clearly.
+        assert len(tokens) == len(one.tokens) or one.margins[len(tokens)] < chat.CLEAR_MARGIN
+
+
+def test_no_prompt_of_the_self_test_is_from_the_test_set(built_chat: Built) -> None:
+    golden = json.loads((built_chat.artifacts[0].path / "golden.json").read_bytes())
+    tested = {row.get("text") or row["messages"][0]["content"] for row in tiny_chat.rows("test")}
+    for [turn] in golden["inputs"]:
+        assert not any(text.startswith(turn["content"]) for text in tested)
+
+
+def test_nothing_of_this_machine_or_this_run_is_inside(
+    built_chat: Built, made_chat_project: Path
+) -> None:
+    for path in built_chat.artifacts[0].path.iterdir():
+        data = path.read_bytes()
+        for secret in (str(made_chat_project), str(paths.cache_dir()), str(Path.home())):
+            assert secret.encode() not in data, path
+
+
+def test_a_second_run_finds_everything_done_and_a_fresh_store_gives_the_same_bytes(
+    built_chat: Built, made_chat_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, events = make_again(made_chat_project, tmp_path / "again")
+    assert {event.state for event in events} == {"reused"}
+    assert again.artifacts[0].manifest == built_chat.artifacts[0].manifest
+    shutil.copytree(made_chat_project, tmp_path / "elsewhere")
+    # The rates are this machine's and stay; all else is made anew.
+    rates = paths.rates_file()
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    paths.rates_file().parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(rates, paths.rates_file())
+    fresh, events = make_again(tmp_path / "elsewhere", tmp_path / "out")
+    made_once = [event.step for event in events if event.state == "done"]
+    assert made_once == ["checkpoint", "gguf-convert", "teacher", "gguf-importance",
+                         "gguf-quantize", "judge"]  # fmt: skip
+    assert fresh.artifacts[0].manifest["digest"] == built_chat.artifacts[0].manifest["digest"]
+
+
+def test_every_piece_of_work_is_counted_once(built_chat: Built) -> None:
+    measured = json.loads((built_chat.out / "measured.json").read_text())
+    assert [one["step"] for one in measured["steps"]] == ["checkpoint", "teacher", "gguf"]
+    taken = sum(one["took"]["seconds"] for one in measured["steps"])
+    assert 0 < taken <= measured["seconds"]
+    assert measured["artifacts"][0]["verdict"] == "PASS"
+
+
+class _Words(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_report_says_how_far_each_language_is(built_chat: Built) -> None:
+    page = " ".join(" ".join(_Words((built_chat.out / "report.html").read_text()).words).split())
+    for said in ("can stand in", "Divergence", "English", "French", "Swahili", "all of these",
+                 "same choice", "perplexity", "gguf"):  # fmt: skip
+        assert said in page
+    for unsaid in ("macro-F1", "label", "longer texts in several parts"):
+        assert unsaid not in page
+
+
+def test_the_card_says_what_it_is_and_how_good(built_chat: Built) -> None:
+    card = (built_chat.artifacts[0].path / "MODEL_CARD.md").read_text()
+    assert "A model for chat in en, fr, sw" in card
+    assert "Verdict: PASS" in card
+    assert "Labels" not in card
+    assert "| sw |" in card
+
+
+@pytest.mark.slow
+def test_a_trial_runs_the_whole_chain_on_two_layers(chat_project: Path) -> None:
+    trial, _ = make_again(chat_project, chat_project / "out", smoke=True)
+    assert (trial.smoke, trial.verdict) == (True, None)
+    quality = trial.artifacts[0].manifest["quality"]
+    assert quality["rows"] <= chat.TRIAL_ROWS
+    assert not (chat_project / "out" / "tiny-chat-gguf").exists()
+
+
+def test_without_a_test_set_it_is_built_and_not_judged(chat_project: Path, tmp_path: Path) -> None:
+    text = (chat_project / "recipe.yaml").read_text().replace("  test: data/test.jsonl\n", "")
+    must = next(line for line in text.splitlines() if line.startswith("must:"))
+    (chat_project / "recipe.yaml").write_text(text.replace(f"{must}\n", ""))
+    made, _ = make_again(chat_project, tmp_path)
+    assert made.verdict is None
+    assert made.artifacts[0].manifest["quality"] == {}
+    assert "not judged" in (made.artifacts[0].path / "MODEL_CARD.md").read_text()
+
+
+def test_each_verdict_has_its_exit_code(
+    built_chat: Built, made_chat_project: Path, tmp_path: Path
+) -> None:
+    """The recipe asks for more than there is, and for just what there is."""
+    found = built_chat.artifacts[0].manifest["quality"]
+    recipe_file = str(made_chat_project / "recipe.yaml")
+    for number, (change, code, said) in enumerate(
+        [
+            ("must.kld=1e-7", FAILED, "1e-07 is asked"),
+            ("must.top1=1.0", FAILED, "of its likeliest tokens"),
+            (f"must.kld={found['kld']}", INCONCLUSIVE, "test rows like these would settle it"),
+            ("must.worst_language_kld=1e-7", FAILED, "the worst language"),
+        ]
+    ):
+        out = tmp_path / str(number)
+        assert main(["compress", recipe_file, "--out", str(out), "--set", change]) == code
+        assert said in artifact.read(out / "tiny-chat-gguf").manifest.quality["why"]
