@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from edgekit import machine
 from edgekit.cost import Cost
@@ -53,12 +53,27 @@ class Budget(Settings):
 
 
 def _read(value: object) -> object:
-    """A mix's name, or a Budget by its keys."""
+    """A mix's name, or a Budget by its keys; a fault of either is told by itself."""
     if isinstance(value, str) and value not in MIXES:
-        raise ValueError(f"quantize|cannot be '{value}'.{did_you_mean(value, list(MIXES))}")
-    if isinstance(value, dict) and len(value) != 1:
+        raise ValueError(f"quantize|cannot be '{value}'; {_choices(value, list(MIXES))}")
+    if not isinstance(value, dict):
+        return value
+    for key in value:
+        if key not in Budget.model_fields:
+            raise ValueError(f"quantize|has no '{key}'; {_choices(key, list(Budget.model_fields))}")
+    if len(value) != 1:
         raise ValueError("quantize|has either 'size' or 'bits', such as {size: 90MB}; give one")
-    return value
+    [(key, asked)] = value.items()
+    try:
+        return Budget.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ").rstrip(".")
+        raise ValueError(f"quantize.{key}|cannot be {asked!r}: {fault}") from None
+
+
+def _choices(given: str, known: list[str]) -> str:
+    told = did_you_mean(given, known).strip().rstrip("?.")
+    return told[:1].lower() + told[1:]
 
 
 class GgufSettings(Settings):
