@@ -37,17 +37,16 @@ def test_measures_are_means_over_tokens() -> None:
 
 
 def test_bounds_cover_the_truth_nineteen_times_in_twenty() -> None:
-    """Of test sets drawn anew, 5 in 100 have a true mean above their upper bound; so below."""
+    """Of test sets drawn anew, 1 in 20 has a true mean above its upper bound, and as many below."""
     truth = 0.04
     above = below = 0
-    for seed in range(1, 101):
+    for seed in range(1, 41):
         found = bounds(*made(seed, 60, kld=truth))["kld"]
         above += truth > found.high
         below += truth < found.low
-    # 5 expected, a little more for so few documents; 14 or more by chance once in 1,000.
-    assert above <= 14
-    assert below <= 14
-    assert above + below >= 2
+    # 2 of 40 expected; by chance 8 or more once in 1,000.
+    assert max(above, below) < 8
+    assert above + below >= 1
 
 
 @given(seed=st.integers(0, 100), documents=st.integers(1, 30))
