@@ -108,7 +108,7 @@ class LlamaChat:
         """
         found = [[*self._model.tokenize(text, special=False), self._model.end] for text in answers]
         room = max(map(len, found))
-        portions = _portions(found, most=SEQUENCES - 1)
+        portions = _portions(found, most=self._model.opening.sequences - 1)
         # The continuations of a portion stand in memory side by side.
         beside = max(sum(map(len, portion)) for portion in portions)
         tokens, _ = self._prompts.fit(

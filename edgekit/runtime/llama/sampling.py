@@ -6,7 +6,7 @@ import ctypes
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import llama_cpp
@@ -18,6 +18,7 @@ from edgekit.tasks.conversation import Sampling
 TEMPERATURE = 0.7
 TOP_P = 0.95
 TOP_K = 40
+_REPEATS_WITHIN_TOKENS = 64
 _MOST_SEED = 2**32 - 2  # the next is llama.cpp's word for "any"
 
 
@@ -28,6 +29,9 @@ class Choice:
     temperature: float
     top_p: float
     top_k: int
+    min_p: float
+    repeat: float
+    """What the scores of the last tokens are divided by; 1 leaves them."""
     seed: int
 
 
@@ -44,6 +48,8 @@ def choose(asked: Sampling, model: Llama) -> Choice:
         ),
         top_p=advised("top_p", TOP_P) if asked.top_p is None else asked.top_p,
         top_k=int(advised("top_k", TOP_K)),
+        min_p=advised("min_p", 0.0),
+        repeat=advised("penalty_repeat", 1.0),
         seed=secrets.randbelow(_MOST_SEED) if asked.seed is None else asked.seed,
     )
 
@@ -53,7 +59,8 @@ class Sampler:
 
     def __init__(self, model: Llama, choice: Choice, grammar: str | None) -> None:
         self._model = model
-        self._chain = _chain(choice)
+        # A grammar asks for the same signs again and again.
+        self._chain = _chain(choice if grammar is None else replace(choice, repeat=1.0))
         self._grammar = None if grammar is None else model.grammar(grammar)
 
     def next_token(self) -> int:
@@ -84,15 +91,22 @@ def sampling(model: Llama, choice: Choice, grammar: str | None) -> Iterator[Samp
 
 def _chain(choice: Choice) -> Any:
     chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+    samplers = []
+    if choice.repeat != 1:
+        samplers.append(
+            llama_cpp.llama_sampler_init_penalties(_REPEATS_WITHIN_TOKENS, choice.repeat, 0.0, 0.0)
+        )
     if choice.temperature == 0:
-        llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
-        return chain
-    for sampler in (
-        llama_cpp.llama_sampler_init_top_k(choice.top_k),
-        llama_cpp.llama_sampler_init_top_p(choice.top_p, 1),
-        llama_cpp.llama_sampler_init_temp(choice.temperature),
-        llama_cpp.llama_sampler_init_dist(choice.seed),
-    ):
+        samplers.append(llama_cpp.llama_sampler_init_greedy())
+    else:
+        samplers += [
+            llama_cpp.llama_sampler_init_top_k(choice.top_k),
+            llama_cpp.llama_sampler_init_top_p(choice.top_p, 1),
+            llama_cpp.llama_sampler_init_min_p(choice.min_p, 1),
+            llama_cpp.llama_sampler_init_temp(choice.temperature),
+            llama_cpp.llama_sampler_init_dist(choice.seed),
+        ]
+    for sampler in samplers:
         llama_cpp.llama_sampler_chain_add(chain, sampler)
     return chain
 
