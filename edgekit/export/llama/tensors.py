@@ -16,7 +16,7 @@ import numpy as np
 
 from edgekit.errors import CheckpointError
 
-PART = 2_000_000
+PART = 500_000
 """Numbers that are held at once."""
 _BFLOAT16 = "BF16"
 _TYPES: dict[str, np.dtype[Any]] = {

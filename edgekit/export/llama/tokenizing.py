@@ -91,10 +91,12 @@ def read(checkpoint: Path, *, rows: int, architecture: Architecture) -> Vocabula
         raise CheckpointError(
             f"{path}: its model is of the type {model['type']}, and only BPE can be exported."
         )
-    added = {entry["id"]: entry for entry in document.get("added_tokens", [])
-             if entry["content"] not in architecture.surplus or entry["id"] < rows}  # fmt: skip
+    added = {entry["id"]: entry for entry in document.get("added_tokens", [])}
     pieces = {number: piece for piece, number in model["vocab"].items()}
     pieces.update({number: entry["content"] for number, entry in added.items()})
+    for number in [number for number in pieces if number >= rows]:
+        if pieces[number] in architecture.surplus:
+            del pieces[number]
     if max(pieces) >= rows:
         raise CheckpointError(
             f"{path}: its token {pieces[max(pieces)]!r} has the number {max(pieces)}, and the "

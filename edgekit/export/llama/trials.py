@@ -21,7 +21,6 @@ from typing import Any
 import gguf
 from tokenizers import Tokenizer
 
-from edgekit.compress.vocabulary import declaration
 from edgekit.errors import ExportError
 from edgekit.export import apart
 from edgekit.export.llama import predicting, pretokenizers
@@ -37,6 +36,8 @@ LANGUAGES = (
 _MODULE = "edgekit.export.llama.trials"
 _PARAGRAPHS = 2
 _ADDED_TOKENS = 32
+_MOST_DEATHS = 3
+"""Then it is not the name that llama.cpp dies of."""
 _PIECES, _PIECES_OF_TEXT = 4096, 128
 
 
@@ -116,6 +117,8 @@ def told_text(text: str, vocabulary: Vocabulary, tokenizer: Tokenizer) -> str:
 
 
 def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:
+    from edgekit.compress.vocabulary import declaration  # langcodes, which the child has no use for
+
     yield from hard_texts()
     for language in LANGUAGES:
         yield from sorted(declaration.paragraphs(language), key=len)[-_PARAGRAPHS:]
@@ -169,6 +172,7 @@ class _Trials:
     def run(self, candidates: Sequence[Names]) -> tuple[int, list[dict[str, Any]]]:
         """The place of the best, and what came of each up to the first that reads all texts."""
         results: list[dict[str, Any]] = []
+        deaths = 0
         while len(results) < len(candidates):
             self._try(candidates[len(results) :])
             found = [json.loads(line) for line in self._results.read_text("utf-8").splitlines()]
@@ -177,6 +181,9 @@ class _Trials:
                 break
             if len(results) < len(candidates):
                 results.append({"same": 0, "ids": []})  # the one that it died of
+                deaths += 1
+            if deaths == _MOST_DEATHS:
+                break
         best = max(range(len(results)), key=lambda place: results[place]["same"])
         return best, results
 
