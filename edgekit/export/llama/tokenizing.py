@@ -22,6 +22,7 @@ Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 PREPEND, NORMALIZE = "edgekit.tokenizer.prepend", "edgekit.tokenizer.normalize"
 """Keys of ours in the file, for what llama.cpp leaves to whoever gives it texts."""
 _SPACE = "▁"
+SPACES = (" ", _SPACE)
 _SPECIALS = ("bos", "eos", "unk", "pad")
 # What is merged last: pieces that no merge makes, which transformers never finds in a text.
 _UNMERGED = -1e6
@@ -46,7 +47,8 @@ class Vocabulary:
     space_prefix: bool
     """A space is set before every text, and before what follows a special token."""
     prepend: str = ""
-    """What whoever gives texts must set before those that begin with no special token."""
+    """What whoever gives texts must set before those that begin neither with a special token nor
+    with one of SPACES."""
     normalize: Form | None = None
     """The Unicode form that texts must be brought into before they are tokenized."""
 

@@ -25,7 +25,7 @@ from edgekit.errors import ExportError
 from edgekit.export import apart
 from edgekit.export.llama import predicting, pretokenizers
 from edgekit.export.llama.architectures import Architecture
-from edgekit.export.llama.tokenizing import Vocabulary
+from edgekit.export.llama.tokenizing import SPACES, Vocabulary
 
 LANGUAGES = (
     "en", "fr", "vi", "tr", "pl", "sw", "yo", "ru", "el", "hy", "ka", "he", "ar", "fa", "ur", "hi",
@@ -109,11 +109,11 @@ def told_text(text: str, vocabulary: Vocabulary, tokenizer: Tokenizer) -> str:
     """The text as llama.cpp must be given it."""
     if vocabulary.normalize:
         text = unicodedata.normalize(vocabulary.normalize, text)
-    if not vocabulary.prepend:
+    if not vocabulary.prepend or not text or text.startswith(SPACES):
         return text
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     begins = any(text.startswith(token) for token in added)
-    return text if begins or not text else vocabulary.prepend + text
+    return text if begins else vocabulary.prepend + text
 
 
 def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:
