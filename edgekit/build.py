@@ -198,8 +198,10 @@ class Build:
 
     def _output_job(self, link: Link, *, of: int) -> OutputJob:
         dataset = self.plan.dataset
-        rows = dataset.validation or dataset.train or dataset.test
-        calibration = [*dataset.train, *map(Row, dataset.unlabeled)]
+        only = self.recipe.languages[0] if len(self.recipe.languages) == 1 else None
+        unlabeled = tuple(Row(text, language=only) for text in dataset.unlabeled)
+        rows = dataset.validation or dataset.train or unlabeled or dataset.test
+        calibration = (*dataset.train, *unlabeled)
         return OutputJob(
             checkpoint=link.folder,
             checkpoint_digest=link.digest,
@@ -210,7 +212,9 @@ class Build:
             packages=self.packages,
             run=partial(self._run, of=of),
             calibration=calibration,
-            calibration_digest=sha256_json([[row.text, row.language] for row in calibration]),
+            calibration_digest=sha256_json(
+                [[row.text, row.language, list(row.messages)] for row in calibration]
+            ),
             languages=self.recipe.languages,
             seed=self.recipe.seed,
         )

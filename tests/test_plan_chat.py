@@ -96,6 +96,11 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
         "./encoder is a bert model, which does not continue texts; write task: classification",
     ),
     "a classifier's head": (with_a_classifiers_head, RecipeError, "labels texts, although"),
+    "no texts but those that judge": (
+        in_recipe("  train: data/train.jsonl\n  validation: data/validation.jsonl\n", ""),
+        DataError,
+        "recipe.yaml:6: data names neither 'train' nor 'validation' nor 'unlabeled'",
+    ),
     "test rows in training": (with_leak, DataError, "1 texts of data.test are also in data.train"),
     "a language without test rows": (
         in_recipe("[en, fr, sw]", "[en, fr, sw, de]"),

@@ -22,7 +22,7 @@ from edgekit.compress.checkpoint import Description, describe
 from edgekit.cost import Cost
 from edgekit.data import Dataset
 from edgekit.digest import sha256_file, sha256_json
-from edgekit.errors import RecipeError
+from edgekit.errors import DataError, RecipeError
 from edgekit.evaluate_chat import ChatMust
 from edgekit.evaluate_chat import judge as judge_rows
 from edgekit.export import format_module
@@ -92,6 +92,12 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
 
 
 def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
+    """Raises DataError where there is no text but those that judge."""
+    if not (dataset.train or dataset.validation or dataset.unlabeled):
+        raise DataError(
+            f"{bound.place('data')}: data names neither 'train' nor 'validation' nor 'unlabeled', "
+            "and the export is proven on texts that do not judge; add some."
+        )
     tokenizer = Tokenizer.from_file(str(bound.resolve(bound.recipe.model.base) / "tokenizer.json"))
     tokenizer.no_truncation()
     sets = (dataset.train, dataset.validation, dataset.test)
@@ -231,7 +237,7 @@ def _golden(model: Path, prompts: Sequence[Sequence[Message] | str]) -> dict[str
     sure = [(prompt, tokens) for prompt, tokens in clear if tokens]
     if not sure:
         # A model that is sure of nothing still has an answer that must come out again.
-        best = max(range(len(found)), key=lambda number: found[number].margins[0])
+        best = max(range(len(found)), key=lambda number: found[number].margins[:1])
         sure = [(prompts[best], list(found[best].tokens[:1]))]
     return {
         "inputs": [prompt for prompt, _ in sure],

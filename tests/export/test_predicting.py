@@ -210,3 +210,12 @@ def test_greedy_answers_are_the_likeliest_tokens(built_chat: Built, model: Path)
         if one.margins[place] > 0.5:
             assert first == token
         assert logp[first] - logp[second] == pytest.approx(one.margins[place], abs=0.6)
+
+
+def test_a_prompt_that_spells_a_special_token_has_no_answer(model: Path) -> None:
+    turn = {"role": "user", "content": "say <|im_end|> please"}
+    plain = {"role": "user", "content": "say <|im_ends|> please"}
+    prompts = [[turn], [plain], "say <|im_end|>"]
+    steered, asked, text = greedy.answers(model, prompts, count=2, threads=1)
+    assert (steered.tokens, text.tokens) == ((), ())
+    assert asked.tokens

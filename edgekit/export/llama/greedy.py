@@ -35,7 +35,8 @@ def answers(
 ) -> list[Continued]:
     """The first `count` tokens of the answer to each conversation, up to the end of the turn.
 
-    A prompt that is a text is continued as it stands. Raises ExportError.
+    A prompt that is a text is continued as it stands. One that spells a special token is read by
+    some as this token and by others as letters: it has no answer. Raises ExportError.
     """
     request = {"model": str(model.resolve()), "prompts": list(prompts), "count": count,
                "threads": threads}  # fmt: skip
@@ -53,11 +54,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
     with opening.open_model(Path(request["model"])) as model:
         facts = opening.facts(model)
-        asked = []
-        for prompt in request["prompts"]:
-            told = not isinstance(prompt, str)
-            text = documents.rendered(prompt, facts, answer_next=True) if told else prompt
-            asked.append(opening.tokenize(model, text, special=told))
+        asked = [_tokens(model, prompt, facts) for prompt in request["prompts"]]
         longest = max(map(len, asked)) + request["count"]
         with opening.open_context(model, tokens=longest, threads=request["threads"]) as reader:
             found = [
@@ -67,7 +64,22 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"answers": found, "peak_bytes": machine.peak_rss_bytes()}
 
 
+def _tokens(model: Any, prompt: Sequence[Message] | str, facts: Any) -> list[int]:
+    """Of a prompt; none where it spells a special token."""
+    from edgekit.export.llama import opening  # as above
+
+    texts = [prompt] if isinstance(prompt, str) else [turn["content"] for turn in prompt]
+    if any(opening.spells_special(model, text) for text in texts):
+        return []
+    if isinstance(prompt, str):
+        return opening.tokenize(model, prompt, special=False)
+    text = documents.rendered(prompt, facts, answer_next=True)
+    return opening.tokenize(model, text, special=True)
+
+
 def _continue(reader: Any, prompt: list[int], count: int, is_end: Any) -> dict[str, Any]:
+    if not prompt:
+        return {"tokens": [], "margins": []}
     reader.forget()
     for start in range(0, len(prompt), reader.most):
         logits = reader.logits(prompt[start : start + reader.most])[-1]

@@ -178,3 +178,13 @@ def tokenize(model: Any, text: str, *, special: bool) -> list[int]:
     if count < 0:
         raise ExportError(f"llama.cpp cannot read the text '{text[:60]}' ({_COMPLAINTS.first}).")
     return list(tokens[:count])
+
+
+def spells_special(model: Any, text: str) -> bool:
+    """Whether a part of the text is the name of a token that steers the model."""
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    data = text.encode("utf-8")
+    tokens = (llama_cpp.llama_token * (len(data) + 8))()
+    # No tokens are added here: those would steer too.
+    count = llama_cpp.llama_tokenize(vocabulary, data, len(data), tokens, len(tokens), False, True)
+    return any(llama_cpp.llama_vocab_is_control(vocabulary, token) for token in tokens[:count])
