@@ -285,7 +285,7 @@ def _tokenizer_config(facts: Mapping[str, Any], pieces: Sequence[str]) -> dict[s
         **_special_tokens(facts, pieces),
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_bos_token": facts["tokenizer.ggml.add_bos_token"],
-        "add_prefix_space": facts["tokenizer.ggml.add_space_prefix"],
+        "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
         "model_max_length": facts["llama.context_length"],
         "chat_template": facts["tokenizer.chat_template"],
