@@ -17,7 +17,7 @@ from edgekit.compress.vocabulary import declaration
 from edgekit.errors import ExportError
 from edgekit.export.llama import pretokenizers, tokenizing, trials
 from edgekit.export.llama.architectures import ARCHITECTURES, Architecture
-from edgekit.export.llama.tokenizing import Vocabulary
+from edgekit.export.llama.tokenizing import Preparation, Vocabulary
 
 LLAMA = ARCHITECTURES["llama"]
 
@@ -119,18 +119,19 @@ def test_a_space_that_stands_before_the_first_text_alone_is_told(
         normalizer=normalizers.Sequence([]),
     )
     vocabulary = read(checkpoint)
-    assert (vocabulary.space_prefix, vocabulary.prepend) == (False, " ")
+    assert not vocabulary.space_prefix
+    assert vocabulary.preparation == Preparation(prepend=" ")
     trials.find(checkpoint, vocabulary, LLAMA)
     with pytest.raises(ExportError, match="no way to read texts"):
-        trials.find(checkpoint, replace(vocabulary, prepend=""), LLAMA)
+        trials.find(checkpoint, replace(vocabulary, preparation=Preparation()), LLAMA)
 
 
 def test_the_unicode_form_that_texts_must_have_is_told(made: dict[str, Path]) -> None:
     """llama.cpp does not normalize: it reads 'é' of two characters as two."""
     vocabulary = read(made["qwen2"])
-    assert vocabulary.normalize == "NFC"
+    assert vocabulary.preparation == Preparation(normalize="NFC")
     with pytest.raises(ExportError, match="decomposed"):
-        trials.find(made["qwen2"], replace(vocabulary, normalize=None), LLAMA)
+        trials.find(made["qwen2"], replace(vocabulary, preparation=Preparation()), LLAMA)
 
 
 def test_scores_follow_the_merges(made: dict[str, Path]) -> None:

@@ -6,7 +6,7 @@ Weights go from file to file a few rows at a time; numpy alone computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgekit.compress import checkpoint as checkpoints
 from edgekit.digest import sha256_bytes
 from edgekit.errors import CheckpointError
 from edgekit.export.llama import (
+    elsewhere,
     generation,
     hyperparameters,
     templates,
@@ -63,6 +64,8 @@ def convert(
             f"{checkpoint}: its weights are quantized already, and would be quantized twice; give "
             "the checkpoint as it was before."
         )
+    if config["model_type"] not in ARCHITECTURES:
+        return elsewhere.convert(checkpoint, out)
     architecture = ARCHITECTURES[config["model_type"]]
     shape = hyperparameters.read_shape(config, architecture)
     found = tensors.read(checkpoint)
@@ -77,7 +80,8 @@ def convert(
     written += weights.computed(read.rope.tensors)
     _write_header(out, read, written)
     weights.append(out, written, on_progress)
-    trials.prove(out, checkpoint, read.vocabulary, read.rendered.texts if read.rendered else ())
+    conversations = read.rendered.texts if read.rendered else ()
+    trials.prove(out, checkpoint, read.vocabulary.preparation, conversations)
     return {
         "architecture": architecture.gguf,
         "parameters": sum(one.source.size for one in written),
@@ -141,8 +145,7 @@ def _tokenizer_record(read: _Read) -> dict[str, Any]:
         "pre": found.names.pre,
         "pieces": len(vocabulary.tokens),
         "proven": {"texts": found.texts, "tokens": found.tokens, "tried": found.tried},
-        "normalize": vocabulary.normalize,
-        "prepend": vocabulary.prepend,
+        **asdict(vocabulary.preparation),
         "add_bos": vocabulary.add_bos,
         "add_eos": vocabulary.add_eos,
         "bos": vocabulary.text("bos"),

@@ -20,12 +20,22 @@ from edgekit.export.llama.architectures import Architecture
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 PREPEND, NORMALIZE = "edgekit.tokenizer.prepend", "edgekit.tokenizer.normalize"
-"""Keys of ours in the file, for what llama.cpp leaves to whoever gives it texts."""
+"""Keys of ours in the file, for its Preparation; absent where there is nothing to do."""
 _SPACE = "▁"
 SPACES = (" ", _SPACE)
 _SPECIALS = ("bos", "eos", "unk", "pad")
 # What is merged last: pieces that no merge makes, which transformers never finds in a text.
 _UNMERGED = -1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What whoever gives texts to llama.cpp must do to them first, since it does not."""
+
+    prepend: str = ""
+    """Set before texts that begin neither with a special token nor with one of SPACES."""
+    normalize: Form | None = None
+    """The Unicode form that texts are brought into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +56,7 @@ class Vocabulary:
     add_eos: bool
     space_prefix: bool
     """A space is set before every text, and before what follows a special token."""
-    prepend: str = ""
-    """What whoever gives texts must set before those that begin neither with a special token nor
-    with one of SPACES."""
-    normalize: Form | None = None
-    """The Unicode form that texts must be brought into before they are tokenized."""
+    preparation: Preparation
 
     def text(self, name: str) -> str:
         """The text of a special token; empty where there is none."""
@@ -72,9 +78,8 @@ class Vocabulary:
             writer.add_unk_token_id(self.specials["unk"])
         if "pad" in self.specials:
             writer.add_pad_token_id(self.specials["pad"])
-        for key, text in ((PREPEND, self.prepend), (NORMALIZE, self.normalize)):
-            if text:
-                writer.add_string(key, text)
+        writer.add_string(PREPEND, self.preparation.prepend)
+        writer.add_string(NORMALIZE, self.preparation.normalize or "")
         writer.add_add_bos_token(self.add_bos)
         writer.add_add_eos_token(self.add_eos)
 
@@ -118,8 +123,19 @@ def read(checkpoint: Path, *, rows: int, architecture: Architecture) -> Vocabula
         specials=specials,
         add_bos=add_bos,
         add_eos=add_eos,
-        **_before(document),
-        normalize=_form(document),
+        space_prefix=_prepends_everywhere(document),
+        preparation=preparation(document),
+    )
+
+
+def preparation(document: Mapping[str, Any]) -> Preparation:
+    """Of a tokenizer.json."""
+    forms = [step["type"] for step in _steps(document, "normalizer")]
+    first = [step for step in _steps(document, "pre_tokenizer")
+             if step["type"] == "Metaspace" and step.get("prepend_scheme") == "first"]  # fmt: skip
+    return Preparation(
+        prepend=" " if first else "",
+        normalize=next((form for form in ("NFC", "NFD", "NFKC", "NFKD") if form in forms), None),
     )
 
 
@@ -215,20 +231,12 @@ def _ends(path: Path, specials: Mapping[str, int]) -> tuple[bool, bool]:
     return bool(begins), bool(ends)
 
 
-def _before(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a space is set before texts: before each part, before the first one, or nowhere."""
-    if any(step["type"] == "Prepend" for step in _steps(document, "normalizer")):
-        return {"space_prefix": True}
-    for step in _steps(document, "pre_tokenizer"):
-        if step["type"] == "Metaspace":
-            scheme = step.get("prepend_scheme", "always")
-            return {"space_prefix": scheme == "always", "prepend": " " * (scheme == "first")}
-    return {"space_prefix": False}
-
-
-def _form(document: Mapping[str, Any]) -> Form | None:
-    forms = [step["type"] for step in _steps(document, "normalizer")]
-    return next((form for form in ("NFC", "NFD", "NFKC", "NFKD") if form in forms), None)
+def _prepends_everywhere(document: Mapping[str, Any]) -> bool:
+    """Whether a space is set before each part of a text that special tokens cut."""
+    return _has(document, "normalizer", "Prepend") or any(
+        step["type"] == "Metaspace" and step.get("prepend_scheme", "always") == "always"
+        for step in _steps(document, "pre_tokenizer")
+    )
 
 
 def _has(document: Mapping[str, Any], part: str, kind: str) -> bool:

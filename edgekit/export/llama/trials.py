@@ -25,7 +25,7 @@ from edgekit.errors import ExportError
 from edgekit.export import apart
 from edgekit.export.llama import predicting, pretokenizers
 from edgekit.export.llama.architectures import Architecture
-from edgekit.export.llama.tokenizing import SPACES, Vocabulary
+from edgekit.export.llama.tokenizing import SPACES, Preparation, Vocabulary
 
 LANGUAGES = (
     "en", "fr", "vi", "tr", "pl", "sw", "yo", "ru", "el", "hy", "ka", "he", "ar", "fa", "ur", "hi",
@@ -68,7 +68,7 @@ def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
     texts = list(_texts(vocabulary, tokenizer))
     wanted = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
-    told = [told_text(text, vocabulary, tokenizer) for text in texts]
+    told = [told_text(text, vocabulary.preparation, tokenizer) for text in texts]
     known = pretokenizers.BYTE_LEVEL if vocabulary.kind == "gpt2" else pretokenizers.SENTENCEPIECE
     candidates = [Names(pre, general) for general, pre in product(architecture.names, known)]
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -
 
 
 def prove(
-    model: Path, checkpoint: Path, vocabulary: Vocabulary, conversations: Sequence[str]
+    model: Path, checkpoint: Path, preparation: Preparation, conversations: Sequence[str]
 ) -> None:
     """Proves the tokenizer in a finished GGUF: texts as users give them, and rendered
     conversations. Raises ExportError with the first that becomes other tokens."""
@@ -94,7 +94,7 @@ def prove(
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     plain = [text for text in hard_texts() if not any(token in text for token in added)]
     for texts, special in ((plain, False), (conversations, True)):
-        told = [told_text(text, vocabulary, tokenizer) for text in texts]
+        told = [told_text(text, preparation, tokenizer) for text in texts]
         found = predicting.tokenize(model, told, special=special)
         for text, ids in zip(texts, found, strict=True):
             wanted = tokenizer.encode(text, add_special_tokens=not special).ids
@@ -105,15 +105,15 @@ def prove(
                 )
 
 
-def told_text(text: str, vocabulary: Vocabulary, tokenizer: Tokenizer) -> str:
+def told_text(text: str, preparation: Preparation, tokenizer: Tokenizer) -> str:
     """The text as llama.cpp must be given it."""
-    if vocabulary.normalize:
-        text = unicodedata.normalize(vocabulary.normalize, text)
-    if not vocabulary.prepend or not text or text.startswith(SPACES):
+    if preparation.normalize:
+        text = unicodedata.normalize(preparation.normalize, text)
+    if not preparation.prepend or not text or text.startswith(SPACES):
         return text
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     begins = any(text.startswith(token) for token in added)
-    return text if begins else vocabulary.prepend + text
+    return text if begins else preparation.prepend + text
 
 
 def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:
