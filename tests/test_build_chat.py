@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from edgekit.events import Event
 from edgekit.export.llama import greedy
 from edgekit.judging import chat
 from edgekit.outcome import Built
+from edgekit.report import Reported, ReportedOutput, render
 
 
 def make_again(
@@ -133,6 +135,20 @@ def test_the_report_says_how_far_each_language_is(built_chat: Built) -> None:
         assert said in page
     for unsaid in ("macro-F1", "label", "longer texts in several parts"):
         assert unsaid not in page
+
+
+def test_the_report_compares_with_the_mix_of_the_same_size(built_chat: Built) -> None:
+    manifest = copy.deepcopy(built_chat.artifacts[0].manifest)
+    loss = {"size_bytes": 105_000_000, "kld": 0.0371, "kld_p99": 0.331, "top1": 0.891}
+    tried = [{"types": "chosen", **loss}, {"types": "q4_k_m", **loss, "kld": 0.0441}]
+    substituted = [{"wanted": "q4_k", "given": "q5_0", "row": 576, "tensors": 166}]
+    more = {"tried": tried, "taken": "chosen", "tokens": 8000, "substituted": substituted}
+    manifest["steps"][-1]["after"].update(more)
+    page = render(Reported("x", [ReportedOutput(manifest)], 1000, [], 1.0, 1000))
+    words = " ".join(" ".join(_Words(page).words).split())
+    for said in ("taken: chosen", "0.0371", "0.0441", "166 matrices are in q5_0 where q4_k",
+                 "in 16 bits, it predicted as", "Types of its matrices"):  # fmt: skip
+        assert said in words
 
 
 def test_the_card_says_what_it_is_and_how_good(built_chat: Built) -> None:

@@ -48,8 +48,7 @@ MODEL = "model.gguf"
 WINDOW = 512
 """Tokens that are read at once when judging; longer texts take several windows."""
 SAMPLED_ROWS = 300
-GOLDEN_PER_LANGUAGE = 2
-MOST_GOLDEN = 8
+GOLDEN_PROMPTS = 8
 GOLDEN_TOKENS = 16
 GOLDEN_PROMPT_CHARACTERS = 300
 # CPUs round differently, most of all in what they quantize while they compute; a token that leads
@@ -116,11 +115,16 @@ def _count(tokenizer: Tokenizer, rows: Sequence[Row]) -> int:
 
 
 def teacher_cost(planned: Planned) -> Cost:
-    """It is written in 16 bits, and predicts the test set; weights are mapped, not held."""
-    half = planned.description.fp32_bytes // 2
+    """It is written in 16 bits, proven beside torch, and predicts the test set."""
+    rates, description = planned.rates, planned.description
+    half = description.fp32_bytes // 2
     return Cost(
-        seconds=2 * half * planned.rates.write_seconds_per_byte + judging_cost(planned).seconds,
-        peak_bytes=planned.rates.torch_bytes,
+        seconds=2 * half * rates.write_seconds_per_byte + judging_cost(planned).seconds,
+        # Both files are mapped; torch holds a layer and the embeddings in 32 bits.
+        peak_bytes=rates.torch_bytes
+        + description.weights_bytes
+        + half
+        + 8 * description.embedding_parameters,
         disk_bytes=half,
     )
 
@@ -220,7 +224,7 @@ def _judge(
 
 def _prompts(job: OutputJob, *, has_template: bool) -> list[list[Message] | str]:
     """The beginnings of a few rows of every language: first turns, or texts to be continued."""
-    rows = spread(job.rows, GOLDEN_PER_LANGUAGE)[:MOST_GOLDEN]
+    rows = spread(job.rows, GOLDEN_PROMPTS, total=True)
     texts = []
     for row in rows:
         asked = (turn["content"] for turn in row.messages if turn["role"] == "user")
