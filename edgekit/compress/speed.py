@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from edgekit import machine
-from edgekit.compress.checkpoint import DECODERS
+from edgekit.compress.checkpoint import CLASSIFIERS, STATIC
 from edgekit.cost import Rates
 from edgekit.digest import sha256_file
 
@@ -56,7 +56,7 @@ def _time_model(
     """Least seconds of a forward pass, and of a forward, a backward and an update."""
     small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
     small.num_hidden_layers = layers
-    if small.model_type in DECODERS:
+    if small.model_type not in CLASSIFIERS | {STATIC}:
         return _time_decoder(small, shape)
     small.vocab_size = max(1000, (small.pad_token_id or 0) + 1)
     model = AutoModelForSequenceClassification.from_config(small)

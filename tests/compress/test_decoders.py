@@ -8,10 +8,11 @@ import peft
 import pytest
 import tiny_llama
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from edgekit.compress.checkpoint import describe, import_checkpoint
 from edgekit.errors import CheckpointError
+from edgekit.export.llama import converter
 
 
 def logits(folder: Path) -> torch.Tensor:
@@ -57,9 +58,27 @@ def test_an_adapter_is_merged_in_the_precision_of_the_checkpoint(tmp_path: Path)
     assert (logits(out) - wanted).abs().mean() < 0.05 * wanted.std()
 
 
-def test_other_architectures_are_refused(tmp_path: Path) -> None:
+def test_other_architectures_need_llama_cpps_own_converter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(converter.VARIABLE, raising=False)
+    folder = tmp_path / "gpt2"
+    tiny_llama.make_tokenizer(folder, "smollm")
+    sizes = {"n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 1003, "n_positions": 128}
+    config = AutoConfig.for_model("gpt2", **sizes)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    with pytest.raises(CheckpointError, match=f"'gpt2' is not one .* set {converter.VARIABLE}"):
+        describe(folder)
+    monkeypatch.setenv(converter.VARIABLE, str(tmp_path))
+    found = describe(folder)
+    assert (found.is_decoder, found.layers, found.hidden, found.heads) == (True, 2, 64, 4)
+    assert (found.ffn, found.max_tokens) == (256, 128)
+    assert found.embedding_parameters == (1003 + 128) * 64
+
+
+def test_a_misspelt_type_is_refused_with_the_nearest(tmp_path: Path) -> None:
     folder = tiny_llama.make_checkpoint(tmp_path / "base")
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace('"llama"', '"lama"'))
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"llama"', '"lama"'))
     with pytest.raises(CheckpointError, match="Did you mean 'llama'"):
         describe(folder)
