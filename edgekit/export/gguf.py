@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from edgekit import machine
 from edgekit.cost import Cost
 from edgekit.errors import DataError
-from edgekit.export.llama.types import MIXES
+from edgekit.export.llama.types import MIXES, NEED_IMPORTANCE
 from edgekit.job import Exported, OnProgress, OutputJob, Planned
 from edgekit.nearest import did_you_mean
 from edgekit.settings import Bytes, Settings
@@ -98,6 +98,11 @@ class GgufSettings(Settings):
                 "calibration_tokens|cannot be 0 where 'quantize' is a budget: types are chosen by "
                 "what they lose on texts; leave it out"
             )
+        if self.quantize in NEED_IMPORTANCE and not self.calibration_tokens:
+            raise ValueError(
+                f"calibration_tokens|cannot be 0 where 'quantize' is {self.quantize}: types this "
+                "small need to know which weights matter; leave it out"
+            )
         return self
 
 
@@ -159,7 +164,8 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
     else:
         make = partial(_quantize, settings, source, matrix)
         done = job.run("gguf-quantize", {**inputs, "mix": settings.quantize}, make)
-    record.update(_without_peak(done.record))
+    notes = [*record.get("notes", ()), *done.record.get("notes", ())]
+    record.update({**_without_peak(done.record), "notes": notes})
     return Exported(done.folder / FILE, str(settings.quantize), record)
 
 

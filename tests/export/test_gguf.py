@@ -70,6 +70,7 @@ def test_a_budget_is_a_size_or_bits(
         ("{quantize: {bits: 40}}", "recipe.yaml:8: .*40: .*less than or equal to 16"),
         ("{quantize: {sizes: 9MB}}", "recipe.yaml:8: 'quantize' has no 'sizes'.*'size'"),
         ("{quantize: none, embeddings: q8_0}", "'quantize' is none; remove one of the two"),
+        ("{quantize: iq2_m, calibration_tokens: 0}", "is iq2_m: types this small need to know"),
         ("{quantize: {bits: 5}, calibration_tokens: 0}", "cannot be 0 where 'quantize' is a budg"),
     ],
 )

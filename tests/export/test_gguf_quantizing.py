@@ -73,6 +73,28 @@ def test_what_short_rows_force_is_told(
     assert record["bits_per_weight"] == pytest.approx(bits / weights, abs=1e-3)
 
 
+def test_every_substitution_has_a_sentence(short_rows: Path, tmp_path: Path) -> None:
+    record = quantize(short_rows, tmp_path / "q", mix="q4_k_m", threads=1)
+    assert len(record["notes"]) == len(record["substituted"]) > 0
+    assert "have rows of 64, which q4_k does not fit, and became q5_0; " in record["notes"][0]
+    assert record["notes"][0].endswith(f"{record['bits_per_weight']:g} bits a weight in all")
+
+
+def test_embeddings_of_a_told_type_are_not_substituted(short_rows: Path, tmp_path: Path) -> None:
+    told = quantize(short_rows, tmp_path / "q", mix="q4_k_m", embeddings="q8_0", threads=1)
+    untold = quantize(short_rows, tmp_path / "q", mix="q4_k_m", threads=1)
+    counts = [sum(one["tensors"] for one in record["substituted"]) for record in (told, untold)]
+    assert counts[0] == counts[1] - 1
+
+
+def test_embeddings_that_do_not_fit_are_refused(short_rows: Path, tmp_path: Path) -> None:
+    sentence = "cannot be q6_k, whose blocks are of 256 weights, where a row has 64; these types"
+    with pytest.raises(ExportError, match=sentence):
+        budget.room(short_rows, size_bytes=10**9, bits=None, embeddings="q6_k")
+    with pytest.raises(ExportError, match=sentence):
+        quantize(short_rows, tmp_path / "q", mix="q8_0", embeddings="q6_k", threads=1)
+
+
 def test_a_mix_of_its_own_type_is_not_called_substituted(short_rows: Path, tmp_path: Path) -> None:
     record = quantize(short_rows, tmp_path / "q", mix="q8_0", threads=1)
     assert record["substituted"] == []

@@ -10,10 +10,9 @@ from edgekit.errors import ExportError
 from edgekit.export.llama import knapsack, quantizing
 from edgekit.export.llama.knapsack import Option
 from edgekit.export.llama.losses import Losses
-from edgekit.export.llama.types import FAST, Tensor
+from edgekit.export.llama.types import EMBEDDINGS, FAST, Tensor
 from edgekit.units import human_bytes
 
-EMBEDDINGS = "token_embd.weight"
 _ALIGNMENT = 32
 
 
@@ -40,9 +39,11 @@ def room(
 ) -> Room:
     """Of a file of `size_bytes`, or of `bits` a weight, to be made of an f16 file.
 
-    Raises ExportError for a budget below what the smallest types take, naming that.
+    Raises ExportError for a budget below what the smallest types take, naming that, and
+    for a type that embeddings cannot have.
     """
     tensors = quantizing.read_tensors(source)
+    quantizing.check_embeddings(tensors, embeddings)
     rest = source.stat().st_size - sum(_filled(one.size_bytes) for one in tensors)
     weights = sum(one.rows * one.columns for one in tensors)
     whole = size_bytes if size_bytes is not None else int((bits or 0) * weights / 8) + rest

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from edgekit import machine
 from edgekit.errors import ExportError
 from edgekit.export import apart
 from edgekit.export.llama import types
-from edgekit.export.llama.types import MIXES, TYPES, Tensor
+from edgekit.export.llama.types import FAST, MIXES, TYPES, Tensor
 
 BUFFER_BYTES = 64_000_000
 """Rows that llama.cpp holds at once; its own limit is 8 GiB."""
@@ -44,6 +45,7 @@ def quantize(
     embeddings, `importance` a file of importance.measure. Returns the real bits per weight, the
     types, what was substituted and `peak_bytes`. Raises ExportError where llama.cpp refuses.
     """
+    check_embeddings(read_tensors(source), embeddings)
     request = _request(source, out, embeddings=embeddings)
     request["mix"] = MIXES[mix if mix is not None else _BASE]
     request["chosen"] = None if chosen is None else dict(chosen)
@@ -53,7 +55,8 @@ def quantize(
     tensors = read_tensors(out)
     if chosen is not None:
         _check(tensors, chosen)
-    return {**describe(out, tensors, mix), "peak_bytes": done["peak_bytes"]}
+    found = describe(out, tensors, mix, embeddings=embeddings)
+    return {**found, "peak_bytes": done["peak_bytes"]}
 
 
 def nearest_mix(source: Path, size_bytes: int, *, embeddings: str | None) -> str | None:
@@ -65,19 +68,39 @@ def nearest_mix(source: Path, size_bytes: int, *, embeddings: str | None) -> str
     return max(fitting, key=lambda mix: fitting[mix], default=None)
 
 
-def describe(path: Path, tensors: list[Tensor], mix: str | None) -> dict[str, Any]:
+def describe(
+    path: Path, tensors: list[Tensor], mix: str | None, *, embeddings: str | None
+) -> dict[str, Any]:
     """What a quantized file is; the same on every run."""
     of_type: dict[str, dict[str, int]] = {}
     for tensor in tensors:
         entry = of_type.setdefault(tensor.type, {"tensors": 0, "bytes": 0})
         entry["tensors"] += 1
         entry["bytes"] += tensor.size_bytes
+    by_mix = [one for one in tensors if embeddings is None or one.name != types.EMBEDDINGS]
+    found = [] if mix is None else types.substitutions(by_mix, mix)
+    bits = round(types.bits_per_weight(tensors), 3)
     return {
         "size_bytes": path.stat().st_size,
-        "bits_per_weight": round(types.bits_per_weight(tensors), 3),
+        "bits_per_weight": bits,
         "types": dict(sorted(of_type.items())),
-        "substituted": [] if mix is None else types.substitutions(tensors, mix),
+        "substituted": [asdict(one) for one in found],
+        "notes": [f"{one}; {bits:g} bits a weight in all" for one in found],
     }
+
+
+def check_embeddings(tensors: list[Tensor], embeddings: str | None) -> None:
+    """Raises ExportError for a type that the embeddings' rows do not fit."""
+    if embeddings is None:
+        return
+    table = next((one for one in tensors if one.name == types.EMBEDDINGS), None)
+    if table is not None and not table.fits(embeddings):
+        fitting = ", ".join(name for name in FAST if table.fits(name))
+        raise ExportError(
+            f"gguf: embeddings cannot be {embeddings}, whose blocks are of "
+            f"{TYPES[embeddings].block} weights, where a row has {table.columns}; "
+            f"these types fit: {fitting}."
+        )
 
 
 def read_tensors(path: Path) -> list[Tensor]:

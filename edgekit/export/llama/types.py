@@ -47,7 +47,8 @@ TYPES: Mapping[str, Type] = {
     "iq2_s": Type(22, 256, 82),
     "iq4_xs": Type(23, 256, 136),
 }
-NAMES = {type_.number: name for name, type_ in TYPES.items()}
+EMBEDDINGS = "token_embd.weight"
+"""The table of embeddings, which is the output too where the two are tied."""
 
 MIXES: Mapping[str, int] = {
     "none": 1,
@@ -74,6 +75,8 @@ MIXES: Mapping[str, int] = {
 }
 """What llama.cpp makes of a whole model, by the name that its own quantizer uses; largest first."""
 
+NEED_IMPORTANCE = ("iq3_xxs", "iq2_m")
+"""Mixes that llama.cpp refuses to make without an importance matrix."""
 FAST = ("q3_k", "q4_0", "iq4_nl", "iq4_xs", "q4_k", "q4_1", "q5_0", "q5_k", "q5_1", "q6_k", "q8_0")
 """Types whose products a CPU forms without looking codes up in large tables. The codebooks of the
 others (iq2 and iq3) make them several times slower on AVX2 and NEON."""
@@ -141,17 +144,29 @@ def wanted(tensor: Tensor, mix: str) -> str | None:
     return next((one for one in _STANDS_FOR.get(tensor.type, ()) if one in own), None)
 
 
-def substitutions(tensors: Iterable[Tensor], mix: str) -> list[dict[str, object]]:
-    """What was substituted, and for how many tensors, by wanted type, given type and row."""
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """A type that llama.cpp put in the place of another, for all tensors of one length of row."""
+
+    wanted: str
+    given: str
+    row: int
+    tensors: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.tensors} tensors have rows of {self.row}, which {self.wanted} does not fit, "
+            f"and became {self.given}"
+        )
+
+
+def substitutions(tensors: Iterable[Tensor], mix: str) -> list[Substitution]:
     counts: dict[tuple[str, str, int], int] = {}
     for tensor in tensors:
         if (type_ := wanted(tensor, mix)) is not None:
             key = (type_, tensor.type, tensor.columns)
             counts[key] = counts.get(key, 0) + 1
-    return [
-        {"wanted": type_, "given": given, "row": columns, "tensors": count}
-        for (type_, given, columns), count in sorted(counts.items())
-    ]
+    return [Substitution(*key, count) for key, count in sorted(counts.items())]
 
 
 def bits_per_weight(tensors: Sequence[Tensor]) -> float:
