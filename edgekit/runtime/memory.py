@@ -79,9 +79,13 @@ def needed_bytes(manifest: Manifest, *, context: int | None = None) -> int:
     chat = manifest.model.chat
     if chat is None:
         return manifest.needs.ram_bytes
-    tokens = context_of(manifest, context)
     weights = sum(manifest.file(name).size_bytes for name in manifest.model.files)
-    share = 1.0 if cache_type(manifest, tokens) == "f16" else _Q8_SHARE
+    return chat_bytes(chat, weights=weights, tokens=context_of(manifest, context))
+
+
+def chat_bytes(chat: ChatSpec, *, weights: int, tokens: int) -> int:
+    """What a worker needs for weights of so many bytes and a conversation of `tokens` tokens."""
+    share = 1.0 if _cache_type(chat, tokens) == "f16" else _Q8_SHARE
     conversation = round(tokens * chat.kv_bytes_per_token * share)
     batch = min(tokens, _BATCH_TOKENS) * chat.vocabulary * _SCORE_BYTES
     return _CHAT_BASE_BYTES + weights + conversation + batch
@@ -107,7 +111,11 @@ def cache_type(manifest: Manifest, context: int) -> CacheType:
 
     That needs heads whose width is a multiple of 32.
     """
-    whole = context * _chat(manifest).kv_bytes_per_token
+    return _cache_type(_chat(manifest), context)
+
+
+def _cache_type(chat: ChatSpec, context: int) -> CacheType:
+    whole = context * chat.kv_bytes_per_token
     return "f16" if whole <= SMALL_CACHE_BYTES else "q8_0"
 
 

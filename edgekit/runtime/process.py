@@ -58,6 +58,10 @@ class WorkerProcess:
         with self._lock, contextlib.suppress(OSError, ValueError):
             wire.send(self._requests, message)
 
+    def kill(self) -> None:
+        """Ends the worker in the middle of whatever it does."""
+        self._popen.kill()
+
     def end(self) -> None:
         """Closes the worker's stdin, upon which it ends; sees to it that it does."""
         with self._lock:

@@ -50,5 +50,10 @@ class Form:
                 "allow more (max_tokens), or bound texts and lists in the schema (maxLength, "
                 "maxItems)."
             )
+        if "\ufffd" in reply.text:
+            raise DataError(
+                "The model wrote bytes that are no characters into the fields; ask again with "
+                "another instruction, or use another model."
+            )
         value = json.loads(reply.text)
         return value if self.kind is None else dataclass_schemas.build(self.kind, value)

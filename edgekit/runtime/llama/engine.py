@@ -107,12 +107,14 @@ class LlamaChat:
         Raises ContextOverflow where the longest does not fit, Cancelled.
         """
         found = [[*self._model.tokenize(text, special=False), self._model.end] for text in answers]
-        room = max(map(len, found))
-        portions = _portions(found, most=self._model.opening.sequences - 1)
-        # The continuations of a portion stand in memory side by side.
-        beside = max(sum(map(len, portion)) for portion in portions)
         tokens, _ = self._prompts.fit(
-            messages, context=self.context, room=max(room, beside), when_full="error"
+            messages, context=self.context, room=max(map(len, found)), when_full="error"
+        )
+        portions = _portions(
+            found,
+            most=self._model.opening.sequences - 1,
+            # The answers of a portion stand in memory side by side, behind the prompt.
+            most_tokens=min(MAX_BATCH, self.context - len(tokens)),
         )
         self._read(tokens, cancel, exactly=True)
         first = _log_softmax(self._model.logits())
@@ -218,12 +220,14 @@ def _same(pair: tuple[int, int]) -> bool:
     return pair[0] == pair[1]
 
 
-def _portions(answers: Sequence[list[int]], *, most: int) -> list[list[list[int]]]:
-    """Answers that are scored at once: not more than `most`, nor than a batch has tokens."""
+def _portions(
+    answers: Sequence[list[int]], *, most: int, most_tokens: int
+) -> list[list[list[int]]]:
+    """Answers in their order, those together that are scored at once."""
     portions: list[list[list[int]]] = [[]]
     for answer in answers:
         last = portions[-1]
-        if len(last) == most or sum(map(len, last)) + len(answer) > MAX_BATCH:
+        if len(last) == most or sum(map(len, last)) + len(answer) > most_tokens:
             portions.append(last := [])
         last.append(answer)
     return [portion for portion in portions if portion]
