@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_chat
 
+import edgekit
 from edgekit import artifact, build, paths, plan, recipe
 from edgekit.cli import FAILED, INCONCLUSIVE, main
 from edgekit.digest import sha256_bytes
@@ -44,7 +45,7 @@ def test_the_artifact_holds_the_model_and_what_is_known_of_it(built_chat: Built)
     # 2 layers, 2 heads of keys and of values, 16 wide, 2 bytes.
     assert manifest.model.chat.kv_bytes_per_token == 2 * 2 * 2 * 16 * 2
     assert manifest.model.chat.context == manifest.model.max_tokens == 512
-    assert manifest.needs.ram_bytes > made.path.joinpath("model.gguf").stat().st_size
+    assert manifest.needs.ram_bytes == edgekit.inspect(made.path).needed_bytes
     assert manifest.licence == "cc0-1.0"
     assert {"gguf", "llama-cpp-python"} <= set(manifest.lock["packages"])
 

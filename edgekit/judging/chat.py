@@ -31,7 +31,9 @@ from edgekit.export.llama.documents import Documents
 from edgekit.export.onnx import spread
 from edgekit.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.judging.judged import Judged
+from edgekit.manifest import ChatSpec
 from edgekit.recipe import BoundRecipe
+from edgekit.runtime import memory
 from edgekit.store import PROGRESS, Finished
 from edgekit.tasks.rows import Message, Row
 
@@ -54,11 +56,6 @@ GOLDEN_PROMPT_CHARACTERS = 300
 # CPUs round differently, most of all in what they quantize while they compute; a token that leads
 # by more than this leads everywhere.
 CLEAR_MARGIN = 0.5
-# Memory of a process that answers: interpreter and engine, the file, which is mapped, and a
-# conversation of so many tokens with the scores of one batch.
-RAM_BASE_BYTES = 150 * machine.MIB
-RAM_CONTEXT = 4096
-RAM_BATCH = 512
 # llama.cpp reads a file of 16 bits about this much faster than torch computes in 32 bits.
 FASTER_THAN_TORCH = 2.0
 
@@ -187,11 +184,16 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Ju
         "packages": job.packages,
     }
     done = job.run("judge", inputs, partial(_judge, exported.model, prompts, teacher))
+    spec = _chat_spec(teacher, describe(job.checkpoint))
     return Judged(
         files={MODEL: exported.model},
         golden=done.record["golden"],
-        model=_model_fields(teacher, describe(job.checkpoint)),
-        ram_bytes=_ram_bytes(plan, exported.model, teacher, describe(job.checkpoint)),
+        model={"prefix": "", "temperature": 1.0, "chat": asdict(spec)},
+        ram_bytes=memory.chat_bytes(
+            spec,
+            weights=exported.model.stat().st_size,
+            tokens=min(memory.CONTEXT, plan.max_tokens),
+        ),
         quality=_quality(plan, teacher, done.folder / "predictions.npz"),
     )
 
@@ -254,27 +256,13 @@ def _clear(found: greedy.Continued) -> list[int]:
     return list(found.tokens[: next(unclear, len(found.tokens))])
 
 
-def _model_fields(teacher: Parent, description: Description) -> dict[str, Any]:
+def _chat_spec(teacher: Parent, description: Description) -> ChatSpec:
     record = teacher.half.record
-    return {
-        "prefix": "",
-        "temperature": 1.0,
-        "chat": {
-            "template_sha256": (record.get("chat") or {}).get("template_sha256", ""),
-            "context": record["context"],
-            "kv_bytes_per_token": record["kv_bytes_per_token"],
-            "vocabulary": description.vocabulary,
-        },
-    }
-
-
-def _ram_bytes(plan: Plan, model: Path, teacher: Parent, description: Description) -> int:
-    context = min(RAM_CONTEXT, plan.max_tokens)
-    return (
-        RAM_BASE_BYTES
-        + model.stat().st_size
-        + context * int(teacher.half.record["kv_bytes_per_token"])
-        + RAM_BATCH * 4 * (description.vocabulary + 8 * description.ffn)
+    return ChatSpec(
+        template_sha256=(record.get("chat") or {}).get("template_sha256", ""),
+        context=record["context"],
+        kv_bytes_per_token=record["kv_bytes_per_token"],
+        vocabulary=description.vocabulary,
     )
 
 

@@ -14,10 +14,12 @@ from edgekit.units import parse_bytes
 CONTEXT = 4096
 """Tokens that a chat model remembers, unless another number is asked for or it knows fewer."""
 # Memory of a worker that chats: the interpreter and llama.cpp; what a batch of tokens needs while
-# it is read, mostly scores of the vocabulary. Measured, rounded up.
+# it is read, mostly scores of the vocabulary and of what each head attends to. Rounded up.
 _CHAT_BASE_BYTES = 120 * machine.MIB
-_BATCH_TOKENS = 256
+BATCH_TOKENS = 128
+"""Tokens that a chat model reads at once. More need more memory, and are hardly faster."""
 _SCORE_BYTES = 4
+_MOST_HEADS = 32
 # 8 bits and a scale for each 32 numbers instead of 16 bits a number.
 _Q8_SHARE = 34 / 64
 SMALL_CACHE_BYTES = 256 * machine.MIB
@@ -87,7 +89,8 @@ def chat_bytes(chat: ChatSpec, *, weights: int, tokens: int) -> int:
     """What a worker needs for weights of so many bytes and a conversation of `tokens` tokens."""
     share = 1.0 if _cache_type(chat, tokens) == "f16" else _Q8_SHARE
     conversation = round(tokens * chat.kv_bytes_per_token * share)
-    batch = min(tokens, _BATCH_TOKENS) * chat.vocabulary * _SCORE_BYTES
+    scores = chat.vocabulary + (_MOST_HEADS * tokens if share == 1 else 0)
+    batch = min(tokens, BATCH_TOKENS) * scores * _SCORE_BYTES
     return _CHAT_BASE_BYTES + weights + conversation + batch
 
 
