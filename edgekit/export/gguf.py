@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from edgekit import machine
 from edgekit.cost import Cost
-from edgekit.errors import DataError
-from edgekit.export.llama.types import MIXES, NEED_IMPORTANCE
+from edgekit.errors import DataError, RecipeError
+from edgekit.export.llama import budget, budgeting, calibration, importance, quantizing
+from edgekit.export.llama.budget import Room
+from edgekit.export.llama.budgeting import FILE
+from edgekit.export.llama.types import FAST, MIXES, NEED_IMPORTANCE, TYPES
 from edgekit.job import Exported, OnProgress, OutputJob, Planned
 from edgekit.nearest import did_you_mean
 from edgekit.settings import Bytes, Settings
 from edgekit.store import PROGRESS, Finished
-
-if TYPE_CHECKING:
-    from edgekit.export.llama.budget import Room
+from edgekit.units import human_bytes
 
 TASKS = ("chat",)
 VERSION = 1
-FILE = "model.gguf"
 IMPORTANCE = "importance.npz"
 # llama.cpp's k-quants, one thread.
 QUANTIZE_SECONDS_PER_WEIGHT = 1e-7
+_NO_TEXTS = (
+    "texts say which weights matter, and data has neither 'train' nor 'unlabeled'; add one of "
+    "them, or set calibration_tokens to 0."
+)
 # Read to find what is sensitive and to compare, see llama/budgeting.py; about 28 parts of a model.
 BUDGET_TOKENS = 42_000
 
@@ -110,11 +114,18 @@ SETTINGS = GgufSettings
 
 
 def cost(settings: GgufSettings, planned: Planned) -> Cost:
-    """Writing f16, proving it, reading the calibration texts, quantizing."""
+    """Writing f16, proving it, reading the calibration texts, quantizing.
+
+    Raises DataError where there are no such texts, and RecipeError for a budget that no model of
+    this size can keep.
+    """
     rates, description = planned.rates, planned.description
+    if settings.calibration_tokens and not (planned.dataset.train or planned.dataset.unlabeled):
+        raise DataError(f"{planned.place}: {_NO_TEXTS}")
     half_bytes = 2 * description.parameters
     tokens = settings.calibration_tokens
     if isinstance(settings.quantize, Budget):
+        _refuse_impossible(settings.quantize, planned)
         tokens += BUDGET_TOKENS
     return Cost(
         seconds=6 * half_bytes * rates.write_seconds_per_byte
@@ -124,6 +135,19 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
         peak_bytes=rates.torch_bytes + half_bytes + 4 * description.embedding_parameters,
         disk_bytes=half_bytes + half_bytes // 2,
     )
+
+
+def _refuse_impossible(asked: Budget, planned: Planned) -> None:
+    """What rows and embeddings force is known once the file is there: see budget.room."""
+    parameters = planned.description.parameters
+    least_bits = min(TYPES[name].bits for name in FAST)
+    given = asked.size if asked.size is not None else (asked.bits or 0) * parameters / 8
+    if given < parameters * least_bits / 8:
+        raise RecipeError(
+            f"{planned.place}: {human_bytes(given)} are too few for {parameters / 1e6:.1f} million "
+            f"parameters, which take {human_bytes(parameters * least_bits / 8)} at least "
+            f"({least_bits:.2f} bits each); give more, or make the model smaller first, with steps."
+        )
 
 
 def half(job: OutputJob) -> Finished:
@@ -140,16 +164,14 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
         return Exported(source, "none", record)
     # A budget that is too small is refused before anything is measured.
     space = _room(settings, source)
-    importance = _importance(settings, job, converted)
+    measured = _importance(settings, job, converted)
     inputs = {**_inputs(job), "half": converted.digest, "embeddings": settings.embeddings}
     matrix = None
-    if importance is not None:
-        matrix = importance.folder / IMPORTANCE
-        inputs["importance"] = importance.digest
-        record["importance"] = _without_peak(importance.record)
+    if measured is not None:
+        matrix = measured.folder / IMPORTANCE
+        inputs["importance"] = measured.digest
+        record["importance"] = _without_peak(measured.record)
     if space is not None and matrix is not None:
-        from edgekit.export.llama import budgeting  # as in _convert
-
         ground = budgeting.Ground(
             source=source,
             importance=matrix,
@@ -172,8 +194,6 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
 def _room(settings: GgufSettings, source: Path) -> Room | None:
     if not isinstance(settings.quantize, Budget):
         return None
-    from edgekit.export.llama import budget  # as in _convert
-
     return budget.room(
         source,
         size_bytes=settings.quantize.size,
@@ -208,10 +228,7 @@ def _importance(settings: GgufSettings, job: OutputJob, converted: Finished) -> 
     if not settings.calibration_tokens:
         return None
     if not job.calibration:
-        raise DataError(
-            "the output gguf measures on texts which weights matter, and data has neither 'train' "
-            "nor 'unlabeled'; add one of them, or set calibration_tokens to 0."
-        )
+        raise DataError(f"gguf: {_NO_TEXTS}")
     inputs = {
         **_inputs(job),
         "half": converted.digest,
@@ -226,8 +243,6 @@ def _importance(settings: GgufSettings, job: OutputJob, converted: Finished) -> 
 def _measure(
     settings: GgufSettings, job: OutputJob, converted: Finished, out: Path, on_progress: OnProgress
 ) -> dict[str, Any]:
-    from edgekit.export.llama import calibration, importance  # as above
-
     model = converted.folder / FILE
     chosen = calibration.choose(
         model,
@@ -255,18 +270,16 @@ def _measure(
 def _quantize(
     settings: GgufSettings,
     source: Path,
-    importance: Path | None,
+    matrix: Path | None,
     out: Path,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
-    from edgekit.export.llama import quantizing  # as above
-
     return quantizing.quantize(
         source,
         out / FILE,
         mix=str(settings.quantize),
         embeddings=settings.embeddings,
-        importance=importance,
+        importance=matrix,
         threads=machine.cores(),
     )
 

@@ -12,13 +12,16 @@ import pytest
 import tiny_llama
 
 from edgekit import recipe
+from edgekit.compress.checkpoint import Description
+from edgekit.cost import Rates
+from edgekit.data import Dataset
 from edgekit.digest import sha256_folder
 from edgekit.errors import DataError, ExportError, RecipeError
 from edgekit.export import gguf
 from edgekit.export.llama import sensitivity
 from edgekit.export.llama.quantizing import read_tensors
 from edgekit.export.llama.types import MIXES, TYPES
-from edgekit.job import OutputJob
+from edgekit.job import OutputJob, Planned, Tokens
 from edgekit.store import Finished, Store
 from edgekit.tasks.rows import Row
 
@@ -77,6 +80,46 @@ def test_a_budget_is_a_size_or_bits(
 def test_what_makes_no_sense_is_refused(tmp_path: Path, written: str, sentence: str) -> None:
     with pytest.raises(RecipeError, match=sentence):
         read(tmp_path, written)
+
+
+def planned(dataset: Dataset) -> Planned:
+    description = Description(
+        model_type="llama", layers=2, hidden=64, heads=4, ffn=128, vocabulary=1000,
+        parameters=1_000_000, embedding_parameters=64_000, max_tokens=512, labels=None,
+        weights_bytes=2_000_000,
+    )  # fmt: skip
+    return Planned(
+        place="recipe.yaml:8",
+        recipe=None,
+        description=description,
+        dataset=dataset,
+        tokens=Tokens(0, 0, 0, 512),
+        rates=Rates(1e-3, 1e-4, 1e-9, 1.0, 0),
+        resolve=Path,
+    )
+
+
+def rows_that_train(*texts: str) -> Dataset:
+    return Dataset((), tuple(Row(text) for text in texts), (), (), (), {})
+
+
+def test_a_plan_says_that_texts_are_missing() -> None:
+    with pytest.raises(DataError, match=r"^recipe\.yaml:8: texts say which weights matter"):
+        gguf.cost(gguf.GgufSettings(), planned(rows_that_train()))
+    gguf.cost(gguf.GgufSettings(calibration_tokens=0), planned(rows_that_train()))
+
+
+@pytest.mark.parametrize("budget", [gguf.Budget(bits=3.4), gguf.Budget(size=420_000)])
+def test_a_plan_refuses_a_budget_that_no_type_can_keep(budget: gguf.Budget) -> None:
+    sentence = r"^recipe\.yaml:8: .* are too few for 1\.0 million parameters, which take 429\.7 kB"
+    with pytest.raises(RecipeError, match=sentence):
+        gguf.cost(gguf.GgufSettings(quantize=budget), planned(rows_that_train("a")))
+
+
+def test_a_budget_costs_more_than_a_mix() -> None:
+    known = planned(rows_that_train("a"))
+    mix = gguf.cost(gguf.GgufSettings(), known)
+    assert gguf.cost(gguf.GgufSettings(quantize=gguf.Budget(bits=5.0)), known).seconds > mix.seconds
 
 
 def test_reading_a_recipe_loads_none_of_the_heavy_packages() -> None:

@@ -28,6 +28,7 @@ from edgekit.store import PROGRESS, Finished
 from edgekit.tasks.rows import Row
 
 FILE = "model.gguf"
+"""As an artifact calls it."""
 PROBE_TOKENS = 1024
 """Read in each run that measures sensitivity; more where there are many languages."""
 LANGUAGE_TOKENS = 128
