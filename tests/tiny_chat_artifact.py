@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+import tiny_llama
 from tiny_artifact import fields
 
 from edgekit import artifact
+from edgekit.export.llama.convert import convert
 from edgekit.runtime.llama.engine import LlamaChat
 from edgekit.runtime.llama.native import Llama, Opening
 from edgekit.tasks.conversation import Message
@@ -18,6 +21,22 @@ PROMPTS: tuple[list[Message], ...] = (
     [{"role": "user", "content": "What is the capital of Kenya?"}],
     [{"role": "user", "content": "你好"}],
 )
+
+
+_MADE: dict[str, Path] = {}
+
+
+def tiny_gguf(factory: pytest.TempPathFactory) -> Path:
+    """One random decoder for all tests of a run, its checkpoint in `checkpoint` beside it.
+
+    Its heads are 32 numbers wide, so that it can remember in 8 bits.
+    """
+    if "gguf" not in _MADE:
+        folder = factory.mktemp("decoder")
+        checkpoint = tiny_llama.make_checkpoint(folder / "checkpoint", "llama", hidden=128)
+        convert(checkpoint, folder / "model.gguf")
+        _MADE["gguf"] = folder / "model.gguf"
+    return _MADE["gguf"]
 
 
 def make_chat_artifact(

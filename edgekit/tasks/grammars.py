@@ -28,6 +28,8 @@ _KEYWORDS = {
     "null": set(),
 }
 _MOST_NUMBERS = 1000
+_MOST_REPEATS = 2000
+"""llama.cpp refuses more."""
 MAX_DEPTH = 40
 _BASE = r"""
 char ::= [^"\\\x00-\x1f\x7f-\x9f] | "\\" ["\\bfnrt]
@@ -215,6 +217,10 @@ def _bounds(schema: Mapping[str, Any], low: str, high: str, place: str) -> tuple
     right = isinstance(least, int) and (most is None or isinstance(most, int))
     if not right or least < 0 or (most is not None and most < least):
         raise DataError(f"{place}: '{low}' and '{high}' must be whole numbers in order.")
+    if max(least, most or 0) > _MOST_REPEATS:
+        raise DataError(
+            f"{place}: '{low}' and '{high}' can be up to {_MOST_REPEATS:,} here; leave them out."
+        )
     return least, most
 
 

@@ -6,11 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny_llama
+import tiny_chat_artifact
 from tiny_artifact import make_artifact
 from tiny_chat_artifact import make_chat_artifact
-
-from edgekit.export.llama.convert import convert
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +28,8 @@ def tiny_artifact(made_artifact: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama.make_checkpoint(tmp_path_factory.mktemp("decoder") / "tiny", "llama")
-
-
-@pytest.fixture(scope="session")
-def tiny_gguf(tiny_decoder: Path) -> Path:
-    convert(tiny_decoder, tiny_decoder.parent / "model.gguf")
-    return tiny_decoder.parent / "model.gguf"
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_chat_artifact.tiny_gguf(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

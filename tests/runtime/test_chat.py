@@ -268,3 +268,26 @@ def test_loading_a_chat_model_takes_no_native_code_in_here(made_chat_artifact: P
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells of another's environment")
+def test_threads_of_a_worker_do_not_spin(chat_artifact: Path) -> None:
+    """Beside another program they would make it many times slower."""
+    with edgekit.load(chat_artifact, threads=1):
+        assert worker().environ()["GOMP_SPINCOUNT"] == "1000"
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_two_hundred_turns(chat_artifact: Path) -> None:
+    with edgekit.load(chat_artifact, threads=1) as model:
+        talk: list[dict[str, str]] = []
+        held = []
+        for turn in range(200):
+            talk.append({"role": "user", "content": f"{turn}. Everyone has the right to rest."})
+            reply = model.chat(talk, max_tokens=20, when_full="drop_oldest")
+            talk = [one for at, one in enumerate(talk) if at not in reply.dropped]
+            talk.append({"role": "assistant", "content": reply.text})
+            model.classify("turn it up", labels=["light", "heat"])
+            model.extract("turn it up", schema={"enum": ["light", "heat"]})
+            held.append(worker().memory_info().rss + psutil.Process().memory_info().rss)
+        assert max(held[100:]) < 1.02 * max(held[20:100])

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -113,7 +113,7 @@ def test_whatever_a_random_model_writes_fits_the_schema(engine: LlamaChat, numbe
 @dataclass
 class Lamp:
     on: bool
-    room: str | None = None
+    room: Literal["hall", "attic"] | None = None
 
 
 def test_fields_come_back_as_they_were_asked_for(model: edgekit.Model) -> None:
@@ -123,6 +123,7 @@ def test_fields_come_back_as_they_were_asked_for(model: edgekit.Model) -> None:
     lamp = model.extract("The lamp is on.", schema=Lamp, max_tokens=200)
     assert isinstance(lamp, Lamp)
     assert isinstance(lamp.on, bool)
+    assert lamp.room in ("hall", "attic", None)
     with pytest.raises(DataError, match="max_tokens"):
         model.extract("The lamp is on.", schema={"type": "string", "minLength": 50}, max_tokens=4)
     with pytest.raises(DataError, match="empty"):

@@ -13,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from edgekit import machine
 from edgekit.errors import ArtifactError, ContextOverflow
 from edgekit.runtime.cancelling import Cancel, Cancelled
+from edgekit.runtime.llama import threads
 from edgekit.runtime.llama.engine import LlamaChat, _Said
-from edgekit.runtime.llama.native import MAX_BATCH, Llama, Opening
+from edgekit.runtime.llama.native import Llama, Opening
 from edgekit.runtime.llama.prompts import Prompts
+from edgekit.runtime.memory import BATCH_TOKENS
 from edgekit.tasks.conversation import Sampling
 
 ASK = [{"role": "user", "content": "What is the capital of Kenya?"}]
@@ -54,9 +57,9 @@ def chat(engine: LlamaChat, messages: list[dict[str, str]], cancel: Cancel | Non
 
 
 def test_a_prompt_is_what_hugging_face_makes_of_the_conversation(
-    engine: LlamaChat, tiny_decoder: Path
+    engine: LlamaChat, tiny_gguf: Path
 ) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tiny_decoder)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_gguf.parent / "checkpoint")
     for talk in (ASK, LONG, [*ASK, {"role": "assistant", "content": "Nairobi 🦁 नमस्ते\n"}, *ASK]):
         wanted = tokenizer.apply_chat_template(talk, add_generation_prompt=True)
         assert engine._prompts.tokens(talk) == list(wanted)
@@ -95,15 +98,15 @@ def test_cancelling_stops_before_the_next_token(engine: LlamaChat) -> None:
 
 def test_a_cancelled_reading_leaves_the_memory_as_it_was(model: Llama) -> None:
     tokens = model.tokenize("All human beings are born free and equal. " * 20, special=False)
-    tokens = tokens[: 2 * MAX_BATCH]
+    tokens = tokens[: 2 * BATCH_TOKENS]
     model.keep(0)
-    model.evaluate(tokens[:MAX_BATCH], Cancel())
+    model.evaluate(tokens[:BATCH_TOKENS], Cancel())
     cancel = Cancel()
     cancel.set()
     with pytest.raises(Cancelled):
-        model.evaluate(tokens[MAX_BATCH:], cancel)
-    assert model.tokens == tokens[:MAX_BATCH]
-    model.evaluate(tokens[MAX_BATCH:], Cancel())
+        model.evaluate(tokens[BATCH_TOKENS:], cancel)
+    assert model.tokens == tokens[:BATCH_TOKENS]
+    model.evaluate(tokens[BATCH_TOKENS:], Cancel())
     found = model.logits()
     model.keep(0)
     model.evaluate(tokens, Cancel())
@@ -200,3 +203,66 @@ def test_bytes_that_are_no_text_are_shown_as_such() -> None:
     said.finish()
     assert said.text == "ok \ufffd\ufffd"
     assert json.dumps(said.text)
+
+
+def test_a_memory_in_eight_bits_is_nearly_the_same(tiny_gguf: Path) -> None:
+    found = []
+    for cache in ("f16", "q8_0"):
+        model = Llama(tiny_gguf, Opening(context=256, threads=1, cache=cache))
+        model.evaluate(model.tokenize("All human beings are born free. " * 8, special=False),
+                       Cancel())  # fmt: skip
+        found.append(model.logits())
+        model.close()
+    assert not np.array_equal(*found)
+    assert np.abs(found[0] - found[1]).max() < 0.3 * found[0].std()
+
+
+class Clocked:
+    """A model whose tokens take as long as is said for each number of threads."""
+
+    def __init__(self, seconds: dict[int, float]) -> None:
+        self.now, self.end, self.tokens = 0.0, 1, [1, 2]
+        self.opening = Opening(context=64, threads=1)
+        self._seconds, self._threads = seconds, 0
+
+    def set_threads(self, threads: int) -> None:
+        self._threads = threads
+
+    def evaluate(self, tokens: list[int], cancel: Cancel) -> None:
+        self.tokens += tokens
+        self.now += self._seconds[self._threads]
+
+    def keep(self, count: int) -> None:
+        del self.tokens[count:]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({1: 0.04, 2: 0.022, 4: 0.012}, 4),
+        ({1: 0.04, 2: 0.022, 4: 0.900}, 2),
+        ({1: 0.04, 2: 0.5, 4: 0.9}, 1),
+        ({1: 0.04, 2: 0.039, 4: 0.0385}, 1),
+    ],
+    ids=["idle", "one core taken", "busy", "no gain"],
+)
+def test_threads_are_as_many_as_the_machine_can_spare(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], chosen: int
+) -> None:
+    model = Clocked(seconds)
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    for clock in ("perf_counter", "monotonic"):
+        monkeypatch.setattr(threads.time, clock, lambda: model.now)
+    choice = threads.Threads(model, asked=None)
+    choice.settle()
+    assert (choice.chosen, model._threads, model.tokens) == (chosen, chosen, [1, 2])
+    assert model.now < threads.TRIAL_SECONDS + 2 * sum(seconds.values())
+    began = model.now
+    choice.settle()
+    assert model.now == began
+    model.now += threads.AGAIN_AFTER_SECONDS + 1
+    choice.settle()
+    assert model.now > began + threads.AGAIN_AFTER_SECONDS + 1
+    asked = threads.Threads(model, asked=3)
+    asked.settle()
+    assert model._threads == 3

@@ -82,6 +82,7 @@ class Odd:
         ({"type": "string", "pattern": "a+"}, "'pattern'"),
         ({"type": "string", "format": "email"}, "'date'"),
         ({"type": "string", "maxLength": -1}, "whole numbers in order"),
+        ({"type": "string", "maxLength": 2001}, "up to 2,000"),
         ({"type": "integer", "minimum": 1}, "bounded from 0"),
         ({"type": "number", "minimum": 1}, "'minimum'"),
         ({"type": "text"}, "no type"),

@@ -20,11 +20,11 @@ from edgekit.artifact import Artifact
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.cancelling import Cancel, Cancelled
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.llama.native import MAX_BATCH, Llama, Opening
+from edgekit.runtime.llama.native import Llama, Opening
 from edgekit.runtime.llama.prompts import Prompts
 from edgekit.runtime.llama.sampling import Choice, choose, sampling
 from edgekit.runtime.llama.threads import Threads
-from edgekit.runtime.memory import cache_type, context_of
+from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
 from edgekit.tasks.conversation import Ended, Message, Reply, Sampling, WhenFull
 
 ANSWER_ROOM = 256
@@ -114,7 +114,7 @@ class LlamaChat:
             found,
             most=self._model.opening.sequences - 1,
             # The answers of a portion stand in memory side by side, behind the prompt.
-            most_tokens=min(MAX_BATCH, self.context - len(tokens)),
+            most_tokens=min(BATCH_TOKENS, self.context - len(tokens)),
         )
         self._read(tokens, cancel, exactly=True)
         first = _log_softmax(self._model.logits())
@@ -159,14 +159,14 @@ class LlamaChat:
         # The last one is read again: what follows it is known only then.
         known = min(known, len(tokens) - 1)
         if exactly:
-            known = min(known, self._regular) // MAX_BATCH * MAX_BATCH
+            known = min(known, self._regular) // BATCH_TOKENS * BATCH_TOKENS
         self._model.keep(known)
         known = len(self._model.tokens)
         self._regular = min(self._regular, known)
         regular = self._regular == known
         self._model.evaluate(tokens[known:], cancel)
         if regular:
-            self._regular = len(tokens) // MAX_BATCH * MAX_BATCH
+            self._regular = len(tokens) // BATCH_TOKENS * BATCH_TOKENS
         return known
 
     def _answer(

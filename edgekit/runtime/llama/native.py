@@ -19,11 +19,9 @@ import numpy as np
 
 from edgekit.errors import ArtifactError, OutOfMemoryBudget, WorkerError
 from edgekit.runtime.cancelling import Cancel, Cancelled
-from edgekit.runtime.memory import CacheType
+from edgekit.runtime.memory import BATCH_TOKENS, CacheType
 
 _CACHE_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
-MAX_BATCH = 128
-"""Tokens that are put into the model at once. More need more memory, and are hardly faster."""
 _ABORTED = 2
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama.cpp's llama_token_data."""
@@ -135,8 +133,8 @@ class Llama:
 
         Raises Cancelled, WorkerError.
         """
-        for start in range(0, len(tokens), MAX_BATCH):
-            part = tokens[start : start + MAX_BATCH]
+        for start in range(0, len(tokens), BATCH_TOKENS):
+            part = tokens[start : start + BATCH_TOKENS]
             buffer = (llama_cpp.llama_token * len(part))(*part)
             self._decode(llama_cpp.llama_batch_get_one(buffer, len(part)), cancel)
             self.tokens.extend(part)
@@ -147,7 +145,7 @@ class Llama:
         """Logits before each token but the first of each answer, each read after `tokens`.
 
         Shape (tokens of the answer - 1, vocabulary); nothing of it is remembered. There may be
-        one answer less than `opening.sequences`, and MAX_BATCH tokens in all.
+        one answer less than `opening.sequences`, and BATCH_TOKENS tokens in all.
         """
         rows = [(number, answer[:-1]) for number, answer in enumerate(answers, start=1)]
         with _batch(sum(len(part) for _, part in rows)) as batch:
@@ -271,7 +269,7 @@ def _load(path: Path, said: Sequence[str]) -> Any:
 def _open(model: Any, opening: Opening, said: Sequence[str]) -> Any:
     settings = llama_cpp.llama_context_default_params()
     settings.n_ctx = opening.context
-    settings.n_batch = min(MAX_BATCH, opening.context)
+    settings.n_batch = min(BATCH_TOKENS, opening.context)
     settings.n_ubatch = settings.n_batch
     settings.n_seq_max = opening.sequences
     settings.kv_unified = True
