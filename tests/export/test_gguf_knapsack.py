@@ -44,6 +44,19 @@ def test_a_budget_below_the_least_is_refused() -> None:
         knapsack.choose([[Option(3, 1.0)], [Option(4, 1.0), Option(5, 0.5)]], 6)
 
 
+@given(items=ITEMS, above_least=st.integers(0, 200))
+def test_with_few_combinations_held_the_budget_is_still_kept(
+    items: list[list[Option]], above_least: int
+) -> None:
+    budget = knapsack.least_bytes(items) + above_least
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knapsack, "MOST_STATES", 1)
+        size, loss = totals(items, knapsack.choose(items, budget))
+    smallest = [min(item, key=lambda one: (one.size_bytes, one.loss)) for item in items]
+    assert size <= budget
+    assert loss <= sum(one.loss for one in smallest) + 1e-6
+
+
 def test_hundreds_of_tensors_are_chosen_for_at_once() -> None:
     items = [
         [Option(1000 * (bits + 1), (number % 7 + 1) * 2.0**-bits) for bits in range(6)]

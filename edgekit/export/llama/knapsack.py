@@ -55,7 +55,9 @@ def choose(items: Sequence[Sequence[Option]], budget_bytes: int) -> list[int]:
     bound = sum(float(one.min()) for one in reduced) - price * budget_bytes
     gap = _loss(items, known) - bound
     allowed = gap + _ROUNDING * max(1.0, abs(bound))
-    return _best(items, [one - one.min() for one in reduced], budget_bytes, allowed) or known
+    best = _best(items, [one - one.min() for one in reduced], budget_bytes, allowed)
+    # Where combinations were dropped, the best of those that were held may lose more.
+    return known if best is None or _loss(items, known) <= _loss(items, best) else best
 
 
 def hull(item: Sequence[Option]) -> list[int]:
