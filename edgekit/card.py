@@ -86,6 +86,7 @@ def _chat(quality: Mapping[str, Any]) -> list[str]:
         f"of tokens by less than {quality['kld_p99']:.3f}), {quality['top1']:.1%} of its likeliest "
         f"tokens are the same, and its perplexity is {quality['ppl_ratio']:.4f} times as high."
         f"{_verdict(quality)}",
+        *_questions(quality),
         "\n".join(
             [
                 "| language | tokens | divergence | same choice | perplexity, times |",
@@ -93,6 +94,17 @@ def _chat(quality: Mapping[str, Any]) -> list[str]:
                 *rows,
             ]
         ),
+    ]
+
+
+def _questions(quality: Mapping[str, Any]) -> list[str]:
+    asked = quality.get("questions")
+    if asked is None:
+        return []
+    return [
+        f"Of {asked['rows']:,} questions with one right answer it has "
+        f"{asked['artifact']['accuracy']:.1%} right, and the uncompressed model "
+        f"{asked['teacher']['accuracy']:.1%}."
     ]
 
 

@@ -218,6 +218,12 @@ def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> N
     """Every listed language must be in the test set, or nothing is proven for it."""
     if not dataset.test or smoke:
         return
+    asked = {row.language for row in dataset.choices}
+    if asked and not asked & {None, *bound.recipe.languages}:
+        raise RecipeError(
+            f"{bound.place('data', 'choices')}: no row of data.choices is in a language of the "
+            "recipe; add rows that are, or remove it."
+        )
     tested = {row.language for row in dataset.test}
     missing = [language for language in bound.recipe.languages if language not in tested]
     if missing:

@@ -62,6 +62,8 @@ class Data(Settings):
     """Rows that choose between candidates."""
     test: Texts | None = None
     """Rows that judge, once."""
+    choices: Texts | None = None
+    """Questions that judge a chat model: rows with `choices` and the right one in `label`."""
     slices: list[str] = Field(default_factory=list)
     """Further columns (gender, region …) that are judged as languages are."""
 
@@ -82,13 +84,14 @@ class Target(Settings):
 class Must(Settings):
     """What must hold for the test set; against the teacher.
 
-    Classification has `metric`, `keep` and `worst_language`, chat the others.
+    Classification has `metric`, `keep` and `worst_language`, chat `keep` and the others.
     """
 
     metric: Literal["macro_f1", "accuracy"] = "macro_f1"
     """What is compared."""
     keep: Fraction | None = None
-    """Share of the teacher's metric that must be shown to be left."""
+    """Share of the teacher's metric that must be shown to be left; of a chat model, of its accuracy
+    on data.choices."""
     worst_language: Fraction | None = None
     """Share that must be left in the worst of the listed languages with 100 test rows or more."""
     kld: Positive | None = None
@@ -111,7 +114,7 @@ class Must(Settings):
 # What of a recipe has a meaning for one task alone.
 MUST = {
     "classification": frozenset({"metric", "keep", "worst_language"}),
-    "chat": frozenset({"kld", "top1", "ppl_ratio", "worst_language_kld"}),
+    "chat": frozenset({"keep", "kld", "top1", "ppl_ratio", "worst_language_kld"}),
 }
 MEANINGLESS = {
     "classification": {},
@@ -155,6 +158,10 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _judged_on_something(self) -> Recipe:
+        if self.task == "chat" and self.must.keep is not None and self.data.choices is None:
+            raise ValueError(
+                "must.keep|asks for proof, and data has no 'choices' to judge on; add them"
+            )
         if self.must.asks() and self.data.test is None:
             raise ValueError(
                 "must|asks for proof, and data has no 'test' rows to judge on; add them"
@@ -173,6 +180,10 @@ class Recipe(Settings):
         for key, why in MEANINGLESS[self.task].items():
             if key in self.model_fields_set:
                 raise ValueError(f"{key}|{why}; remove it")
+        if self.task != "chat" and self.data.choices is not None:
+            raise ValueError("data.choices|is for the task chat; remove it")
+        if self.data.choices is not None and self.data.test is None:
+            raise ValueError("data.choices|judges beside data.test, which is not there; add it")
         if self.task == "chat" and self.target.latency_p95 is not None:
             raise ValueError(
                 "target.latency_p95|is for the task classification; a chat model's answers take as "

@@ -7,9 +7,13 @@ import json
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import tiny_chat
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import edgekit
 from edgekit import artifact, build, paths, plan, recipe
@@ -158,6 +162,58 @@ def test_the_card_says_what_it_is_and_how_good(built_chat: Built) -> None:
     assert "Verdict: PASS" in card
     assert "Labels" not in card
     assert "| sw |" in card
+
+
+def test_questions_are_asked_of_both_models(
+    built_chat: Built, made_chat_project: Path, tmp_path: Path
+) -> None:
+    """Beside the test set, with a verdict of their own; the build's other work is found done."""
+    project = tmp_path / "project"
+    shutil.copytree(made_chat_project, project)
+    records: list[dict[str, Any]] = []
+    for number in range(12):
+        choices = [f"one {number}", "two", "three"][: 2 + number % 2]
+        asked_for = {"choices": choices, "label": "two", "language": "en"}
+        records.append({"text": f"question {number}", **asked_for})
+    for number in range(12):
+        turns = [{"role": "user", "content": f"swali {number}?"}]
+        asked_for = {"choices": ["ndiyo", "hapana"], "label": "ndiyo", "language": "sw"}
+        records.append({"messages": turns, **asked_for})
+    tiny_chat.write_rows(project / "data" / "choices.jsonl", records)
+    changes = ("data.choices=data/choices.jsonl", "must.keep=0.5")
+    made, events = make_again(project, tmp_path / "out", changes=changes)
+    done = [event.step for event in events if event.state == "done"]
+    assert done == ["teacher-questions", "judge-questions"]
+    quality = made.artifacts[0].manifest["quality"]
+    asked = quality["questions"]
+    assert asked["rows"] == 24
+    assert {name: part["rows"] for name, part in asked["artifact"]["by_language"].items()} == {
+        "en": 12, "sw": 12,
+    }  # fmt: skip
+    # 8 bits change next to nothing, so the answers are the same, on too few rows for more.
+    assert asked["agreement"] >= 0.9
+    assert quality["verdict"] == asked["verdict"] == made.verdict
+    assert "Asked questions: " in quality["why"]
+    # The likeliest choice by torch, question by question.
+    network = AutoModelForCausalLM.from_pretrained(made.teacher).eval()
+    tokenizer = AutoTokenizer.from_pretrained(made.teacher)
+    right = 0
+    for record in records[:12]:
+        prompt = tokenizer(record["text"])["input_ids"]
+        sums = []
+        for choice in record["choices"]:
+            ids = tokenizer(f" {choice}", add_special_tokens=False)["input_ids"]
+            with torch.inference_mode():
+                logits = network(torch.tensor([[*prompt, *ids]])).logits[0]
+            logp = torch.log_softmax(logits, -1)
+            sums.append(sum(float(logp[len(prompt) - 1 + k, one]) for k, one in enumerate(ids)))
+        right += record["choices"][int(np.argmax(sums))] == "two"
+    assert asked["teacher"]["by_language"]["en"]["accuracy"] == pytest.approx(right / 12)
+    page = (made.out / "report.html").read_text()
+    assert "Questions with one right answer" in page
+    assert (
+        "questions with one right answer" in (made.artifacts[0].path / "MODEL_CARD.md").read_text()
+    )
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edgekit import manifest, plan, recipe
 from edgekit.errors import ArtifactError, DataError, EdgekitError, RecipeError
 from edgekit.judging import chat
-from edgekit.tasks.rows import read_documents
+from edgekit.tasks.rows import read_documents, read_questions
 
 
 def replace(project: Path, name: str, old: str, new: str) -> None:
@@ -51,18 +51,49 @@ def with_leak(project: Path) -> None:
         stream.write(json.dumps({"text": text.upper(), "language": "en"}) + "\n")
 
 
+def with_questions(project: Path, records: list[dict[str, Any]]) -> None:
+    tiny_chat.write_rows(project / "data" / "choices.jsonl", records)
+    replace(project, "recipe.yaml", "data:\n", "data:\n  choices: data/choices.jsonl\n")
+
+
+def with_questions_that_train(project: Path) -> None:
+    text = next(row["text"] for row in tiny_chat.rows("train") if "text" in row)
+    asked = {"text": text, "choices": ["yes", "no"], "label": "no", "language": "en"}
+    with_questions(project, [asked])
+
+
+def with_strange_questions(project: Path) -> None:
+    asked = {"text": "ja oder nein?", "choices": ["ja", "nein"], "label": "ja", "language": "de"}
+    with_questions(project, [asked])
+
+
 BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
     "must of classification": (
-        in_recipe("{kld: 0.05,", "{keep: 0.9,"),
+        in_recipe("{kld: 0.05,", "{worst_language: 0.9,"),
         RecipeError,
-        "recipe.yaml:10: 'must.keep' is for the task classification; chat has kld, ppl_ratio, "
-        "top1, worst_language_kld",
+        "recipe.yaml:10: 'must.worst_language' is for the task classification; chat has keep, kld, "
+        "ppl_ratio, top1, worst_language_kld",
     ),
     "metric": (in_recipe("{kld:", "{metric: accuracy, kld:"), RecipeError, "'must.metric' is for"),
     "must of chat": (
         in_recipe("task: chat", "task: classification"),
         RecipeError,
         "'must.kld' is for the task chat; classification has keep, metric, worst_language",
+    ),
+    "keep without questions": (
+        in_recipe("{kld: 0.05,", "{keep: 0.9,"),
+        RecipeError,
+        "recipe.yaml:10: 'must.keep' asks for proof, and data has no 'choices' to judge on",
+    ),
+    "questions that train": (
+        with_questions_that_train,
+        DataError,
+        "1 texts of data.choices are also in data.train",
+    ),
+    "questions in another language": (
+        with_strange_questions,
+        RecipeError,
+        "no row of data.choices is in a language of the recipe",
     ),
     "must's range": (in_recipe("kld: 0.05", "kld: 0"), RecipeError, "'must.kld' cannot be 0"),
     "prefix": (
@@ -184,6 +215,41 @@ def test_a_row_that_is_neither_names_its_place(tmp_path: Path, record: dict[str,
     path = tiny_chat.write_rows(tmp_path / "rows.jsonl", [{"text": "fine"}, record])
     with pytest.raises(DataError, match=r"rows\.jsonl:2: "):
         read_documents(path)
+
+
+def test_questions_have_choices_or_all_labels(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "2 + 2?"}]
+    records = [
+        {"text": "Is it day?", "choices": ["yes", "no"], "label": "no"},
+        {"messages": turns, "label": "4", "language": "en"},
+        {"text": "3 + 3?", "label": "6"},
+    ]
+    given, told, plain = read_questions(tiny_chat.write_rows(tmp_path / "rows.jsonl", records))
+    assert (given.choices, given.label) == (("yes", "no"), "no")
+    assert (told.choices, told.messages, told.language) == (("4", "6", "no"), tuple(turns), "en")
+    assert plain.choices == ("4", "6", "no")
+    table = tmp_path / "rows.csv"
+    table.write_text('text,choices,label\nday?,"[""yes"", ""no""]",no\n')
+    assert read_questions(table)[0].choices == ("yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"choices": ["a", "b"], "label": "c"}, "'c' is none of the choices"),
+        ({"choices": ["a", "a"], "label": "a"}, "list of different texts"),
+        ({"choices": "a, b", "label": "a"}, "is not JSON"),
+        ({"choices": ["a"], "label": "a"}, "one choice alone"),
+        ({"choices": ["a", "b"]}, "there is no column 'label'"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_names_its_place(
+    tmp_path: Path, record: dict[str, Any], said: str
+) -> None:
+    path = tiny_chat.write_rows(tmp_path / "rows.jsonl", [{"text": "well?", **record}])
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: ") as caught:
+        read_questions(path)
+    assert said in str(caught.value)
 
 
 def chat_fields(**changes: Any) -> dict[str, Any]:

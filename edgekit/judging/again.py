@@ -63,7 +63,7 @@ class _Evaluation:
             compared.tokenwise(),
             self._row_of(compared.lengths),
             languages=languages,
-            must=ChatMust(**self.manifest.recipe.get("must", {})),
+            must=_must(self.manifest.recipe.get("must", {})),
             seed=int(self.manifest.recipe.get("seed", 0)),
         )
 
@@ -121,6 +121,11 @@ class _Evaluation:
             return make(out, lambda fraction: self.on_part(name, fraction))
 
         return self.store.run(f"evaluate-{name}", inputs, work)
+
+
+def _must(asked: Mapping[str, Any]) -> ChatMust:
+    """What is asked of predictions; `keep` is of questions, which are not here."""
+    return ChatMust(**{key: limit for key, limit in asked.items() if key != "keep"})
 
 
 def _version(package: str, extra: str) -> str:

@@ -30,6 +30,7 @@ from edgekit.export.llama import divergence, documents, greedy, predicting
 from edgekit.export.llama.documents import Documents
 from edgekit.export.onnx import spread
 from edgekit.job import Exported, OnProgress, OutputJob, Planned, Tokens
+from edgekit.judging import questions
 from edgekit.judging.judged import Judged
 from edgekit.manifest import ChatSpec
 from edgekit.recipe import BoundRecipe
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from edgekit.plan import Plan
 
 VERSION = 1
+# The worst of two is that of both.
+VERDICTS = ("FAIL", "INCONCLUSIVE", "PASS")
 PACKAGES = {
     **dict.fromkeys(("torch", "transformers", "tokenizers", "numpy", "peft"), "compress"),
     **dict.fromkeys(("gguf", "llama-cpp-python", "jinja2"), "gguf"),
@@ -69,6 +72,8 @@ class Parent:
     """None where there is no test set."""
     predictions: Path
     digest: str
+    scores: np.ndarray | None = None
+    """Of the choices of questions; None where there are none."""
 
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
@@ -138,9 +143,12 @@ def judging_cost(planned: Planned) -> Cost:
 def teacher(plan: Plan, job: OutputJob) -> Parent:
     """The f16 GGUF of the teacher, and its predictions of the test set."""
     half = format_module("gguf").half(job)
-    rows = plan.dataset.test
+    rows, asked = plan.dataset.test, plan.dataset.choices
+    scores = None
+    if asked:
+        scores = questions.scores("teacher-questions", half.folder / MODEL, half.digest, asked, job)
     if not rows:
-        return Parent(half, None, half.folder, half.digest)
+        return Parent(half, None, half.folder, half.digest, scores)
     inputs = {
         "model": half.digest,
         "rows": sha256_json([[row.text, list(row.messages)] for row in rows]),
@@ -150,7 +158,7 @@ def teacher(plan: Plan, job: OutputJob) -> Parent:
     }
     done = job.run("teacher", inputs, partial(_predict_rows, half.folder / MODEL, rows, job))
     found = json.loads((done.folder / "documents.json").read_text("utf-8"))
-    return Parent(half, Documents(**found), done.folder / "predictions.npz", done.digest)
+    return Parent(half, Documents(**found), done.folder / "predictions.npz", done.digest, scores)
 
 
 def _window(job: OutputJob) -> int:
@@ -176,14 +184,22 @@ def _predict_rows(
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Judged:
     """Runs the artifact's file on the parent's tokens, and asks it what it must always answer."""
     prompts = _prompts(job, has_template=bool(teacher.half.record.get("chat")))
+    digest = sha256_file(exported.model)
     inputs = {
-        "model": sha256_file(exported.model),
+        "model": digest,
         "teacher": teacher.digest,
         "prompts": prompts,
         "version": VERSION,
         "packages": job.packages,
     }
     done = job.run("judge", inputs, partial(_judge, exported.model, prompts, teacher))
+    quality = _quality(plan, teacher, done.folder / "predictions.npz")
+    if teacher.scores is not None:
+        scores = questions.scores(
+            "judge-questions", exported.model, digest, plan.dataset.choices, job
+        )
+        asked = questions.quality(plan, plan.dataset.choices, scores, teacher.scores)
+        quality = with_questions(quality, asked)
     spec = _chat_spec(teacher, describe(job.checkpoint))
     return Judged(
         files={MODEL: exported.model},
@@ -194,7 +210,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Ju
             weights=exported.model.stat().st_size,
             tokens=min(memory.CONTEXT, plan.max_tokens),
         ),
-        quality=_quality(plan, teacher, done.folder / "predictions.npz"),
+        quality=quality,
     )
 
 
@@ -284,3 +300,14 @@ def _quality(plan: Plan, teacher: Parent, predictions: Path) -> dict[str, Any]:
         must=must,
         seed=recipe.seed,
     )
+
+
+def with_questions(quality: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Both judgements in one; the worse verdict is that of both."""
+    verdicts = [one.get("verdict") for one in (quality, asked)]
+    verdict = next((one for one in VERDICTS if one in verdicts), None)
+    if asked["verdict"] is None:
+        return {**quality, "questions": dict(asked)}
+    sentences = [quality["why"]] if quality.get("verdict") else []
+    why = " ".join([*sentences, f"Asked questions: {asked['why']}"])
+    return {**quality, "questions": dict(asked), "verdict": verdict, "why": why}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "RecordWriter",
     "Row",
     "read_documents",
+    "read_questions",
     "read_rows",
     "read_texts",
     "stream_records",
@@ -38,6 +39,8 @@ class Row:
     slices: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     """A conversation, whose contents `text` holds line by line; empty for a plain text."""
+    choices: tuple[str, ...] = ()
+    """Of a question: the answers that may be given, of which `label` is the right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Columns:
     language: str = "language"
     group: str = "group"
     messages: str = "messages"
+    choices: str = "choices"
 
 
 def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
@@ -95,15 +99,61 @@ def read_documents(
     return rows
 
 
-def _messages(record: Record, column: str, place: str) -> tuple[Message, ...]:
-    """The turns of a conversation; none where the record has no such column, or it is empty."""
+def read_questions(path: Path, *, columns: Columns = Columns()) -> list[Row]:
+    """Every row of a file of questions, whose answer is one of several.
+
+    The question is a text or `messages`; `choices` is a list of texts, in a CSV file as JSON, and
+    `label` the right one. In a file without `choices` they are all its labels. Raises DataError.
+    """
+    found, labels = [], dict[str, None]()
+    for row, (place, record) in zip(
+        read_documents(path, columns=columns), placed_records(path), strict=True
+    ):
+        label = _filled(record, columns.label, place)
+        choices = _choices(record, columns.choices, place)
+        if choices and label not in choices:
+            hint = did_you_mean(label, choices)
+            raise DataError(f"{place}: the label '{label}' is none of the choices.{hint}")
+        labels[label] = None
+        found.append((place, replace(row, label=label, choices=choices)))
+    everything = tuple(sorted(labels))
+    rows = [row if row.choices else replace(row, choices=everything) for _, row in found]
+    if single := [
+        place for (place, _), row in zip(found, rows, strict=True) if len(row.choices) < 2
+    ]:
+        raise DataError(f"{single[0]}: there is one choice alone; give two or more.")
+    return rows
+
+
+def _choices(record: Record, column: str, place: str) -> tuple[str, ...]:
+    value = _parsed(record, column, place)
+    if value is None:
+        return ()
+    texts = isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
+    if not texts or len(set(value)) != len(value):
+        raise DataError(
+            f"{place}: column '{column}' must be a list of different texts such as "
+            '["yes", "no"]; mend it.'
+        )
+    return tuple(value)
+
+
+def _parsed(record: Record, column: str, place: str) -> Any:
+    """A value that JSON can hold, which a CSV file has as text; None where there is none."""
     value = record.get(column)
     if value is None or value == "":
-        return ()
+        return None
     try:
-        turns = json.loads(value) if isinstance(value, str) else value
+        return json.loads(value) if isinstance(value, str) else value
     except ValueError as error:
         raise DataError(f"{place}: column '{column}' is not JSON ({error}); mend it.") from error
+
+
+def _messages(record: Record, column: str, place: str) -> tuple[Message, ...]:
+    """The turns of a conversation; none where the record has no such column, or it is empty."""
+    turns = _parsed(record, column, place)
+    if turns is None:
+        return ()
     if not (isinstance(turns, list) and turns and all(map(_is_turn, turns))):
         raise DataError(
             f"{place}: column '{column}' must be a list of turns such as "

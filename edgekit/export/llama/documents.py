@@ -47,6 +47,18 @@ def read(model: Path, rows: Sequence[Row], *, window: int) -> Documents:
     beginning of texts, if any. Raises ExportError for a conversation that the model has no template
     for.
     """
+    found = _apart(model, rows, window=window)
+    return Documents(
+        tokens=tuple(map(tuple, found["tokens"])), rows=tuple(found["rows"]), facts=found["facts"]
+    )
+
+
+def prompts(model: Path, rows: Sequence[Row]) -> list[list[int]]:
+    """Each row up to where the model's answer begins, whole; texts are to be continued."""
+    return list(_apart(model, rows, window=None)["tokens"])
+
+
+def _apart(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str, Any]:
     request = {
         "model": str(model.resolve()),
         "rows": [{"text": row.text, "messages": row.messages} for row in rows],
@@ -56,10 +68,7 @@ def read(model: Path, rows: Sequence[Row], *, window: int) -> Documents:
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(request), encoding="utf-8")
         doing = f"reading texts with {model.name}"
-        found = apart.run_apart(_MODULE, path, doing=doing, format="gguf")
-    return Documents(
-        tokens=tuple(map(tuple, found["tokens"])), rows=tuple(found["rows"]), facts=found["facts"]
-    )
+        return apart.run_apart(_MODULE, path, doing=doing, format="gguf")
 
 
 def _read(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,13 +79,10 @@ def _read(request: Mapping[str, Any]) -> dict[str, Any]:
     with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
         facts = opening.facts(model)
         for number, row in enumerate(request["rows"]):
-            text = (
-                rendered(row["messages"], facts, answer_next=False)
-                if row["messages"]
-                else row["text"]
-            )
-            found = opening.tokenize(model, text, special=bool(row["messages"]))
-            for window in _windows(found, request["window"], facts):
+            told, whole = bool(row["messages"]), request["window"] is None
+            text = rendered(row["messages"], facts, answer_next=whole) if told else row["text"]
+            found = opening.tokenize(model, text, special=told)
+            for window in [found] if whole else _windows(found, request["window"], facts):
                 tokens.append(window)
                 numbers.append(number)
     return {"tokens": tokens, "rows": numbers, "facts": asdict(facts)}
