@@ -47,6 +47,7 @@ def test_names_of_tokens_that_are_none_are_told(checkpoint: Path) -> None:
     (checkpoint / "chat_template.jinja").write_text(tiny_llama.PHI3, encoding="utf-8")
     found = templates.render(checkpoint, tiny_llama.PHI3, bos="<|im_start|>", eos="<|im_end|>")
     assert found.strange == ("<|assistant|>", "<|end|>", "<|system|>", "<|user|>")
+    assert templates.notes(found)[0].startswith("the chat template writes <|assistant|>, <|end|>,")
     assert found.end == 1002  # what this template sets behind a whole conversation
 
 

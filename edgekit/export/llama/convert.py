@@ -91,7 +91,7 @@ def convert(
         "chat": _chat_record(read),
         "generation": {name: read.generation[name] for name in generation.SETTINGS
                        if read.generation.get(name) is not None},
-        "notes": [*shape.notes, *read.rope.notes],
+        "notes": [*shape.notes, *read.rope.notes, *templates.notes(read.rendered)],
     }  # fmt: skip
 
 

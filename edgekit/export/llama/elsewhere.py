@@ -34,6 +34,7 @@ def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
     rendered = templates.render(checkpoint, template, bos=bos, eos=eos) if template else None
     trials.prove(out, checkpoint, preparation, rendered.texts if rendered else ())
     return _record(metadata, preparation, bos=bos, eos=eos) | {
+        "notes": ["converted by llama.cpp's own converter", *templates.notes(rendered)],
         "chat": rendered
         and {
             "template_sha256": sha256_bytes(rendered.template.encode("utf-8")),
@@ -85,5 +86,4 @@ def _record(
             "stops": sorted(int(end) for end in ends if end is not None),
         },
         "generation": {},
-        "notes": ["converted by llama.cpp's own converter"],
     }

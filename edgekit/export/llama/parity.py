@@ -21,13 +21,13 @@ from edgekit.export.llama import trials
 MOST_DIVERGENCE = 1e-4
 """Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
 _MODULE = "edgekit.export.llama.parity"
-_SEQUENCES, _LONGEST = 12, 64
+_SEQUENCES, _LONGEST = 8, 48
 
 
 def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
     """Raises ExportError where they differ by more than halves explain.
 
-    Reads the beginnings of up to 12 of the texts, evenly chosen; where all are empty, of texts of
+    Reads the beginnings of up to 8 of the texts, evenly chosen; where all are empty, of texts of
     our own. Returns what was found, and `peak_bytes` of the process that did it.
     """
     told = [text for text in texts if text.strip()] or trials.hard_texts()

@@ -111,6 +111,24 @@ def render(checkpoint: Path, template: str, *, bos: str, eos: str) -> Rendered:
     )
 
 
+def notes(rendered: Rendered | None) -> list[str]:
+    """What a person should know of a template, or of there being none."""
+    if rendered is None:
+        return [
+            "there is no chat template, so that the model continues texts and does not converse; "
+            "where it was trained to, add the template as chat_template.jinja"
+        ]
+    found = []
+    if rendered.strange:
+        found.append(
+            f"the chat template writes {', '.join(rendered.strange)}, which the tokenizer reads as "
+            "plain text: was it trained with other tokens?"
+        )
+    if rendered.end is None:
+        found.append("the chat template sets no token behind an answer")
+    return found
+
+
 def _end(texts: Sequence[str], tokenizer: Tokenizer) -> int | None:
     """The first special token behind an answer that ends a conversation."""
     added = {token.content: number for number, token in _added(tokenizer)}
