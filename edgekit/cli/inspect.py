@@ -30,7 +30,11 @@ def run(settings: argparse.Namespace) -> int:
     inspection = edgekit.inspect(settings.artifact)
     manifest = inspection.manifest
     if settings.json:
-        here = {"available_ram_bytes": inspection.available_bytes, "fits": inspection.fits}
+        here = {
+            "available_ram_bytes": inspection.available_bytes,
+            "needed_ram_bytes": inspection.needed_bytes,
+            "fits": inspection.fits,
+        }
         print_json({**manifest.as_json(), "path": str(settings.artifact), **here})
         return DONE
     for line in _lines(inspection):
@@ -61,7 +65,7 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     yield f"disk       {human_bytes(manifest.needs.disk_bytes)}"
     fits = "it fits" if inspection.fits else "it does NOT fit now; close other programs"
     yield (
-        f"memory     needs {human_bytes(manifest.needs.ram_bytes)}; "
+        f"memory     needs {human_bytes(inspection.needed_bytes)}; "
         f"{human_bytes(inspection.available_bytes)} are free here: {fits}"
     )
     yield f"licence    {manifest.licence}"
