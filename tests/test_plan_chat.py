@@ -13,7 +13,7 @@ import tiny_chat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit import manifest, plan, recipe
+from edgekit import data, manifest, plan, recipe
 from edgekit.errors import ArtifactError, DataError, EdgekitError, RecipeError
 from edgekit.judging import chat
 from edgekit.tasks.rows import read_documents, read_questions
@@ -182,6 +182,18 @@ def test_a_plan_knows_every_piece_of_work(chat_project: Path) -> None:
     trial = plan.make(recipe.read(chat_project / "recipe.yaml"), smoke=True)
     assert len(trial.dataset.test) == chat.TRIAL_ROWS
     assert {row.language for row in trial.dataset.test} == set(tiny_chat.LANGUAGES)
+
+
+def test_no_step_sees_what_judges(chat_project: Path) -> None:
+    asked = {"text": "day?", "choices": ["yes", "no"], "label": "no", "language": "en"}
+    with_questions(chat_project, [asked])
+    bound = recipe.read(chat_project / "recipe.yaml")
+    dataset = data.read(bound, labels=())
+    assert (len(dataset.choices), len(dataset.test)) == (1, 60)
+    seen = dataset.without_test()
+    assert (seen.choices, seen.test) == ((), ())
+    assert {"choices", "test"} <= set(dataset.digests)
+    assert not {"choices", "test"} & set(seen.digests)
 
 
 def test_rows_are_texts_or_conversations(tmp_path: Path) -> None:
