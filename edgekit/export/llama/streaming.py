@@ -32,38 +32,48 @@ def logits(checkpoint: Path, tokens: Sequence[Sequence[int]]) -> Iterator[np.nda
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     model.eval()
     found = tensors.read(checkpoint)
+    head = model.get_output_embeddings()
     for name, module in model.named_modules():
         own = [f"{name}.{one}" for one, _ in module.named_parameters(recurse=False)]
-        if own:
-            places = {place: _place(place, found, config) for place in own}
+        if own and module is not head:
+            places = {place: _place(place, found) for place in own}
             module.register_forward_pre_hook(partial(_bring, places))
             module.register_forward_hook(_take)
     longest = max(map(len, tokens))
     # Causal: what is set behind a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
     hidden = model.get_decoder()(input_ids=padded, use_cache=False).last_hidden_state
-    head = model.get_output_embeddings()
+    tied = config.tie_word_embeddings or "lm_head.weight" not in found
+    scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
     for one, states in zip(tokens, hidden, strict=True):
-        yield _limited(head(states[: len(one)]), config).numpy()
+        parts = [states[: len(one)] @ torch.from_numpy(part).T for part in scores.rows()]
+        yield _limited(torch.cat(parts, dim=1), config).numpy()
 
 
-def _place(name: str, found: Mapping[str, Tensor], config: Any) -> Tensor:
-    if name in found and not (name == "lm_head.weight" and config.tie_word_embeddings):
-        return found[name]
-    if name == "lm_head.weight":
-        return found["model.embed_tokens.weight"]
-    raise CheckpointError(f"the weights '{name}' are missing; copy the whole folder again.")
+def _place(name: str, found: Mapping[str, Tensor]) -> Tensor:
+    if name not in found:
+        raise CheckpointError(f"the weights '{name}' are missing; copy the whole folder again.")
+    return found[name]
 
 
-def _bring(places: Mapping[str, Tensor], module: nn.Module, _: Any) -> None:
+def _bring(
+    places: Mapping[str, Tensor], module: nn.Module, arguments: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Gives a module its weights; of a table that is looked up, the rows that will be."""
+    order = None
+    if isinstance(module, nn.Embedding):
+        used, renumbered = torch.unique(arguments[0], return_inverse=True)
+        order, arguments = used.numpy(), (renumbered, *arguments[1:])
     for name, place in places.items():
-        values = np.empty(place.shape, dtype=np.float32)
+        rows = place.shape[0] if order is None else len(order)
+        values = np.empty((rows, *place.shape[1:]), dtype=np.float32)
         at = 0
-        for part in place.rows():
+        for part in place.rows(order):
             values[at : at + len(part)] = part
             at += len(part)
         weight = nn.Parameter(torch.from_numpy(values), requires_grad=False)
         module._parameters[name.rpartition(".")[2]] = weight
+    return arguments
 
 
 def _take(module: nn.Module, _: Any, answer: Any) -> None:

@@ -41,12 +41,12 @@ class Tensor:
         return math.prod(self.shape)
 
     def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """All rows as float32 of shape (some, …), few at a time; in the given order."""
+        """Rows as float32 of shape (some, …), few at a time: all, or those of `order`."""
         stored = np.memmap(
             self.path, dtype=_TYPES[self.kind], mode="r", offset=self.offset, shape=self.shape
         )
         count = max(1, PART * self.shape[0] // max(1, self.size))
-        for start in range(0, self.shape[0], count):
+        for start in range(0, self.shape[0] if order is None else len(order), count):
             rows = slice(start, start + count)
             yield self._float32(np.asarray(stored[rows if order is None else order[rows]]))
 
