@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from edgekit import machine
 from edgekit.artifact import Artifact
@@ -35,6 +34,7 @@ from edgekit.judging.judged import Judged
 from edgekit.manifest import ChatSpec
 from edgekit.recipe import BoundRecipe
 from edgekit.runtime import memory
+from edgekit.runtime.text import TOKENIZER, TextEncoder
 from edgekit.store import PROGRESS, Finished
 from edgekit.tasks.rows import Message, Row
 
@@ -53,6 +53,7 @@ MODEL = "model.gguf"
 WINDOW = 512
 """Tokens that are read at once when judging; longer texts take several windows."""
 SAMPLED_ROWS = 300
+_ONE_WINDOW = 1 << 30
 GOLDEN_PROMPTS = 8
 GOLDEN_TOKENS = 16
 GOLDEN_PROMPT_CHARACTERS = 300
@@ -99,10 +100,10 @@ def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
             f"{bound.place('data')}: data names neither 'train' nor 'validation' nor 'unlabeled', "
             "and the export is proven on texts that do not judge; add some."
         )
-    tokenizer = Tokenizer.from_file(str(bound.resolve(bound.recipe.model.base) / "tokenizer.json"))
-    tokenizer.no_truncation()
+    model = bound.resolve(bound.recipe.model.base)
+    encoder = TextEncoder(model / TOKENIZER, max_tokens=_ONE_WINDOW)
     sets = (dataset.train, dataset.validation, dataset.test)
-    train, validation, test = (_count(tokenizer, rows) for rows in sets)
+    train, validation, test = (_count(encoder, rows) for rows in sets)
     return Tokens(train=train, validation=validation, test=test, longest=min(WINDOW, max_tokens))
 
 
@@ -110,9 +111,9 @@ def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
     return 1, 128
 
 
-def _count(tokenizer: Tokenizer, rows: Sequence[Row]) -> int:
+def _count(encoder: TextEncoder, rows: Sequence[Row]) -> int:
     part = rows[:: max(1, len(rows) // SAMPLED_ROWS)]
-    found = sum(len(tokenizer.encode(row.text).ids) for row in part)
+    found = sum(len(ids) for row in part for ids in encoder.windows(row.text))
     return round(found * len(rows) / max(1, len(part)))
 
 
