@@ -171,6 +171,7 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
         matrix = measured.folder / IMPORTANCE
         inputs["importance"] = measured.digest
         record["importance"] = _without_peak(measured.record)
+        record["notes"] = [*record.get("notes", ()), *record["importance"].pop("notes")]
     if space is not None and matrix is not None:
         ground = budgeting.Ground(
             source=source,
@@ -186,8 +187,10 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
     else:
         make = partial(_quantize, settings, source, matrix)
         done = job.run("gguf-quantize", {**inputs, "mix": settings.quantize}, make)
-    notes = [*record.get("notes", ()), *done.record.get("notes", ())]
-    record.update({**_without_peak(done.record), "notes": notes})
+    # Its notes are sentences of what `substituted` says.
+    record.update(
+        {key: value for key, value in _without_peak(done.record).items() if key != "notes"}
+    )
     return Exported(done.folder / FILE, str(settings.quantize), record)
 
 

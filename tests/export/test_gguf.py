@@ -193,7 +193,7 @@ def test_none_is_the_half_itself(job: Runs) -> None:
 
 def test_a_language_without_texts_is_told(job: Runs) -> None:
     exported = run(job(languages=["en", "sw"]), quantize="q8_0")
-    assert exported.record["importance"]["notes"] == ["no calibration text is in sw"]
+    assert exported.record["notes"] == ["no calibration text is in sw"]
 
 
 def test_without_texts_to_measure_on_it_says_so(job: Runs) -> None:
