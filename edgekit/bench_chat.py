@@ -7,8 +7,9 @@ the machine does hits both; the ratio is the median over the turns.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import psutil
 
 from edgekit import artifact as artifacts
 from edgekit import machine
-from edgekit.bench_chat_side import Timed
+from edgekit.bench_chat_side import SIDES, Timed
 from edgekit.bench_process import Child, Plan
 from edgekit.errors import EdgekitError
 from edgekit.manifest import Manifest
@@ -41,57 +42,63 @@ def bench(
 ) -> dict[str, Any]:
     """What `bench --json` prints of a chat artifact."""
     artifact = artifacts.read(folder)
-    manifest = artifact.manifest
-    context = context_of(manifest, None)
+    context = context_of(artifact.manifest, None)
     load = psutil.getloadavg()[0] / machine.cores()
+    tokens = min(ANSWER_TOKENS, context // 4)
     with ExitStack() as stack:
-        sides, cold = [], {}
-        for name in ("artifact", "raw"):
-            began = time.perf_counter()
-            side = stack.enter_context(
-                Child(_plan(artifact, name, threads, context), module=_MODULE)
-            )
-            side.open()
-            asked = _ask(side, _SHORT, 1)
-            cold[name] = 1000 * (time.perf_counter() - began)
-            sides.append(side)
-        long = _long(context, tokens_per_character=asked.prompt_tokens / len(_SHORT))
+        plans = [_plan(artifact, name, threads, context) for name in SIDES]
+        sides = [_start(plan, stack) for plan in plans]
         on_progress(0.2)
-        writing: dict[str, list[Timed]] = {side.name: [] for side in sides}
-        reading: dict[str, list[Timed]] = {side.name: [] for side in sides}
-        tokens = min(ANSWER_TOKENS, context // 4)
+        # The raw side's, whose prompts stand without a template.
+        long = _long(context, sides[1].tokens_per_character)
         for turn in range(rounds):
             for side in sides if turn % 2 == 0 else sides[::-1]:
                 # Each prompt begins in another way, so that nothing of the last one helps.
-                writing[side.name].append(_ask(side, f"{turn}. {_SHORT}", tokens))
-                reading[side.name].append(_ask(side, f"{turn}, {long}", 1))
+                side.writing.append(_ask(side.child, f"{turn}. {_SHORT}", tokens))
+                side.reading.append(_ask(side.child, f"{turn}, {long}", 1))
             on_progress(0.2 + 0.8 * (turn + 1) / rounds)
-        memory = {side.name: side.ask("usage")["peak_rss_bytes"] for side in sides}
+        numbers = {side.child.name: _numbers(artifact.manifest, side) for side in sides}
+    ours, raw = sides
     return {
         "threads": threads,
         "rounds": rounds,
         "context": context,
-        "lengths": {"prompt_tokens": reading["artifact"][0].prompt_tokens, "tokens": tokens},
+        "lengths": {"prompt_tokens": ours.reading[0].prompt_tokens, "tokens": tokens},
         "machine": {
             "cpu": machine.cpu_name(),
             "features": sorted(machine.cpu_features()),
             "cores": machine.cores(),
             "load_before": round(load, 2),
         },
-        **{
-            name: {
-                "size_bytes": _size(manifest),
-                **_numbers(writing[name], reading[name]),
-                "cold_start_ms": round(cold[name], 1),
-                "peak_rss_bytes": memory[name],
-            }
-            for name in writing
-        },
+        **numbers,
         "ratio": {
-            "raw": _ratio(writing, _writing_speed),
-            "raw_prompt": _ratio(reading, _reading_speed),
+            "raw": _ratio(ours.writing, raw.writing, _writing_speed),
+            "raw_prompt": _ratio(ours.reading, raw.reading, _reading_speed),
         },
     }
+
+
+@dataclass(slots=True)
+class _Side:
+    """One side that has answered, and what it took since."""
+
+    child: Child
+    cold_ms: float
+    tokens_per_character: float
+    writing: list[Timed] = field(default_factory=list)
+    reading: list[Timed] = field(default_factory=list)
+
+
+def _start(plan: Plan, stack: ExitStack) -> _Side:
+    began = time.perf_counter()
+    child = stack.enter_context(Child(plan, module=_MODULE))
+    child.open()
+    asked = _ask(child, _SHORT, 1)
+    return _Side(
+        child=child,
+        cold_ms=1000 * (time.perf_counter() - began),
+        tokens_per_character=asked.prompt_tokens / len(_SHORT),
+    )
 
 
 def _plan(artifact: artifacts.Artifact, name: str, threads: int, context: int) -> Plan:
@@ -107,7 +114,7 @@ def _size(manifest: Manifest) -> int:
     return sum(manifest.file(name).size_bytes for name in manifest.model.files)
 
 
-def _long(context: int, *, tokens_per_character: float) -> str:
+def _long(context: int, tokens_per_character: float) -> str:
     """A question that takes about as many tokens as were meant."""
     characters = round(min(MAX_PROMPT_TOKENS, PROMPT_SHARE * context) / tokens_per_character)
     return (_FILLER * (characters // len(_FILLER) + 1))[:characters]
@@ -131,15 +138,22 @@ def _reading_speed(timed: Timed) -> float:
     return timed.prompt_tokens / timed.first_s
 
 
-def _numbers(writing: Sequence[Timed], reading: Sequence[Timed]) -> dict[str, float]:
+def _numbers(manifest: Manifest, side: _Side) -> dict[str, float]:
     return {
-        "prompt_tokens_per_s": round(float(np.median([*map(_reading_speed, reading)])), 1),
-        "tokens_per_s": round(float(np.median([*map(_writing_speed, writing)])), 1),
-        "first_token_ms": round(1000 * float(np.median([one.first_s for one in writing])), 1),
+        "size_bytes": _size(manifest),
+        "prompt_tokens_per_s": _median(map(_reading_speed, side.reading)),
+        "tokens_per_s": _median(map(_writing_speed, side.writing)),
+        "first_token_ms": _median(1000 * one.first_s for one in side.writing),
+        "cold_start_ms": round(side.cold_ms, 1),
+        "peak_rss_bytes": side.child.ask("usage")["peak_rss_bytes"],
     }
 
 
-def _ratio(times: dict[str, list[Timed]], speed: Callable[[Timed], float]) -> float:
+def _median(values: Iterable[float]) -> float:
+    return round(float(np.median(list(values))), 1)
+
+
+def _ratio(ours: Sequence[Timed], raw: Sequence[Timed], speed: Callable[[Timed], float]) -> float:
     """How many times as fast the artifact is, at the median of the turns."""
-    pairs = zip(times["artifact"], times["raw"], strict=True)
-    return round(float(np.median([speed(ours) / speed(raw) for ours, raw in pairs])), 3)
+    pairs = zip(ours, raw, strict=True)
+    return round(float(np.median([speed(one) / speed(other) for one, other in pairs])), 3)

@@ -129,10 +129,13 @@ def _print_chat(result: dict[str, Any]) -> None:
                 human_bytes(result[name]["peak_rss_bytes"]),
                 human_bytes(result[name]["size_bytes"]),
             )
-            for name, title in (("artifact", "artifact"), ("raw", "llama-cpp-python"))
+            for name, title in (("artifact", "artifact"), ("raw", "raw"))
         ],
     )
-    print(f"\nThe artifact writes {result['ratio']['raw']:.2f} times as fast as the same file raw.")
+    print(
+        f"\nThe artifact writes {result['ratio']['raw']:.2f} times as fast as raw llama-cpp-python "
+        "with the same file."
+    )
     _warn_if_busy(result)
 
 
