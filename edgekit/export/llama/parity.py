@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from edgekit import machine
 from edgekit.errors import ExportError
 from edgekit.export import apart
-from edgekit.export.llama import trials
+from edgekit.export.llama import freed, trials
 
 MOST_DIVERGENCE = 1e-4
 """Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
@@ -94,6 +94,7 @@ def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int
 
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
+    freed.give_back()
     return compare(
         Path(request["checkpoint"]),
         Path(request["model"]),
