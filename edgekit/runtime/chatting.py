@@ -106,11 +106,6 @@ class ChatVerbs:
         self._streams: weakref.WeakSet[ChatStream] = weakref.WeakSet()
         self._balanced: tuple[object, Balance] = (None, Balance())
 
-    @property
-    def context(self) -> int:
-        """Tokens that the model remembers."""
-        return self._engine.context
-
     def chat(
         self,
         messages: Iterable[Mapping[str, Any]],

@@ -8,12 +8,15 @@ from typing import cast
 
 from edgekit import machine, seen
 from edgekit.artifact import Artifact, verify_for_load
-from edgekit.errors import ArtifactError, UnsupportedTask
+from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
 from edgekit.manifest import Manifest
 from edgekit.runtime import BACKENDS, ISOLATED, golden, isolated
 from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.memory import check_memory
 from edgekit.runtime.text import TOKENIZER
+
+_EXTRAS = {"llama_cpp": ("llama-cpp-python", "gguf"), "jinja2": ("jinja2", "gguf")}
+"""Modules that backends need and the base install lacks: their packages, and who brings them."""
 
 
 def open_engine(artifact: Artifact, asked: Asked) -> Engine:
@@ -74,4 +77,10 @@ def _backend(manifest: Manifest) -> Callable[..., Engine]:
             f"'{manifest.model.format}'; pip install --upgrade edgekit"
         )
     module, _, function = BACKENDS[name].partition(":")
-    return cast("Callable[..., Engine]", getattr(importlib.import_module(module), function))
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        raise MissingExtra(*_EXTRAS[error.name]) from error
+    return cast("Callable[..., Engine]", getattr(imported, function))

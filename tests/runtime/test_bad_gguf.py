@@ -87,6 +87,7 @@ def test_flipped_header_bits_harm_the_worker_at_most(tiny_gguf: Path, asker: Ask
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_thousand_flipped_header_bits(tiny_gguf: Path, asker: Asker) -> None:
     data = tiny_gguf.read_bytes()
     random_ = random.Random(6)

@@ -19,6 +19,7 @@ from edgekit.errors import (
     ContextOverflow,
     DataError,
     EdgekitError,
+    MissingExtra,
     OutOfMemoryBudget,
     UnsupportedTask,
     WorkerError,
@@ -268,6 +269,16 @@ def test_loading_a_chat_model_takes_no_native_code_in_here(made_chat_artifact: P
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_base_install_says_what_brings_llama_cpp(
+    chat_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = "raise ModuleNotFoundError('No module named llama_cpp', name='llama_cpp')"
+    (tmp_path / "llama_cpp.py").write_text(absent)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingExtra, match=r"pip install 'edgekit\[gguf\]'"):
+        edgekit.load(chat_artifact)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system tells of another's environment")

@@ -217,6 +217,14 @@ def test_a_memory_in_eight_bits_is_nearly_the_same(tiny_gguf: Path) -> None:
     assert np.abs(found[0] - found[1]).max() < 0.3 * found[0].std()
 
 
+def test_the_space_that_sentencepiece_writes_first_is_no_part_of_the_answer() -> None:
+    for pieces, wanted in (([b" Hi", b" you"], "Hi you"), ([b" ", b" Hi"], " Hi"), ([b"Hi"], "Hi")):
+        said = _Said(lambda piece: None, drop_space=True)
+        for piece in pieces:
+            said.add(piece)
+        assert said.text == wanted
+
+
 class Clocked:
     """A model whose tokens take as long as is said for each number of threads."""
 

@@ -56,6 +56,11 @@ class LlamaChat:
         self._threads = Threads(model, asked=threads)
         self._regular = 0
         """How many tokens the model has read in whole portions from the very beginning."""
+        # SentencePiece writes the space before a word into it, also before the first one.
+        self._begins_with_space = (
+            model.metadata("tokenizer.ggml.model") == "llama"
+            and model.metadata("tokenizer.ggml.add_space_prefix") != "false"
+        )
         self._prompts = Prompts(
             model,
             model.metadata("tokenizer.chat_template"),
@@ -86,7 +91,7 @@ class LlamaChat:
             messages, context=self.context, room=room, when_full=when_full
         )
         choice = choose(asked, self._model)
-        said = _Said(on_piece)
+        said = _Said(on_piece, drop_space=self._begins_with_space)
         reply = Reply(
             text="", ended="cancelled", dropped=dropped, prompt_tokens=len(tokens),
             reused_tokens=0, tokens=0,
@@ -199,9 +204,10 @@ class LlamaChat:
 class _Said:
     """Bytes of tokens, told as whole characters: one can be spread over several tokens."""
 
-    def __init__(self, on_piece: Callable[[str], None]) -> None:
+    def __init__(self, on_piece: Callable[[str], None], *, drop_space: bool = False) -> None:
         self.text = ""
         self._on_piece = on_piece
+        self._drop_space = drop_space
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, data: bytes) -> None:
@@ -211,6 +217,9 @@ class _Said:
         self._tell(self._decoder.decode(b"", final=True))
 
     def _tell(self, piece: str) -> None:
+        if piece and self._drop_space:
+            self._drop_space = False
+            piece = piece.removeprefix(" ")
         if piece:
             self.text += piece
             self._on_piece(piece)
