@@ -17,11 +17,12 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from edgekit import recipe
+from edgekit import machine, recipe, samples
 from edgekit.errors import SampleError
-from edgekit.export.llama import convert, quantizing
+from edgekit.export.llama import convert, documents, quantizing
 from edgekit.samples import smollm2, smollm2_model, smollm2_texts
 from edgekit.samples.rescaling import Shape, rescale
+from edgekit.tasks.rows import read_documents
 
 SHAPE = Shape(layers=2, heads=4, kv_heads=2)
 
@@ -185,3 +186,22 @@ def test_the_recipes_can_be_read(tmp_path: Path) -> None:
         assert bound.recipe.task == "chat"
         assert len(bound.recipe.data.train or []) == 2
     assert str(bound.outputs[0].settings.quantize) == "105.454mb"
+
+
+@pytest.mark.slow
+def test_the_real_sample_has_the_size_that_its_budget_says(tmp_path: Path) -> None:
+    """And is whole: model, texts of enough tokens to judge on, and both recipes."""
+    folder = samples.make("smollm2", tmp_path / "smollm2")
+    convert.convert(folder / "model", tmp_path / "half.gguf")
+    record = quantizing.quantize(
+        tmp_path / "half.gguf", tmp_path / "stock.gguf", mix="q4_k_m", threads=machine.cores()
+    )
+    assert record["size_bytes"] == smollm2.STOCK_BYTES
+    types = {one.name: one.type for one in quantizing.read_tensors(tmp_path / "stock.gguf")}
+    assert types["token_embd.weight"] == smollm2.EMBEDDINGS
+    rows = [
+        row
+        for kind in smollm2_texts.KINDS
+        for row in read_documents(folder / "data" / f"test-{kind}.jsonl")
+    ]
+    assert documents.read(tmp_path / "half.gguf", rows, window=512).count >= 20_000
