@@ -55,13 +55,14 @@ def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) 
 
 def divergence(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
     """KL(wanted ‖ found) of each row of logits, in nats."""
-    wanted, found = _log_softmax(wanted), _log_softmax(found)
-    return np.asarray((np.exp(wanted) * (wanted - found)).sum(axis=1))
+    rows = zip(map(_log_softmax, wanted), map(_log_softmax, found), strict=True)
+    # One at a time: a row of a large vocabulary takes megabytes.
+    return np.array([(np.exp(mine) * (mine - theirs)).sum() for mine, theirs in rows])
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    shifted = logits.astype(np.float64) - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
 
 
 def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
