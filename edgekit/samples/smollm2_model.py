@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from edgekit.compress.vocabulary import declaration
 from edgekit.errors import SampleError
-from edgekit.export.llama import predicting
+from edgekit.export.llama import predicting, trials
 from edgekit.samples import packages
 from edgekit.samples.packages import Package
 from edgekit.samples.rescaling import Shape, rescale
@@ -62,14 +62,7 @@ SCRIPTS = (
     "ur", "ug", "hi", "ne", "bn", "pa", "gu", "ta", "te", "kn", "ml", "si", "th", "lo", "my", "km",
     "am", "ti", "zh", "zh-hant", "ja", "ko",
 )  # fmt: skip
-ODD_TEXTS = (
-    "def f(x):\n\treturn x[1:-1] ** 2  # über\n\n\n    if True: pass\r\n",
-    "It's 1234567.89 km, i.e. 3½ or 10⁻³; they'll say: “don't”—OK?",
-    "  two  spaces,   three,\ttab\u00a0no-break\u3000wide \u200b\u200d ",
-    "👩🏽‍🚒 🇰🇪 e\u0301 ﬁ ｆｕｌｌ Å 한 \U0001f9ff",
-    "<html><b>&amp;</b></html> {\"key\": [null, 1e-5]} C:\\dir /usr/bin $HOME",
-    "١٢٣ ૧૨૩ 一二三 ۱۲۳ 𝟙𝟚𝟛 x²",
-)  # fmt: skip
+"""Languages of the Declaration, in 25 scripts; trials.hard_texts has more."""
 
 
 def make(folder: Path, *, on_fraction: Callable[[float], None] | None = None) -> None:
@@ -115,7 +108,10 @@ def write_checkpoint(source: Path, folder: Path) -> None:
 def prove_tokenizer(source: Path, folder: Path) -> int:
     """Compares token ids with llama.cpp's; returns the number of texts. SampleError at the first
     that differs."""
-    texts = [*ODD_TEXTS, *(text for code in SCRIPTS for text in declaration.paragraphs(code)[:40])]
+    texts = [
+        *trials.hard_texts(),
+        *(text for code in SCRIPTS for text in declaration.paragraphs(code)[:40]),
+    ]
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     wanted = predicting.tokenize(source, texts, special=False)
     for text, ids in zip(texts, wanted, strict=True):
