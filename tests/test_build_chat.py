@@ -19,11 +19,13 @@ import edgekit
 from edgekit import artifact, build, paths, plan, recipe
 from edgekit.cli import FAILED, INCONCLUSIVE, main
 from edgekit.digest import sha256_bytes
+from edgekit.errors import DataError
 from edgekit.events import Event
 from edgekit.export.llama import greedy
-from edgekit.judging import chat
+from edgekit.judging import chat, questions
 from edgekit.outcome import Built
 from edgekit.report import Reported, ReportedOutput, render
+from edgekit.tasks.rows import Row
 
 
 def make_again(
@@ -214,6 +216,19 @@ def test_questions_are_asked_of_both_models(
     assert (
         "questions with one right answer" in (made.artifacts[0].path / "MODEL_CARD.md").read_text()
     )
+
+
+def test_a_question_longer_than_the_model_reads_is_refused(built_chat: Built) -> None:
+    model = built_chat.artifacts[0].path / "model.gguf"
+    told = Row("hi", messages=({"role": "user", "content": "hi"},), choices=("a", "b"), label="a")
+    rows = [Row("Everyone has the right to", choices=("life", "cake"), label="life"), told]
+    asked, answered = questions._sequences(model, rows, 100)
+    assert len(asked) == len(answered) == 4
+    assert all(1 <= count < len(one) for count, one in zip(answered, asked, strict=True))
+    # The choices of a question share all but themselves.
+    assert asked[0][: -answered[0]] == asked[1][: -answered[1]]
+    with pytest.raises(DataError, match=r"the question 'Everyone has .* the model reads 4;"):
+        questions._sequences(model, rows, 4)
 
 
 @pytest.mark.slow

@@ -86,24 +86,31 @@ def _score(
 
 
 def _sequences(model: Path, rows: Sequence[Row], context: int) -> tuple[list[list[int]], list[int]]:
-    """Each question with each of its choices, and how many tokens the choice has."""
+    """Each question with each of its choices, and how many of the tokens are the choice's."""
     prompts = documents.prompts(model, rows)
-    # After a plain text an answer begins with a space, as a next word does.
-    texts = [choice if row.messages else f" {choice}" for row in rows for choice in row.choices]
-    choices = iter(predicting.tokenize(model, texts, special=True))
+    plain = [Row(f"{row.text} {one}") for row in rows if not row.messages for one in row.choices]
+    told = [choice for row in rows if row.messages for choice in row.choices]
+    # A text and its continuation are read as one; an answer begins after the template's last token.
+    wholes = iter(documents.prompts(model, plain))
+    answers = iter(predicting.tokenize(model, told, special=True))
     asked, answered = [], []
     for row, prompt in zip(rows, prompts, strict=True):
         for _ in row.choices:
-            choice = next(choices)
-            if len(prompt) + len(choice) > context:
+            whole = [*prompt, *next(answers)] if row.messages else next(wholes)
+            if len(whole) > context:
                 raise DataError(
-                    f"data.choices: the question '{row.text[:60]}' takes "
-                    f"{len(prompt) + len(choice):,} tokens and the model reads {context:,}; "
-                    "shorten it."
+                    f"data.choices: the question '{row.text[:60]}' takes {len(whole):,} tokens "
+                    f"and the model reads {context:,}; shorten it."
                 )
-            asked.append([*prompt, *choice])
-            answered.append(len(choice))
+            asked.append(whole)
+            answered.append(len(whole) - _shared(prompt, whole))
     return asked, answered
+
+
+def _shared(prompt: Sequence[int], whole: Sequence[int]) -> int:
+    """The tokens that both begin with; the first token of all is never the choice's."""
+    same = (one == other for one, other in zip(prompt, whole, strict=False))
+    return max(1, next((place for place, equal in enumerate(same) if not equal), len(prompt)))
 
 
 def _sums(rows: Sequence[Row], found: Predictions, answered: Sequence[int]) -> np.ndarray:
