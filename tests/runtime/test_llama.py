@@ -113,6 +113,32 @@ def test_a_cancelled_reading_leaves_the_memory_as_it_was(model: Llama) -> None:
     assert np.array_equal(found, model.logits())
 
 
+def test_only_what_was_read_in_whole_portions_gives_the_same_again(
+    engine: LlamaChat, model: Llama
+) -> None:
+    """How sums are rounded hangs on how many tokens are read at once, so the answer does, too."""
+    tokens = model.tokenize("All human beings are born free and equal. " * 40, special=False)
+    prompt, answer = tokens[: BATCH_TOKENS + 100], tokens[BATCH_TOKENS + 100 : 2 * BATCH_TOKENS + 9]
+
+    def read(wanted: list[int], *, exactly: bool) -> int:
+        return engine._read(wanted, Cancel(), exactly=exactly)
+
+    read(tokens[-3:], exactly=True)
+    assert read(prompt, exactly=False) == 0
+    for token in answer:
+        model.evaluate([token], Cancel())
+    assert read(prompt + answer, exactly=True) == BATCH_TOKENS
+    assert read(prompt + answer, exactly=True) == 2 * BATCH_TOKENS
+    assert read(prompt + answer, exactly=False) == len(prompt + answer) - 1
+    # What follows a part that was read one by one is no portion, however long it is.
+    read(prompt, exactly=True)
+    for token in answer:
+        model.evaluate([token], Cancel())
+    long = tokens[: 3 * BATCH_TOKENS]
+    assert read(long, exactly=False) == len(prompt + answer)
+    assert read(long, exactly=True) == BATCH_TOKENS
+
+
 def test_the_likeliest_answer_begins_with_the_first_tokens(engine: LlamaChat, model: Llama) -> None:
     tokens = engine.first_tokens(ASK, 6)
     reply = chat(engine, ASK, temperature=0, max_tokens=6)

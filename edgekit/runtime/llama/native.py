@@ -208,12 +208,11 @@ class Llama:
         llama_cpp.llama_model_free(self._model)
 
     def _decode(self, batch: Any, cancel: Cancel) -> None:
+        """Reads one batch, which llama.cpp takes in one piece: of a failed one nothing stays."""
         llama_cpp.llama_set_abort_callback(self._context, _IS_SET, cancel.address)
         code = llama_cpp.llama_decode(self._context, batch)
         if code == 0:
             return
-        # Parts of the batch may be in the memory already.
-        llama_cpp.llama_memory_seq_rm(self._memory, 0, len(self.tokens), -1)
         if code == _ABORTED:
             raise Cancelled
         raise WorkerError(
