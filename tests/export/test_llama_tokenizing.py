@@ -63,6 +63,18 @@ def test_the_way_to_cut_texts_is_found(made: dict[str, Path]) -> None:
     assert found.tokens > 50_000
 
 
+def test_a_tokenizer_that_cuts_and_pads_texts_is_proven_on_whole_ones(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    """As fine-tuning leaves it in tokenizer.json."""
+    checkpoint = changed(made["smollm"], tmp_path)
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer.enable_truncation(16)
+    tokenizer.enable_padding(length=16)
+    tokenizer.save(str(checkpoint / "tokenizer.json"))
+    assert trials.find(checkpoint, read(checkpoint), LLAMA).tokens > 50_000
+
+
 def test_spaces_that_special_tokens_take_are_taken(made: dict[str, Path], tmp_path: Path) -> None:
     """llama.cpp does so where the model's name says Phi-3, and a Phi of another kind does not."""
     kind = ARCHITECTURES["phi3"]

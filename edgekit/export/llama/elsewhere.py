@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-from tokenizers import Tokenizer
 
 from edgekit.digest import sha256_bytes
 from edgekit.export.llama import converter, templates, tokenizing, trials
@@ -25,7 +24,7 @@ def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
     document = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
     preparation = tokenizing.preparation(document)
     specials = {name: metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")}
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer = tokenizing.load(checkpoint)
     bos, eos = (
         "" if number is None else tokenizer.id_to_token(number) or ""
         for number in specials.values()

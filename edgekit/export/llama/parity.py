@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from edgekit import machine
 from edgekit.errors import ExportError
 from edgekit.export import apart
-from edgekit.export.llama import freed, trials
+from edgekit.export.llama import freed, tokenizing, trials
 
 MOST_DIVERGENCE = 1e-4
 """Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
@@ -72,7 +71,7 @@ def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int
     from edgekit.export.llama import opening, streaming  # see opening
 
     torch.set_num_threads(threads)
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer = tokenizing.load(checkpoint)
     tokens = [tokenizer.encode(text).ids[:_LONGEST] for text in texts]
     with (
         opening.open_model(model) as opened,

@@ -1,7 +1,7 @@
 """Runs a decoder's checkpoint in fp32 a module at a time: its weights are never all in memory.
 
-transformers computes; each module's weights come from the safetensors files when it is called and
-go when it has answered.
+transformers computes; weights come from the safetensors files when a module is called and go when
+it has answered, those of linear layers a few rows at a time.
 """
 
 from __future__ import annotations
@@ -34,11 +34,9 @@ def logits(checkpoint: Path, tokens: Sequence[Sequence[int]]) -> Iterator[np.nda
     found = tensors.read(checkpoint)
     head = model.get_output_embeddings()
     for name, module in model.named_modules():
-        own = [f"{name}.{one}" for one, _ in module.named_parameters(recurse=False)]
+        own = [one for one, _ in module.named_parameters(recurse=False)]
         if own and module is not head:
-            places = {place: _place(place, found) for place in own}
-            module.register_forward_pre_hook(partial(_bring, places))
-            module.register_forward_hook(_take)
+            _stream(module, {one: _place(f"{name}.{one}", found) for one in own})
     longest = max(map(len, tokens))
     # Causal: what is set behind a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
@@ -46,8 +44,23 @@ def logits(checkpoint: Path, tokens: Sequence[Sequence[int]]) -> Iterator[np.nda
     tied = config.tie_word_embeddings or "lm_head.weight" not in found
     scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
     for one, states in zip(tokens, hidden, strict=True):
-        parts = [states[: len(one)] @ torch.from_numpy(part).T for part in scores.rows()]
-        yield _limited(torch.cat(parts, dim=1), config).numpy()
+        yield _limited(_linear({"weight": scores}, states[: len(one)]), config).numpy()
+
+
+def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
+    """Makes a module take its weights from their places when it is called."""
+    if isinstance(module, nn.Linear):
+        module.forward = partial(_linear, places)  # type: ignore[method-assign]
+    else:
+        module.register_forward_pre_hook(partial(_bring, places))
+        module.register_forward_hook(_take)
+
+
+def _linear(places: Mapping[str, Tensor], states: torch.Tensor) -> torch.Tensor:
+    """A linear layer whose matrix is never whole."""
+    parts = [states @ torch.from_numpy(part).T for part in places["weight"].rows()]
+    found = torch.cat(parts, dim=-1)
+    return found + _whole(places["bias"]) if "bias" in places else found
 
 
 def _place(name: str, found: Mapping[str, Tensor]) -> Tensor:
@@ -65,15 +78,12 @@ def _bring(
         used, renumbered = torch.unique(arguments[0], return_inverse=True)
         order, arguments = used.numpy(), (renumbered, *arguments[1:])
     for name, place in places.items():
-        rows = place.shape[0] if order is None else len(order)
-        values = np.empty((rows, *place.shape[1:]), dtype=np.float32)
-        at = 0
-        for part in place.rows(order):
-            values[at : at + len(part)] = part
-            at += len(part)
-        weight = nn.Parameter(torch.from_numpy(values), requires_grad=False)
-        module._parameters[name.rpartition(".")[2]] = weight
+        module._parameters[name] = nn.Parameter(_whole(place, order), requires_grad=False)
     return arguments
+
+
+def _whole(place: Tensor, order: np.ndarray | None = None) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate(list(place.rows(order))))
 
 
 def _take(module: nn.Module, _: Any, answer: Any) -> None:

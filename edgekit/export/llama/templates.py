@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 
 from edgekit.errors import CheckpointError, ExportError, TemplateError
 from edgekit.export import apart
+from edgekit.export.llama import tokenizing
 
 Message = dict[str, str]
 _MODULE = "edgekit.export.llama.templates"
@@ -86,7 +87,7 @@ def render(checkpoint: Path, template: str, *, bos: str, eos: str) -> Rendered:
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(request), encoding="utf-8")
         done = apart.run_apart(_MODULE, path, doing="rendering the chat template", format="gguf")
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer = tokenizing.load(checkpoint)
     for one in done["conversations"]:
         if one["ours"] != one["theirs"]:
             raise ExportError(

@@ -84,6 +84,14 @@ class Vocabulary:
         writer.add_add_eos_token(self.add_eos)
 
 
+def load(checkpoint: Path) -> Tokenizer:
+    """The checkpoint's tokenizer, without the limits that training may have left in it."""
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
 def read(checkpoint: Path, *, rows: int, architecture: Architecture) -> Vocabulary:
     """`rows` are those of the embedding. Raises CheckpointError where the two disagree."""
     path = checkpoint / "tokenizer.json"
@@ -218,7 +226,7 @@ def _specials(checkpoint: Path, ids: Mapping[str, int]) -> dict[str, int]:
 
 def _ends(path: Path, specials: Mapping[str, int]) -> tuple[bool, bool]:
     """Whether the tokenizer sets bos before a text and eos behind it."""
-    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer = load(path.parent)
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     whole = tokenizer.encode("a").ids
     begins = [specials["bos"]] if "bos" in specials and whole[0] == specials["bos"] else []

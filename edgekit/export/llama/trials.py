@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from edgekit.errors import ExportError
 from edgekit.export import apart
-from edgekit.export.llama import predicting, pretokenizers
+from edgekit.export.llama import predicting, pretokenizers, tokenizing
 from edgekit.export.llama.architectures import Architecture
 from edgekit.export.llama.tokenizing import SPACES, Preparation, Vocabulary
 
@@ -65,7 +65,7 @@ class Found:
 
 def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -> Found:
     """Raises ExportError with the first text that the best of all names reads otherwise."""
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer = tokenizing.load(checkpoint)
     texts = list(_texts(vocabulary, tokenizer))
     wanted = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
     told = [told_text(text, vocabulary.preparation, tokenizer) for text in texts]
@@ -90,7 +90,7 @@ def prove(
 ) -> None:
     """Proves the tokenizer in a finished GGUF: texts as users give them, and rendered
     conversations. Raises ExportError with the first that becomes other tokens."""
-    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer = tokenizing.load(checkpoint)
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     plain = [text for text in hard_texts() if not any(token in text for token in added)]
     for texts, special in ((plain, False), (conversations, True)):
