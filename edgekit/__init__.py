@@ -20,21 +20,25 @@ from edgekit.errors import (
     OutOfDisk,
     OutOfMemoryBudget,
     RecipeError,
+    TemplateError,
     UnsupportedTask,
     WorkerError,
 )
 
 if TYPE_CHECKING:
     from edgekit.manifest import Manifest
+    from edgekit.runtime.chatting import ChatStream
     from edgekit.runtime.memory import Inspection
     from edgekit.runtime.model import Model
     from edgekit.tasks.classification import Answer
+    from edgekit.tasks.conversation import Reply
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
     "ArtifactError",
+    "ChatStream",
     "ContextOverflow",
     "DataError",
     "EdgekitError",
@@ -46,6 +50,8 @@ __all__ = [
     "OutOfDisk",
     "OutOfMemoryBudget",
     "RecipeError",
+    "Reply",
+    "TemplateError",
     "UnsupportedTask",
     "WorkerError",
     "inspect",
@@ -59,35 +65,40 @@ def load(
     threads: int | None = None,
     max_ram: str | None = None,
     isolate: bool = False,
+    context: int | None = None,
 ) -> Model:
     """Checks an artifact and makes its model ready to answer.
 
     `threads` is how many cores to use: for one text 2 unless told, for a stream of texts all.
     `max_ram`, such as "1.5GB", is what the model may need at most. With `isolate` the model runs
-    in a process of its own: should it crash, this one goes on. Raises ArtifactError,
+    in a process of its own: should it crash, this one goes on; a chat model always does.
+    `context` is how many tokens a chat model remembers, 4096 unless told. Raises ArtifactError,
     IntegrityError, OutOfMemoryBudget or UnsupportedTask.
     """
     from edgekit.runtime.model import load as load_model  # numpy and an engine: not on import
 
-    return load_model(folder, threads=threads, max_ram=max_ram, isolate=isolate)
+    return load_model(folder, threads=threads, max_ram=max_ram, isolate=isolate, context=context)
 
 
-def inspect(folder: str | os.PathLike[str]) -> Inspection:
+def inspect(folder: str | os.PathLike[str], *, context: int | None = None) -> Inspection:
     """What an artifact is, from its manifest alone, and whether it fits in memory here.
 
-    Raises ArtifactError or IntegrityError.
+    A chat model's need grows with its `context`, the tokens that it remembers. Raises ArtifactError
+    or IntegrityError.
     """
     from edgekit.artifact import read  # hashing, locks and the machine: not on import
     from edgekit.runtime.memory import inspect as inspect_memory
 
-    return inspect_memory(read(Path(folder)))
+    return inspect_memory(read(Path(folder)), context=context)
 
 
 _LAZY = {
     "Answer": "edgekit.tasks.classification",
+    "ChatStream": "edgekit.runtime.chatting",
     "Inspection": "edgekit.runtime.memory",
     "Manifest": "edgekit.manifest",
     "Model": "edgekit.runtime.model",
+    "Reply": "edgekit.tasks.conversation",
 }
 
 

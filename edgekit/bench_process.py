@@ -20,7 +20,7 @@ class Plan:
     """One side: what it is told to open, and what it weighs."""
 
     name: str
-    """A key of bench_side.SIDES."""
+    """A key of the SIDES of the module that runs it."""
     request: Mapping[str, Any]
     size_bytes: int
     """Its weights."""
@@ -31,11 +31,11 @@ class Plan:
 class Child:
     """One side's process."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, module: str = "edgekit.bench_side") -> None:
         self.name = plan.name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the child ends
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "edgekit.bench_side"],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

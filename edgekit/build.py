@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgekit import assemble, installed, machine, outcome, paths
 from edgekit.compress import SHARED, devices, step_module
 from edgekit.compress.checkpoint import Description, describe, import_checkpoint
@@ -21,26 +19,16 @@ from edgekit.errors import MissingExtra
 from edgekit.events import Event, OnEvent, State, StepProgress
 from edgekit.export import format_module
 from edgekit.job import Job, Make, OnProgress, OutputJob
+from edgekit.judging import task_module
 from edgekit.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.plan import Plan, artifact_names
 from edgekit.recipe import Entry
 from edgekit.sealed import DONE
 from edgekit.store import Finished, Store
+from edgekit.tasks.rows import Row
 
 if TYPE_CHECKING:
     from edgekit.compress.distributed import Crew
-
-# What decides the numbers that a step computes; a store entry is good for these versions only.
-PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "optimum",
-    "onnx",
-    "onnxruntime",
-    "numpy",
-    "peft",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +50,19 @@ class Build:
     ) -> None:
         self.plan, self.store, self.on_event, self.crew = plan, store, on_event, crew
         self.recipe = plan.bound.recipe
-        self.packages = {name: _version(name) for name in PACKAGES}
+        self.task = task_module(self.recipe.task)
+        self.packages = {name: _version(name, of) for name, of in self.task.PACKAGES.items()}
         self.taken: list[StepTaken] = []
+        self.counted: set[str] = set()
 
     def run(self) -> Built:
         """Runs everything; returns what stands in the output folder. Raises EdgekitError."""
         began = time.monotonic()
         chain = self._chain()
         teacher = chain[min(self.plan.teacher_before, len(chain) - 1)]
-        answers = self._teacher_answers(teacher)
+        answers = self.task.teacher(
+            self.plan, self._output_job(teacher, of=len(self.plan.bound.steps) + 1)
+        )
         self._place_teacher(teacher)
         artifacts = [
             self._output(entry, name, chain, teacher, answers, of=number)
@@ -171,28 +163,6 @@ class Build:
             },
         )
 
-    def _teacher_answers(self, teacher: Link) -> assemble.Answers:
-        """The teacher's logits on the validation and the test set, in torch fp32."""
-        texts = assemble.Answers.texts(self.plan.dataset)
-
-        def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-            # torch: not needed where all of this is in the store.
-            from edgekit.compress import predict
-
-            logits = predict.logits(
-                teacher.folder,
-                texts,
-                prefix=self.recipe.prefix,
-                max_tokens=self.plan.max_tokens,
-                on_progress=on_progress,
-            )
-            np.save(out / "logits.npy", logits, allow_pickle=False)
-            return {"rows": len(texts)}
-
-        inputs = {**self._common(teacher), "texts": sha256_json(texts)}
-        done = self._run("teacher", inputs, make, of=len(self.plan.bound.steps) + 1)
-        return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
-
     def _place_teacher(self, teacher: Link) -> None:
         """Copies the teacher's folder to the output, unless it is there; an earlier one goes when
         this is whole."""
@@ -204,74 +174,50 @@ class Build:
                     shutil.copyfile(path, partial / path.name)
 
     def _output(
-        self,
-        entry: Entry,
-        name: str,
-        chain: list[Link],
-        teacher: Link,
-        teacher_answers: assemble.Answers,
-        *,
-        of: int,
+        self, entry: Entry, name: str, chain: list[Link], teacher: Link, answers: Any, *, of: int
     ) -> BuiltArtifact:
-        last, dataset = chain[-1], self.plan.dataset
-        rows = dataset.validation or dataset.train or dataset.test
-        exported = format_module(entry.name).run(
-            entry.settings,
-            OutputJob(
-                checkpoint=last.folder,
-                checkpoint_digest=last.digest,
-                rows=rows,
-                rows_digest=sha256_json([row.text for row in rows]),
-                prefix=self.recipe.prefix,
-                max_tokens=self.plan.max_tokens,
-                packages=self.packages,
-                run=partial(self._run, of=of),
-            ),
-        )
-        answers = self._artifact_answers(exported.model, last, of=of)
+        """`answers` are what the task's module had the teacher say."""
+        last = chain[-1]
+        job = self._output_job(last, of=of)
+        exported = format_module(entry.name).run(entry.settings, job)
+        judged = self.task.judge(self.plan, job, exported, answers)
         lock = {
             "packages": self.packages,
-            "data": dict(dataset.digests),
+            "data": dict(self.plan.dataset.digests),
             "teacher": teacher.digest,
             "seed": self.recipe.seed,
         }
-        artifact = assemble.artifact(
-            self.plan,
-            entry,
-            assemble.Made(
-                checkpoint=last.folder,
-                exported=exported,
-                steps=[link.taken for link in chain if link.taken is not None],
-                lock=lock,
-            ),
-            folder=self.plan.out / name,
-            answers=answers,
-            teacher=teacher_answers,
+        made = assemble.Made(
+            checkpoint=last.folder,
+            exported=exported,
+            steps=[link.taken for link in chain if link.taken is not None],
+            lock=lock,
         )
-        return outcome.judge(self.plan, artifact, exported, answers, teacher_answers)
+        artifact = assemble.artifact(self.plan, entry, made, judged, folder=self.plan.out / name)
+        return outcome.judge(self.plan, artifact, judged)
 
-    def _artifact_answers(self, model: Path, last: Link, *, of: int) -> assemble.Answers:
-        """The artifact's logits on the same texts, through the runtime that users will have."""
-        texts = assemble.Answers.texts(self.plan.dataset)
-
-        def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-            logits = assemble.run_texts(
-                model,
-                last.folder / "tokenizer.json",
-                texts,
-                plan=self.plan,
-                on_progress=on_progress,
-            )
-            np.save(out / "logits.npy", logits, allow_pickle=False)
-            return {"rows": len(texts)}
-
-        inputs = {
-            **self._common(last),
-            "model": sha256_file(model),
-            "texts": sha256_json(texts),
-        }
-        done = self._run("judge", inputs, make, of=of)
-        return assemble.Answers.read(done.folder / "logits.npy", self.plan.dataset)
+    def _output_job(self, link: Link, *, of: int) -> OutputJob:
+        dataset = self.plan.dataset
+        only = self.recipe.languages[0] if len(self.recipe.languages) == 1 else None
+        unlabeled = tuple(Row(text, language=only) for text in dataset.unlabeled)
+        rows = dataset.validation or dataset.train or unlabeled or dataset.test
+        calibration = (*dataset.train, *unlabeled)
+        return OutputJob(
+            checkpoint=link.folder,
+            checkpoint_digest=link.digest,
+            rows=rows,
+            rows_digest=sha256_json([row.text for row in rows]),
+            prefix=self.recipe.prefix,
+            max_tokens=self.plan.max_tokens,
+            packages=self.packages,
+            run=partial(self._run, of=of),
+            calibration=calibration,
+            calibration_digest=sha256_json(
+                [[row.text, row.language, list(row.messages)] for row in calibration]
+            ),
+            languages=self.recipe.languages,
+            seed=self.recipe.seed,
+        )
 
     def _digests(self, names: Sequence[str]) -> dict[str, str]:
         """Of the files and folders that a step's settings name."""
@@ -308,6 +254,9 @@ class Build:
         state: State = "reused" if done.reused else "done"
         notes = [*([done.damage] if done.damage else []), *done.record.get("notes", ())]
         self.on_event(Event(name, state, 1.0, 0.0, note="; ".join(notes) or None))
+        if done.key in self.counted:
+            return done  # two parts of the work share it, and it was made once
+        self.counted.add(done.key)
         peak = max(done.peak_bytes, done.record.get("peak_bytes", 0))
         # What was made inside of this took its time from this.
         inside = sum(one.seconds for one in self.taken[earlier:] if not one.reused)
@@ -335,9 +284,9 @@ def compress(
         return Build(plan, store, on_event, crew=crew).run()
 
 
-def _version(package: str) -> str:
+def _version(package: str, extra: str) -> str:
     if (found := installed.version(package)) is None:
-        raise MissingExtra(package, "compress")
+        raise MissingExtra(package, extra)
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 TO_MIND = (
@@ -24,7 +25,7 @@ def text(fields: Mapping[str, Any]) -> str:
         "## How it was made",
         "\n".join(steps),
         "## How good it is",
-        *_quality(fields["quality"]),
+        *_quality(fields["task"], fields["quality"]),
         "## What to mind",
         TO_MIND,
     ]
@@ -34,11 +35,12 @@ def text(fields: Mapping[str, Any]) -> str:
 def _facts(fields: Mapping[str, Any]) -> list[str]:
     model = fields["model"]
     parents = ", ".join(f"{parent['name']} ({parent['licence']})" for parent in fields["parents"])
+    labels = [f"- Labels: {', '.join(fields['labels'])}"] if fields["labels"] else []
     return [
-        f"- Labels: {', '.join(fields['labels'])}",
+        *labels,
         f"- Format: {model['format']}, {model['quantization']}, "
         f"{model['parameters'] / 1e6:.1f} million parameters",
-        f"- Reads {model['max_tokens']} tokens at once; longer texts are read in several parts.",
+        _TASKS[fields["task"]].reads.format(**model),
         f"- Made from: {parents}. Licence: {fields['licence']}; see LICENSE.",
     ]
 
@@ -48,22 +50,80 @@ def _step(step: Mapping[str, Any]) -> str:
     return f"{step['step']} ({settings})" if settings else str(step["step"])
 
 
-def _quality(quality: Mapping[str, Any]) -> list[str]:
+def _quality(task: str, quality: Mapping[str, Any]) -> list[str]:
     if not quality:
         return ["It was not judged: the recipe named no test set."]
+    return _TASKS[task].quality(quality)
+
+
+def _classification(quality: Mapping[str, Any]) -> list[str]:
     artifact = quality["artifact"]
     blocks = [
         f"On {quality['rows']:,} test rows: macro-F1 {artifact['macro_f1']:.3f}, accuracy "
         f"{artifact['accuracy']:.3f}."
     ]
     if "teacher" in quality:
-        verdict = f" Verdict: {quality['verdict']}." if quality["verdict"] else ""
         blocks.append(
             f"Against the uncompressed model: {quality['kept']:.1%} of its {quality['metric']} is "
-            f"left, {quality['agreement']:.1%} of answers are equal.{verdict}"
+            f"left, {quality['agreement']:.1%} of answers are equal.{_verdict(quality)}"
         )
     rows = [
         f"| {name} | {part['rows']} | {part['macro_f1']:.3f} |"
         for name, part in artifact["by_language"].items()
     ]
     return [*blocks, "\n".join(["| language | rows | macro-F1 |", "| --- | --- | --- |", *rows])]
+
+
+def _chat(quality: Mapping[str, Any]) -> list[str]:
+    rows = [
+        f"| {name} | {part['tokens']} | {part['kld']:.4f} | {part['top1']:.1%} | "
+        f"{part['ppl_ratio']:.4f} |"
+        for name, part in quality["by_language"].items()
+    ]
+    return [
+        f"On {quality['tokens']:,} tokens of {quality['rows']:,} test rows, against the "
+        f"uncompressed model: its predictions diverge by {quality['kld']:.4f} nats a token (99 % "
+        f"of tokens by less than {quality['kld_p99']:.3f}), {quality['top1']:.1%} of its likeliest "
+        f"tokens are the same, and its perplexity is {quality['ppl_ratio']:.4f} times as high."
+        f"{_verdict(quality)}",
+        *_questions(quality),
+        "\n".join(
+            [
+                "| language | tokens | divergence | same choice | perplexity, times |",
+                "| --- | --- | --- | --- | --- |",
+                *rows,
+            ]
+        ),
+    ]
+
+
+def _questions(quality: Mapping[str, Any]) -> list[str]:
+    asked = quality.get("questions")
+    if asked is None:
+        return []
+    return [
+        f"Of {asked['rows']:,} questions with one right answer it has "
+        f"{asked['artifact']['accuracy']:.1%} right, and the uncompressed model "
+        f"{asked['teacher']['accuracy']:.1%}."
+    ]
+
+
+def _verdict(quality: Mapping[str, Any]) -> str:
+    return f" Verdict: {quality['verdict']}." if quality["verdict"] else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the card says of one task alone."""
+
+    reads: str
+    quality: Callable[[Mapping[str, Any]], list[str]]
+
+
+_TASKS = {
+    "chat": _Task("- Reads and writes {max_tokens} tokens in one conversation at most.", _chat),
+    "classification": _Task(
+        "- Reads {max_tokens} tokens at once; longer texts are read in several parts.",
+        _classification,
+    ),
+}

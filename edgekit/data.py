@@ -11,24 +11,31 @@ from edgekit.digest import sha256_file, sha256_json
 from edgekit.errors import DataError
 from edgekit.nearest import did_you_mean
 from edgekit.recipe import BoundRecipe
-from edgekit.tasks.rows import Row, read_rows, read_texts
+from edgekit.tasks.rows import Row, read_documents, read_questions, read_rows, read_texts
+
+# How the rows of a task are read: with labels, or texts and conversations alone.
+READERS = {"classification": read_rows, "chat": read_documents}
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The labelled rows of a recipe, and the digests of the files that they came from."""
+    """The rows of a recipe, and the digests of the files that they came from."""
 
     labels: tuple[str, ...]
+    """Empty for a task whose rows have none."""
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
     unlabeled: tuple[str, ...]
     digests: Mapping[str, str]
+    choices: tuple[Row, ...] = ()
+    """Questions that judge a chat model, beside the test set."""
 
     def without_test(self) -> Dataset:
         """What a step may see: the rows that judge must not decide what is judged."""
-        digests = {name: digest for name, digest in self.digests.items() if name != "test"}
-        return replace(self, test=(), digests=digests)
+        judging = ("test", "choices")
+        digests = {name: digest for name, digest in self.digests.items() if name not in judging}
+        return replace(self, test=(), choices=(), digests=digests)
 
     def numbers(self, rows: Sequence[Row]) -> list[int]:
         """The label of each row as its index in `labels`."""
@@ -37,27 +44,31 @@ class Dataset:
 
 
 def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
-    """Reads all labelled rows. `labels` are the checkpoint's, None where it has no head yet.
+    """Reads all rows. `labels` are the checkpoint's, None where it has no head yet.
 
     Raises DataError for missing files or columns, labels that the checkpoint does not know, and
     test texts that also train or choose.
     """
     sets = {
         name: _read_set(bound, name, getattr(bound.recipe.data, name))
-        for name in ("train", "validation", "test")
+        for name in ("train", "validation", "test", "choices")
     }
-    known = labels or tuple(sorted({str(row.label) for row in sets["train"]}))
-    for name, rows in sets.items():
+    known = tuple(sorted({str(row.label) for row in sets["train"]})) if labels is None else labels
+    for name in ("train", "validation", "test"):
+        rows = sets[name]
         _check_labels(bound.place("data", name), name, rows, known)
     unlabeled_files = _unlabeled_files(bound)
     unlabeled = tuple(read_texts(unlabeled_files))
     texts = {name: [row.text for row in rows] for name, rows in sets.items()}
-    _check_apart(bound.place("data", "test"), {**texts, "unlabeled": list(unlabeled)})
+    for judging in ("test", "choices"):
+        place = bound.place("data", judging)
+        _check_apart(place, judging, {**texts, "unlabeled": list(unlabeled)})
     return Dataset(
         labels=known,
         train=sets["train"],
         validation=sets["validation"],
         test=sets["test"],
+        choices=sets["choices"],
         unlabeled=unlabeled,
         digests={
             name: sha256_json([sha256_file(path) for path in files])
@@ -80,6 +91,7 @@ def few(dataset: Dataset, *, rows: int) -> Dataset:
         train=_spread(dataset.train, rows),
         validation=_spread(dataset.validation, rows),
         test=_spread(dataset.test, rows),
+        choices=_spread(dataset.choices, rows),
         unlabeled=dataset.unlabeled[:rows],
         digests={**dataset.digests, "rows": str(rows)},
     )
@@ -95,13 +107,17 @@ def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tup
                 f"{bound.place('data', name)}: data.{name} names {file}, which does not exist."
                 f"{did_you_mean(path.name, beside) if beside else ' Paths are relative to it.'}"
             )
-        rows += read_rows(path, slices=tuple(bound.recipe.data.slices))
+        if name == "choices":
+            rows += read_questions(path)
+        else:
+            rows += READERS[bound.recipe.task](path, slices=tuple(bound.recipe.data.slices))
     only = bound.recipe.languages[0] if len(bound.recipe.languages) == 1 else None
     return tuple(row if row.language else replace(row, language=only) for row in rows)
 
 
 def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:
-    strange = Counter(str(row.label) for row in rows if row.label not in known)
+    labels = (row.label for row in rows if row.label is not None)
+    strange = Counter(label for label in labels if label not in known)
     if strange:
         label, count = strange.most_common(1)[0]
         raise DataError(
@@ -125,15 +141,15 @@ def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
     return files
 
 
-def _check_apart(place: str, texts: Mapping[str, Sequence[str]]) -> None:
-    """A text that was seen in training proves nothing in a test."""
+def _check_apart(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
+    """A text that was seen in training proves nothing where it judges."""
     for name in ("train", "validation", "unlabeled"):
         seen = {_folded(text) for text in texts[name]}
-        shared = [text for text in texts["test"] if _folded(text) in seen]
+        shared = [text for text in texts[judging] if _folded(text) in seen]
         if shared:
             example = shared[0] if len(shared[0]) <= 60 else shared[0][:60] + "…"
             raise DataError(
-                f"{place}: {len(shared)} texts of data.test are also in data.{name} (such as "
+                f"{place}: {len(shared)} texts of data.{judging} are also in data.{name} (such as "
                 f"'{example}'); remove them from one of the two, or the proof is worth nothing."
             )
 

@@ -8,6 +8,7 @@ EdgekitError
 ├── ExportError            a model whose exported form does not answer like the checkpoint
 ├── ArtifactError          a folder that is no artifact, or one this version cannot read
 │   └── IntegrityError     an artifact whose bytes are not those that were written
+├── TemplateError          a chat template that cannot be rendered, or refuses the messages
 ├── UnsupportedTask        a verb that this artifact does not know
 ├── ContextOverflow        an input larger than the model can read
 ├── OutOfMemoryBudget      the memory at hand will not do
@@ -49,6 +50,10 @@ class ArtifactError(EdgekitError):
 
 
 class IntegrityError(ArtifactError):
+    pass
+
+
+class TemplateError(EdgekitError):
     pass
 
 

@@ -67,9 +67,9 @@ def judge(
     """
     must = must or Must()
     truth = classification.label_indexes([str(row.label) for row in rows], labels)
-    judged, others = _listed(rows, languages)
+    judged, others = listed_rows(rows, languages)
     spoken = [row.language for row in rows]
-    by_language = _split(judged, spoken)
+    by_language = split(judged, spoken)
     sides = _Sides(
         artifact=_measure(logits, truth, labels, temperature),
         teacher=None if teacher_logits is None else _measure(teacher_logits, truth, labels, 1.0),
@@ -80,9 +80,9 @@ def judge(
         "metric": must.metric,
         "artifact": _side(sides.artifact, judged, by_language),
         "languages_without_rows": [name for name in languages if name not in by_language],
-        "other_languages": sides.parts(_split(others, spoken)),
+        "other_languages": sides.parts(split(others, spoken)),
         "by_slice": {
-            column: sides.parts(_split(judged, [row.slices.get(column) for row in rows]))
+            column: sides.parts(split(judged, [row.slices.get(column) for row in rows]))
             for column in sorted({column for row in rows for column in row.slices})
         },
     }
@@ -93,7 +93,7 @@ def judge(
         truth=truth[judged],
         artifact=logits[judged].argmax(axis=1),
         teacher=teacher_logits[judged].argmax(axis=1),
-        groups=_group_numbers([rows[place] for place in judged]),
+        groups=group_numbers([rows[place] for place in judged]),
         labels=len(labels),
     )
     return {
@@ -142,7 +142,7 @@ def _measure(
     )
 
 
-def _listed(rows: Sequence[Row], languages: Sequence[str]) -> tuple[Places, Places]:
+def listed_rows(rows: Sequence[Row], languages: Sequence[str]) -> tuple[Places, Places]:
     """Rows that the recipe's languages cover, and the others."""
     listed = np.array(
         [not languages or row.language is None or row.language in languages for row in rows],
@@ -163,7 +163,7 @@ def _no_rows_sentence(rows: Sequence[Row], languages: Sequence[str]) -> str:
     )
 
 
-def _split(places: Places, names: Sequence[str | None]) -> dict[str, Places]:
+def split(places: Places, names: Sequence[str | None]) -> dict[str, Places]:
     """The places by the name of each row, names sorted; rows without a name are in no part."""
     parts: dict[str, list[int]] = {}
     for place in places:
@@ -235,7 +235,7 @@ def _worst(languages: Mapping[str, Any]) -> tuple[str, float] | None:
     return min(shares)[::-1] if shares else None
 
 
-def _group_numbers(rows: Sequence[Row]) -> np.ndarray:
+def group_numbers(rows: Sequence[Row]) -> np.ndarray:
     """A number for each group; a row that names none is a group of its own."""
     numbers: dict[Hashable, int] = {}
     keys = (row.group if row.group is not None else place for place, row in enumerate(rows))

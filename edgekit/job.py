@@ -103,3 +103,19 @@ class OutputJob:
     max_tokens: int
     packages: Mapping[str, str]
     run: RunStored
+    calibration: Sequence[Row] = ()
+    """Rows that say which weights matter: those that train and the unlabeled texts."""
+    calibration_digest: str = ""
+    languages: Sequence[str] = ()
+    """The recipe's."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The model file of an artifact, and how it came about."""
+
+    model: Path
+    quantization: str
+    record: dict[str, Any]
+    """What was proven and tried; the same on every run."""

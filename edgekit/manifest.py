@@ -32,6 +32,20 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatSpec:
+    """What is known of a chat model before it is loaded."""
+
+    template_sha256: str
+    """Of the chat template inside the model file; empty where it has none."""
+    context: int
+    """Tokens that it was trained to read at once."""
+    kv_bytes_per_token: int
+    """Memory that each token of a conversation takes, in 16 bits, at most."""
+    vocabulary: int
+    """Scores that it gives for each token."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     format: str
     files: tuple[str, ...]
@@ -46,6 +60,8 @@ class ModelSpec:
     """Logits are divided by it before they become scores."""
     abstain_below: float
     """An answer whose score is lower is marked as abstained; 0 never is."""
+    chat: ChatSpec | None = None
+    """None for other tasks, whose manifests do not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,8 @@ class Manifest:
     def as_json(self) -> dict[str, Any]:
         """The manifest as it is written."""
         value = {"format_version": FORMAT_VERSION, **asdict(self)}
+        if self.model.chat is None:
+            del value["model"]["chat"]
         return dict(json.loads(json.dumps(value)))
 
 
@@ -147,12 +165,13 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
             f"{MANIFEST}: format {version} is not the {FORMAT_VERSION} that this edgekit reads; "
             "pip install --upgrade edgekit"
         )
+    task = top.text("task")
     manifest = Manifest(
         name=top.text("name"),
-        task=top.text("task"),
+        task=task,
         languages=top.texts("languages"),
         labels=top.texts("labels"),
-        model=_model(top.section("model")),
+        model=_model(top.section("model"), chats=task == "chat"),
         files=tuple(_file(section) for section in top.sections("files")),
         needs=_needs(top.section("needs")),
         quality=top.mapping("quality"),
@@ -170,7 +189,7 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
     return manifest
 
 
-def _model(section: _Section) -> ModelSpec:
+def _model(section: _Section, *, chats: bool) -> ModelSpec:
     spec = ModelSpec(
         format=section.text("format"),
         files=section.texts("files"),
@@ -180,6 +199,7 @@ def _model(section: _Section) -> ModelSpec:
         prefix=section.raw_text("prefix"),
         temperature=section.number("temperature"),
         abstain_below=section.number("abstain_below"),
+        chat=_chat(section.section("chat")) if chats else None,
     )
     section.finish()
     if not (spec.temperature > 0 and 0 <= spec.abstain_below <= 1 and spec.max_tokens > 0):
@@ -187,6 +207,19 @@ def _model(section: _Section) -> ModelSpec:
             f"{section.place}: temperature and max_tokens must be over 0 and abstain_below "
             "between 0 and 1; build the artifact again."
         )
+    return spec
+
+
+def _chat(section: _Section) -> ChatSpec:
+    spec = ChatSpec(
+        template_sha256=section.raw_text("template_sha256"),
+        context=section.integer("context"),
+        kv_bytes_per_token=section.integer("kv_bytes_per_token"),
+        vocabulary=section.integer("vocabulary"),
+    )
+    section.finish()
+    if spec.template_sha256 and not _SHA256.fullmatch(spec.template_sha256):
+        raise ArtifactError(f"{section.place}: template_sha256 is no sha256; build again.")
     return spec
 
 

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from edgekit import machine, report
 from edgekit.artifact import Artifact
-from edgekit.assemble import Answers
 from edgekit.compress.checkpoint import describe
 from edgekit.disk import told_when_full
-from edgekit.evaluate import flip_rows
-from edgekit.export.onnx import Exported
+from edgekit.judging import task_module
+from edgekit.judging.judged import Judged
 from edgekit.plan import Plan
 from edgekit.report import Reported, ReportedOutput
-from edgekit.runtime.model import load
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 # The worst of several verdicts is that of the whole.
 ORDER: tuple[Verdict, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
-LATENCY_TEXTS = 200
-LATENCY_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,7 @@ class BuiltArtifact:
     verdict: Verdict | None
     missed: tuple[str, ...]
     manifest: dict[str, Any]
-    flips: list[dict[str, str]]
+    flips: Sequence[Mapping[str, str]]
     latency: dict[str, float]
 
     def as_json(self) -> dict[str, Any]:
@@ -96,26 +89,22 @@ class Built:
         }
 
 
-def judge(
-    plan: Plan, artifact: Artifact, exported: Exported, answers: Answers, teacher: Answers
-) -> BuiltArtifact:
+def judge(plan: Plan, artifact: Artifact, judged: Judged) -> BuiltArtifact:
     """Holds a written artifact against `must` (in its manifest already) and `target`."""
     manifest = artifact.manifest.as_json()
-    rows = plan.dataset.test
-    latency = _latency(artifact, [row.text for row in rows or plan.dataset.validation])
+    rows = plan.dataset.test or plan.dataset.validation
+    latency = task_module(plan.bound.recipe.task).latency(artifact, rows)
     missed = () if plan.smoke else tuple(_missed(plan, manifest, latency))
     verdict = manifest["quality"].get("verdict")
     return BuiltArtifact(
         path=artifact.folder,
         format=manifest["model"]["format"],
-        quantization=exported.quantization,
+        quantization=manifest["model"]["quantization"],
         size_bytes=manifest["needs"]["disk_bytes"],
         verdict="FAIL" if missed else verdict,
         missed=missed,
         manifest=manifest,
-        flips=flip_rows(rows, answers.test, plan.dataset.labels, teacher_logits=teacher.test)
-        if rows
-        else [],
+        flips=judged.flips,
         latency=latency,
     )
 
@@ -176,22 +165,6 @@ def compared(built: Built) -> list[dict[str, Any]]:
             }
         )
     return lines
-
-
-def _latency(artifact: Artifact, texts: Sequence[str]) -> dict[str, float]:
-    """Milliseconds from text to answer, one at a time, on this machine; empty without texts."""
-    part = texts[:: max(1, len(texts) // LATENCY_TEXTS)][:LATENCY_TEXTS]
-    if not part:
-        return {}
-    times = []
-    with load(artifact.folder, threads=LATENCY_THREADS) as model:
-        model.classify(part[0])
-        for text in part:
-            began = time.perf_counter()
-            model.classify(text)
-            times.append(1000 * (time.perf_counter() - began))
-    p50, p95 = np.percentile(times, [50, 95])
-    return {"p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "texts": len(part)}
 
 
 def _missed(plan: Plan, manifest: dict[str, Any], latency: dict[str, float]) -> list[str]:

@@ -5,25 +5,20 @@ Runs nothing: no weight is loaded and nothing is written but the rates measured 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit import artifact, cost, data, machine, paths
-from edgekit.compress import READS_UNLABELED, SHRINKING, step_module
+from edgekit import artifact, cost, data, export, machine, paths
+from edgekit.compress import CHAT_STEPS, READS_UNLABELED, SHRINKING, step_module
 from edgekit.compress.checkpoint import Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
 from edgekit.export import format_module
-from edgekit.job import Planned, Tokens
+from edgekit.job import Planned
+from edgekit.judging import task_module
 from edgekit.recipe import BoundRecipe, Entry
-from edgekit.runtime.text import TextEncoder
-from edgekit.tasks.rows import Row
 
-SAMPLED_TEXTS = 300
-SMOKE_ROWS = 64
 SMOKE_LAYERS = 2
 
 
@@ -119,12 +114,15 @@ def make(
     layers = min(SMOKE_LAYERS, description.layers) if smoke else None
     if layers is not None:
         description = _cut(description, layers)
+    task = task_module(recipe.task)
+    labels = task.labels(bound, description)
     max_tokens = _max_tokens(bound, description)
+    _check_suited(bound)
     _check_unlabeled(bound)
     _check_files(bound)
-    dataset = data.read(bound, labels=_labels(bound, description))
+    dataset = data.read(bound, labels=labels)
     if smoke:
-        dataset = data.few(dataset, rows=SMOKE_ROWS)
+        dataset = data.few(dataset, rows=task.TRIAL_ROWS)
     _check_proof(bound, dataset, smoke=smoke)
     for name in artifact_names(bound):
         _check_replaceable(out / name)
@@ -166,16 +164,6 @@ def _teacher_before(bound: BoundRecipe) -> int:
     return next(shrinking, len(bound.steps))
 
 
-def _labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
-    """A head that is there fixes the labels; a fresh one takes those of the training rows."""
-    if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
-        raise RecipeError(
-            f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
-            "step trains one; add the step finetune."
-        )
-    return description.labels
-
-
 def _max_tokens(bound: BoundRecipe, description: Description) -> int:
     asked = bound.recipe.max_tokens
     if asked is not None and asked > description.max_tokens:
@@ -186,10 +174,30 @@ def _max_tokens(bound: BoundRecipe, description: Description) -> int:
     return asked or description.max_tokens
 
 
+def _check_suited(bound: BoundRecipe) -> None:
+    """Every step and output must know what to do with a model of the recipe's task."""
+    task = bound.recipe.task
+    for number, entry in enumerate(bound.steps, 1):
+        if task == "chat" and entry.name not in CHAT_STEPS:
+            known = ", ".join(sorted(CHAT_STEPS)) or "none"
+            raise RecipeError(
+                f"{entry.place}: step {number} ({entry.name}) is for classifiers, and this recipe "
+                f"is for chat, whose steps are: {known}; remove it."
+            )
+    for number, entry in enumerate(bound.outputs, 1):
+        if entry.name not in export.OF_TASK[task]:
+            known = ", ".join(sorted(export.OF_TASK[task]))
+            raise RecipeError(
+                f"{entry.place}: output {number} ({entry.name}) cannot hold a model for {task}; "
+                f"write {known}."
+            )
+
+
 def _check_unlabeled(bound: BoundRecipe) -> None:
     """Nothing in a recipe is ignored silently."""
-    readers = READS_UNLABELED & {step.name for step in bound.steps}
-    if bound.recipe.data.unlabeled and not readers:
+    steps = READS_UNLABELED & {step.name for step in bound.steps}
+    outputs = export.READS_UNLABELED & {output.name for output in bound.outputs}
+    if bound.recipe.data.unlabeled and not (steps or outputs):
         raise RecipeError(
             f"{bound.place('data', 'unlabeled')}: no step of this recipe reads data.unlabeled; "
             "remove it."
@@ -210,6 +218,12 @@ def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> N
     """Every listed language must be in the test set, or nothing is proven for it."""
     if not dataset.test or smoke:
         return
+    asked = {row.language for row in dataset.choices}
+    if asked and not asked & {None, *bound.recipe.languages}:
+        raise RecipeError(
+            f"{bound.place('data', 'choices')}: no row of data.choices is in a language of the "
+            "recipe; add rows that are, or remove it."
+        )
     tested = {row.language for row in dataset.test}
     missing = [language for language in bound.recipe.languages if language not in tested]
     if missing:
@@ -257,40 +271,25 @@ def _planned(
     device: str,
 ) -> Planned:
     model = bound.resolve(bound.recipe.model.base)
-    encoder = TextEncoder(
-        model / "tokenizer.json", prefix=bound.recipe.prefix, max_tokens=max_tokens
-    )
-    lengths = [
-        _lengths(encoder, rows) for rows in (dataset.train, dataset.validation, dataset.test)
-    ]
-    longest = max(itertools.chain(*(part for part, _ in lengths)), default=8)
-    everything = [total for _, total in lengths]
+    task = task_module(bound.recipe.task)
+    tokens = task.tokens(bound, dataset, max_tokens=max_tokens)
     rows = len(dataset.train) + len(dataset.validation) + len(dataset.test)
+    batch, length = task.measured_shape(tokens, rows)
     return Planned(
         place=bound.place("steps"),
         recipe=bound.recipe,
         description=description,
         dataset=dataset,
-        tokens=Tokens(
-            train=everything[0], validation=everything[1], test=everything[2], longest=longest
-        ),
+        tokens=tokens,
         rates=cost.rates(
             config=model / "config.json",
             layers=description.layers,
             device=device,
-            batch=32,
-            length=max(1, sum(everything) // max(1, rows)),
+            batch=batch,
+            length=length,
         ),
         resolve=bound.resolve,
     )
-
-
-def _lengths(encoder: TextEncoder, rows: Sequence[Row]) -> tuple[list[int], int]:
-    """Window lengths of a part of the rows, and the tokens that all rows will have."""
-    part = rows[:: max(1, len(rows) // SAMPLED_TEXTS)]
-    windows = [[len(ids) for ids in encoder.windows(row.text)] for row in part]
-    lengths = list(itertools.chain(*windows))
-    return lengths, round(sum(lengths) * len(rows) / max(1, len(part)))
 
 
 def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
@@ -315,8 +314,8 @@ def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
 
 def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
     made = format_module(entry.name).cost(entry.settings, planned)
-    judging = planned.tokens.test * planned.rates.forward_seconds_per_token
-    return PlannedStep(entry.name, replace(made, seconds=made.seconds + judging))
+    judging = task_module(planned.recipe.task).judging_cost(planned)
+    return PlannedStep(entry.name, _both(made, judging))
 
 
 def _import_cost(planned: Planned) -> Cost:
@@ -329,11 +328,18 @@ def _import_cost(planned: Planned) -> Cost:
 
 
 def _teacher_cost(planned: Planned) -> Cost:
-    """Its folder is copied to the output, and it answers the validation and test sets."""
-    size, rates = planned.description.fp32_bytes, planned.rates
-    tokens = planned.tokens.test + planned.tokens.validation
+    """Its folder is copied to the output, and it says what it thinks of the rows that judge."""
+    size = planned.description.fp32_bytes
+    copied = Cost(
+        seconds=size * planned.rates.write_seconds_per_byte, peak_bytes=0, disk_bytes=size
+    )
+    return _both(copied, task_module(planned.recipe.task).teacher_cost(planned))
+
+
+def _both(first: Cost, second: Cost) -> Cost:
+    """One after the other."""
     return Cost(
-        seconds=size * rates.write_seconds_per_byte + tokens * rates.forward_seconds_per_token,
-        peak_bytes=rates.torch_bytes + 2 * size,
-        disk_bytes=size,
+        seconds=first.seconds + second.seconds,
+        peak_bytes=max(first.peak_bytes, second.peak_bytes),
+        disk_bytes=first.disk_bytes + second.disk_bytes,
     )

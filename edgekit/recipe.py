@@ -14,6 +14,7 @@ from edgekit import paths, strict_yaml
 from edgekit.compress import STEPS, step_module
 from edgekit.errors import RecipeError
 from edgekit.export import FORMATS, format_module
+from edgekit.faults import sentence
 from edgekit.nearest import did_you_mean
 from edgekit.settings import Bytes, Fraction, Seconds, Settings
 
@@ -33,6 +34,7 @@ Texts = Annotated[
     BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
     Field(min_length=1),
 ]
+Positive = Annotated[float, Field(gt=0)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 
@@ -46,16 +48,22 @@ class Checkpoint(Settings):
 
 
 class Data(Settings):
-    """Files with the columns text, label and (optional) language; relative to the recipe."""
+    """Files with the columns text, label and (optional) language; relative to the recipe.
+
+    For the task chat no label is needed, and `messages`, a list of {role, content}, may stand in
+    the place of a text.
+    """
 
     train: Texts | None = None
-    """Labelled rows that train."""
+    """Rows that train, or that say which weights matter."""
     unlabeled: Texts | None = None
     """Text files, one text a line; shell patterns allowed."""
     validation: Texts | None = None
-    """Labelled rows that choose between candidates."""
+    """Rows that choose between candidates."""
     test: Texts | None = None
-    """Labelled rows that judge, once."""
+    """Rows that judge, once."""
+    choices: Texts | None = None
+    """Questions that judge a chat model: rows with `choices` and the right one in `label`."""
     slices: list[str] = Field(default_factory=list)
     """Further columns (gender, region …) that are judged as languages are."""
 
@@ -74,14 +82,46 @@ class Target(Settings):
 
 
 class Must(Settings):
-    """What must hold for the test set; against the teacher."""
+    """What must hold for the test set; against the teacher.
+
+    Classification has `metric`, `keep` and `worst_language`, chat `keep` and the others.
+    """
 
     metric: Literal["macro_f1", "accuracy"] = "macro_f1"
     """What is compared."""
     keep: Fraction | None = None
-    """Share of the teacher's metric that must be shown to be left."""
+    """Share of the teacher's metric that must be shown to be left; of a chat model, of its accuracy
+    on data.choices."""
     worst_language: Fraction | None = None
     """Share that must be left in the worst of the listed languages with 100 test rows or more."""
+    kld: Positive | None = None
+    """Mean divergence from the teacher's predictions, in nats a token, that must not be exceeded.
+    """
+    top1: Fraction | None = None
+    """Share of tokens of which both hold the same for the likeliest, at least."""
+    ppl_ratio: Positive | None = None
+    """Perplexity as a multiple of the teacher's, at most."""
+    worst_language_kld: Positive | None = None
+    """`kld` in the worst of the listed languages with 1,000 test tokens or more, at most."""
+
+    def asks(self) -> bool:
+        """Whether anything must hold; `metric` alone only says how it would be measured."""
+        return any(
+            getattr(self, key) is not None for key in type(self).model_fields if key != "metric"
+        )
+
+
+# What of a recipe has a meaning for one task alone.
+MUST = {
+    "classification": frozenset({"metric", "keep", "worst_language"}),
+    "chat": frozenset({"keep", "kld", "top1", "ppl_ratio", "worst_language_kld"}),
+}
+MEANINGLESS = {
+    "classification": {},
+    "chat": {
+        "prefix": "belongs to classification; a chat model's template says what stands before",
+    },
+}
 
 
 class Recipe(Settings):
@@ -93,8 +133,8 @@ class Recipe(Settings):
     """Names the artifacts: lower-case letters, digits, dots and hyphens."""
     extends: str | None = None
     """A shipped recipe to start from, such as builtin/classify-int8; one level."""
-    task: Literal["classification"]
-    """What the model does."""
+    task: Literal["classification", "chat"]
+    """What the model does: gives one of its labels, or continues a text or a conversation."""
     languages: Annotated[list[Language], Field(min_length=1)]
     """Languages that the artifact is made for and judged in."""
     model: Annotated[Checkpoint, BeforeValidator(_as_base, json_schema_input_type=str | Checkpoint)]
@@ -102,8 +142,8 @@ class Recipe(Settings):
     prefix: str = ""
     """Set before every text, where the model was made to see one (e5: 'query: ')."""
     max_tokens: Annotated[int, Field(ge=8)] | None = None
-    """Window of the model in tokens; longer texts are read in several parts. The model's own
-    window unless given."""
+    """Window of the model in tokens: longer texts are read in several parts, and longer
+    conversations refused. The model's own window unless given."""
     abstain_below: Fraction = 0.0
     """Answers with a lower score are marked as abstained."""
     data: Data
@@ -118,13 +158,37 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _judged_on_something(self) -> Recipe:
-        wanted = self.must.keep is not None or self.must.worst_language is not None
-        if wanted and self.data.test is None:
+        if self.task == "chat" and self.must.keep is not None and self.data.choices is None:
+            raise ValueError(
+                "must.keep|asks for proof, and data has no 'choices' to judge on; add them"
+            )
+        if self.must.asks() and self.data.test is None:
             raise ValueError(
                 "must|asks for proof, and data has no 'test' rows to judge on; add them"
             )
         if len(set(self.languages)) != len(self.languages):
             raise ValueError("languages|names a language twice; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _all_of_it_means_something(self) -> Recipe:
+        """Nothing in a recipe is ignored silently."""
+        for key in sorted(self.must.model_fields_set - MUST[self.task]):
+            [owner] = [task for task, keys in MUST.items() if key in keys]
+            choices = ", ".join(sorted(MUST[self.task]))
+            raise ValueError(f"must.{key}|is for the task {owner}; {self.task} has {choices}")
+        for key, why in MEANINGLESS[self.task].items():
+            if key in self.model_fields_set:
+                raise ValueError(f"{key}|{why}; remove it")
+        if self.task != "chat" and self.data.choices is not None:
+            raise ValueError("data.choices|is for the task chat; remove it")
+        if self.data.choices is not None and self.data.test is None:
+            raise ValueError("data.choices|judges beside data.test, which is not there; add it")
+        if self.task == "chat" and self.target.latency_p95 is not None:
+            raise ValueError(
+                "target.latency_p95|is for the task classification; a chat model's answers take as "
+                "long as they are, remove it"
+            )
         return self
 
 
@@ -288,49 +352,7 @@ def _validate(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = (*prefix, *(part for part in first["loc"] if part != "__root__"))
-        raise RecipeError(_sentence(first, path, model, document, subject, prefix)) from None
-
-
-def _sentence(
-    fault: Mapping[str, Any],
-    path: strict_yaml.Path,
-    model: type[Settings],
-    document: strict_yaml.Document,
-    subject: str,
-    prefix: strict_yaml.Path,
-) -> str:
-    """One fault as `file:line: what is wrong and what would be right`."""
-    name = f"{subject}({prefix[-1]}) " if subject else ""
-    key = path[-1] if path else "recipe"
-    kind = fault["type"]
-    if kind == "extra_forbidden":
-        known = _keys(model, path[len(prefix) : -1])
-        return (
-            f"{document.place(path)}: {name or 'the recipe '}has no key '{key}'."
-            f"{did_you_mean(str(key), known)}"
-        )
-    if kind == "missing":
-        where = ".".join(str(part) for part in path[len(prefix) : -1])
-        inside = f" in '{where}'" if where else ""
-        return f"{document.place(path)}: {name}the key '{key}' is missing{inside}; add it."
-    if kind == "value_error" and "|" in fault["msg"]:
-        where, text = fault["msg"].removeprefix("Value error, ").split("|", 1)
-        return f"{document.place((*path, where))}: '{where}' {text}."
-    dotted = ".".join(str(part) for part in path[len(prefix) :]) or str(key)
-    message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-    message = message[0].lower() + message[1:]
-    given = "" if isinstance(fault["input"], (dict, list)) else f" {fault['input']!r}"
-    return f"{document.place(path)}: {name}'{dotted}' cannot be{given or ' that'}: {message}."
-
-
-def _keys(model: type[Settings], path: Sequence[str | int]) -> list[str]:
-    """The keys that are allowed where `path` leads inside `model`."""
-    for part in path:
-        field = model.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if isinstance(inner, type) and issubclass(inner, Settings):
-            model = inner
-    return list(model.model_fields)
+        raise RecipeError(sentence(first, path, model, document, subject, prefix)) from None
 
 
 def schema() -> dict[str, Any]:

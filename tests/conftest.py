@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import tiny
+import tiny_chat
 
 from edgekit import build, plan, recipe
 from edgekit.outcome import Built
@@ -45,3 +46,23 @@ def built(made_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Built
         patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         bound = recipe.read(made_project / "recipe.yaml")
         return build.compress(plan.make(bound, out=tmp_path_factory.mktemp("built")))
+
+
+@pytest.fixture(scope="session")
+def made_chat_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_chat.make_project(tmp_path_factory.mktemp("chat-project") / "tiny").parent
+
+
+@pytest.fixture
+def chat_project(made_chat_project: Path, tmp_path: Path) -> Path:
+    """A folder with a tiny decoder, data and recipe.yaml, for this test alone."""
+    return Path(shutil.copytree(made_chat_project, tmp_path / "chat"))
+
+
+@pytest.fixture(scope="session")
+def built_chat(made_chat_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """What the tiny recipe of the task chat builds; not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        bound = recipe.read(made_chat_project / "recipe.yaml")
+        return build.compress(plan.make(bound, out=tmp_path_factory.mktemp("built-chat")))

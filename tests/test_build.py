@@ -19,6 +19,7 @@ from edgekit.digest import sha256_folder
 from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBudget
 from edgekit.events import Event
 from edgekit.export import onnx
+from edgekit.judging import classification
 from edgekit.outcome import Built
 
 
@@ -95,7 +96,9 @@ def test_a_trial_runs_the_whole_chain_beside_the_real_output(project: Path) -> N
     assert trial.smoke
     assert trial.verdict is None
     assert trial.out == project / "out" / "smoke"
-    assert artifact.read(trial.artifacts[0].path).manifest.quality["rows"] <= plan.SMOKE_ROWS
+    assert (
+        artifact.read(trial.artifacts[0].path).manifest.quality["rows"] <= classification.TRIAL_ROWS
+    )
     assert not (project / "out" / "tiny-onnx").exists()
 
 

@@ -9,6 +9,7 @@ import tiny
 
 from edgekit import data, plan, recipe
 from edgekit.errors import CheckpointError, DataError, EdgekitError, RecipeError
+from edgekit.judging import classification
 
 
 def make(project: Path, **settings: object) -> plan.Plan:
@@ -124,7 +125,7 @@ def test_the_teacher_is_what_enters_the_outputs_where_nothing_shrinks(project: P
 def test_a_trial_takes_few_rows_of_every_language_and_label(project: Path) -> None:
     made = make(project, smoke=True)
     assert made.layers == 2
-    assert len(made.dataset.train) == plan.SMOKE_ROWS
+    assert len(made.dataset.train) == classification.TRIAL_ROWS
     assert {row.language for row in made.dataset.test} == set(tiny.LANGUAGES)
     assert {row.label for row in made.dataset.test} == set(tiny.LABELS)
 

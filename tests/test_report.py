@@ -51,6 +51,7 @@ def manifest(quality: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "name": "tiny-onnx",
+        "task": "classification",
         "quality": quality,
         "model": model,
         "files": [

@@ -22,6 +22,8 @@ COMMANDS = {
     "plan": "check a recipe and estimate what it will cost; runs nothing",
     "compress": "run a recipe",
     "classify": "label texts or a whole file with an artifact",
+    "chat": "a conversation with a chat artifact",
+    "extract": "fields of a text by a JSON Schema, with a chat artifact",
     "evaluate": "quality of an artifact by language and label",
     "bench": "speed, memory, cold start and size of an artifact",
     "inspect": "what an artifact is and whether it fits in memory here",

@@ -59,8 +59,11 @@ def _count(text: str) -> int:
 
 def run(settings: argparse.Namespace) -> int:
     # numpy and tokenizers: not for `--help`.
+    from edgekit import artifact as artifacts
     from edgekit.bench import Teacher, bench
 
+    if artifacts.read(settings.artifact).manifest.task == "chat":
+        return _run_chat(settings)
     if settings.baseline and settings.against is None:
         raise EdgekitError("--baseline compares with a teacher; name it with --against.")
     texts = _texts(settings.artifact, settings.data)
@@ -84,6 +87,61 @@ def run(settings: argparse.Namespace) -> int:
     else:
         _print(result)
     return DONE
+
+
+def _run_chat(settings: argparse.Namespace) -> int:
+    from edgekit import bench_chat
+
+    for name in ("against", "data", "baseline"):
+        if getattr(settings, name):
+            raise EdgekitError(
+                f"--{name} is for classifiers; a chat artifact is compared with llama-cpp-python "
+                "on the same file."
+            )
+    with Progress(console=messages(), transient=True) as bars:
+        task = bars.add_task("bench", total=1.0)
+        result = bench_chat.bench(
+            settings.artifact,
+            threads=settings.threads,
+            rounds=settings.rounds,
+            on_progress=lambda fraction: bars.update(task, completed=fraction),
+        )
+    if settings.json:
+        print_json(result)
+    else:
+        _print_chat(result)
+    return DONE
+
+
+def _print_chat(result: dict[str, Any]) -> None:
+    lengths = result["lengths"]
+    print_table(
+        f"Prompts of {lengths['prompt_tokens']} tokens and answers of {lengths['tokens']}, with "
+        f"{result['threads']} threads, {result['rounds']} rounds in turns",
+        ("", "reads", "writes", "first piece", "cold", "memory", "weights"),
+        [
+            (
+                title,
+                f"{result[name]['prompt_tokens_per_s']:,.0f} tokens/s",
+                f"{result[name]['tokens_per_s']:,.1f} tokens/s",
+                f"{result[name]['first_token_ms']:,.0f} ms",
+                f"{result[name]['cold_start_ms']:,.0f} ms",
+                human_bytes(result[name]["peak_rss_bytes"]),
+                human_bytes(result[name]["size_bytes"]),
+            )
+            for name, title in (("artifact", "artifact"), ("raw", "raw"))
+        ],
+    )
+    print(
+        f"\nThe artifact writes {result['ratio']['raw']:.2f} times as fast as raw llama-cpp-python "
+        "with the same file."
+    )
+    _warn_if_busy(result)
+
+
+def _warn_if_busy(result: dict[str, Any]) -> None:
+    if result["machine"]["load_before"] > 0.5:
+        print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
 
 
 def _texts(folder: Path, data: Path | None) -> list[str]:
@@ -141,8 +199,7 @@ def _print(result: dict[str, Any]) -> None:
             )
     if "quality" in result:
         _print_quality(result["quality"])
-    if result["machine"]["load_before"] > 0.5:
-        print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
+    _warn_if_busy(result)
 
 
 def _print_quality(quality: dict[str, Any]) -> None:

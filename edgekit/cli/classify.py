@@ -41,10 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mark answers with a lower score, 0 to 1 (default: the artifact's own)",
     )
     parser.add_argument(
-        "--labels", metavar="a,b,c", help="the labels to choose from, for a chat artifact"
+        "--labels",
+        type=_labels,
+        metavar="a,b,c",
+        help="the labels to choose from, for a chat artifact",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    return tuple(label.strip() for label in text.split(","))
 
 
 def run(settings: argparse.Namespace) -> int:
@@ -55,15 +62,25 @@ def run(settings: argparse.Namespace) -> int:
     import edgekit  # the engine: not for `--help`
 
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
-        if settings.labels is not None:
-            raise UnsupportedTask(
-                f"'{model.manifest.name}' is a classifier with labels of its own "
-                f"({', '.join(model.manifest.labels)}); leave out --labels, which is for chat "
-                "artifacts."
-            )
+        _check_labels(model, settings)
         if settings.file is not None:
             return _classify_file(model, settings)
         return _classify_texts(model, settings)
+
+
+def _check_labels(model: Model, settings: argparse.Namespace) -> None:
+    chats = model.manifest.task == "chat"
+    if settings.labels is not None and not chats:
+        raise UnsupportedTask(
+            f"'{model.manifest.name}' is a classifier with labels of its own "
+            f"({', '.join(model.manifest.labels)}); leave out --labels, which is for chat "
+            "artifacts."
+        )
+    if settings.labels is None and chats:
+        raise UnsupportedTask(
+            f"'{model.manifest.name}' is a chat artifact without labels of its own; say which to "
+            "choose from: --labels a,b,c"
+        )
 
 
 def _wrong_usage(settings: argparse.Namespace) -> str:
@@ -79,10 +96,11 @@ def _wrong_usage(settings: argparse.Namespace) -> str:
 
 
 def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
+    floor = settings.abstain_below
     if len(settings.texts) == 1:
-        answers = [model.classify(settings.texts[0], abstain_below=settings.abstain_below)]
+        answers = [model.classify(settings.texts[0], abstain_below=floor, labels=settings.labels)]
     else:
-        answers = list(model.classify(settings.texts, abstain_below=settings.abstain_below))
+        answers = list(model.classify(settings.texts, abstain_below=floor, labels=settings.labels))
     if settings.json:
         values = [asdict(answer) for answer in answers]
         print_json(values[0] if len(values) == 1 else values)
@@ -124,6 +142,7 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
             settings.out,
             column=settings.column,
             abstain_below=settings.abstain_below,
+            labels=settings.labels,
             overwrite=settings.overwrite,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -30,13 +30,17 @@ def run(settings: argparse.Namespace) -> int:
     inspection = edgekit.inspect(settings.artifact)
     manifest = inspection.manifest
     if settings.json:
-        here = {"available_ram_bytes": inspection.available_bytes, "fits": inspection.fits}
+        here = {
+            "available_ram_bytes": inspection.available_bytes,
+            "needed_ram_bytes": inspection.needed_bytes,
+            "fits": inspection.fits,
+        }
         print_json({**manifest.as_json(), "path": str(settings.artifact), **here})
         return DONE
     for line in _lines(inspection):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    _print_quality(manifest.quality)
+    _print_quality(manifest)
     return DONE
 
 
@@ -52,13 +56,16 @@ def _lines(inspection: Inspection) -> Iterator[str]:
         f"model      {model.format} {model.quantization}, {model.parameters:,} parameters, "
         f"{human_bytes(size)}"
     )
-    yield f"reads      {model.max_tokens} tokens at once; longer texts in several parts"
+    if model.chat is None:
+        yield f"reads      {model.max_tokens} tokens at once; longer texts in several parts"
+    else:
+        yield f"reads      {model.max_tokens} tokens in one conversation at most"
     if model.abstain_below:
         yield f"abstains   below a score of {model.abstain_below:.0%}"
     yield f"disk       {human_bytes(manifest.needs.disk_bytes)}"
     fits = "it fits" if inspection.fits else "it does NOT fit now; close other programs"
     yield (
-        f"memory     needs {human_bytes(manifest.needs.ram_bytes)}; "
+        f"memory     needs {human_bytes(inspection.needed_bytes)}; "
         f"{human_bytes(inspection.available_bytes)} are free here: {fits}"
     )
     yield f"licence    {manifest.licence}"
@@ -94,18 +101,49 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _print_quality(quality: Mapping[str, Any]) -> None:
+def _print_quality(manifest: Manifest) -> None:
     """The judgement of the build, in the shape that `evaluate --json` has."""
-    measured = quality.get("artifact")
-    if not isinstance(measured, Mapping):
+    if not manifest.quality:
         sys.stdout.write("quality    not judged: the recipe named no test set\n")
-        return
+    elif manifest.task == "chat":
+        _print_divergence(manifest.quality)
+    else:
+        _print_metrics(manifest.quality)
+
+
+def _print_divergence(quality: Mapping[str, Any]) -> None:
+    line = (
+        f"quality    {quality['kld']:.4f} nats a token from the teacher, "
+        f"{quality['top1']:.1%} the same choice, on {quality['tokens']:,} test tokens"
+    )
+    sys.stdout.write(f"{line}{_verdict(quality)}\n\n")
+    sys.stdout.flush()
+    print_table(
+        "",
+        ["language", "tokens", "divergence", "same choice", "perplexity, times"],
+        [
+            [
+                printable(language_name(code)),
+                f"{part['tokens']:,}",
+                f"{part['kld']:.4f}",
+                f"{part['top1']:.1%}",
+                f"{part['ppl_ratio']:.4f}",
+            ]
+            for code, part in quality["by_language"].items()
+        ],
+    )
+
+
+def _verdict(quality: Mapping[str, Any]) -> str:
+    return f": {quality['verdict']}" if quality.get("verdict") else ""
+
+
+def _print_metrics(quality: Mapping[str, Any]) -> None:
+    measured = quality["artifact"]
     line = f"quality    macro-F1 {measured['macro_f1']:.3f} on {quality['rows']:,} test rows"
     if "kept" in quality:
         line += f", {quality['kept']:.1%} of the teacher's"
-    if quality.get("verdict"):
-        line += f": {quality['verdict']}"
-    sys.stdout.write(line + "\n\n")
+    sys.stdout.write(f"{line}{_verdict(quality)}\n\n")
     sys.stdout.flush()
     teacher = quality.get("teacher", {}).get("by_language", {})
     print_table(

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edgekit.languages import language_name
+
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout, on a line of its own, as the last thing a command says."""
@@ -38,3 +40,18 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 def messages() -> Console:
     """Where messages and progress go: stderr, no markup, so that foreign text cannot style it."""
     return Console(stderr=True, markup=False, highlight=False)
+
+
+def language_title(code: str) -> str:
+    """`fr` -> 'fr French'."""
+    name = language_name(code)
+    return clean(code if name == code else f"{code} {name}")
+
+
+def clean(text: str) -> str:
+    """Names in a data file must not steer the terminal."""
+    return text if text.isprintable() else ascii(text)
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"

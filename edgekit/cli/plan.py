@@ -43,10 +43,11 @@ def run(settings: argparse.Namespace) -> int:
     if settings.json:
         print_json(facts)
         return 0
+    labels = f"{len(plan.dataset.labels)} labels, " if plan.dataset.labels else ""
     print_table(
         f"{plan.bound.path.name}: {len(plan.dataset.train):,} training, "
         f"{len(plan.dataset.validation):,} validation and {len(plan.dataset.test):,} test rows, "
-        f"{len(plan.dataset.labels)} labels, {plan.description.parameters / 1e6:.1f} million "
+        f"{labels}{plan.description.parameters / 1e6:.1f} million "
         "parameters",
         ("step", "time", "peak memory", "disk"),
         [

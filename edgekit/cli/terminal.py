@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TextIO
 
 # Control characters, surrogates without their half, and what turns the direction of all that
 # follows. Line breaks go too: one answer is one line.
@@ -13,3 +14,32 @@ def printable(text: str, *, most: int = 100) -> str:
     """The text on one line, without anything a terminal would obey, cut to `most` characters."""
     shown = _COMMANDS.sub(" ", text).strip()
     return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+# Line breaks and tabs are for the reader; all else that a terminal would obey goes.
+_IN_ANSWERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+
+
+class Shown:
+    """An answer on a terminal, piece by piece; it cannot command it.
+
+    Each character that commands is taken out by itself, so that no sequence is made whole by the
+    pieces that it is cut into: what stays of one is its letters.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._ended_line = True
+
+    def add(self, piece: str) -> None:
+        text = _IN_ANSWERS.sub("", piece)
+        if text:
+            self._out.write(text)
+            self._out.flush()
+            self._ended_line = text.endswith("\n")
+
+    def finish(self) -> None:
+        """The answer ends with a line."""
+        if not self._ended_line:
+            self._out.write("\n")
+        self._out.flush()

@@ -29,6 +29,8 @@ STEPS = {
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
 READS_UNLABELED = frozenset({"distill", "prune", "trim_vocab"})
+# Steps that know models which continue texts; the others are for classifiers.
+CHAT_STEPS: frozenset[str] = frozenset()
 # Steps whose training several processes can share.
 SHARED = frozenset({"distill", "finetune"})
 

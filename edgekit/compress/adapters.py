@@ -9,6 +9,7 @@ import peft
 from transformers import PreTrainedModel
 
 from edgekit.compress import models
+from edgekit.compress.checkpoint import describe
 from edgekit.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def merge_folder(checkpoint: Path, adapter: Path) -> None:
                 f"{adapter}: {name} is missing; an adapter is a folder that peft saved with "
                 "safetensors."
             )
-    model = models.load_classifier(checkpoint)
+    decodes = describe(checkpoint).is_decoder
+    model = models.load_decoder(checkpoint) if decodes else models.load_classifier(checkpoint)
     merged = merge(peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True))
     for old in checkpoint.glob("*.safetensors*"):
         old.unlink()

@@ -18,6 +18,8 @@ from typing import Any
 from edgekit.compress import licences, widths
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.errors import CheckpointError
+from edgekit.export.llama import converter
+from edgekit.export.llama.architectures import ARCHITECTURES as LLAMA_ARCHITECTURES
 from edgekit.nearest import did_you_mean
 
 CLASSIFIERS = frozenset(
@@ -26,9 +28,19 @@ CLASSIFIERS = frozenset(
         "modernbert", "mpnet", "roberta", "xlm-roberta",
     }
 )  # fmt: skip
+DECODERS = frozenset(LLAMA_ARCHITECTURES)
+"""Model types that continue a text, and that edgekit converts itself."""
 STATIC = "edgekit-static"
 """The model type of a static student (compress/static.py), which transformers does not know."""
 CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+CARRIED_BY_DECODERS = ("generation_config.json", "chat_template.jinja", "chat_template.json")
+# What config.json calls these numbers; the others are names that older decoders have.
+_LAYERS = ("num_hidden_layers", "n_layers", "n_layer")
+_HIDDEN = ("hidden_size", "dim", "n_embd")
+_HEADS = ("num_attention_heads", "n_heads", "n_head")
+_FFN = ("intermediate_size", "hidden_dim", "n_inner", "ffn_dim")
+_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")
+_TABLES = ("embeddings.", "embed_tokens.", "wte.", "wpe.", "embed_in.")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -53,6 +65,11 @@ class Description:
     weights_bytes: int
 
     @property
+    def is_decoder(self) -> bool:
+        """Whether it continues a text; the others label one."""
+        return self.model_type not in CLASSIFIERS and self.model_type != STATIC
+
+    @property
     def fp32_bytes(self) -> int:
         return 4 * self.parameters
 
@@ -70,14 +87,16 @@ def describe(folder: Path) -> Description:
     heads, ffn = _widest(folder, config)
     return Description(
         model_type=config["model_type"],
-        layers=_number(folder, config, "num_hidden_layers", "n_layers"),
-        hidden=_number(folder, config, "hidden_size", "dim"),
+        layers=_number(folder, config, *_LAYERS),
+        hidden=_number(folder, config, *_HIDDEN),
         heads=heads,
         ffn=ffn,
         vocabulary=_number(folder, config, "vocab_size"),
         parameters=parameters,
         embedding_parameters=sum(
-            math.prod(shape) for name, shape in shapes.items() if "embeddings." in name
+            math.prod(shape)
+            for name, shape in shapes.items()
+            if any(table in name for table in _TABLES)
         ),
         max_tokens=_max_tokens(folder, config),
         labels=_labels(folder, config),
@@ -100,12 +119,20 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     model_type = config.get("model_type")
-    if model_type not in CLASSIFIERS and model_type != STATIC:
+    known = CLASSIFIERS | DECODERS | {STATIC}
+    other = _continues_texts(config)
+    if model_type not in known and not (other and converter.at_hand()):
         raise CheckpointError(
             f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
-            f"can compress.{did_you_mean(str(model_type), sorted(CLASSIFIERS))}"
+            f"can compress.{did_you_mean(str(model_type), sorted(known - {STATIC}))}"
+            f"{f' Else {converter.ADVICE}' if other else ''}"
         )
     return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def _continues_texts(config: Mapping[str, Any]) -> bool:
+    names = config.get("architectures") or [""]
+    return str(names[0]).endswith(("ForCausalLM", "LMHeadModel"))
 
 
 def import_checkpoint(
@@ -117,7 +144,8 @@ def import_checkpoint(
     """
     description = describe(source)
     _write_json(out / "config.json", read_config(source))
-    for name in (*CARRIED, widths.FILE):
+    further = CARRIED_BY_DECODERS if description.is_decoder else (widths.FILE,)
+    for name in (*CARRIED, *further):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
     licences.carry(source, out)
@@ -221,25 +249,27 @@ def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None
     shared = architecture is not None and architecture.shared
     return widths.read(
         folder,
-        layers=1 if shared else _number(folder, config, "num_hidden_layers", "n_layers"),
-        heads=_number(folder, config, "num_attention_heads", "n_heads"),
-        ffn=_number(folder, config, "intermediate_size", "hidden_dim"),
+        layers=1 if shared else _number(folder, config, *_LAYERS),
+        heads=_number(folder, config, *_HEADS),
+        ffn=_number(folder, config, *_FFN),
     )
 
 
 def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
     """Heads and neurons of the widest layer."""
+    if config["model_type"] not in CLASSIFIERS and config["model_type"] != STATIC:
+        # Decoders that do not say it have four times their own width.
+        ffn = next((config[key] for key in _FFN if isinstance(config.get(key), int)), None)
+        hidden = _number(folder, config, *_HIDDEN)
+        return _number(folder, config, *_HEADS), int(ffn or 4 * hidden)
     found = read_widths(folder, config)
     if found is not None:
         return max(found.heads), max(found.ffn)
-    return (
-        _number(folder, config, "num_attention_heads", "n_heads"),
-        _number(folder, config, "intermediate_size", "hidden_dim"),
-    )
+    return _number(folder, config, *_HEADS), _number(folder, config, *_FFN)
 
 
 def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
-    positions = _number(folder, config, "max_position_embeddings")
+    positions = _number(folder, config, *_POSITIONS)
     # RoBERTa numbers positions from padding_idx + 1: two rows of its table are never used.
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
     limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
@@ -53,6 +54,21 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         raise CheckpointError(
             f"{folder}: {len(lost)} weights are missing (first: {lost[0]}); the folder does not "
             "hold the model that its config.json describes."
+        )
+    model.eval()
+    return model
+
+
+def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> PreTrainedModel:
+    """A checkpoint that continues texts, on the CPU and in the precision that it is stored in."""
+    with _quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype="auto",
         )
     model.eval()
     return model
@@ -104,9 +120,13 @@ def cut_folder(folder: Path, layers: int) -> None:
     """Keeps the first `layers` layers of a checkpoint, in place."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     config.num_hidden_layers = layers
-    has_head = checkpoint.describe(folder).labels is not None
-    loader = AutoModelForSequenceClassification if has_head else AutoModel
-    if (folder / widths.FILE).is_file():
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    description = checkpoint.describe(folder)
+    loader = AutoModel if description.labels is None else AutoModelForSequenceClassification
+    if description.is_decoder:
+        model = load_decoder(folder, config=config)
+    elif (folder / widths.FILE).is_file():
         model = load_classifier(folder)
         units.keep_layers(model, range(layers))
     else:
@@ -120,7 +140,10 @@ def cut_folder(folder: Path, layers: int) -> None:
             )
     for old in folder.glob("*.safetensors*"):
         old.unlink()
-    _save_weights(model, folder)
+    if description.is_decoder:
+        model.save_pretrained(folder, safe_serialization=True)
+    else:
+        _save_weights(model, folder)
 
 
 def _save_weights(model: PreTrainedModel, folder: Path) -> None:

@@ -10,14 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+)
 
 from edgekit import machine
 from edgekit.compress import devices
+from edgekit.compress.checkpoint import CLASSIFIERS, STATIC
 from edgekit.cost import Rates
 from edgekit.digest import sha256_file
 
 ROUNDS = 8
+# Nothing trains decoders, whose layers with their gradients may be more than memory holds.
+TRAINING_PER_FORWARD = 3.0
 
 
 def measure(config: Path, *, layers: int, device: str, shape: tuple[int, int]) -> Rates:
@@ -49,6 +57,8 @@ def _time_model(
     """Least seconds of a forward pass, and of a forward, a backward and an update."""
     small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
     small.num_hidden_layers = layers
+    if small.model_type not in CLASSIFIERS | {STATIC}:
+        return _time_decoder(small, shape)
     small.vocab_size = max(1000, (small.pad_token_id or 0) + 1)
     model = AutoModelForSequenceClassification.from_config(small)
     model.get_input_embeddings().weight.requires_grad_(False)
@@ -79,6 +89,21 @@ def _time_model(
 
     model.train()
     return {"forward": seconds, "train": _fastest(train)}
+
+
+def _time_decoder(config: PretrainedConfig, shape: tuple[int, int]) -> dict[str, float]:
+    config.vocab_size, config.pad_token_id = 1000, None
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[: config.num_hidden_layers]
+    model = AutoModel.from_config(config).eval()
+    ids = torch.randint(2, 1000, shape)
+
+    def forward() -> None:
+        with torch.inference_mode():
+            model(input_ids=ids, use_cache=False)
+
+    seconds = _fastest(forward)
+    return {"forward": seconds, "train": TRAINING_PER_FORWARD * seconds}
 
 
 def _fastest(work: Callable[[], None]) -> float:

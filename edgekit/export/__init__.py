@@ -4,9 +4,13 @@ A format is a module with
 
     SETTINGS                             a frozen pydantic model: what the recipe may say
     cost(settings, planned)              estimated seconds, peak memory and disk
-    run(settings, job)                   writes the artifact's model files
+    run(settings, job)                   makes the artifact's model file, a job.Exported
 
-To add one, write its file in this folder and its line in FORMATS.
+and, where a task's artifacts are judged against the same model unquantized (chat),
+
+    half(job)                            that file, proven equal to the checkpoint, a store.Finished
+
+To add one, write its file in this folder and its lines in FORMATS and OF_TASK.
 """
 
 from __future__ import annotations
@@ -15,8 +19,13 @@ import importlib
 from types import ModuleType
 
 FORMATS = {
+    "gguf": "edgekit.export.gguf",
     "onnx": "edgekit.export.onnx",
 }
+# The formats that can hold a model of each task.
+OF_TASK = {"chat": frozenset({"gguf"}), "classification": frozenset({"onnx"})}
+# Formats that read `data.unlabeled`.
+READS_UNLABELED = frozenset({"gguf"})
 
 
 def format_module(name: str) -> ModuleType:

@@ -1,7 +1,8 @@
 """Runs a piece of export in a child process, whose memory is given back and whose peak is its own.
 
 The child is a module of this package with `answer(main_work)` at its end: it prints one JSON line,
-and ends when its stdin does, so that nothing goes on writing after this process was killed.
+after any number of lines that `tell` prints, and ends when its stdin does, so that nothing goes on
+writing after this process was killed. Native code that aborts ends the child alone.
 """
 
 from __future__ import annotations
@@ -11,14 +12,25 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from edgekit.errors import EdgekitError, ExportError
 
+FRACTION = "fraction"
 
-def run_apart(module: str, *arguments: object, doing: str) -> dict[str, Any]:
-    """What the child answered; raises ExportError with its reason where it failed."""
+
+def run_apart(
+    module: str,
+    *arguments: object,
+    doing: str,
+    format: str = "onnx",
+    on_progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """What the child answered; raises ExportError with its reason where it failed.
+
+    `on_progress` hears the fractions that the child tells.
+    """
     command = [sys.executable, "-P", "-m", module, *map(str, arguments)]
     with subprocess.Popen(
         command,
@@ -26,16 +38,47 @@ def run_apart(module: str, *arguments: object, doing: str) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        errors="replace",
+        env={
+            # See cli/__init__.py: threads that spin while they wait starve each other.
+            "GOMP_SPINCOUNT": "1000",
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        },
     ) as child:
-        lines = child.stdout.read().splitlines() if child.stdout else []
+        lines = _heard(child.stdout or (), on_progress)
     if child.returncode != 0 or not lines:
         reason = lines[-1] if lines else "it was ended, as when the memory runs out"
-        raise ExportError(f"onnx: {doing} failed ({reason}); close other programs and try again.")
+        raise ExportError(
+            f"{format}: {doing} failed ({reason}); close other programs and try again."
+        )
     found = dict(json.loads(lines[-1]))
     if "error" in found:
-        raise ExportError(f"onnx: {doing} failed: {found['error']}")
+        raise ExportError(f"{format}: {doing} failed: {found['error']}")
     return found
+
+
+def _heard(output: Iterable[str], on_progress: Callable[[float], None] | None) -> list[str]:
+    """The child's lines but those of its progress, which are passed on as they come."""
+    lines = []
+    for line in output:
+        told = _fraction(line)
+        if told is None:
+            lines.append(line.rstrip("\n"))
+        elif on_progress is not None:
+            on_progress(told)
+    return lines
+
+
+def _fraction(line: str) -> float | None:
+    if not line.startswith(f'{{"{FRACTION}": '):
+        return None
+    return float(json.loads(line)[FRACTION])
+
+
+def tell(fraction: float) -> None:
+    """The child's side: says how much is done."""
+    print(json.dumps({FRACTION: round(fraction, 4)}), flush=True)
 
 
 def answer(work: Callable[[], Mapping[str, Any]]) -> int:

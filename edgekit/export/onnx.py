@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,7 +15,7 @@ from edgekit.compress.checkpoint import describe
 from edgekit.cost import Cost
 from edgekit.errors import ExportError
 from edgekit.export.apart import run_apart
-from edgekit.job import OnProgress, OutputJob, Planned
+from edgekit.job import Exported, OnProgress, OutputJob, Planned
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 from edgekit.settings import Settings
@@ -56,16 +55,6 @@ class OnnxSettings(Settings):
 
 
 SETTINGS = OnnxSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """The model file of an artifact, and how it came about."""
-
-    model: Path
-    quantization: str
-    record: dict[str, Any]
-    """What was proven and tried; the same on every run."""
 
 
 def cost(settings: OnnxSettings, planned: Planned) -> Cost:

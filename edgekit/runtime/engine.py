@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgekit.errors import ArtifactError
 from edgekit.manifest import Manifest
+from edgekit.runtime.cancelling import Cancel
+from edgekit.tasks.conversation import Message, Reply, Sampling, WhenFull
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a program asks of a model that it loads."""
+
+    threads: int | None = None
+    max_ram: str | None = None
+    """Such as "1.5GB": what the model may need at most."""
+    context: int | None = None
+    """Tokens that a chat model remembers."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 class Engine(Protocol):
-    """A classifier that is ready to answer; safe to call from several threads."""
-
-    @property
-    def workers(self) -> int:
-        """How many texts to run at the same time, where there are many."""
+    """A model that is ready to answer, of any task."""
 
     @property
     def version(self) -> str:
         """The packages whose versions decide what is answered."""
+
+    def close(self) -> None:
+        """Frees everything; nothing is running any more."""
+
+
+class Classifier(Engine, Protocol):
+    """Safe to call from several threads."""
+
+    @property
+    def workers(self) -> int:
+        """How many texts to run at the same time, where there are many."""
 
     def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
         """Logits of shape (labels,), float32, and the number of windows the text was read in.
@@ -27,11 +52,38 @@ class Engine(Protocol):
         `alone` says that no other text is run beside this one, so that it may use more threads.
         """
 
-    def close(self) -> None:
-        """Frees everything; nothing is running any more."""
+
+class Chatter(Engine, Protocol):
+    """Answers one request after the other."""
+
+    @property
+    def context(self) -> int:
+        """Tokens that it remembers."""
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        asked: Sampling,
+        *,
+        when_full: WhenFull,
+        grammar: str | None,
+        on_piece: Callable[[str], None],
+        cancel: Cancel,
+    ) -> Reply:
+        """An answer, told in pieces while it is made; within a grammar (GBNF), if one is given."""
+
+    def score(
+        self, messages: Sequence[Message], answers: Sequence[str], cancel: Cancel
+    ) -> list[float]:
+        """The log-probability of each of these answers, in nats."""
+
+    def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
+        """The likeliest tokens of an answer."""
 
 
-def run(engine: Engine, manifest: Manifest, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
+def run(
+    engine: Classifier, manifest: Manifest, text: str, *, alone: bool
+) -> tuple[np.ndarray, int]:
     """`engine.logits`, one for each label; a model with others would answer anything."""
     logits, parts = engine.logits(text, alone=alone)
     if logits.shape != (len(manifest.labels),):

@@ -7,7 +7,7 @@ which says what they were made from: another input, model or setting is never mi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -47,6 +47,8 @@ class _Job:
     artifact: str
     column: str
     abstain_below: float
+    labels: tuple[str, ...]
+    """Those that a chat model chooses from; none for a classifier, which has its own."""
     added: tuple[str, ...]
     rows: int
     replaces: bool
@@ -60,6 +62,7 @@ def classify_file(
     *,
     column: str,
     abstain_below: float | None = None,
+    labels: Sequence[str] | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FileResult:
@@ -69,11 +72,12 @@ def classify_file(
     Formats go by the suffix, of `out` too; memory is bounded. The whole input is checked before
     the first answer. `on_progress` is called with the rows done and those there are. Raises
     DataError for input that cannot be read and for an `out` that is there, unless `overwrite`.
+    `labels` are what a chat model chooses from.
     """
     if source.exists() and out.exists() and source.samefile(out):
         raise DataError(f"{out}: this is the input itself; write to another file.")
     with _alone(out):
-        job = _plan(model, source, out, column=column, abstain_below=abstain_below)
+        job = _plan(model, source, out, column=column, abstain_below=abstain_below, labels=labels)
         job = _make_way(out, job, overwrite=overwrite)
         with RecordWriter(out, source=source) as writer:
             machine.write_safely(_job_file(out), canonical_json(asdict(job)))
@@ -115,7 +119,13 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _plan(
-    model: Model, source: Path, out: Path, *, column: str, abstain_below: float | None
+    model: Model,
+    source: Path,
+    out: Path,
+    *,
+    column: str,
+    abstain_below: float | None,
+    labels: Sequence[str] | None,
 ) -> _Job:
     """Reads the whole input once: better refused now than after hours."""
     rows, names = 0, set[str]()
@@ -128,6 +138,7 @@ def _plan(
         artifact=model.manifest.digest,
         column=column,
         abstain_below=floor,
+        labels=tuple(labels or ()),
         added=tuple(_free_name(name, names, source) for name in ADDED),
         rows=rows,
         replaces=out.exists(),
@@ -176,7 +187,8 @@ def _job_file(out: Path) -> Path:
 def _read_job(out: Path) -> _Job | None:
     try:
         value = json.loads(_job_file(out).read_bytes())
-        return _Job(**{**value, "added": tuple(value["added"])})
+        tuples = {name: tuple(value[name]) for name in ("added", "labels")}
+        return _Job(**{**value, **tuples})
     except (OSError, ValueError, TypeError, KeyError):
         # None, or not one of ours: then nothing can be gone on with.
         return None
@@ -188,7 +200,7 @@ def _answers(
     """Each record with its answer, None where there is no text, in order."""
     while batch := list(islice(records, _BATCH)):
         texts = (record[job.column] for record in batch if record[job.column].strip())
-        answers = model.classify(texts, abstain_below=job.abstain_below)
+        answers = model.classify(texts, abstain_below=job.abstain_below, labels=job.labels or None)
         for record in batch:
             yield record, next(answers) if record[job.column].strip() else None
 

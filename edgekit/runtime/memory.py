@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from edgekit import machine
 from edgekit.artifact import Artifact
-from edgekit.errors import EdgekitError, OutOfMemoryBudget
-from edgekit.manifest import Manifest
+from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
+from edgekit.manifest import ChatSpec, Manifest
 from edgekit.units import parse_bytes
+
+CONTEXT = 4096
+"""Tokens that a chat model remembers, unless another number is asked for or it knows fewer."""
+# Memory of a worker that chats: the interpreter and llama.cpp; what a batch of tokens needs while
+# it is read, mostly scores of the vocabulary and of what each head attends to. Rounded up.
+_CHAT_BASE_BYTES = 120 * machine.MIB
+BATCH_TOKENS = 128
+"""Tokens that a chat model reads at once. More need more memory, and are hardly faster."""
+_SCORE_BYTES = 4
+_MOST_HEADS = 32
+# 8 bits and a scale for each 32 numbers instead of 16 bits a number.
+_Q8_SHARE = 34 / 64
+SMALL_CACHE_BYTES = 256 * machine.MIB
+"""A conversation's memory is kept in 16 bits up to this size, beyond it in 8."""
+
+CacheType = Literal["f16", "q8_0"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +35,8 @@ class Inspection:
     artifact: Artifact
     available_bytes: int
     """Memory that can be used without swapping."""
+    needed_bytes: int
+    """What the model needs; a chat model with the context it would be loaded with."""
 
     @property
     def manifest(self) -> Manifest:
@@ -25,28 +44,88 @@ class Inspection:
 
     @property
     def fits(self) -> bool:
-        return self.manifest.needs.ram_bytes <= self.available_bytes
+        return self.needed_bytes <= self.available_bytes
 
 
-def inspect(artifact: Artifact) -> Inspection:
-    return Inspection(artifact=artifact, available_bytes=machine.available_memory_bytes())
+def inspect(artifact: Artifact, *, context: int | None = None) -> Inspection:
+    return Inspection(
+        artifact=artifact,
+        available_bytes=machine.available_memory_bytes(),
+        needed_bytes=needed_bytes(artifact.manifest, context=context),
+    )
 
 
-def check_memory(artifact: Artifact, *, max_ram: str | None) -> None:
+def check_memory(artifact: Artifact, *, max_ram: str | None, context: int | None = None) -> None:
     """Raises OutOfMemoryBudget if the model needs more than there is, or than `max_ram`."""
-    name, needed = artifact.manifest.name, artifact.manifest.needs.ram_bytes
+    name = artifact.manifest.name
+    needed = needed_bytes(artifact.manifest, context=context)
+    smaller = "a smaller context or artifact" if artifact.manifest.model.chat else (
+        "a smaller artifact"
+    )  # fmt: skip
     budget = _parse(max_ram) if max_ram is not None else None
     if budget is not None and needed > budget:
         raise OutOfMemoryBudget(
             f"The model '{name}' needs {_megabytes(needed)} of memory and max_ram allows "
-            f"{_megabytes(budget)}; raise max_ram or use a smaller artifact."
+            f"{_megabytes(budget)}; raise max_ram or use {smaller}."
         )
     available = machine.available_memory_bytes()
     if needed > available:
         raise OutOfMemoryBudget(
             f"The model '{name}' needs {_megabytes(needed)} of memory and {_megabytes(available)} "
-            "are free; close other programs or use a smaller artifact."
+            f"are free; close other programs or use {smaller}."
         )
+
+
+def needed_bytes(manifest: Manifest, *, context: int | None = None) -> int:
+    """What the manifest says; of a chat model: its weights, the conversation and work buffers."""
+    chat = manifest.model.chat
+    if chat is None:
+        return manifest.needs.ram_bytes
+    weights = sum(manifest.file(name).size_bytes for name in manifest.model.files)
+    return chat_bytes(chat, weights=weights, tokens=context_of(manifest, context))
+
+
+def chat_bytes(chat: ChatSpec, *, weights: int, tokens: int) -> int:
+    """What a worker needs for weights of so many bytes and a conversation of `tokens` tokens."""
+    share = 1.0 if _cache_type(chat, tokens) == "f16" else _Q8_SHARE
+    conversation = round(tokens * chat.kv_bytes_per_token * share)
+    scores = chat.vocabulary + (_MOST_HEADS * tokens if share == 1 else 0)
+    batch = min(tokens, BATCH_TOKENS) * scores * _SCORE_BYTES
+    return _CHAT_BASE_BYTES + weights + conversation + batch
+
+
+def context_of(manifest: Manifest, asked: int | None) -> int:
+    """The tokens that a chat model will remember; raises EdgekitError for more than it was trained
+    for.
+    """
+    trained = manifest.model.max_tokens
+    if asked is None:
+        return min(CONTEXT, trained)
+    if not 16 <= asked <= trained:
+        raise EdgekitError(
+            f"The model '{manifest.name}' can have a context of 16 to {trained:,} tokens, not "
+            f"{asked:,}; ask for one of these."
+        )
+    return asked
+
+
+def cache_type(manifest: Manifest, context: int) -> CacheType:
+    """How a chat model remembers: 8 bits where 16 would take much memory.
+
+    That needs heads whose width is a multiple of 32.
+    """
+    return _cache_type(_chat(manifest), context)
+
+
+def _cache_type(chat: ChatSpec, context: int) -> CacheType:
+    whole = context * chat.kv_bytes_per_token
+    return "f16" if whole <= SMALL_CACHE_BYTES else "q8_0"
+
+
+def _chat(manifest: Manifest) -> ChatSpec:
+    if manifest.model.chat is None:
+        raise ArtifactError(f"The model '{manifest.name}' does not chat; build it with task: chat.")
+    return manifest.model.chat
 
 
 def _parse(size: str) -> int:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
-from functools import partial
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 
-from edgekit.artifact import Manifest, read
-from edgekit.errors import DataError, EdgekitError
-from edgekit.runtime.engine import Engine, run
-from edgekit.runtime.gate import Gate
-from edgekit.runtime.isolated import IsolatedEngine
+from edgekit.artifact import Artifact, Manifest, read
+from edgekit.errors import EdgekitError, UnsupportedTask
+from edgekit.runtime import ISOLATED
+from edgekit.runtime.chatting import ChatStream, ChatVerbs
+from edgekit.runtime.classifying import ClassifierVerbs
+from edgekit.runtime.engine import Asked
+from edgekit.runtime.isolated import IsolatedChatter, IsolatedClassifier
+from edgekit.runtime.memory import context_of
 from edgekit.runtime.opening import open_engine
-from edgekit.runtime.parallel import in_order
-from edgekit.tasks.classification import Answer, answer
+from edgekit.tasks.classification import Answer
+from edgekit.tasks.conversation import Reply, Sampling, WhenFull
 
 
 def load(
@@ -27,46 +29,162 @@ def load(
     threads: int | None = None,
     max_ram: str | None = None,
     isolate: bool = False,
+    context: int | None = None,
 ) -> Model:
     """What `edgekit.load` does; its settings are explained there."""
     artifact = read(Path(folder))
     if threads is not None and threads < 1:
         raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
-    opened = IsolatedEngine if isolate else open_engine
-    return Model(artifact.manifest, opened(artifact, threads=threads, max_ram=max_ram))
+    asked = Asked(threads=threads, max_ram=max_ram, context=context)
+    return Model(artifact.manifest, _verbs(artifact, asked, isolate=isolate))
+
+
+def _verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ClassifierVerbs | ChatVerbs:
+    manifest = artifact.manifest
+    if manifest.task == "chat":
+        context_of(manifest, asked.context)
+        return ChatVerbs(manifest, IsolatedChatter(artifact, asked))
+    if asked.context is not None:
+        raise UnsupportedTask(f"'{manifest.name}' is a classifier without a context; leave it out.")
+    if isolate or manifest.model.format in ISOLATED:
+        return ClassifierVerbs(manifest, IsolatedClassifier(artifact, asked))
+    engine: Any = open_engine(artifact, asked)
+    return ClassifierVerbs(manifest, engine)
 
 
 class Model:
     """Answers from one artifact. Safe to use from several threads; close it, or use `with`."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest, verbs: ClassifierVerbs | ChatVerbs) -> None:
         self.manifest = manifest
-        self._engine = engine
-        self._gate = Gate()
+        self._verbs = verbs
 
     @overload
     def classify(  # type: ignore[overload-overlap]
-        self, texts: str, *, abstain_below: float | None = None
+        self,
+        texts: str,
+        *,
+        abstain_below: float | None = None,
+        labels: Sequence[str] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        validation: Sequence[tuple[str, str]] = (),
+        instruction: str | None = None,
     ) -> Answer: ...
 
     @overload
     def classify(
-        self, texts: Iterable[str], *, abstain_below: float | None = None
+        self,
+        texts: Iterable[str],
+        *,
+        abstain_below: float | None = None,
+        labels: Sequence[str] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        validation: Sequence[tuple[str, str]] = (),
+        instruction: str | None = None,
     ) -> Generator[Answer, None, None]: ...
 
     def classify(
-        self, texts: str | Iterable[str], *, abstain_below: float | None = None
+        self,
+        texts: str | Iterable[str],
+        *,
+        abstain_below: float | None = None,
+        labels: Sequence[str] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        validation: Sequence[tuple[str, str]] = (),
+        instruction: str | None = None,
     ) -> Answer | Generator[Answer, None, None]:
         """The label of a text with its scores; for an iterable an iterator of these, in order.
 
         The iterator is lazy and reads a few texts ahead, so that the iterable may be endless;
         closing it stops the work. `abstain_below` stands in for the artifact's own. A text longer
-        than the model's window is read in parts, whose mean decides, and `parts` counts them.
+        than a classifier's window is read in parts, whose mean decides, and `parts` counts them.
+
+        A chat model is told the `labels` to choose from, and scores how likely each would be its
+        answer. `examples` are texts with their labels that it is shown; `validation` are further
+        ones, on which the labels' general likeliness is measured and taken out where that helps;
+        `instruction` stands in for the sentence that says what to do.
         """
-        floor = self.manifest.model.abstain_below if abstain_below is None else abstain_below
-        if not 0 <= floor <= 1:
-            raise EdgekitError(f"abstain_below must be from 0 to 1, not {floor}.")
-        return self._each(partial(self._answer, abstain_below=floor), texts)
+        if isinstance(self._verbs, ChatVerbs):
+            return self._verbs.classify(
+                texts,
+                abstain_below=abstain_below,
+                labels=labels,
+                examples=examples,
+                validation=validation,
+                instruction=instruction,
+            )
+        if labels is not None or examples or validation or instruction is not None:
+            raise UnsupportedTask(
+                f"'{self.manifest.name}' is a classifier with labels of its own "
+                f"({', '.join(self.manifest.labels)}); labels, examples, validation and "
+                "instruction are for chat artifacts."
+            )
+        return self._verbs.classify(texts, abstain_below=abstain_below)
+
+    @overload
+    def chat(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        stream: Literal[True],
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        when_full: WhenFull = "error",
+    ) -> ChatStream: ...
+
+    @overload
+    def chat(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        stream: Literal[False] = False,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        when_full: WhenFull = "error",
+    ) -> Reply: ...
+
+    def chat(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        stream: bool = False,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        when_full: WhenFull = "error",
+    ) -> ChatStream | Reply:
+        """The answer to a conversation of OpenAI-style messages, whole or as it is made.
+
+        With `stream` an iterator of pieces of text, whose `cancel()` stops the model at once. The
+        same `seed` gives the same answer again. A conversation that is too long for the model's
+        context raises ContextOverflow, or its oldest turns are left out and named in `dropped`
+        (`when_full="drop_oldest"`). Raises DataError for messages that are none.
+        """
+        asked = Sampling(max_tokens, temperature, top_p, seed)
+        begun = self._chat_verbs("chat").chat(messages, asked, when_full=when_full)
+        return begun if stream else begun.reply()
+
+    def extract(
+        self,
+        text: str,
+        *,
+        schema: Mapping[str, Any] | type,
+        instruction: str | None = None,
+        max_tokens: int = 1024,
+    ) -> Any:
+        """The fields of a text, by a JSON Schema (a dict comes back) or a dataclass (one does).
+
+        The model can write nothing that does not fit the schema. Raises DataError for a schema
+        that cannot be followed to the letter, and for an answer that would not end.
+        """
+        return self._chat_verbs("extract").extract(
+            text, schema=schema, instruction=instruction, max_tokens=max_tokens
+        )
 
     @overload
     def logits(self, texts: str) -> np.ndarray: ...  # type: ignore[overload-overlap]
@@ -76,12 +194,16 @@ class Model:
 
     def logits(self, texts: str | Iterable[str]) -> np.ndarray | Generator[np.ndarray, None, None]:
         """What `classify` decides by: float32 of shape (labels,), before the temperature."""
-        return self._each(self._logits, texts)
+        if isinstance(self._verbs, ChatVerbs):
+            raise UnsupportedTask(
+                f"'{self.manifest.name}' is a chat artifact and has no labels of its own; "
+                "classify with labels=[…]."
+            )
+        return self._verbs.logits(texts)
 
     def close(self) -> None:
         """Frees the model; waits for calls that run, and later ones raise WorkerError."""
-        if self._gate.shut():
-            self._engine.close()
+        self._verbs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -94,30 +216,10 @@ class Model:
     ) -> None:
         self.close()
 
-    def _each(self, function: Callable[..., Any], texts: str | Iterable[str]) -> Any:
-        if isinstance(texts, str):
-            return function(texts, alone=True)
-        if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-            raise DataError(f"Give a text or an iterable of texts, not {type(texts).__name__}.")
-        return in_order(partial(function, alone=False), texts, workers=self._engine.workers)
-
-    def _answer(self, text: str, *, alone: bool, abstain_below: float) -> Answer:
-        logits, parts = self._run(text, alone=alone)
-        return answer(
-            logits,
-            self.manifest.labels,
-            temperature=self.manifest.model.temperature,
-            abstain_below=abstain_below,
-            parts=parts,
-        )
-
-    def _logits(self, text: str, *, alone: bool) -> np.ndarray:
-        return self._run(text, alone=alone)[0]
-
-    def _run(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
-        if not isinstance(text, str):
-            raise DataError(f"A text must be a string, not {type(text).__name__}.")
-        if not text.strip():
-            raise DataError("A text is empty, so it has no label; leave it out.")
-        with self._gate.passing():
-            return run(self._engine, self.manifest, text, alone=alone)
+    def _chat_verbs(self, verb: str) -> ChatVerbs:
+        if not isinstance(self._verbs, ChatVerbs):
+            raise UnsupportedTask(
+                f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot {verb}; "
+                "load a chat artifact."
+            )
+        return self._verbs

@@ -22,6 +22,7 @@ import tokenizers
 from edgekit import machine
 from edgekit.artifact import Artifact, read_file
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
+from edgekit.runtime.engine import Asked
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.text import TOKENIZER, TextEncoder
 
@@ -39,9 +40,7 @@ _NOWHERE = f"{os.devnull}/nowhere"
 _FATAL = 4
 
 
-def open_classifier(
-    artifact: Artifact, files: dict[str, bytes], *, threads: int | None
-) -> OnnxClassifier:
+def open_classifier(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> OnnxClassifier:
     """The classifier of an artifact. `files` holds the checked bytes of its model and tokenizer.
 
     The model's bytes are taken out of `files` when they are first used, so that they are freed.
@@ -53,7 +52,7 @@ def open_classifier(
     def read_model() -> bytes:
         return files.pop(name) if name in files else read_file(artifact, name)
 
-    return OnnxClassifier(read_model, encoder, threads=threads)
+    return OnnxClassifier(read_model, encoder, threads=asked.threads)
 
 
 class OnnxClassifier:

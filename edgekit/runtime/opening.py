@@ -8,21 +8,24 @@ from typing import cast
 
 from edgekit import machine, seen
 from edgekit.artifact import Artifact, verify_for_load
-from edgekit.errors import ArtifactError, UnsupportedTask
+from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
 from edgekit.manifest import Manifest
-from edgekit.runtime import BACKENDS, golden
-from edgekit.runtime.engine import Engine
+from edgekit.runtime import BACKENDS, ISOLATED, golden, isolated
+from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.memory import check_memory
 from edgekit.runtime.text import TOKENIZER
 
+_EXTRAS = {"llama_cpp": ("llama-cpp-python", "gguf"), "jinja2": ("jinja2", "gguf")}
+"""Modules that backends need and the base install lacks: their packages, and who brings them."""
 
-def open_engine(artifact: Artifact, *, threads: int | None, max_ram: str | None) -> Engine:
+
+def open_engine(artifact: Artifact, asked: Asked) -> Engine:
     """Opens a model in this process; no byte is parsed that was not checked.
 
     The golden answers are run where they were not yet right on this kind of CPU with this version
     of the engine.
     """
-    engine, answers = _open(artifact, threads=threads, max_ram=max_ram)
+    engine, answers = _open(artifact, asked)
     try:
         key = f"golden:{artifact.manifest.digest}:{engine.version}:{machine.cpu_name()}"
         if seen.recall(key) is None:
@@ -36,26 +39,34 @@ def open_engine(artifact: Artifact, *, threads: int | None, max_ram: str | None)
 
 def self_test(artifact: Artifact) -> int:
     """Runs the golden answers, however often they were right; their number."""
-    engine, answers = _open(artifact, threads=None, max_ram=None)
+    if artifact.manifest.model.format in ISOLATED:
+        return isolated.self_test(artifact)
+    return self_test_here(artifact)
+
+
+def self_test_here(artifact: Artifact) -> int:
+    """The same, in this process whatever the format."""
+    engine, answers = _open(artifact, Asked())
     try:
         return golden.check(engine, artifact.manifest, answers)
     finally:
         engine.close()
 
 
-def _open(
-    artifact: Artifact, *, threads: int | None, max_ram: str | None
-) -> tuple[Engine, golden.GoldenAnswers]:
+def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, bytes]:
+    """An engine, and the golden answers as they were checked."""
     manifest = artifact.manifest
     backend = _backend(manifest)
-    if len(manifest.labels) < 2:
+    if manifest.task == "classification" and len(manifest.labels) < 2:
         raise ArtifactError(f"{artifact.folder}: a classifier has two labels or more; build again.")
-    check_memory(artifact, max_ram=max_ram)
-    files = verify_for_load(artifact, keep={*manifest.model.files, TOKENIZER, golden.GOLDEN})
-    for name in (TOKENIZER, golden.GOLDEN):
+    check_memory(artifact, max_ram=asked.max_ram, context=asked.context)
+    parsed = {*manifest.model.files, TOKENIZER} if manifest.model.format == "onnx" else set()
+    files = verify_for_load(artifact, keep={*parsed, golden.GOLDEN})
+    for name in {*parsed, golden.GOLDEN}:
         manifest.file(name)
-    answers = golden.parse(files.pop(golden.GOLDEN))
-    return backend(artifact, files, threads=threads), answers
+    answers = files.pop(golden.GOLDEN)
+    golden.read(answers, manifest.task)  # before anything heavy is opened
+    return backend(artifact, files, asked), answers
 
 
 def _backend(manifest: Manifest) -> Callable[..., Engine]:
@@ -66,4 +77,10 @@ def _backend(manifest: Manifest) -> Callable[..., Engine]:
             f"'{manifest.model.format}'; pip install --upgrade edgekit"
         )
     module, _, function = BACKENDS[name].partition(":")
-    return cast("Callable[..., Engine]", getattr(importlib.import_module(module), function))
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRAS:
+            raise
+        raise MissingExtra(*_EXTRAS[error.name]) from error
+    return cast("Callable[..., Engine]", getattr(imported, function))

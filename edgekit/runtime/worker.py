@@ -1,8 +1,9 @@
 """The process that holds a model for another: `python -m edgekit.runtime.worker`.
 
-It is spoken to over its stdin and stdout (wire.py): first {"verb": "load"}, then any number of
-{"verb": "logits"}, each with an id that its reply repeats. It ends when its stdin does, so also
-when the other process dies.
+It is spoken to over its stdin and stdout (wire.py): first {"verb": "load"}, or {"verb": "test"}
+alone; then any number of the verbs of `_ANSWERS`, each with an id that its replies repeat, and
+{"verb": "cancel"} with the id of one that is under way. It ends when its stdin does, so also when
+the other process dies.
 """
 
 from __future__ import annotations
@@ -12,29 +13,32 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from edgekit.errors import EdgekitError, IntegrityError
 from edgekit.runtime import wire
+from edgekit.runtime.cancelling import Cancel, Cancelled
 
 if TYPE_CHECKING:
-    from edgekit.runtime.engine import Engine
+    from edgekit.artifact import Artifact
 
 # Threads are made as requests come in; the other side has no more under way than it has threads.
 _MOST_REQUESTS_AT_ONCE = 64
+
+Message = dict[str, Any]
+Tell = Callable[[Message], None]
 
 
 def main() -> None:
     requests, replies = _private_streams()
     # Ctrl-C reaches every process of a terminal; the other one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker = _Worker(replies)
-    with ThreadPoolExecutor(_MOST_REQUESTS_AT_ONCE) as pool:
-        while (message := wire.receive(requests)) is not None:
-            pool.submit(worker.reply, message)
-        # Nobody waits for the requests that still run.
-        os._exit(0)
+    _Worker(replies).serve(requests)
+    # Nobody waits for the requests that still run.
+    os._exit(0)
 
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -50,42 +54,111 @@ class _Worker:
     def __init__(self, replies: BinaryIO) -> None:
         self._replies = replies
         self._sending = threading.Lock()
-        self._engine: Engine | None = None
-        self._verbs: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "load": self._load,
-            "logits": self._logits,
-        }
+        self._engine: Any = None
+        self._cancels: dict[int, Cancel] = {}
+        self._pool = ThreadPoolExecutor(1)
 
-    def reply(self, message: dict[str, Any]) -> None:
+    def serve(self, requests: BinaryIO) -> None:
+        """Until the other side ends the stream."""
+        while (message := wire.receive(requests)) is not None:
+            verb, number = message["verb"], message["id"]
+            if verb == "cancel":
+                if number in self._cancels:
+                    self._cancels[number].set()
+            elif verb in ("load", "test"):
+                # At once: nothing else is under way.
+                self._reply(number, partial(getattr(self, f"_{verb}"), message))
+            else:
+                self._cancels[number] = Cancel()
+                self._pool.submit(self._answer, verb, message)
+
+    def _answer(self, verb: str, message: Message) -> None:
+        number = message["id"]
+
+        def tell(piece: Message) -> None:
+            self._send({"id": number, **piece})
+
+        def work() -> Message:
+            if verb not in _ANSWERS or self._engine is None:
+                raise EdgekitError(f"The worker has no model that can '{verb}'; load one first.")
+            return _ANSWERS[verb](self._engine, message, self._cancels[number], tell)
+
+        self._reply(number, work)
+        del self._cancels[number]
+
+    def _reply(self, number: int, work: Callable[[], Message]) -> None:
         try:
-            result = {"result": self._verbs[message["verb"]](message)}
+            found = {"result": work()}
         except EdgekitError as error:
-            result = {"error": {"type": type(error).__name__, "message": str(error)}}
+            found = {"error": {"type": type(error).__name__, "message": str(error)}}
+        except Cancelled:
+            found = {"error": {"type": "WorkerError", "message": "This was cancelled; ask again."}}
         except Exception as error:  # the other side must hear of it, whatever it is
-            result = {"error": {"type": "WorkerError", "message": f"The worker broke: {error!r}"}}
-        with self._sending:
-            wire.send(self._replies, {"id": message["id"], **result})
+            found = {"error": {"type": "WorkerError", "message": f"The worker broke: {error!r}"}}
+        self._send({"id": number, **found})
 
-    def _load(self, message: dict[str, Any]) -> dict[str, Any]:
-        # Only now: importing takes native libraries in, and stdout must be out of their reach.
-        from edgekit.artifact import read
+    def _send(self, message: Message) -> None:
+        with self._sending:
+            wire.send(self._replies, message)
+
+    def _test(self, message: Message) -> Message:
+        from edgekit.runtime.opening import self_test_here
+
+        return {"answers": self_test_here(_artifact(message))}
+
+    def _load(self, message: Message) -> Message:
+        from edgekit.runtime.engine import Asked
         from edgekit.runtime.opening import open_engine
 
-        artifact = read(Path(message["folder"]))
-        if artifact.manifest.digest != message["digest"]:
-            raise IntegrityError(
-                f"{artifact.folder}: another artifact has taken this place since; load it again."
-            )
-        engine = open_engine(artifact, threads=message["threads"], max_ram=message["max_ram"])
+        artifact = _artifact(message)
+        engine: Any = open_engine(artifact, Asked(**message["asked"]))
         self._engine = engine
-        return {"workers": engine.workers, "version": engine.version}
+        if artifact.manifest.task == "classification":
+            self._pool = ThreadPoolExecutor(_MOST_REQUESTS_AT_ONCE)
+            return {"version": engine.version, "workers": engine.workers}
+        return {"version": engine.version, "context": engine.context}
 
-    def _logits(self, message: dict[str, Any]) -> dict[str, Any]:
-        if self._engine is None:
-            raise EdgekitError("The worker was asked before it had a model; load one first.")
-        logits, parts = self._engine.logits(message["text"], alone=message["alone"])
-        return {"logits": logits.tolist(), "parts": parts}
 
+def _artifact(message: Message) -> Artifact:
+    # Only now: importing takes native libraries in, and stdout must be out of their reach.
+    from edgekit.artifact import read
+
+    artifact = read(Path(message["folder"]))
+    if artifact.manifest.digest != message["digest"]:
+        raise IntegrityError(
+            f"{artifact.folder}: another artifact has taken this place since; load it again."
+        )
+    return artifact
+
+
+def _logits(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    logits, parts = engine.logits(message["text"], alone=message["alone"])
+    return {"logits": logits.tolist(), "parts": parts}
+
+
+def _chat(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    from edgekit.tasks.conversation import Sampling
+
+    reply = engine.chat(
+        message["messages"],
+        Sampling(**message["sampling"]),
+        when_full=message["when_full"],
+        grammar=message["grammar"],
+        on_piece=lambda piece: tell({"piece": piece}),
+        cancel=cancel,
+    )
+    return asdict(reply)
+
+
+def _score(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    return {"scores": engine.score(message["messages"], message["answers"], cancel)}
+
+
+_ANSWERS: Mapping[str, Callable[[Any, Message, Cancel, Tell], Message]] = {
+    "logits": _logits,
+    "chat": _chat,
+    "score": _score,
+}
 
 if __name__ == "__main__":
     main()

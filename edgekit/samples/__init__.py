@@ -14,8 +14,11 @@ Progress = Callable[[str, float], None]
 
 SAMPLES = {
     "home-intents": "edgekit.samples.home_intents:make",
+    "smollm2": "edgekit.samples.smollm2:make",
     "spam": "edgekit.samples.spam:make",
 }
+GGUF_PACKAGES = ("gguf", "llama_cpp")
+"""Of the extra gguf; all others that a sample imports are of the extra compress."""
 
 
 def make(name: str, folder: Path, *, on_progress: Progress | None = None) -> Path:
@@ -30,6 +33,8 @@ def make(name: str, folder: Path, *, on_progress: Progress | None = None) -> Pat
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or module_name, "compress") from error
+        package = error.name or module_name
+        extra = "gguf" if package in GGUF_PACKAGES else "compress"
+        raise MissingExtra(package, extra) from error
     made: Path = getattr(module, function_name)(Path(folder), on_progress=on_progress)
     return made

@@ -1,3 +1,3 @@
 """A task's inputs, answers and metrics; numpy only, for building and for answering alike."""
 
-TASKS = {"classification": "edgekit.tasks.classification"}
+TASKS = {"chat": "edgekit.tasks.chat", "classification": "edgekit.tasks.classification"}

@@ -115,10 +115,10 @@ def test_printing_natively_does_not_harm_the_messages(tiny_artifact: Path) -> No
     program = (
         "import os, sys\n"
         "from edgekit.runtime import worker\n"
-        "real = worker._Worker.reply\n"
-        "def noisy(self, message):\n"
-        "    os.write(1, b'native noise'); print('more', flush=True); real(self, message)\n"
-        "worker._Worker.reply = noisy\n"
+        "real = worker._Worker._reply\n"
+        "def noisy(self, *request):\n"
+        "    os.write(1, b'native noise'); print('more', flush=True); real(self, *request)\n"
+        "worker._Worker._reply = noisy\n"
         "worker.main()\n"
     )
     found = artifact.read(tiny_artifact)
@@ -132,7 +132,7 @@ def test_printing_natively_does_not_harm_the_messages(tiny_artifact: Path) -> No
         load = {"verb": "load", "folder": str(tiny_artifact), "digest": found.manifest.digest}
         for number, message in enumerate(
             (
-                {**load, "threads": 1, "max_ram": None},
+                {**load, "asked": {"threads": 1}},
                 {"verb": "logits", "text": "lamp", "alone": True},
                 {"verb": "dance"},
             )
@@ -209,7 +209,7 @@ def test_messages_arrive_as_they_were_sent(message: dict[str, object]) -> None:
 
 
 def test_every_error_crosses_over_as_itself() -> None:
-    from edgekit.runtime.isolated import _as_error
+    from edgekit.runtime.process import _as_error
 
     kinds = [kind for kind in vars(edgekit.errors).values() if isinstance(kind, type)]
     for kind in kinds:

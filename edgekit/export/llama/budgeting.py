@@ -1,0 +1,174 @@
+"""Makes the file that keeps a budget: measures, chooses, quantizes, compares with llama.cpp's mix.
+
+Each measurement is a piece of work of its own in the step store, so that another budget finds it
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekit.export.llama import (
+    budget,
+    calibration,
+    divergence,
+    losses,
+    predicting,
+    quantizing,
+    sensitivity,
+)
+from edgekit.export.llama.budget import Room
+from edgekit.export.llama.types import FAST
+from edgekit.job import OnProgress, RunStored
+from edgekit.store import PROGRESS, Finished
+from edgekit.tasks.rows import Row
+
+FILE = "model.gguf"
+"""As an artifact calls it."""
+PROBE_TOKENS = 1024
+"""Read in each run that measures sensitivity; more where there are many languages."""
+LANGUAGE_TOKENS = 128
+COMPARED_TOKENS = 4 * PROBE_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the measurements stand on."""
+
+    source: Path
+    """The model in f16."""
+    importance: Path
+    rows: Sequence[Row]
+    """Rows that choose."""
+    languages: Sequence[str]
+    embeddings: str | None
+    """Type of the table of embeddings, where it is told."""
+    seed: int
+    threads: int
+    inputs: Mapping[str, Any]
+    """What all of it depends on."""
+
+
+def make(ground: Ground, space: Room, run: RunStored) -> Finished:
+    """The quantized file, and in its record what was chosen and how it compares."""
+    parts = sensitivity.parts(space.tensors)
+    found = run("gguf-losses", ground.inputs, partial(_measure_losses, ground, space))
+    inputs = {**ground.inputs, "seed": ground.seed, "languages": list(ground.languages)}
+    measured = run(
+        "gguf-sensitivity",
+        inputs,
+        partial(_measure_costs, ground, parts, found.record["losses"]),
+    )
+    chosen = budget.choose(
+        space, found.record["losses"], measured.record["costs"], budget.by_part(parts)
+    )
+    return run(
+        "gguf-budget",
+        {**inputs, "chosen": chosen, "whole": space.whole_bytes},
+        partial(_write, ground, chosen, space.whole_bytes),
+    )
+
+
+def _measure_losses(
+    ground: Ground, space: Room, out: Path, on_progress: OnProgress
+) -> dict[str, Any]:
+    found = losses.measure(
+        ground.source,
+        space.tensors,
+        FAST,
+        importance=ground.importance,
+        threads=ground.threads,
+        on_progress=on_progress,
+        progress=out / PROGRESS,
+    )
+    return {"losses": found}
+
+
+def _measure_costs(
+    ground: Ground,
+    parts: Mapping[str, Sequence[str]],
+    found: losses.Losses,
+    out: Path,
+    on_progress: OnProgress,
+) -> dict[str, Any]:
+    tokens = max(PROBE_TOKENS, LANGUAGE_TOKENS * len(ground.languages))
+    chosen = _texts(ground, tokens)
+    costs = sensitivity.measure(
+        ground.source,
+        parts,
+        found,
+        chosen.tokens,
+        importance=ground.importance,
+        threads=ground.threads,
+        on_progress=on_progress,
+        progress=out / PROGRESS,
+    )
+    return {"costs": costs, "tokens": chosen.count}
+
+
+def _write(
+    ground: Ground, chosen: Mapping[str, str], whole: int, out: Path, on_progress: OnProgress
+) -> dict[str, Any]:
+    """The chosen types, or llama.cpp's own mix where that is no larger and predicts better."""
+    texts = _texts(ground, COMPARED_TOKENS)
+    quantize = partial(
+        quantizing.quantize,
+        ground.source,
+        importance=ground.importance,
+        threads=ground.threads,
+    )
+    files = {"chosen": out / FILE}
+    records = {"chosen": quantize(files["chosen"], chosen=chosen)}
+    mix = quantizing.nearest_mix(ground.source, whole, embeddings=ground.embeddings)
+    if mix is not None:
+        files[mix] = out / f"{mix}.gguf"
+        records[mix] = quantize(files[mix], mix=mix, embeddings=ground.embeddings)
+    on_progress(0.3)
+    tried = _compare(ground, files, texts.tokens, out, on_progress)
+    fitting = [name for name in files if records[name]["size_bytes"] <= whole]
+    best = min(fitting, key=lambda name: tried[name]["kld"])
+    for name, path in files.items():
+        if name != best:
+            path.unlink()
+    files[best].rename(out / FILE)
+    return {
+        **records[best],
+        "peak_bytes": max(one["peak_bytes"] for one in records.values()),
+        "taken": best,
+        "tokens": texts.count,
+        "tried": [
+            {"types": name, "size_bytes": records[name]["size_bytes"], **tried[name]}
+            for name in files
+        ],
+    }
+
+
+def _compare(
+    ground: Ground,
+    files: Mapping[str, Path],
+    tokens: Sequence[Sequence[int]],
+    out: Path,
+    on_progress: OnProgress,
+) -> dict[str, dict[str, float]]:
+    """How far each file is from the whole model."""
+    parent, other = out / "parent", out / "other"
+    predicting.predict(ground.source, tokens, parent, threads=ground.threads)
+    found = {}
+    for number, (name, path) in enumerate(files.items(), start=1):
+        on_progress(0.3 + 0.7 * number / (len(files) + 1))
+        predicting.predict(path, tokens, other, threads=ground.threads, at=parent)
+        summary = divergence.compare(parent, other).summary()
+        found[name] = {key: round(summary[key], 6) for key in ("kld", "kld_p99", "top1")}
+    parent.unlink()
+    other.unlink()
+    return found
+
+
+def _texts(ground: Ground, tokens: int) -> calibration.Chosen:
+    return calibration.choose(
+        ground.source, ground.rows, languages=ground.languages, tokens=tokens, seed=ground.seed
+    )

@@ -1,0 +1,269 @@
+"""What a GGUF predicts at every token of given texts, kept small. Runs it in a child process.
+
+Kept are the 64 likeliest tokens with their log-probabilities, the mass of all others together, and
+the log-probability of the token that follows: enough for a divergence from this model that is never
+more than the true one, and misses next to nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit import machine
+from edgekit.digest import sha256_bytes
+from edgekit.errors import ExportError
+from edgekit.export import apart
+from edgekit.progress import load_progress, save_progress
+
+KEPT = 64
+PART_TOKENS = 4096
+"""What is read between two saves: minutes of a large model."""
+_MODULE = "edgekit.export.llama.predicting"
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Of one model for every token but the last of each sequence; log-probabilities in nats."""
+
+    ids: np.ndarray
+    """int32 of shape (tokens, KEPT): the likeliest tokens, the likeliest first; where another
+    model's predictions were given, those of that model."""
+    logp: np.ndarray
+    """float32 of that shape: what this model gives to these ids."""
+    rest: np.ndarray
+    """float32 of shape (tokens,): the probability of all other tokens together."""
+    next: np.ndarray
+    """float32 of shape (tokens,): the log-probability of the token that follows."""
+    best: np.ndarray
+    """int32 of shape (tokens,): this model's likeliest token."""
+    lengths: np.ndarray
+    """int32: the predictions of each sequence."""
+    digests: np.ndarray
+    """Of each sequence's tokens, so that no two texts are compared."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """As if all sequences had been read at once."""
+        return cls(
+            **{one.name: np.concatenate([getattr(part, one.name) for part in parts])
+               for one in fields(cls)}
+        )  # fmt: skip
+
+    def sequences(self, first: int, last: int) -> Predictions:
+        """Of the sequences `first` to `last`, the latter not included."""
+        ends = np.concatenate([[0], self.lengths.cumsum()])
+        of_tokens, of_sequences = slice(ends[first], ends[last]), slice(first, last)
+        per_sequence = ("lengths", "digests")
+        return Predictions(
+            **{one.name: getattr(self, one.name)[
+                of_sequences if one.name in per_sequence else of_tokens] for one in fields(self)}
+        )  # fmt: skip
+
+    def write(self, path: Path) -> None:
+        with path.open("wb") as stream:
+            np.savez(stream, **{one.name: getattr(self, one.name) for one in fields(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions:
+        with np.load(path, allow_pickle=False) as found:
+            return cls(**{one.name: found[one.name] for one in fields(cls)})
+
+
+def predict(
+    model: Path,
+    tokens: Sequence[Sequence[int]],
+    out: Path,
+    *,
+    threads: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    at: Path | None = None,
+    progress: Path | None = None,
+) -> dict[str, Any]:
+    """Reads each sequence from its beginning and writes Predictions to `out`.
+
+    `at` are another model's predictions of the same tokens, to compare this one with. What is done
+    is saved in the folder `progress`, if given, and gone on with. Returns `peak_bytes` of the
+    process that did it. Raises ExportError where llama.cpp does not do it.
+    """
+    sequences = [list(map(int, one)) for one in tokens]
+    if not any(len(one) > 1 for one in sequences):
+        raise ExportError("gguf: the texts have no two tokens in a row; give longer texts.")
+    others = None if at is None else Predictions.read(at)
+    if others is not None and not np.array_equal(others.digests, _digests(sequences)):
+        raise ExportError(f"{at}: these are predictions of other texts; make them anew.")
+    peak = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        done, parts = 0, list[Path]()
+        folder = Path(temporary)
+        if progress is not None and (saved := load_progress(progress)) is not None:
+            done, peak = saved.state["done"], saved.state["peak_bytes"]
+            parts = [Path(shutil.copy(path, folder)) for path in sorted(saved.folder.glob("*.npz"))]
+        for first, last in _parts(sequences, done):
+            part = folder / f"{len(parts):08d}.npz"
+            if others is not None:
+                others.sequences(first, last).write(folder / "at")
+            asked = {
+                "model": str(model.resolve()),
+                "tokens": sequences[first:last],
+                "at": None if others is None else str(folder / "at"),
+                "out": str(part),
+                "threads": threads,
+            }
+            share = partial(_share, on_progress, first / len(sequences), last / len(sequences))
+            doing = f"reading texts with {model.name}"
+            peak = max(peak, _apart("predict", asked, doing=doing, on_progress=share)["peak_bytes"])
+            parts.append(part)
+            if progress is not None and last < len(sequences):
+                state = {"done": last, "peak_bytes": peak}
+                save_progress(progress, partial(_copy, parts), state=state)
+        Predictions.joined([Predictions.read(part) for part in parts]).write(out)
+    return {"peak_bytes": peak}
+
+
+def _parts(sequences: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
+    """Neighbouring sequences of about PART_TOKENS tokens each, from the number `first` on."""
+    tokens = 0
+    for number in range(first, len(sequences)):
+        tokens += len(sequences[number])
+        if tokens >= PART_TOKENS or number == len(sequences) - 1:
+            yield first, number + 1
+            first, tokens = number + 1, 0
+
+
+def _share(
+    on_progress: Callable[[float], None], first: float, last: float, fraction: float
+) -> None:
+    on_progress(first + (last - first) * fraction)
+
+
+def _copy(files: Sequence[Path], folder: Path) -> None:
+    for path in files:
+        shutil.copy(path, folder)
+
+
+def tokenize(model: Path, texts: Sequence[str], *, special: bool) -> list[list[int]]:
+    """Token ids by the tokenizer inside a GGUF.
+
+    `special` is for texts that a chat template rendered: names of special tokens in them are these
+    tokens, and none is added. Other texts are taken letter by letter, and get the tokens that the
+    model wants at their beginning.
+    """
+    request = {"model": str(model.resolve()), "texts": list(texts), "special": special}
+    return list(_apart("tokenize", request, doing=f"reading texts with {model.name}")["tokens"])
+
+
+def _apart(
+    verb: str,
+    request: dict[str, Any],
+    *,
+    doing: str,
+    on_progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        return apart.run_apart(
+            _MODULE, verb, path, doing=doing, format="gguf", on_progress=on_progress
+        )
+
+
+def _predict(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.llama import opening  # llama.cpp must not be loaded where it may not die
+
+    tokens = request["tokens"]
+    ids = Predictions.read(Path(request["at"])).ids if request["at"] else None
+    longest = max(map(len, tokens))
+    with (
+        opening.open_model(Path(request["model"])) as model,
+        opening.open_context(model, tokens=longest, threads=request["threads"]) as reader,
+    ):
+        found = _Collected(tokens, min(KEPT, opening.vocabulary_size(model)), ids)
+        for sequence in tokens:
+            reader.forget()
+            for start in range(0, len(sequence) - 1, reader.most):
+                part = sequence[start : min(start + reader.most, len(sequence) - 1)]
+                following = sequence[start + 1 : start + 1 + len(part)]
+                found.add(reader.logits(part), np.array(following))
+                apart.tell(found.done / found.total)
+    found.predictions(_digests(tokens)).write(Path(request["out"]))
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+def _digests(tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    return np.array([sha256_bytes(json.dumps(one).encode()) for one in tokens])
+
+
+class _Collected:
+    """The arrays of Predictions, filled batch by batch."""
+
+    def __init__(self, tokens: Sequence[Sequence[int]], kept: int, ids: np.ndarray | None) -> None:
+        self.lengths = np.array([max(0, len(one) - 1) for one in tokens], dtype=np.int32)
+        self.total, self.done = int(self.lengths.sum()), 0
+        self._asked = ids
+        shape = (self.total, kept)
+        self.ids = np.empty(shape, dtype=np.int32)
+        self.logp = np.empty(shape, dtype=np.float32)
+        self.rest, self.next = (np.empty(self.total, dtype=np.float32) for _ in range(2))
+        self.best = np.empty(self.total, dtype=np.int32)
+
+    def add(self, logits: np.ndarray, following: np.ndarray) -> None:
+        """The next rows; `following` are the tokens that follow in the text."""
+        rows = slice(self.done, self.done + len(logits))
+        ids = self._likeliest(logits) if self._asked is None else self._asked[rows]
+        best = logits.argmax(axis=1)
+        top = np.take_along_axis(logits, best[:, None], axis=1)
+        following_logit = np.take_along_axis(logits, following[:, None], axis=1) - top
+        chosen = np.take_along_axis(logits, ids, axis=1) - top
+        powers = np.exp(logits - top)
+        total = powers.sum(axis=1, dtype=np.float64)
+        if not np.isfinite(total).all():
+            raise ExportError("it predicts scores that are no numbers; its weights are damaged.")
+        # Summed without the chosen ones: a difference of two sums near 1 would be rounding alone.
+        np.put_along_axis(powers, ids, 0, axis=1)
+        norm = np.log(total)[:, None]
+        self.ids[rows], self.best[rows] = ids, best
+        self.logp[rows] = chosen - norm
+        self.next[rows] = (following_logit - norm)[:, 0]
+        self.rest[rows] = powers.sum(axis=1, dtype=np.float64) / total
+        self.done = rows.stop
+
+    def _likeliest(self, logits: np.ndarray) -> np.ndarray:
+        kept = self.ids.shape[1]
+        places = np.argpartition(logits, -kept, axis=1)[:, -kept:]
+        order = np.argsort(-np.take_along_axis(logits, places, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(places, order, axis=1)
+
+    def predictions(self, digests: np.ndarray) -> Predictions:
+        return Predictions(
+            self.ids, self.logp, self.rest, self.next, self.best, self.lengths, digests
+        )
+
+
+def _tokenize(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.llama import opening  # see _predict
+
+    with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
+        read = partial(opening.tokenize, model, special=request["special"])
+        return {"tokens": [read(text) for text in request["texts"]]}
+
+
+_VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "predict": _predict,
+    "tokenize": _tokenize,
+}
+
+if __name__ == "__main__":
+    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
+    sys.exit(apart.answer(_work))

@@ -1,0 +1,14 @@
+"""The names under which llama.cpp knows ways to cut a text before BPE. A table, no code.
+
+From `llama-vocab.cpp`; names that do the same stand there once, the most used first. A name that
+the installed llama.cpp does not know is refused by it and so never chosen.
+"""
+
+BYTE_LEVEL = (
+    "gpt-2", "smollm", "qwen2", "llama-bpe", "dbrx", "tekken", "gpt-4o", "qwen35", "default",
+    "deepseek-llm", "deepseek-coder", "deepseek-v3", "falcon", "olmo", "stablelm2", "command-r",
+    "chatglm-bpe", "glm4", "bloom", "poro-chat", "viking", "jais-2", "seed-coder", "bailingmoe",
+    "superbpe", "tiny_aya", "minicpm5", "exaone-moe", "granite-embed-multi-97m", "trillion",
+    "ufakzeka", "grok-2", "kimi-k2", "afmoe", "youtu", "spark2_5", "laguna", "chameleon",
+)  # fmt: skip
+SENTENCEPIECE = ("default",)

@@ -1,0 +1,108 @@
+"""Reads tensors of a safetensors folder a part at a time, through a memory map. Knows no model.
+
+numpy alone: bfloat16, which numpy has not, is read as the upper half of float32.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import CheckpointError
+
+PART = 500_000
+"""Numbers that are held at once."""
+_BFLOAT16 = "BF16"
+_TYPES: dict[str, np.dtype[Any]] = {
+    _BFLOAT16: np.dtype("<u2"),
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Where a tensor lies."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    kind: str
+    """Its type, as safetensors calls it."""
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """Rows as float32 of shape (some, …), few at a time: all, or those of `order`."""
+        stored = np.memmap(
+            self.path, dtype=_TYPES[self.kind], mode="r", offset=self.offset, shape=self.shape
+        )
+        count = max(1, PART * self.shape[0] // max(1, self.size))
+        for start in range(0, self.shape[0] if order is None else len(order), count):
+            rows = slice(start, start + count)
+            yield self._float32(np.asarray(stored[rows if order is None else order[rows]]))
+
+    def _float32(self, part: np.ndarray) -> np.ndarray:
+        if self.kind == _BFLOAT16:
+            return (part.astype("<u4") << 16).view("<f4")
+        return part.astype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A tensor that no file holds."""
+
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape)
+
+    @property
+    def size(self) -> int:
+        return int(self.values.size)
+
+    def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        yield self.values if order is None else self.values[order]
+
+
+def read(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a checkpoint by name; raises CheckpointError for other number types.
+
+    The folder's files must be whole, as checkpoint.describe checks.
+    """
+    found: dict[str, Tensor] = {}
+    for path in _files(folder):
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header: dict[str, Any] = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        found.update({name: _tensor(path, 8 + length, name, entry)
+                      for name, entry in header.items()})  # fmt: skip
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return [folder / "model.safetensors"]
+    places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    return [folder / name for name in sorted(set(places.values()))]
+
+
+def _tensor(path: Path, start: int, name: str, entry: Mapping[str, Any]) -> Tensor:
+    if entry["dtype"] not in _TYPES:
+        raise CheckpointError(
+            f"{path}: '{name}' is of type {entry['dtype']}, and only {', '.join(sorted(_TYPES))} "
+            "can be exported; save the checkpoint before it was quantized."
+        )
+    shape = tuple(entry["shape"])
+    return Tensor(path, start + entry["data_offsets"][0], shape, entry["dtype"])

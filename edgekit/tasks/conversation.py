@@ -1,0 +1,123 @@
+"""Messages and answers of a conversation as plain values. Knows no model and no template."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from edgekit.errors import DataError, EdgekitError
+
+ROLES = ("system", "user", "assistant")
+Ended = Literal["stop", "max_tokens", "context", "cancelled"]
+"""Why an answer ended: the model said so, so many tokens were asked, the model's memory is full, or
+somebody stopped it."""
+WhenFull = Literal["error", "drop_oldest"]
+"""What becomes of a conversation that is longer than the model's memory."""
+
+Message = dict[str, str]
+"""`{"role": …, "content": …}`, as checked by `messages`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen; None leaves it to what the model's authors advise."""
+
+    max_tokens: int | None = None
+    """At most so many tokens of answer; None: as many as the model's memory holds."""
+    temperature: float | None = None
+    """0 always takes the likeliest token."""
+    top_p: float | None = None
+    seed: int | None = None
+    """The same seed gives the same answer to the same messages; None is another each time."""
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "max_tokens must be 1 or more": self.max_tokens is not None and self.max_tokens < 1,
+            "temperature must be from 0 to 10": not _within(self.temperature, 0, 10),
+            "top_p must be over 0 and at most 1": not _within(self.top_p, 1e-6, 1),
+            "seed must be from 0 to 4294967294": not _within(self.seed, 0, 2**32 - 2),
+        }
+        for sentence, holds in wrong.items():
+            if holds:
+                raise EdgekitError(f"{sentence}; leave it out to have the model's own.")
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _within(value: float | None, low: float, high: float) -> bool:
+    return value is None or (math.isfinite(value) and low <= value <= high)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, and what became of the question."""
+
+    text: str
+    ended: Ended
+    dropped: tuple[int, ...]
+    """Which of the messages the model was not shown, counted from 0; the oldest, if any."""
+    prompt_tokens: int
+    reused_tokens: int
+    """Tokens of the prompt that the model still knew from an earlier call."""
+    tokens: int
+    """Tokens of the answer."""
+
+
+def messages(given: Iterable[Mapping[str, Any]]) -> list[Message]:
+    """Checks OpenAI-style messages; raises DataError for any that would not reach the model.
+
+    A content may be a text or a list of `{"type": "text", "text": …}`.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise DataError(
+            "Messages are a list of mappings with 'role' and 'content', such as "
+            "[{'role': 'user', 'content': 'Hello'}]."
+        )
+    checked = [_message(message, number) for number, message in enumerate(given, start=1)]
+    if not any(message["role"] == "user" for message in checked):
+        raise DataError("There is no message of the user to answer; add one with role 'user'.")
+    if checked[-1]["role"] == "assistant":
+        raise DataError("The last message is the assistant's own; end with one of the user.")
+    return checked
+
+
+def _message(message: Any, number: int) -> Message:
+    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        raise DataError(f"Message {number} is no mapping with 'role' and 'content'.")
+    unknown = set(message) - {"role", "content"}
+    if unknown:
+        raise DataError(
+            f"Message {number} has '{sorted(map(str, unknown))[0]}', which the model would not "
+            "see; a message has 'role' and 'content'."
+        )
+    if message["role"] not in ROLES:
+        raise DataError(
+            f"Message {number} has the role '{message['role']}'; roles are {', '.join(ROLES)}."
+        )
+    return {"role": message["role"], "content": _content(message.get("content"), number)}
+
+
+def _content(content: Any, number: int) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence) and all(
+        isinstance(part, Mapping)
+        and part.get("type") == "text"
+        and isinstance(part.get("text"), str)
+        for part in content
+    ):
+        return "".join(part["text"] for part in content)
+    raise DataError(f"The content of message {number} is no text; models here read text alone.")
+
+
+def oldest_turn(checked: Sequence[Message]) -> int:
+    """How many messages after the system's make the oldest turn that can be left out; 0 if none.
+
+    A turn is what the user said and what was answered; the last thing that the user said stays.
+    """
+    start = next((at for at, one in enumerate(checked) if one["role"] != "system"), len(checked))
+    asked = [at for at, one in enumerate(checked) if one["role"] == "user" and at > start]
+    return asked[0] - start if asked else 0
