@@ -1,11 +1,13 @@
 # Everything sets itself up: a virtual environment in .venv, with the versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
-LLAMA_CPP_PYTHON := 0.3.36
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 
 # OpenMP's threads spin while they wait: beside other programs the tests would take five times as long.
 export GOMP_SPINCOUNT ?= 1000
+
+# Two processes of one thread each: most tests wait for others, or are too small for two.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format bench pictures cuda clean
@@ -20,7 +22,12 @@ help:
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(INSTALL) --editable '.[compress,files,tui,dev]'
+	$(INSTALL) --editable '.[compress,files,tui]'
+	@touch $@
+
+# llama.cpp is compiled here: it takes minutes, and neither the demo nor a classifier needs it.
+.venv/ready-to-test: .venv/ready
+	$(INSTALL) --editable '.[compress,files,gguf,tui,dev]'
 	@touch $@
 
 demo: .venv/ready
@@ -33,20 +40,20 @@ demo: .venv/ready
 		"apaga las luces del dormitorio" "关灯"
 	@echo "== Next: demo/quick/report.html, and README.md for what each command does."
 
-test: .venv/ready
-	$(BIN)/pytest
+test: .venv/ready-to-test
+	$(PYTEST)
 
-test-slow: .venv/ready
+test-slow: .venv/ready-to-test
 	$(BIN)/pytest -m slow
 
-check: .venv/ready
+check: .venv/ready-to-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(PYTEST)
 
-format: .venv/ready
+format: .venv/ready-to-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -70,7 +77,7 @@ cuda: .venv/ready
 		'onnxruntime-gpu[cuda,cudnn]==$(call PINNED,onnxruntime)'
 	arguments="$$($(BIN)/python -m edgekit.cli.cuda '$(CUDA_ARCHITECTURES)')" && \
 		CMAKE_ARGS="$$arguments" $(BIN)/pip install --force-reinstall --no-deps --no-cache-dir \
-		--no-binary llama-cpp-python 'llama-cpp-python==$(LLAMA_CPP_PYTHON)'
+		--no-binary llama-cpp-python 'llama-cpp-python==$(call PINNED,llama_cpp_python)'
 	$(BIN)/edgekit doctor
 
 clean:
