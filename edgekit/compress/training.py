@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
+from edgekit import freed, machine
 from edgekit.compress import devices
 from edgekit.compress.batches import Example, bucketed, collate
 from edgekit.compress.devices import MICRO_BATCH_TOKENS
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # accelerate is for those who share a training
     from edgekit.compress.distributed import Crew, Turn
 
 SAVE_EVERY_SECONDS = 120.0
+# Batches are of many lengths: the heap would hold the pieces of all of them, gigabytes in an hour.
+KEPT_BYTES = 4 * machine.MIB
 # Parts of a model that are new when a classifier is made of an encoder.
 HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
 
@@ -129,6 +132,7 @@ class Training:
         """
         if self.crew is not None and not self.crew.leads:
             self._follow(self.crew)
+        freed.give_back(least_bytes=KEPT_BYTES)
         self._restore()
         began, saved = time.monotonic() - self.state.spent_seconds, time.monotonic()
         while self.state.iteration < self.total and not self.state.stopped:

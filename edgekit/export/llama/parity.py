@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit import machine
+from edgekit import freed, machine
 from edgekit.errors import ExportError
 from edgekit.export import apart
-from edgekit.export.llama import freed, tokenizing, trials
+from edgekit.export.llama import tokenizing, trials
 
 MOST_DIVERGENCE = 1e-4
 """Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
@@ -94,7 +94,7 @@ def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int
 
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
-    freed.give_back()
+    freed.give_back(least_bytes=machine.MIB)
     return compare(
         Path(request["checkpoint"]),
         Path(request["model"]),
