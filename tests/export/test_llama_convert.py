@@ -18,7 +18,7 @@ from edgekit.export.llama import convert, parity, trials
 from edgekit.export.llama.architectures import ARCHITECTURES, Architecture
 from edgekit.export.llama.tokenizing import Vocabulary
 
-TEXTS = tiny_llama.texts(("en", "ar", "zh", "th"))
+TEXTS = tiny_llama.texts(("en", "ar", "zh", "th"), of_each=1)
 FURTHER: dict[str, dict[str, Any]] = {
     "biases": {
         "architecture": "llama",

@@ -96,8 +96,8 @@ def test_what_it_writes_is_proven_and_described(
 def test_a_file_that_reads_texts_otherwise_is_refused(
     checkpoint: Path, sources: Path, tmp_path: Path
 ) -> None:
-    convert.convert(checkpoint, sources / "ready.gguf")
     (checkpoint / "chat_template.jinja").unlink()
+    convert.convert(checkpoint, sources / "ready.gguf")
     (tmp_path / "other").mkdir()
     tiny_llama.make_tokenizer(tmp_path / "other", "qwen2")
     shutil.copyfile(tmp_path / "other" / "tokenizer.json", checkpoint / "tokenizer.json")
