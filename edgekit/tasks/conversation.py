@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from edgekit.errors import DataError, EdgekitError
 
 ROLES = ("system", "user", "assistant")
+DAY = datetime(2025, 1, 1)
+"""Some templates tell the model the date; where answers are compared it is this one."""
 Ended = Literal["stop", "max_tokens", "context", "cancelled"]
 """Why an answer ended: the model said so, so many tokens were asked, the model's memory is full, or
 somebody stopped it."""

@@ -7,20 +7,18 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ExportError
 from edgekit.export import apart
+from edgekit.tasks.conversation import DAY
 from edgekit.tasks.rows import Row
 
 if TYPE_CHECKING:
     from edgekit.export.llama.opening import Facts
 
-# Some templates tell the model the date; here it is the same on every run.
-DAY = datetime(2025, 1, 1)
 _MODULE = "edgekit.export.llama.documents"
 
 

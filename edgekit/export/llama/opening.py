@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import llama_cpp
 import numpy as np
 
 from edgekit.errors import ExportError
+from edgekit.runtime.llama.prepared import NORMALIZE, PREPEND, prepared
 
 _ERROR_LEVEL = 4
 LOGITS_BYTES = 64_000_000
@@ -81,6 +83,13 @@ def facts(model: Any) -> Facts:
         eot_id=llama_cpp.llama_vocab_eot(vocabulary),
         add_bos=bool(llama_cpp.llama_vocab_get_add_bos(vocabulary)),
     )
+
+
+def _metadata(model: Any, key: str) -> str:
+    """A short text of the file's header; empty where there is none."""
+    buffer = ctypes.create_string_buffer(64)
+    size = llama_cpp.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8") if size >= 0 else ""
 
 
 def _text(vocabulary: Any, token: int) -> str:
@@ -169,7 +178,9 @@ class Reader:
 def tokenize(model: Any, text: str, *, special: bool) -> list[int]:
     """See predicting.tokenize."""
     vocabulary = llama_cpp.llama_model_get_vocab(model)
-    data = text.encode("utf-8")
+    prepend = "" if special else _metadata(model, PREPEND)
+    told = prepared(text, normalize=_metadata(model, NORMALIZE), prepend=prepend)
+    data = told.encode("utf-8")
     room = len(data) + 8
     tokens = (llama_cpp.llama_token * room)()
     count = llama_cpp.llama_tokenize(

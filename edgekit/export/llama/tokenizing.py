@@ -17,12 +17,11 @@ from tokenizers import Tokenizer
 
 from edgekit.errors import CheckpointError
 from edgekit.export.llama.architectures import Architecture
+from edgekit.runtime.llama.prepared import NORMALIZE, PREPEND
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
-PREPEND, NORMALIZE = "edgekit.tokenizer.prepend", "edgekit.tokenizer.normalize"
 """Keys of ours in the file, for its Preparation; absent where there is nothing to do."""
 _SPACE = "▁"
-SPACES = (" ", _SPACE)
 _SPECIALS = ("bos", "eos", "unk", "pad")
 # What is merged last: pieces that no merge makes, which transformers never finds in a text.
 _UNMERGED = -1e6
@@ -33,7 +32,7 @@ class Preparation:
     """What whoever gives texts to llama.cpp must do to them first, since it does not."""
 
     prepend: str = ""
-    """Set before texts that begin neither with a special token nor with one of SPACES."""
+    """Set before texts that begin neither with a special token nor with a space."""
     normalize: Form | None = None
     """The Unicode form that texts are brought into."""
 

@@ -10,7 +10,6 @@ import json
 import struct
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -25,7 +24,8 @@ from edgekit.errors import ExportError
 from edgekit.export import apart
 from edgekit.export.llama import predicting, pretokenizers, tokenizing
 from edgekit.export.llama.architectures import Architecture
-from edgekit.export.llama.tokenizing import SPACES, Preparation, Vocabulary
+from edgekit.export.llama.tokenizing import Preparation, Vocabulary
+from edgekit.runtime.llama.prepared import prepared
 
 LANGUAGES = (
     "en", "fr", "vi", "tr", "pl", "sw", "yo", "ru", "el", "hy", "ka", "he", "ar", "fa", "ur", "hi",
@@ -107,13 +107,10 @@ def prove(
 
 def told_text(text: str, preparation: Preparation, tokenizer: Tokenizer) -> str:
     """The text as llama.cpp must be given it."""
-    if preparation.normalize:
-        text = unicodedata.normalize(preparation.normalize, text)
-    if not preparation.prepend or not text or text.startswith(SPACES):
-        return text
+    normalized = prepared(text, normalize=preparation.normalize or "")
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    begins = any(text.startswith(token) for token in added)
-    return text if begins else preparation.prepend + text
+    begins = any(normalized.startswith(token) for token in added)
+    return normalized if begins else prepared(normalized, prepend=preparation.prepend)
 
 
 def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:

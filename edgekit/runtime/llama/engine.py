@@ -25,7 +25,7 @@ from edgekit.runtime.llama.prompts import Prompts
 from edgekit.runtime.llama.sampling import Choice, choose, sampling
 from edgekit.runtime.llama.threads import Threads
 from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
-from edgekit.tasks.conversation import Ended, Message, Reply, Sampling, WhenFull
+from edgekit.tasks.conversation import DAY, Ended, Message, Reply, Sampling, WhenFull
 
 ANSWER_ROOM = 256
 """Tokens that must be left for an answer whose length was not asked for, in a large context."""
@@ -134,12 +134,13 @@ class LlamaChat:
     def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
         """The likeliest `count` tokens, or fewer where the answer ends with the last of them.
 
-        A prompt that is a text is continued as it stands.
+        A prompt that is a text is continued as it stands. Templates are told one fixed day: the
+        same answers are right on every other.
         """
         tokens = (
-            self._model.tokenize(prompt, special=False)
+            self._model.tokenize(prompt, special=False, begins=True)
             if isinstance(prompt, str)
-            else self._prompts.tokens(prompt)
+            else self._prompts.tokens(prompt, now=DAY)
         )
         if len(tokens) + count > self.context:
             raise ContextOverflow(

@@ -19,6 +19,7 @@ import numpy as np
 
 from edgekit.errors import ArtifactError, OutOfMemoryBudget, WorkerError
 from edgekit.runtime.cancelling import Cancel, Cancelled
+from edgekit.runtime.llama.prepared import NORMALIZE, PREPEND, prepared
 from edgekit.runtime.memory import BATCH_TOKENS, CacheType
 
 _CACHE_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
@@ -59,6 +60,8 @@ class Llama:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._piece = ctypes.create_string_buffer(_MAX_PIECE_BYTES)
         self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
+        self._normalize = self.metadata(NORMALIZE) or ""
+        self._prepend = self.metadata(PREPEND) or ""
 
     @property
     def trained_context(self) -> int:
@@ -76,17 +79,20 @@ class Llama:
             )
         return None if size < 0 else buffer.value.decode("utf-8", "replace")
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """The ids of a text, nothing added; with `special`, texts of special tokens become these.
+    def tokenize(self, text: str, *, special: bool, begins: bool = False) -> list[int]:
+        """The ids of a text; with `special`, texts of special tokens become these.
 
-        Without, they are read as a person who writes them means them: as letters.
+        Without, they are read as a person who writes them means them: as letters. Where a whole
+        text `begins` here, what the model wants at the beginning of texts is added.
         """
-        data = text.encode("utf-8", "replace")
+        prepend = self._prepend if begins else ""
+        told = prepared(text, normalize=self._normalize, prepend=prepend)
+        data = told.encode("utf-8", "replace")
         room = len(data) + 16
         while True:
             buffer = (llama_cpp.llama_token * room)()
             count = llama_cpp.llama_tokenize(
-                self._vocabulary, data, len(data), buffer, room, False, special
+                self._vocabulary, data, len(data), buffer, room, begins, special
             )
             if count >= 0:
                 return list(buffer[:count])
