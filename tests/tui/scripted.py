@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tiny_artifact import fields
 
 from edgekit import manifest
 from edgekit.artifact import Artifact, Manifest
-from edgekit.errors import WorkerError
+from edgekit.errors import UnsupportedTask, WorkerError
 from edgekit.tasks.classification import Answer, answer
 
 LABELS = ("heat", "light", "music")
@@ -49,7 +49,11 @@ class ScriptedModel:
         if self._passes is not None:
             self._passes.release(texts)
 
-    def classify(self, texts: Any, *, abstain_below: float | None = None) -> Any:
+    def classify(
+        self, texts: Any, *, abstain_below: float | None = None, labels: Sequence[str] | None = None
+    ) -> Any:
+        if labels is not None:
+            raise UnsupportedTask("These labels are fixed.")
         floor = self.manifest.model.abstain_below if abstain_below is None else abstain_below
         if isinstance(texts, str):
             return self._answer(texts, floor)

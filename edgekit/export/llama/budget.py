@@ -43,7 +43,8 @@ def room(
     for a type that embeddings cannot have.
     """
     tensors = quantizing.read_tensors(source)
-    quantizing.check_embeddings(tensors, embeddings)
+    if embeddings is not None:
+        quantizing.check_embeddings(tensors, embeddings)
     rest = source.stat().st_size - sum(_filled(one.size_bytes) for one in tensors)
     weights = sum(one.rows * one.columns for one in tensors)
     whole = size_bytes if size_bytes is not None else int((bits or 0) * weights / 8) + rest

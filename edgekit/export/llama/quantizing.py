@@ -45,7 +45,8 @@ def quantize(
     embeddings, `importance` a file of importance.measure. Returns the real bits per weight, the
     types, what was substituted and `peak_bytes`. Raises ExportError where llama.cpp refuses.
     """
-    check_embeddings(read_tensors(source), embeddings)
+    if embeddings is not None:
+        check_embeddings(read_tensors(source), embeddings)
     request = _request(source, out, embeddings=embeddings)
     request["mix"] = MIXES[mix if mix is not None else _BASE]
     request["chosen"] = None if chosen is None else dict(chosen)
@@ -89,10 +90,8 @@ def describe(
     }
 
 
-def check_embeddings(tensors: list[Tensor], embeddings: str | None) -> None:
+def check_embeddings(tensors: list[Tensor], embeddings: str) -> None:
     """Raises ExportError for a type that the embeddings' rows do not fit."""
-    if embeddings is None:
-        return
     table = next((one for one in tensors if one.name == types.EMBEDDINGS), None)
     if table is not None and not table.fits(embeddings):
         fitting = ", ".join(name for name in FAST if table.fits(name))
