@@ -21,7 +21,7 @@ from edgekit.manifest import Manifest
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TOKENIZER, TextEncoder
 from edgekit.store import Store
-from edgekit.tasks.rows import Row
+from edgekit.tasks.rows import Row, told_language
 
 
 def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -> dict[str, Any]:
@@ -52,6 +52,7 @@ def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -
         texts,
         partial(predict.logits, against, texts, prefix=spec.prefix, max_tokens=spec.max_tokens),
     )[:, order]
+    rows = told_language(rows, manifest.languages)
     judged = _judge(manifest, rows, artifact, teacher)
     result = {"rows": judged["rows"], "teacher": _short(judged["teacher"])}
     result["artifact"] = {**_kept_of(judged), "verdict": judged["verdict"]}

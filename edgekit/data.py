@@ -11,7 +11,14 @@ from edgekit.digest import sha256_file, sha256_json
 from edgekit.errors import DataError
 from edgekit.nearest import did_you_mean
 from edgekit.recipe import BoundRecipe
-from edgekit.tasks.rows import Row, read_documents, read_questions, read_rows, read_texts
+from edgekit.tasks.rows import (
+    Row,
+    read_documents,
+    read_questions,
+    read_rows,
+    read_texts,
+    told_language,
+)
 
 # How the rows of a task are read: with labels, or texts and conversations alone.
 READERS = {"classification": read_rows, "chat": read_documents}
@@ -111,8 +118,7 @@ def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tup
             rows += read_questions(path)
         else:
             rows += READERS[bound.recipe.task](path, slices=tuple(bound.recipe.data.slices))
-    only = bound.recipe.languages[0] if len(bound.recipe.languages) == 1 else None
-    return tuple(row if row.language else replace(row, language=only) for row in rows)
+    return tuple(told_language(rows, bound.recipe.languages))
 
 
 def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ import argparse
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +67,7 @@ def run(settings: argparse.Namespace) -> int:
 
 def _read(path: Path, manifest: Manifest) -> list[Row]:
     """The rows, with the slices of the recipe that the file has columns for."""
-    from edgekit.tasks.rows import read_documents, read_rows, stream_records
+    from edgekit.tasks.rows import read_documents, read_rows, stream_records, told_language
 
     wanted = manifest.recipe.get("data", {}).get("slices", [])
     columns = next(iter(stream_records(path)))
@@ -77,10 +76,7 @@ def _read(path: Path, manifest: Manifest) -> list[Row]:
             messages().print(f"{path} has no column '{name}', so nothing is judged by it.")
     read = read_documents if manifest.task == "chat" else read_rows
     rows = read(path, slices=[name for name in wanted if name in columns])
-    if len(manifest.languages) == 1:
-        # As when building: what names no language is in the only one.
-        return [replace(row, language=row.language or manifest.languages[0]) for row in rows]
-    return rows
+    return told_language(rows, manifest.languages)
 
 
 @contextmanager

@@ -220,3 +220,10 @@ def _text(record: Record, column: str, place: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return cell(record, column, place)
+
+
+def told_language(rows: Sequence[Row], languages: Sequence[str]) -> list[Row]:
+    """Rows that name no language are of the only one, where there is only one."""
+    if len(languages) != 1:
+        return list(rows)
+    return [row if row.language else replace(row, language=languages[0]) for row in rows]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import DataError
-from edgekit.tasks.rows import Columns, Row, read_rows, read_texts, stream_records
+from edgekit.tasks.rows import Columns, Row, read_rows, read_texts, stream_records, told_language
 
 HEADER = b"text,label,language\n"
 
@@ -165,3 +165,9 @@ def test_whatever_a_csv_writer_wrote_is_read_back(
     csv.writer(stream).writerows([("text", "label"), *rows])
     path = written(tmp_path_factory.mktemp("csv"), stream.getvalue().encode())
     assert [(record["text"], record["label"]) for record in stream_records(path)] == rows
+
+
+def test_rows_of_one_language_need_not_name_it() -> None:
+    rows = [Row("a", "x"), Row("b", "y", language="fr")]
+    assert [row.language for row in told_language(rows, ["en"])] == ["en", "fr"]
+    assert [row.language for row in told_language(rows, ["en", "fr"])] == [None, "fr"]
