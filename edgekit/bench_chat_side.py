@@ -6,7 +6,6 @@ answers a prompt by its likeliest tokens and says when each stage was over.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -16,8 +15,8 @@ from typing import Any, Protocol
 
 import psutil
 
+from edgekit.bench_serving import serve
 from edgekit.errors import EdgekitError
-from edgekit.runtime import wire
 
 # A side's own imports are a part of its cold start, so each class below has its own.
 
@@ -125,17 +124,5 @@ class _Server:
         return asdict(self._side.answer(request["prompt"], request["tokens"]))
 
 
-def main() -> None:
-    # stdout is for messages alone: native code that prints does so to stderr.
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    server = _Server()
-    while (request := wire.receive(requests)) is not None:
-        try:
-            wire.send(replies, server.reply(**request))
-        except EdgekitError as error:
-            wire.send(replies, {"error": str(error)})
-
-
 if __name__ == "__main__":
-    main()
+    serve(_Server().reply)

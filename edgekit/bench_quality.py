@@ -16,7 +16,7 @@ from edgekit import bench_exports
 from edgekit.bench_exports import PACKAGES
 from edgekit.digest import sha256_file, sha256_folder, sha256_json
 from edgekit.errors import CheckpointError
-from edgekit.evaluate import Must, judge
+from edgekit.evaluate import judge_artifact
 from edgekit.manifest import Manifest
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TOKENIZER, TextEncoder
@@ -53,7 +53,7 @@ def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -
         partial(predict.logits, against, texts, prefix=spec.prefix, max_tokens=spec.max_tokens),
     )[:, order]
     rows = told_language(rows, manifest.languages)
-    judged = _judge(manifest, rows, artifact, teacher)
+    judged = judge_artifact(manifest, rows, artifact, teacher)
     result = {"rows": judged["rows"], "teacher": _short(judged["teacher"])}
     result["artifact"] = {**_kept_of(judged), "verdict": judged["verdict"]}
     optimum = bench_exports.optimum_int8(store, against)
@@ -64,23 +64,8 @@ def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -
         texts,
         partial(_run, optimum, against / TOKENIZER, manifest, texts),
     )[:, order]
-    result["optimum_int8"] = _kept_of(_judge(manifest, rows, found, teacher))
+    result["optimum_int8"] = _kept_of(judge_artifact(manifest, rows, found, teacher))
     return result
-
-
-def _judge(
-    manifest: Manifest, rows: Sequence[Row], logits: np.ndarray, teacher: np.ndarray
-) -> dict[str, Any]:
-    return judge(
-        rows,
-        logits,
-        manifest.labels,
-        teacher_logits=teacher,
-        languages=manifest.languages,
-        must=Must(**manifest.recipe.get("must", {})),
-        temperature=manifest.model.temperature,
-        seed=int(manifest.recipe.get("seed", 0)),
-    )
 
 
 def _kept(

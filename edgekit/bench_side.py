@@ -6,7 +6,6 @@ nothing of the other sides; every side turns a string into a label, tokenization
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import machine
+from edgekit.bench_serving import serve
 from edgekit.errors import EdgekitError
-from edgekit.runtime import wire
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,17 +153,5 @@ def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
     return {"labels": labels, "ms": wall, "cpu_ms": cpu}
 
 
-def main() -> None:
-    # stdout is for messages alone: native code that prints does so to stderr.
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    server = _Server()
-    while (request := wire.receive(requests)) is not None:
-        try:
-            wire.send(replies, server.reply(**request))
-        except EdgekitError as error:
-            wire.send(replies, {"error": str(error)})
-
-
 if __name__ == "__main__":
-    main()
+    serve(_Server().reply)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import DataError
+from edgekit.manifest import Manifest
 from edgekit.nearest import did_you_mean
 from edgekit.tasks import classification
 from edgekit.tasks.classification import Scores
@@ -16,7 +17,7 @@ from edgekit.tasks.noninferiority import Metric, Paired, kept_share
 from edgekit.tasks.rows import Row
 from edgekit.verdict import MIN_LANGUAGE_ROWS, Finding, Must, decide
 
-__all__ = ["Must", "flip_rows", "judge"]
+__all__ = ["Must", "flip_rows", "judge", "judge_artifact"]
 
 SAME_LOGITS = 1e-4
 """Logits this near on every row are those of the same function, rounded in another order."""
@@ -102,6 +103,22 @@ def judge(
         **_flips(paired),
         **_prove(paired, must, sides.parts(by_language), same=bool(same), seed=seed),
     }
+
+
+def judge_artifact(
+    manifest: Manifest, rows: Sequence[Row], logits: np.ndarray, teacher: np.ndarray | None
+) -> dict[str, Any]:
+    """`judge`, as the build of this artifact did: by its own labels, languages and `must`."""
+    return judge(
+        rows,
+        logits,
+        manifest.labels,
+        teacher_logits=teacher,
+        languages=manifest.languages,
+        must=Must(**manifest.recipe.get("must", {})),
+        temperature=manifest.model.temperature,
+        seed=int(manifest.recipe.get("seed", 0)),
+    )
 
 
 def flip_rows(

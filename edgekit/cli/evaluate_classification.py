@@ -13,8 +13,7 @@ import edgekit
 from edgekit.artifact import Artifact
 from edgekit.cli.output import clean, language_title, percent, print_table
 from edgekit.errors import CheckpointError, MissingExtra
-from edgekit.evaluate import Must, flip_rows
-from edgekit.evaluate import judge as judge_rows
+from edgekit.evaluate import flip_rows, judge_artifact
 from edgekit.manifest import Manifest
 from edgekit.tasks.rows import Row
 
@@ -29,16 +28,7 @@ def judge(
     with edgekit.load(artifact.folder) as model:
         logits = _stack(model.logits(texts), len(texts), progress)
     teacher = None if against is None else _teacher(against, texts, manifest, progress)
-    result = judge_rows(
-        rows,
-        logits,
-        manifest.labels,
-        teacher_logits=teacher,
-        languages=manifest.languages,
-        must=Must(**manifest.recipe.get("must", {})),
-        temperature=manifest.model.temperature,
-        seed=int(manifest.recipe.get("seed", 0)),
-    )
+    result = judge_artifact(manifest, rows, logits, teacher)
     if teacher is None:
         return result
     flips = flip_rows(rows, logits, manifest.labels, teacher_logits=teacher)
