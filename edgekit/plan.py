@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import artifact, cost, data, export, machine, paths
-from edgekit.compress import CHAT_STEPS, READS_UNLABELED, SHRINKING, step_module
+from edgekit.compress import CHAT_STEPS, SHRINKING, step_module
 from edgekit.compress.checkpoint import Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
@@ -195,9 +195,8 @@ def _check_suited(bound: BoundRecipe) -> None:
 
 def _check_unlabeled(bound: BoundRecipe) -> None:
     """Nothing in a recipe is ignored silently."""
-    steps = READS_UNLABELED & {step.name for step in bound.steps}
-    outputs = export.READS_UNLABELED & {output.name for output in bound.outputs}
-    if bound.recipe.data.unlabeled and not (steps or outputs):
+    read = any(entry.settings.reads_unlabeled for entry in (*bound.steps, *bound.outputs))
+    if bound.recipe.data.unlabeled and not read:
         raise RecipeError(
             f"{bound.place('data', 'unlabeled')}: no step of this recipe reads data.unlabeled; "
             "remove it."

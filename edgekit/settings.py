@@ -16,6 +16,11 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    @property
+    def reads_unlabeled(self) -> bool:
+        """Whether a step or an output so set reads `data.unlabeled`."""
+        return False
+
 
 def _bytes(value: object) -> object:
     return parse_bytes(value) if isinstance(value, str) else value

@@ -23,6 +23,12 @@ def replace(project: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def prune_by_magnitude_with_unlabeled_texts(project: Path) -> None:
+    step = "  - prune: {ffn: 0.5, method: magnitude}\n"
+    replace(project, "recipe.yaml", "outputs:", f"{step}outputs:")
+    replace(project, "recipe.yaml", "data:\n", "data:\n  unlabeled: data/*.txt\n")
+
+
 def test_a_plan_knows_every_piece_of_work_and_writes_nothing(project: Path) -> None:
     before = sorted(project.rglob("*"))
     made = make(project)
@@ -87,6 +93,11 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
     ),
     "texts that no step reads": (
         lambda p: replace(p, "recipe.yaml", "data:\n", "data:\n  unlabeled: data/*.txt\n"),
+        RecipeError,
+        "recipe.yaml:7: no step of this recipe reads data.unlabeled; remove it",
+    ),
+    "texts that a step so set does not read": (
+        prune_by_magnitude_with_unlabeled_texts,
         RecipeError,
         "recipe.yaml:7: no step of this recipe reads data.unlabeled; remove it",
     ),

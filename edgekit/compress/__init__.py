@@ -27,8 +27,6 @@ STEPS = {
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
-# Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
-READS_UNLABELED = frozenset({"distill", "prune", "trim_vocab"})
 # Steps that know models which continue texts; the others are for classifiers.
 CHAT_STEPS: frozenset[str] = frozenset()
 # Steps whose training several processes can share.

@@ -92,6 +92,10 @@ class DistillSettings(Settings):
     def static(self) -> bool:
         return self.student == "static"
 
+    @property
+    def reads_unlabeled(self) -> bool:
+        return self.unlabeled > 0
+
 
 SETTINGS = DistillSettings
 

@@ -69,6 +69,10 @@ class PruneSettings(Settings):
     def reads_texts(self) -> bool:
         return self.method == "fisher"
 
+    @property
+    def reads_unlabeled(self) -> bool:
+        return self.reads_texts
+
 
 SETTINGS = PruneSettings
 

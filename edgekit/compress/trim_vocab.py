@@ -45,6 +45,10 @@ class TrimVocabSettings(Settings):
     most_unknown_rise: Fraction = 0.0005
     """By how much the share of unknown pieces may rise in any language; 0.0005 is 0.05 points."""
 
+    @property
+    def reads_unlabeled(self) -> bool:
+        return True
+
 
 SETTINGS = TrimVocabSettings
 

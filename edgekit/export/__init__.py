@@ -24,8 +24,6 @@ FORMATS = {
 }
 # The formats that can hold a model of each task.
 OF_TASK = {"chat": frozenset({"gguf"}), "classification": frozenset({"onnx"})}
-# Formats that read `data.unlabeled`.
-READS_UNLABELED = frozenset({"gguf"})
 
 
 def format_module(name: str) -> ModuleType:

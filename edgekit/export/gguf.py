@@ -109,6 +109,14 @@ class GgufSettings(Settings):
             )
         return self
 
+    @property
+    def reads_texts(self) -> bool:
+        return self.quantize != "none" and self.calibration_tokens > 0
+
+    @property
+    def reads_unlabeled(self) -> bool:
+        return self.reads_texts
+
 
 SETTINGS = GgufSettings
 
@@ -120,10 +128,10 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
     this size can keep.
     """
     rates, description = planned.rates, planned.description
-    if settings.calibration_tokens and not (planned.dataset.train or planned.dataset.unlabeled):
+    if settings.reads_texts and not (planned.dataset.train or planned.dataset.unlabeled):
         raise DataError(f"{planned.place}: {_NO_TEXTS}")
     half_bytes = 2 * description.parameters
-    tokens = settings.calibration_tokens
+    tokens = settings.calibration_tokens if settings.reads_texts else 0
     if isinstance(settings.quantize, Budget):
         _refuse_impossible(settings.quantize, planned)
         tokens += BUDGET_TOKENS

