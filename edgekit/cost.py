@@ -13,6 +13,8 @@ from edgekit.disk import told_when_full
 
 # Measured again after this long, or when the machine or the engine is another.
 RATES_LAST_SECONDS = 7 * 24 * 3600.0
+# Enough for the speed of a token; more would only take more memory than the work itself.
+MEASURED_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ class Rates:
 def rates(*, config: Path, layers: int, device: str, batch: int, length: int) -> Rates:
     """Rates for batches of (batch, length) tokens, from the cache or measured in a few seconds.
 
-    `config` is the checkpoint's config.json, whose layer is measured. OutOfDisk.
+    `config` is the checkpoint's config.json, whose layer is measured. A batch that holds more than
+    MEASURED_TOKENS is measured with fewer rows, which cost as much a token. OutOfDisk.
     """
     length = max(8, 1 << (length - 1).bit_length())  # few sizes are measured, the next power of 2
+    batch = max(1, min(batch, MEASURED_TOKENS // length))
     shape = [config.read_text(encoding="utf-8"), layers, device, batch, length]
     fields = sorted(Rates.__dataclass_fields__)  # another version's rates may be others
     key = sha256_json([shape, machine.cpu_name(), machine.cores(), fields])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from edgekit import machine
 from edgekit.errors import EdgekitError, MissingExtra, StepError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 HAS_BF16 = (8, 0)
 # Of one micro-batch, padding included: training on more would take 4 GB, and no less time.
 MICRO_BATCH_TOKENS = 4096
+# Batches are of many lengths: the heap would hold the pieces of all of them, gigabytes in an hour.
+KEPT_BYTES = 4 * machine.MIB
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -21,10 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
-from edgekit import freed, machine
+from edgekit import freed
 from edgekit.compress import devices
 from edgekit.compress.batches import Example, bucketed, collate
-from edgekit.compress.devices import MICRO_BATCH_TOKENS
+from edgekit.compress.devices import KEPT_BYTES, MICRO_BATCH_TOKENS
 from edgekit.errors import StepError
 from edgekit.progress import load_progress, save_progress
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:  # accelerate is for those who share a training
     from edgekit.compress.distributed import Crew, Turn
 
 SAVE_EVERY_SECONDS = 120.0
-# Batches are of many lengths: the heap would hold the pieces of all of them, gigabytes in an hour.
-KEPT_BYTES = 4 * machine.MIB
 # Parts of a model that are new when a classifier is made of an encoder.
 HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
 
