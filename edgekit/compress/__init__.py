@@ -10,7 +10,8 @@ A step is a module with
     cost(settings, planned)              estimated seconds and peak memory
     run(settings, job)                   does the work; returns what it changed, as JSON
 
-To add one, write its file in this folder and its line in STEPS.
+To add one, write its file in this folder and its line in STEPS, for classifiers, or in CHAT_STEPS,
+for models that continue texts; a module that serves both stands in both.
 """
 
 from __future__ import annotations
@@ -24,16 +25,19 @@ STEPS = {
     "prune": "edgekit.compress.prune",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
+CHAT_STEPS = {
+    "trim_vocab": "edgekit.compress.trim_vocab",
+}
+# The steps that each task has.
+OF_TASK = {"chat": CHAT_STEPS, "classification": STEPS}
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
 READS_UNLABELED = frozenset({"distill", "prune", "trim_vocab"})
-# Steps that know models which continue texts; the others are for classifiers.
-CHAT_STEPS: frozenset[str] = frozenset()
 # Steps whose training several processes can share.
 SHARED = frozenset({"distill", "finetune"})
 
 
-def step_module(name: str) -> ModuleType:
-    return importlib.import_module(STEPS[name])
+def step_module(name: str, task: str) -> ModuleType:
+    return importlib.import_module(OF_TASK[task][name])
