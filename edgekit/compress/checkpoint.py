@@ -63,6 +63,8 @@ class Description:
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
+    head_parameters: int = 0
+    """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
 
     @property
     def is_decoder(self) -> bool:
@@ -101,6 +103,7 @@ def describe(folder: Path) -> Description:
         max_tokens=_max_tokens(folder, config),
         labels=_labels(folder, config),
         weights_bytes=weights_bytes,
+        head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
     )
 
 

@@ -81,6 +81,26 @@ def render(
         ) from error
 
 
+def literals(template: str) -> list[str]:
+    """Every text that the template itself may write, also in branches that few messages reach.
+
+    Raises TemplateError for a template that is no Jinja.
+    """
+    try:
+        with limited():
+            tree = _environment(datetime.now()).parse(template)
+            found = [one.value for one in tree.find_all(nodes.Const)]
+            found += [one.data for one in tree.find_all(nodes.TemplateData)]
+    except LimitReached as error:
+        raise _too_much(str(error)) from None
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(
+            f"The chat template is not valid in line {error.lineno} ({error.message}); use the "
+            "template that the model's authors published."
+        ) from error
+    return list(dict.fromkeys(one for one in found if isinstance(one, str) and one))
+
+
 def _render(
     template: str,
     messages: list[dict[str, Any]],
