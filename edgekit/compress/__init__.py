@@ -26,6 +26,7 @@ STEPS = {
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
 CHAT_STEPS = {
+    "prune": "edgekit.compress.prune_chat",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
 # The steps that each task has.

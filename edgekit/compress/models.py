@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.compress import checkpoint, licences, widths
+from edgekit.compress import checkpoint, widths
 from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
 from edgekit.compress.structured import units
 from edgekit.errors import CheckpointError
@@ -110,10 +109,7 @@ def _load_narrow(
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
     """Writes weights and config; tokenizer and licences are carried over from `source`."""
     _save_weights(model, folder)
-    licences.carry(source, folder)
-    for name in checkpoint.CARRIED:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    checkpoint.carry(source, folder)
 
 
 def cut_folder(folder: Path, layers: int) -> None:

@@ -40,15 +40,24 @@ class Tensor:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def item_bytes(self) -> int:
+        """Of one number as it is stored."""
+        return _TYPES[self.kind].itemsize
+
     def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Rows as float32 of shape (some, …), few at a time: all, or those of `order`."""
+        return map(self._float32, self.stored(order))
+
+    def stored(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """As `rows`, in the type that they are stored in; bfloat16 as its 16 bits."""
         stored = np.memmap(
             self.path, dtype=_TYPES[self.kind], mode="r", offset=self.offset, shape=self.shape
         )
         count = max(1, PART * self.shape[0] // max(1, self.size))
         for start in range(0, self.shape[0] if order is None else len(order), count):
             rows = slice(start, start + count)
-            yield self._float32(np.asarray(stored[rows if order is None else order[rows]]))
+            yield np.asarray(stored[rows if order is None else order[rows]])
 
     def _float32(self, part: np.ndarray) -> np.ndarray:
         if self.kind == _BFLOAT16:

@@ -1,0 +1,135 @@
+"""From rows to the windows of tokens that a language model learns and is measured on. No torch.
+
+A row becomes the tokens that the exported model will read: conversations by the checkpoint's chat
+template, texts as they stand.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from edgekit.data import Dataset
+from edgekit.errors import StepError
+from edgekit.export.llama import templates, tokenizing
+from edgekit.export.llama.architectures import ARCHITECTURES
+from edgekit.export.llama.calibration import NO_LANGUAGE, fill
+from edgekit.runtime import templates as rendering
+from edgekit.tasks.conversation import DAY
+from edgekit.tasks.rows import Message, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Tokens of one row that are read at once, two at least."""
+
+    ids: tuple[int, ...]
+    answers: tuple[bool, ...]
+    """Whether the model itself writes each: in a conversation the assistant's turns, in a text
+    everything."""
+    language: str
+    """NO_LANGUAGE where the row names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Turns rows into windows as one checkpoint reads them."""
+
+    tokenizer: Tokenizer
+    template: str | None
+    bos: str
+    eos: str
+    bos_id: int | None
+    """What begins every window of a row that begins with it."""
+
+    def windows(self, row: Row, *, size: int) -> Iterator[Window]:
+        """A longer row takes several. Raises StepError for a conversation without a template."""
+        ids, answers = self._conversation(row.messages) if row.messages else self._text(row.text)
+        first = 1 if ids and ids[0] == self.bos_id else 0
+        step = size - first
+        for start in range(first, len(ids), step):
+            part = (*ids[:first], *ids[start : start + step])
+            told = (*answers[:first], *answers[start : start + step])
+            if len(part) >= 2:
+                yield Window(part, told, row.language or NO_LANGUAGE)
+
+    def _text(self, text: str) -> tuple[list[int], list[bool]]:
+        ids = self.tokenizer.encode(text).ids
+        return ids, [True] * len(ids)
+
+    def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
+        whole = self._render(messages, answer_next=False)
+        encoded = self.tokenizer.encode(whole, add_special_tokens=False)
+        answers = [False] * len(encoded.ids)
+        for number, turn in enumerate(messages):
+            if turn["role"] != "assistant":
+                continue
+            begin = self._render(messages[:number], answer_next=True)
+            end = self._render(messages[: number + 1], answer_next=False)
+            if not whole.startswith(end):  # some templates end a whole conversation with `eos`
+                end = end.removesuffix(self.eos)
+            # Some tell earlier turns otherwise than the last: those teach nothing.
+            if whole.startswith(end) and end.startswith(begin):
+                _mark(answers, encoded, len(begin), len(end))
+        return encoded.ids, answers
+
+    def _render(self, messages: Sequence[Message], *, answer_next: bool) -> str:
+        if not messages:
+            return ""
+        if self.template is None:
+            raise StepError(
+                "the data has conversations ('messages'), and the model has no chat template; put "
+                "its authors' template into the checkpoint as chat_template.jinja, or give texts "
+                "('text')."
+            )
+        return rendering.render(
+            self.template,
+            messages,
+            bos=self.bos,
+            eos=self.eos,
+            add_generation_prompt=answer_next,
+            now=DAY,
+        )
+
+
+def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
+    """`rows` are those of the embedding. Raises CheckpointError where the tokenizer disagrees."""
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=ARCHITECTURES[model_type])
+    return Reader(
+        tokenizing.load(checkpoint),
+        templates.read(checkpoint),
+        vocabulary.text("bos"),
+        vocabulary.text("eos"),
+        vocabulary.specials.get("bos"),
+    )
+
+
+def training_rows(dataset: Dataset, languages: Sequence[str]) -> list[Row]:
+    """Those that train and the texts without labels, of the only language where there is one."""
+    only = languages[0] if len(languages) == 1 else None
+    return [*dataset.train, *(Row(text, language=only) for text in dataset.unlabeled)]
+
+
+def choose(
+    reader: Reader, rows: Sequence[Row], *, size: int, tokens: int, seed: int
+) -> list[Window]:
+    """About `tokens` tokens of the rows, an even share of every language, drawn by `seed`.
+
+    Where a language has less than its share, the others get what it leaves.
+    """
+    piles: dict[str, list[Window]] = {}
+    for row in random.Random(seed).sample(list(rows), len(rows)):
+        for window in reader.windows(row, size=size):
+            piles.setdefault(window.language, []).append(window)
+    taken = fill({name: [len(one.ids) for one in own] for name, own in piles.items()}, tokens)
+    return [one for name in sorted(piles) for one in piles[name][: taken[name]]]
+
+
+def _mark(answers: list[bool], encoded: Encoding, begin: int, end: int) -> None:
+    for number, (first, _) in enumerate(encoded.offsets):
+        if begin <= first < end:
+            answers[number] = True
