@@ -26,6 +26,8 @@ STEPS = {
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
 CHAT_STEPS = {
+    "distill": "edgekit.compress.distill_chat",
+    "finetune": "edgekit.compress.finetune_chat",
     "prune": "edgekit.compress.prune_chat",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }

@@ -58,8 +58,15 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
     return model
 
 
-def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> PreTrainedModel:
-    """A checkpoint that continues texts, on the CPU and in the precision that it is stored in."""
+def load_decoder(
+    folder: Path, *, config: PretrainedConfig | None = None, dtype: torch.dtype | None = None
+) -> PreTrainedModel:
+    """A checkpoint that continues texts, on the CPU; in the precision that it is stored in unless
+    another is asked for."""
+    config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
+    if getattr(config, "attn_logit_softcapping", None):
+        # The other implementations leave the limit of attention's scores out.
+        config._attn_implementation = "eager"
     with _quiet():
         model = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -67,7 +74,7 @@ def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> Pre
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            dtype="auto",
+            dtype=dtype or "auto",
         )
     model.eval()
     return model
