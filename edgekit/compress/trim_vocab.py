@@ -18,6 +18,7 @@ VERSION = 2
 
 # A guess of what a coverage keeps: pieces of one language, and letters and signs of all.
 PIECES_PER_LANGUAGE = 7_000
+PIECES_PER_LANGUAGE_OF_DECODERS = 35_000
 PIECES_OF_ALL = 3_000
 # Reading the tokenizer and counting words, for each language and in all.
 SECONDS = 15.0
@@ -119,5 +120,7 @@ def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
 
 
 def _pieces(settings: TrimVocabSettings, planned: Planned) -> int:
-    guess = PIECES_OF_ALL + PIECES_PER_LANGUAGE * len(planned.recipe.languages)
+    decoder = planned.description.is_decoder
+    of_each = PIECES_PER_LANGUAGE_OF_DECODERS if decoder else PIECES_PER_LANGUAGE
+    guess = PIECES_OF_ALL + of_each * len(planned.recipe.languages)
     return min(planned.description.vocabulary, settings.size or guess)

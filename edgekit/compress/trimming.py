@@ -172,7 +172,7 @@ def _words(
         if name in own:
             kinds.append([sources.Source(sources.OWN, kind.words(own[name]))])
         if name in names:
-            kinds.append(sources.general(vocabulary, name))
+            kinds.append(sources.general(vocabulary, name, kind.reach))
         kinds = [kind for kind in kinds if kind]
         places[name] = [source.name for kind in kinds for source in kind]
         words[name] = [

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit import machine
 from edgekit.compress.vocabulary import answers, sources
+from edgekit.compress.vocabulary.languages import FREQUENT
 from edgekit.compress.vocabulary.pieces import Vocabulary
 from edgekit.compress.vocabulary.proof import Compared, Proof, Text, Tokenizers
 from edgekit.errors import StepError
@@ -26,6 +27,8 @@ SPARE_BYTES = 500_000_000
 
 class Classifier:
     """Reads texts as they stand; its answers are labels."""
+
+    reach = FREQUENT
 
     def text(self, row: Row) -> Text:
         return Text(row.text, held_out=True)

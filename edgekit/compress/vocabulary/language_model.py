@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from edgekit.compress.vocabulary import required
+from edgekit.compress.vocabulary.languages import Reach
 from edgekit.compress.vocabulary.pieces import Vocabulary
 from edgekit.compress.vocabulary.proof import Compared, Proof, Text, Tokenizers
 from edgekit.errors import StepError
@@ -38,6 +39,8 @@ class LanguageModel:
     eos: str
     written: tuple[str, ...] = ()
     """What the template writes by itself: conversations of a few words, and its literals."""
+    reach: ClassVar[Reach] = Reach(0.98, 150_000)
+    """Nobody knows what it will be told, and a rare word in many pieces is slow to say."""
 
     def text(self, row: Row) -> Text:
         """Raises StepError for a conversation that there is no template for."""
