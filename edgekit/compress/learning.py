@@ -31,7 +31,7 @@ class Learning(Settings):
     """Passes over the texts at most."""
     tokens: Annotated[int, Field(ge=64)] = 500_000
     """Tokens of the texts that are learnt from at most, as many of each language."""
-    batch_size: Annotated[int, Field(ge=1)] = 8
+    batch_size: Annotated[int, Field(ge=1)] = 4
     """Windows of 512 tokens that make one update."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Peak rate; 1e-4 unless given, 3e-4 for an adapter."""

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgekit.compress import devices, learning_run
+from edgekit.compress import devices, learning_run, training
 from edgekit.compress.chunked import CHUNK_BYTES, Scores
-from edgekit.compress.training import SAVE_EVERY_SECONDS
 from edgekit.compress.windows import Window
 from edgekit.digest import sha256_json
 from edgekit.job import Job, OnProgress
@@ -95,7 +94,7 @@ def _ask(
             tokens = slice(found.starts[first], found.starts[last])
             _likeliest(scores, states, temperature, found.ids[tokens], found.logp[tokens])
             on_progress(last / len(windows))
-            if time.monotonic() - last_save > SAVE_EVERY_SECONDS:
+            if time.monotonic() - last_save > training.SAVE_EVERY_SECONDS:
                 last_save = time.monotonic()
                 state = {"done": last, SPENT: before + last_save - began}
                 save_progress(progress, partial(_save, found, found.starts[last]), state=state)
