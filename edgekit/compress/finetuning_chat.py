@@ -25,7 +25,7 @@ def finetune(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
 
     Raises StepError where the rows hold no answer.
     """
-    read = learning_run.read_texts(settings, job, job.dataset.train)
+    read = learning_run.read_texts(settings, job, job.dataset.train, answers=True)
     texts = Texts(_answered(read.taught, "data.train"), _answered(read.judged, "data.validation"))
     learner = Learner(settings, job, texts)
     judge = answers_nll(texts.judged)

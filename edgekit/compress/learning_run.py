@@ -18,7 +18,7 @@ from edgekit.compress.batches import Example, collate
 from edgekit.compress.chunked import Scores
 from edgekit.compress.learning import HELD_TOKENS, JUDGED_TOKENS, WINDOW, Learning
 from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training
-from edgekit.compress.windows import Reader, Window
+from edgekit.compress.windows import Window
 from edgekit.errors import StepError
 from edgekit.job import Job
 from edgekit.store import PROGRESS
@@ -37,13 +37,27 @@ class Texts:
     judged: list[Window]
 
 
-def read_texts(settings: Learning, job: Job, rows: Sequence[Row]) -> Texts:
-    """Windows of the rows and of the validation rows, as many of every language."""
-    found, seed = job.description, job.recipe.seed
+def read_texts(
+    settings: Learning, job: Job, rows: Sequence[Row], *, answers: bool = False
+) -> Texts:
+    """Windows of the rows and of the validation rows, as many of every language.
+
+    With `answers` they say which tokens the model itself writes. Raises StepError where no row has
+    two tokens.
+    """
+    found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
+
+    def some(given: Sequence[Row], tokens: int, name: str) -> list[Window]:
+        size, seed = min(WINDOW, job.max_tokens), job.recipe.seed
+        read = windows.choose(reader, given, size=size, tokens=tokens, seed=seed, answers=answers)
+        if not read:
+            raise StepError(f"no text of {name} has two tokens; give longer texts.")
+        return read
+
     return Texts(
-        _some(reader, job, rows, settings.tokens, seed, "data.train"),
-        _some(reader, job, job.dataset.validation, JUDGED_TOKENS, seed, "data.validation"),
+        some(rows, settings.tokens, "data.train"),
+        some(job.dataset.validation, JUDGED_TOKENS, "data.validation"),
     )
 
 
@@ -177,14 +191,4 @@ def _batches(given: Sequence[Window]) -> list[list[int]]:
         else:
             found.append([number])
             longest = len(one.ids)
-    return found
-
-
-def _some(
-    reader: Reader, job: Job, rows: Sequence[Row], tokens: int, seed: int, name: str
-) -> list[Window]:
-    size = min(WINDOW, job.max_tokens)
-    found = windows.choose(reader, rows, size=size, tokens=tokens, seed=seed)
-    if not found:
-        raise StepError(f"no text of {name} has two tokens; give longer texts.")
     return found

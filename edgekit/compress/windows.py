@@ -7,6 +7,7 @@ template, texts as they stand.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Window:
     ids: tuple[int, ...]
     answers: tuple[bool, ...]
     """Whether the model itself writes each: in a conversation the assistant's turns, in a text
-    everything."""
+    everything. Empty where nobody asked."""
     language: str
     """NO_LANGUAGE where the row names none."""
 
@@ -46,25 +47,29 @@ class Reader:
     bos_id: int | None
     """What begins every window of a row that begins with it."""
 
-    def windows(self, row: Row, *, size: int) -> Iterator[Window]:
+    def windows(self, row: Row, *, size: int, answers: bool = False) -> Iterator[Window]:
         """A longer row takes several. Raises StepError for a conversation without a template."""
-        ids, answers = self._conversation(row.messages) if row.messages else self._text(row.text)
+        encoded = self._encode(row)
+        ids, told = encoded.ids, self._answers(row, encoded) if answers else []
         first = 1 if ids and ids[0] == self.bos_id else 0
         step = size - first
         for start in range(first, len(ids), step):
             part = (*ids[:first], *ids[start : start + step])
-            told = (*answers[:first], *answers[start : start + step])
+            own = (*told[:first], *told[start : start + step])
             if len(part) >= 2:
-                yield Window(part, told, row.language or NO_LANGUAGE)
+                yield Window(part, own, row.language or NO_LANGUAGE)
 
-    def _text(self, text: str) -> tuple[list[int], list[bool]]:
-        ids = self.tokenizer.encode(text).ids
-        return ids, [True] * len(ids)
+    def _encode(self, row: Row) -> Encoding:
+        if not row.messages:
+            return self.tokenizer.encode(row.text)
+        whole = self._render(row.messages, answer_next=False)
+        return self.tokenizer.encode(whole, add_special_tokens=False)
 
-    def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
-        whole = self._render(messages, answer_next=False)
-        encoded = self.tokenizer.encode(whole, add_special_tokens=False)
-        answers = [False] * len(encoded.ids)
+    def _answers(self, row: Row, encoded: Encoding) -> list[bool]:
+        messages = row.messages
+        if not messages:
+            return [True] * len(encoded.ids)
+        whole, answers = self._render(messages, answer_next=False), [False] * len(encoded.ids)
         for number, turn in enumerate(messages):
             if turn["role"] != "assistant":
                 continue
@@ -74,8 +79,9 @@ class Reader:
                 end = end.removesuffix(self.eos)
             # Some tell earlier turns otherwise than the last: those teach nothing.
             if whole.startswith(end) and end.startswith(begin):
-                _mark(answers, encoded, len(begin), len(end))
-        return encoded.ids, answers
+                for token, (first, _) in enumerate(encoded.offsets):
+                    answers[token] |= len(begin) <= first < len(end)
+        return answers
 
     def _render(self, messages: Sequence[Message], *, answer_next: bool) -> str:
         if not messages:
@@ -115,21 +121,25 @@ def training_rows(dataset: Dataset, languages: Sequence[str]) -> list[Row]:
 
 
 def choose(
-    reader: Reader, rows: Sequence[Row], *, size: int, tokens: int, seed: int
+    reader: Reader,
+    rows: Sequence[Row],
+    *,
+    size: int,
+    tokens: int,
+    seed: int,
+    answers: bool = False,
 ) -> list[Window]:
     """About `tokens` tokens of the rows, an even share of every language, drawn by `seed`.
 
     Where a language has less than its share, the others get what it leaves.
     """
     piles: dict[str, list[Window]] = {}
+    read: Counter[str] = Counter()
     for row in random.Random(seed).sample(list(rows), len(rows)):
-        for window in reader.windows(row, size=size):
-            piles.setdefault(window.language, []).append(window)
+        name = row.language or NO_LANGUAGE
+        if read[name] < tokens:  # no language takes more
+            for window in reader.windows(row, size=size, answers=answers):
+                piles.setdefault(name, []).append(window)
+                read[name] += len(window.ids)
     taken = fill({name: [len(one.ids) for one in own] for name, own in piles.items()}, tokens)
     return [one for name in sorted(piles) for one in piles[name][: taken[name]]]
-
-
-def _mark(answers: list[bool], encoded: Encoding, begin: int, end: int) -> None:
-    for number, (first, _) in enumerate(encoded.offsets):
-        if begin <= first < end:
-            answers[number] = True

@@ -73,6 +73,11 @@ def job(made_chat_project: Path, parent: Path, pruned: Path, tmp_path: Path) -> 
         yield dataclasses.replace(made, checkpoint=pruned, description=describe(pruned))
 
 
+@pytest.fixture(autouse=True)
+def _short_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning_run, "JUDGED_TOKENS", 1024)
+
+
 def changed(job: Job, **changes: Any) -> Job:
     """The job with changes, and an empty folder of its own to write into."""
     out = job.out.parent / f"out-{len(list(job.out.parent.iterdir()))}"
@@ -182,14 +187,14 @@ def test_a_healing_that_was_cut_ends_with_the_same_weights(
     job: Job, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
-    given = DistillSettings(**QUICK, **settings)
+    given = DistillSettings(**{**QUICK, "tokens": 600}, **settings)
     distill_chat.run(given, job)
     updates = 0
 
     def cut(fraction: float) -> None:
         nonlocal updates
         updates += 1
-        if updates == 9:
+        if updates == 4:
             raise PowerCut
 
     again = changed(job, on_progress=cut)
@@ -225,7 +230,7 @@ def test_only_what_the_assistant_says_is_finetuned_on(job: Job) -> None:
         one
         for one in windows.choose(
             windows.reader(job.teacher, model_type="llama", rows=1003),
-            job.dataset.validation, size=64, tokens=8192, seed=7,
+            job.dataset.validation, size=64, tokens=1024, seed=7, answers=True,
         )
         if any(one.answers[1:])
     ]  # fmt: skip

@@ -58,6 +58,11 @@ def job_of(
     return make
 
 
+@pytest.fixture(autouse=True)
+def _short_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning_chat, "PROOF_TOKENS", 512)
+
+
 def load(folder: Path) -> PreTrainedModel:
     found: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager"
@@ -214,7 +219,7 @@ def test_answers_are_the_assistants_turns(deep: Callable[[str], Path]) -> None:
         reader = windows.reader(
             deep(architecture), model_type=found.model_type, rows=found.vocabulary
         )
-        [window] = reader.windows(Row("", messages=messages), size=500)
+        [window] = reader.windows(Row("", messages=messages), size=500, answers=True)
         told = [number for number, own in zip(window.ids, window.answers, strict=True) if own]
         text = reader.tokenizer.decode(told, skip_special_tokens=False)
         if architecture in ("llama", "llama3"):
