@@ -365,19 +365,19 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, with the settings of every step and output."""
     result = Recipe.model_json_schema()
     definitions = result["$defs"]
-    models: dict[str, dict[str, list[type[Settings]]]] = {
+    models: dict[str, dict[str, dict[type[Settings], str]]] = {
         "steps": _of_steps(),
-        "outputs": {name: [format_module(name).SETTINGS] for name in FORMATS},
+        "outputs": {name: {format_module(name).SETTINGS: name} for name in FORMATS},
     }
     for key, named in models.items():
         choices = []
         for name, kinds in named.items():
             allowed: list[dict[str, Any]] = [{"type": "null"}]
-            for kind in kinds:
+            for kind, own in kinds.items():
                 settings = kind.model_json_schema()
                 definitions.update(settings.pop("$defs", {}))
-                definitions[f"{key}.{kind.__name__}"] = settings
-                allowed.append({"$ref": f"#/$defs/{key}.{kind.__name__}"})
+                definitions[f"{key}.{own}"] = settings
+                allowed.append({"$ref": f"#/$defs/{key}.{own}"})
             choices.append(
                 {
                     "type": "object",
@@ -392,12 +392,11 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}
 
 
-def _of_steps() -> dict[str, list[type[Settings]]]:
-    """What each step may be told: of every task that has it, once where they share it."""
-    found: dict[str, list[type[Settings]]] = {}
+def _of_steps() -> dict[str, dict[type[Settings], str]]:
+    """What each step may be told, with a name: of every task that has it, once where they share."""
+    found: dict[str, dict[type[Settings], str]] = {}
     for task, table in compress.OF_TASK.items():
         for name in table:
-            kinds = found.setdefault(name, [])
-            if (kind := compress.step_module(name, task).SETTINGS) not in kinds:
-                kinds.append(kind)
+            kind = compress.step_module(name, task).SETTINGS
+            found.setdefault(name, {}).setdefault(kind, f"{task}.{name}")
     return found

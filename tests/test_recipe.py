@@ -178,6 +178,8 @@ def test_the_schema_knows_every_step_and_its_settings() -> None:
     schema = recipe.schema()
     steps = schema["properties"]["steps"]["items"]["oneOf"]
     assert {next(iter(step["properties"])) for step in steps} == set(compress.STEPS)
-    finetune = schema["$defs"]["steps.FinetuneSettings"]
+    finetune = schema["$defs"]["steps.classification.finetune"]
     assert finetune["additionalProperties"] is False
     assert "Passes over" in finetune["properties"]["epochs"]["description"]
+    pruned = [schema["$defs"][f"steps.{task}.prune"] for task in ("classification", "chat")]
+    assert ["heads" in one["properties"] for one in pruned] == [True, False]

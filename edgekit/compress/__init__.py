@@ -32,7 +32,7 @@ CHAT_STEPS = {
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
 # The steps that each task has.
-OF_TASK = {"chat": CHAT_STEPS, "classification": STEPS}
+OF_TASK = {"classification": STEPS, "chat": CHAT_STEPS}
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
