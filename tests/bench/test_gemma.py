@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 from types import ModuleType
 
+import bench_script
 import gguf
 import numpy as np
 import pytest
@@ -24,12 +24,7 @@ from edgekit.samples.rescaling import Shape, rescale
 
 @pytest.fixture(scope="module")
 def gemma() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gemma", Path(__file__).parent / "gemma.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return bench_script.load("gemma")
 
 
 @pytest.fixture(scope="module")
