@@ -67,8 +67,7 @@ def check(settings: DistillSettings, planned: Planned) -> None:
 
 
 def after(settings: DistillSettings, planned: Planned) -> Planned:
-    """The same model, with other weights."""
-    return planned
+    return learning.after(planned)
 
 
 def cost(settings: DistillSettings, planned: Planned) -> Cost:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edgekit.compress import chunked, learning_run, models, teaching_chat, windows
+from edgekit.compress import chunked, learner, models, teaching_chat, windows
 from edgekit.compress.chunked import Scores
-from edgekit.compress.learning_run import Learner, TokenLoss
+from edgekit.compress.learner import Learner, TokenLoss
 from edgekit.compress.teaching_chat import Taught
 from edgekit.job import Job
 
@@ -26,16 +26,16 @@ def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
     likeliest pieces and of all others as one.
     """
     rows = windows.training_rows(job.dataset, job.recipe.languages)
-    texts = learning_run.read_texts(settings, job, rows)
+    texts = learner.read_texts(settings, job, rows)
     taught = teaching_chat.ask(job, texts.taught, temperature=settings.temperature)
     judged = teaching_chat.ask(job, texts.judged, temperature=1.0)
     judge = divergence(judged, temperature=1.0)
-    learner = Learner(settings, job, texts)
-    before = learner.judge(judge)
-    trained = learner.train(divergence(taught, temperature=settings.temperature), judge)
+    student = Learner(settings, job, texts)
+    before = student.judge(judge)
+    trained = student.train(divergence(taught, temperature=settings.temperature), judge)
     after = -math.log(trained.best_score)
     healed = after < before
-    model = learner.merged() if healed else learning_run.load(job.checkpoint, device="cpu")
+    model = student.merged() if healed else learner.load(job.checkpoint, device="cpu")
     models.save(model, job.out, source=job.checkpoint)
     return {
         "after": {"best_epoch": trained.best_epoch if healed else 0, "windows": len(texts.taught)},

@@ -30,8 +30,7 @@ def check(settings: FinetuneSettings, planned: Planned) -> None:
 
 
 def after(settings: FinetuneSettings, planned: Planned) -> Planned:
-    """The same model, with other weights."""
-    return planned
+    return learning.after(planned)
 
 
 def cost(settings: FinetuneSettings, planned: Planned) -> Cost:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edgekit.compress import chunked, learning_run, models
+from edgekit.compress import chunked, learner, models
 from edgekit.compress.chunked import Scores
-from edgekit.compress.learning_run import Learner, Texts, TokenLoss
+from edgekit.compress.learner import Learner, Texts, TokenLoss
 from edgekit.compress.windows import Window
 from edgekit.errors import StepError
 from edgekit.job import Job
@@ -25,13 +25,13 @@ def finetune(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
 
     Raises StepError where the rows hold no answer.
     """
-    read = learning_run.read_texts(settings, job, job.dataset.train, answers=True)
+    read = learner.read_texts(settings, job, job.dataset.train, answers=True)
     texts = Texts(_answered(read.taught, "data.train"), _answered(read.judged, "data.validation"))
-    learner = Learner(settings, job, texts)
+    student = Learner(settings, job, texts)
     judge = answers_nll(texts.judged)
-    before = learner.judge(judge)
-    trained = learner.train(answers_nll(texts.taught), judge)
-    models.save(learner.merged(), job.out, source=job.checkpoint)
+    before = student.judge(judge)
+    trained = student.train(answers_nll(texts.taught), judge)
+    models.save(student.merged(), job.out, source=job.checkpoint)
     after = -math.log(trained.best_score)
     return {
         "after": {"best_epoch": trained.best_epoch, "windows": len(texts.taught)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -68,6 +69,12 @@ def check(settings: Learning, planned: Planned, *, name: str, unlabeled: bool) -
         raise RecipeError(
             f"{place}: {name} needs data.validation, which decides when to stop; add the file."
         )
+
+
+def after(planned: Planned) -> Planned:
+    """The same model, whose weights are then stored as they were trained."""
+    found = planned.description
+    return replace(planned, description=replace(found, weights_bytes=found.fp32_bytes))
 
 
 def learnt_tokens(settings: Learning, planned: Planned, *, unlabeled: bool) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgekit.compress import devices, learning_run, training
+from edgekit.compress import devices, learner, training
 from edgekit.compress.chunked import CHUNK_BYTES, Scores
 from edgekit.compress.windows import Window
 from edgekit.digest import sha256_json
@@ -85,11 +85,11 @@ def _ask(
         for name in ("ids", "logp"):
             part = np.load(saved.folder / f"{name}.npy", allow_pickle=False)
             getattr(found, name)[: len(part)] = part
-    teacher = learning_run.load(job.teacher, device=job.device)
-    scores = learning_run.scores_of(teacher)
+    teacher = learner.load(job.teacher, device=job.device)
+    scores = learner.scores_of(teacher)
     began = last_save = time.monotonic()
     with torch.inference_mode():
-        for part, states in learning_run.in_batches(teacher, windows[done:]):
+        for part, states in learner.in_batches(teacher, windows[done:]):
             first, last = done + part[0], done + part[-1] + 1
             tokens = slice(found.starts[first], found.starts[last])
             _likeliest(scores, states, temperature, found.ids[tokens], found.logp[tokens])

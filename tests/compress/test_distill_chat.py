@@ -23,7 +23,7 @@ from edgekit.compress import (
     chunked,
     distill_chat,
     finetune_chat,
-    learning_run,
+    learner,
     prune_chat,
     teaching_chat,
     training,
@@ -75,7 +75,7 @@ def job(made_chat_project: Path, parent: Path, pruned: Path, tmp_path: Path) -> 
 
 @pytest.fixture(autouse=True)
 def _short_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning_run, "JUDGED_TOKENS", 1024)
+    monkeypatch.setattr(learner, "JUDGED_TOKENS", 1024)
 
 
 def changed(job: Job, **changes: Any) -> Job:
@@ -157,7 +157,7 @@ def test_a_teacher_that_was_cut_off_goes_on(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
-    monkeypatch.setattr(learning_run, "WINDOW", 32)
+    monkeypatch.setattr(learner, "WINDOW", 32)
     texts = judging(job)
     wanted = teaching_chat.ask(job, texts, temperature=1.0)
     told: list[float] = []

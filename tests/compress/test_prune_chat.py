@@ -170,6 +170,18 @@ def test_the_block_that_changes_least_goes(job_of: Callable[[str], Job], tmp_pat
     assert set(record["proof"]["by_language"]) == set(tiny_chat.LANGUAGES)
 
 
+def test_weights_that_are_no_numbers_are_told(job_of: Callable[[str], Job], tmp_path: Path) -> None:
+    job = job_of("llama")
+    model = load(job.checkpoint)
+    with torch.no_grad():
+        model.get_decoder().layers[1].mlp.up_proj.weight[3, 3] = torch.nan
+    damaged = Path(shutil.copytree(job.checkpoint, tmp_path / "damaged"))
+    model.save_pretrained(damaged)
+    job = dataclasses.replace(job, checkpoint=damaged)
+    with pytest.raises(StepError, match="values that are no numbers; its weights are damaged"):
+        prune_chat.run(PruneSettings(layers=3, tokens=64), job)
+
+
 def test_windows_of_layers_stay_with_their_layers(
     job_of: Callable[[str], Job], tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from edgekit.compress.decoders import DECODERS, LAYERS
+from edgekit.errors import StepError
 from edgekit.export.llama import streaming, tensors
 
 BATCH_TOKENS = 4096
@@ -103,6 +104,12 @@ class _Listener:
         self._squares[number] += given[0][self._real].square().sum(dim=0).double().numpy()
 
     def measured(self, checkpoint: Path) -> Measured:
+        """Raises StepError for a checkpoint that computes no numbers."""
+        if not (np.isfinite(self._angles).all() and np.isfinite(self._squares).all()):
+            raise StepError(
+                f"{checkpoint}: it computes values that are no numbers; its weights are damaged, "
+                "copy them again or train it anew."
+            )
         found = tensors.read(checkpoint)
         columns = [
             sum(
