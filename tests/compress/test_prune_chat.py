@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,20 @@ import pytest
 import tiny_chat
 import tiny_llama
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from tiny_job import make_job
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from edgekit import plan, recipe
-from edgekit.compress import prune_chat, pruning_chat, windows
+from edgekit.compress import narrowing, prune_chat, pruning_chat, windows
 from edgekit.compress.checkpoint import describe
+from edgekit.compress.narrowing import Part
 from edgekit.compress.prune_chat import PruneSettings
 from edgekit.compress.structured import decoder
 from edgekit.errors import EdgekitError, RecipeError, StepError
-from edgekit.export.llama import convert, parity
+from edgekit.export.llama import convert, parity, tensors
 from edgekit.job import Job
 from edgekit.tasks.rows import Row
 
@@ -209,6 +214,30 @@ def test_weights_are_copied_as_they_are_stored(made_chat_project: Path, tmp_path
     assert {one.dtype for one in after.values()} == {torch.bfloat16}
     for name, weight in after.items():
         assert torch.equal(weight, before[name.replace("layers.1.", "layers.2.")]), name
+
+
+@given(st.data())
+def test_rows_and_columns_are_copied_to_the_bit(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from([torch.float32, torch.float16, torch.bfloat16]))
+    rows, columns = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
+    kept = [
+        data.draw(st.none() | st.lists(st.integers(0, size - 1), min_size=1, unique=True))
+        for size in (rows, columns)
+    ]
+    whole = torch.randn(rows, columns).to(kind)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save_file({"one": whole, "norm": whole[0].clone()}, path)
+        found = tensors.read(path.parent)
+        index = [None if one is None else np.array(one) for one in kept]
+        parts = {"other": Part(found["one"], *index), "norm": Part(found["norm"])}
+        narrowing.write(Path(folder) / "out.safetensors", parts)
+        after = load_file(Path(folder) / "out.safetensors")
+    wanted = whole if kept[0] is None else whole[kept[0]]
+    wanted = wanted if kept[1] is None else wanted[:, kept[1]]
+    assert after["other"].dtype == kind
+    assert torch.equal(after["other"], wanted)
+    assert torch.equal(after["norm"], whole[0])
 
 
 def test_the_same_seed_gives_the_same_bytes(job_of: Callable[[str], Job]) -> None:
