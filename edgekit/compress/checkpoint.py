@@ -115,6 +115,12 @@ def describe(folder: Path) -> Description:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json, refused where it asks for code or an unknown architecture; no private keys."""
+    if folder.suffix == ".gguf":
+        raise CheckpointError(
+            f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
+            "from the Hugging Face folder that it was made from; name that. To cut pieces out of "
+            "the file as it is, there is edgekit.export.llama.trimming.trim in Python."
+        )
     if not folder.is_dir():
         raise CheckpointError(
             f"{folder} is no folder; `model` names a Hugging Face folder with config.json, "

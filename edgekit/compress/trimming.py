@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.compress import licences, widths
 from edgekit.compress.vocabulary import (
-    choice,
     configs,
+    deciding,
     declaration,
     documents,
-    language_model,
     pieces,
     required,
-    sources,
     surgery,
     tables,
 )
 from edgekit.compress.vocabulary.classifier import Classifier
-from edgekit.compress.vocabulary.counting import Counted
-from edgekit.compress.vocabulary.language_model import LanguageModel
+from edgekit.compress.vocabulary.deciding import Kind, OwnTexts
 from edgekit.compress.vocabulary.pieces import Vocabulary
 from edgekit.compress.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
 from edgekit.errors import StepError
@@ -39,12 +36,6 @@ NO_LANGUAGE = "other"
 CARRIED = (
     "special_tokens_map.json", widths.FILE, "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
-
-Kind = Classifier | LanguageModel
-"""What is trimmed, which reads its rows and proves its answers in its own way."""
-
-OwnTexts = Mapping[str, list[str]]
-"""By language, the texts that choose; texts that judge are never among them."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +84,9 @@ def _kind(job: Job) -> Kind:
     found = job.description
     if not found.is_decoder:
         return Classifier()
+    # gguf and jinja2 are an extra, which classifiers do without.
+    from edgekit.compress.vocabulary import language_model
+
     return language_model.read(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
 
 
@@ -105,43 +99,22 @@ def _surplus(job: Job) -> frozenset[str]:
 def _choose(
     settings: TrimVocabSettings, job: Job, kind: Kind, vocabulary: Vocabulary, own: OwnTexts
 ) -> Trimmed:
-    names = job.recipe.languages
-    stranger = required.unknown_script(vocabulary, names)
-    if stranger is not None:
-        raise StepError(
-            f"trim_vocab: the tokenizer knows no letter of the script of '{stranger}', so that the "
-            "model cannot read it; remove it from languages, or take a model that knows it."
-        )
-    kept = required.required(vocabulary, names, [text for texts in own.values() for text in texts])
-    kept |= required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
-    kept |= kind.required(vocabulary)
     rows = configs.ids(job.checkpoint)
-    kept |= rows & set(vocabulary.tokens)
-    words, frequencies = _words(vocabulary, names, own, kind)
-    job.on_progress(0.25)
-    chosen = choice.Choice(
-        vocabulary, words, frozenset(kept), frozenset(required.candidates(vocabulary, names))
+    named = required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
+    found, frequencies = deciding.decide(
+        settings,
+        vocabulary,
+        own,
+        languages=job.recipe.languages,
+        kind=kind,
+        kept=named | (rows & set(vocabulary.tokens)),
+        on_progress=job.on_progress,
     )
-    found = choice.by_coverage(chosen, settings.coverage)
-    if settings.size is not None and len(found) > settings.size:
-        _check_size(settings.size, kept)
-        found = choice.by_size(
-            chosen, settings.size, lambda done: job.on_progress(0.25 + 0.35 * done)
-        )
     pad = json.loads((job.checkpoint / "config.json").read_text("utf-8")).get("pad_token_id")
     order = surgery.order(vocabulary, found, pad=pad)
     # An id that the config names and no piece has is still a row that the model may look up.
     rest = sorted(one for one in rows - set(vocabulary.tokens) if one < job.description.vocabulary)
     return Trimmed(vocabulary, (*order, *rest), frequencies)
-
-
-def _check_size(size: int, kept: set[int]) -> None:
-    if len(kept) > size:
-        raise StepError(
-            f"trim_vocab: size is {size:,}, and {len(kept):,} pieces are never removed (special "
-            "tokens, letters of the languages' scripts, digits, punctuation, what keep names); "
-            f"set size to {len(kept):,} or more."
-        )
 
 
 def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
@@ -155,30 +128,6 @@ def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
     own.setdefault(NO_LANGUAGE, []).extend(others)
     unseen = {name: [one for one in texts if one not in judging] for name, texts in own.items()}
     return {name: texts for name, texts in unseen.items() if texts}
-
-
-def _words(
-    vocabulary: Vocabulary,
-    names: Sequence[str],
-    own: OwnTexts,
-    kind: Kind,
-) -> tuple[dict[str, list[list[Counted]]], dict[str, list[str]]]:
-    """Each language's words as the choice weighs them, and where they are from."""
-    size = max(vocabulary.tokens) + 1
-    words: dict[str, list[list[Counted]]] = {}
-    places: dict[str, list[str]] = {}
-    for name in [*names, *(other for other in own if other not in names)]:
-        kinds = []
-        if name in own:
-            kinds.append([sources.Source(sources.OWN, kind.words(own[name]))])
-        if name in names:
-            kinds.append(sources.general(vocabulary, name, kind.reach))
-        kinds = [kind for kind in kinds if kind]
-        places[name] = [source.name for kind in kinds for source in kind]
-        words[name] = [
-            [Counted(one.words, vocabulary.tokenizer, size) for one in kind] for kind in kinds
-        ]
-    return {name: kinds for name, kinds in words.items() if kinds}, places
 
 
 def _write(job: Job, trimmed: Trimmed) -> None:

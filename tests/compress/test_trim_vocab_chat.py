@@ -21,9 +21,10 @@ from edgekit.compress import trim_vocab, trimming
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.trim_vocab import TrimVocabSettings
 from edgekit.compress.vocabulary import declaration, languages
-from edgekit.errors import StepError, TemplateError
+from edgekit.cost import Rates
+from edgekit.errors import CheckpointError, StepError, TemplateError
 from edgekit.export.llama import templates as conversations
-from edgekit.job import Job
+from edgekit.job import Job, Planned, Tokens
 from edgekit.runtime import templates
 
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}
@@ -161,6 +162,33 @@ def test_conversations_need_a_template(job_of: Callable[[str], Job]) -> None:
     (job.checkpoint / "chat_template.jinja").unlink()
     with pytest.raises(StepError, match=r"has conversations .* put its authors' template"):
         trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+
+
+def test_a_gguf_file_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is a GGUF file, .* name that\. .*trimming\.trim"):
+        describe(tmp_path / "model.gguf")
+
+
+def test_the_plan_counts_on_smaller_tables(job_of: Callable[[str], Job]) -> None:
+    """Of both, where the output has one of its own."""
+    job = job_of("llama3")
+    before = describe(job.checkpoint)
+    planned = Planned(
+        place="recipe.yaml:1",
+        recipe=job.recipe,
+        description=before,
+        dataset=job.dataset,
+        tokens=Tokens(train=1000, validation=1000, test=1000, longest=64),
+        rates=Rates(1e-6, 1e-6, 1e-9, 1.0, 300_000_000),
+        resolve=Path,
+    )
+    settings = TrimVocabSettings(size=500)
+    trim_vocab.check(settings, planned)
+    after = trim_vocab.after(settings, planned).description
+    assert after.vocabulary == 500
+    assert before.parameters - after.parameters == 2 * (before.vocabulary - 500) * before.hidden
+    assert after.head_parameters == after.embedding_parameters == 500 * before.hidden
+    assert trim_vocab.cost(settings, planned).disk_bytes == after.fp32_bytes
 
 
 def test_literals_are_those_of_all_branches() -> None:

@@ -43,7 +43,6 @@ class Classifier:
     def proof(
         self, job: Job, compared: Mapping[str, Compared], both: Tokenizers, rows: Sequence[int]
     ) -> Proof:
-        """Needs no more of the tokenizers, which take much memory, once it is there."""
         samples = [
             _Sample(one.language, _spread(one.same), _held_out(one.changed))
             for one in compared.values()

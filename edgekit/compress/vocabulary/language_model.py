@@ -17,7 +17,7 @@ from edgekit.compress.vocabulary.languages import Reach
 from edgekit.compress.vocabulary.pieces import Vocabulary
 from edgekit.compress.vocabulary.proof import Compared, Proof, Text, Tokenizers
 from edgekit.errors import StepError
-from edgekit.export.llama import streaming, templates, tokenizing
+from edgekit.export.llama import templates, tokenizing
 from edgekit.export.llama.architectures import ARCHITECTURES
 from edgekit.job import Job
 from edgekit.runtime import templates as rendering
@@ -79,7 +79,6 @@ class LanguageModel:
     def proof(
         self, job: Job, compared: Mapping[str, Compared], both: Tokenizers, rows: Sequence[int]
     ) -> Proof:
-        """Needs no more of the tokenizers, which take much memory, once it is there."""
         of_each = max(1, EXACT_TEXTS // max(1, len(compared)))
         samples = []
         for one in compared.values():
@@ -110,6 +109,8 @@ def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, 
     """
     if not samples:
         return {}
+    from edgekit.export.llama import streaming  # torch, which a GGUF is trimmed without
+
     old = streaming.logits(job.checkpoint, [one.before for one in samples], pieces=rows)
     new = streaming.logits(job.out, [one.after for one in samples])
     for one, wanted, found in zip(samples, list(old), new, strict=True):

@@ -96,7 +96,7 @@ class Tokenizers:
             else:
                 self._check(language, text.text, before)
                 found.changed.append(text)
-            found.units += _units(text.text, language)
+            found.units += units(text.text, language)
             found.before += len(before) - (0 if text.rendered else fixed)
             found.after += len(after) - (0 if text.rendered else fixed)
             if unknown is not None:
@@ -151,7 +151,8 @@ def _rises(found: Sequence[Compared], name: str, form: str) -> str:
     return ", ".join(f"{one.language} {getattr(one, name):+{form}}" for one in worst)
 
 
-def _units(text: str, language: str) -> int:
+def units(text: str, language: str) -> int:
+    """Words, or characters in scripts that write without spaces."""
     if languages.is_unspaced(language):
         return sum(not letter.isspace() for letter in text)
     return len(text.split())

@@ -23,6 +23,8 @@ from edgekit.tasks.rows import Row
 
 GONE = -1
 """Stands for a piece that the other model does not have."""
+FIRST_TOKENS = 48
+"""Of a text, whose logits are asked for."""
 _MODULE = "edgekit.export.llama.vocabularies"
 
 
@@ -157,6 +159,22 @@ def _span(parent: Cut, other: Cut, begin: int, first: int, end: int, size: int) 
         yield Span(parts[0], parts[1], (skipped[0], skipped[1]), end - begun)
 
 
+def logits(
+    model: Path, texts: Sequence[str], out: Path, *, pieces: np.ndarray | None, threads: int
+) -> list[np.ndarray]:
+    """Of the first tokens of each text, float32 of shape (tokens, pieces), for all pieces or for
+    these; read from `out` as they are needed."""
+    request = {
+        "models": [str(model.resolve())],
+        "texts": list(texts),
+        "pieces": None if pieces is None else pieces.tolist(),
+        "out": str(out),
+        "threads": threads,
+    }
+    ends = _apart("logits", request, doing=f"reading texts with {model.name}")["ends"]
+    return list(np.split(np.load(out, mmap_mode="r", allow_pickle=False), ends[:-1]))
+
+
 def _apart(verb: str, request: Mapping[str, Any], *, doing: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "request.json"
@@ -194,7 +212,29 @@ def _cut(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"rows": found}
 
 
-_VERBS = {"pieces": _pieces, "cut": _cut}
+def _logits(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.llama import opening  # as above
+
+    found = []
+    with (
+        opening.open_model(Path(request["models"][0])) as model,
+        opening.open_context(model, tokens=FIRST_TOKENS, threads=request["threads"]) as reader,
+    ):
+        pieces = request["pieces"] or list(range(opening.vocabulary_size(model)))
+        for text in request["texts"]:
+            tokens = opening.tokenize(model, text, special=False)[:FIRST_TOKENS]
+            reader.forget()
+            parts = [
+                reader.logits(tokens[start : start + reader.most])[:, pieces]
+                for start in range(0, len(tokens), reader.most)
+            ]
+            found.append(np.concatenate(parts))
+    np.save(request["out"], np.concatenate(found), allow_pickle=False)
+    return {"ends": [int(end) for end in np.cumsum([len(one) for one in found])]}
+
+
+_VERBS = {"pieces": _pieces, "cut": _cut, "logits": _logits}
 
 if __name__ == "__main__":
     _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
