@@ -94,7 +94,7 @@ def _sources(plan: Plan) -> list[Path]:
     named = [
         plan.bound.resolve(name)
         for entry in plan.bound.steps
-        for name in step_module(entry.name).files(entry.settings)
+        for name in step_module(entry.name, plan.bound.recipe.task).files(entry.settings)
     ]
     return [plan.model, *(path for path in named if (path / "config.json").is_file())]
 

@@ -109,7 +109,7 @@ class Build:
     def _step(self, entry: Entry, chain: list[Link]) -> Link:
         before, number = chain[-1], len(chain)
         teacher = chain[min(self.plan.teacher_before, number - 1)]
-        module = step_module(entry.name)
+        module = step_module(entry.name, self.recipe.task)
         settings = entry.settings.model_dump(mode="json")
         dataset = self.plan.dataset.without_test()
         common = {

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.units import or_dash
+
 TO_MIND = (
     "It was judged on the recipe's test set alone. Texts of another kind, from other people or in "
     "other languages may be answered worse; look at a few hundred of your own before you rely on "
@@ -76,7 +78,8 @@ def _classification(quality: Mapping[str, Any]) -> list[str]:
 
 def _chat(quality: Mapping[str, Any]) -> list[str]:
     rows = [
-        f"| {name} | {part['tokens']} | {part['kld']:.4f} | {part['top1']:.1%} | "
+        f"| {name} | {part['tokens']} | {or_dash(part['kld'], '.4f')} | "
+        f"{or_dash(part['top1'], '.1%')} | "
         f"{part['ppl_ratio']:.4f} |"
         for name, part in quality["by_language"].items()
     ]
@@ -86,6 +89,7 @@ def _chat(quality: Mapping[str, Any]) -> list[str]:
         f"of tokens by less than {quality['kld_p99']:.3f}), {quality['top1']:.1%} of its likeliest "
         f"tokens are the same, and its perplexity is {quality['ppl_ratio']:.4f} times as high."
         f"{_verdict(quality)}",
+        *_read_anew(quality),
         *_questions(quality),
         "\n".join(
             [
@@ -94,6 +98,18 @@ def _chat(quality: Mapping[str, Any]) -> list[str]:
                 *rows,
             ]
         ),
+    ]
+
+
+def _read_anew(quality: Mapping[str, Any]) -> list[str]:
+    anew = quality.get("read_anew")
+    if anew is None:
+        return []
+    bits = anew["bits_per_byte"]
+    return [
+        f"{anew['rows']:,} of the rows have pieces that it has lost: up to the first of them the "
+        "rows were compared token by token. It spends "
+        f"{bits['model']:.4f} bits a byte on them, and the uncompressed model {bits['parent']:.4f}."
     ]
 
 

@@ -51,9 +51,9 @@ def judge(
         "by_language": by_language,
         "languages_without_rows": [name for name in languages if name not in by_language],
         "small_languages": {
-            name: part["tokens"]
+            name: _compared(part)
             for name, part in by_language.items()
-            if part["tokens"] < MIN_LANGUAGE_TOKENS
+            if _compared(part) < MIN_LANGUAGE_TOKENS
         },
         "other_languages": places.apart(places.other_languages, tokens),
         "by_slice": {
@@ -124,9 +124,14 @@ def _worst(languages: Mapping[str, Mapping[str, Any]]) -> tuple[str, float] | No
     found = [
         (float(part["kld"]), name)
         for name, part in languages.items()
-        if part["tokens"] >= MIN_LANGUAGE_TOKENS
+        if _compared(part) >= MIN_LANGUAGE_TOKENS
     ]
     return max(found)[::-1] if found else None
+
+
+def _compared(part: Mapping[str, Any]) -> int:
+    """Tokens whose divergence is known."""
+    return int(part.get("compared", part["tokens"]))
 
 
 def _as_json(found: Mapping[Measure, Bounds]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import artifact, cost, data, export, machine, paths
-from edgekit.compress import CHAT_STEPS, SHRINKING, step_module
+from edgekit.compress import SHRINKING, step_module
 from edgekit.compress.checkpoint import Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
@@ -175,15 +175,8 @@ def _max_tokens(bound: BoundRecipe, description: Description) -> int:
 
 
 def _check_suited(bound: BoundRecipe) -> None:
-    """Every step and output must know what to do with a model of the recipe's task."""
+    """Every output must know what to do with a model of the recipe's task."""
     task = bound.recipe.task
-    for number, entry in enumerate(bound.steps, 1):
-        if task == "chat" and entry.name not in CHAT_STEPS:
-            known = ", ".join(sorted(CHAT_STEPS)) or "none"
-            raise RecipeError(
-                f"{entry.place}: step {number} ({entry.name}) is for classifiers, and this recipe "
-                f"is for chat, whose steps are: {known}; remove it."
-            )
     for number, entry in enumerate(bound.outputs, 1):
         if entry.name not in export.OF_TASK[task]:
             known = ", ".join(sorted(export.OF_TASK[task]))
@@ -205,7 +198,7 @@ def _check_unlabeled(bound: BoundRecipe) -> None:
 
 def _check_files(bound: BoundRecipe) -> None:
     for entry in bound.steps:
-        for name in step_module(entry.name).files(entry.settings):
+        for name in step_module(entry.name, bound.recipe.task).files(entry.settings):
             if not bound.resolve(name).exists():
                 raise RecipeError(
                     f"{entry.place}: {entry.name} names {name}, which does not exist; paths are "
@@ -301,7 +294,7 @@ def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
         if number == before:
             planned = replace(planned, teacher=teacher.description)
         planned = replace(planned, place=entry.place)
-        module = step_module(entry.name)
+        module = step_module(entry.name, bound.recipe.task)
         module.check(entry.settings, planned)
         steps.append(PlannedStep(entry.name, module.cost(entry.settings, planned)))
         planned = module.after(entry.settings, planned)

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from edgekit import paths, strict_yaml
-from edgekit.compress import STEPS, step_module
+from edgekit import compress, paths, strict_yaml
 from edgekit.errors import RecipeError
 from edgekit.export import FORMATS, format_module
 from edgekit.faults import sentence
@@ -239,8 +238,8 @@ def read(path: Path, *, changes: Sequence[str] = ()) -> BoundRecipe:
         path=path.resolve(),
         recipe=recipe,
         document=document.value,
-        steps=_entries("steps", "step", recipe.steps, document),
-        outputs=_entries("outputs", "output", recipe.outputs, document),
+        steps=_entries("steps", recipe.steps, document, recipe.task),
+        outputs=_entries("outputs", recipe.outputs, document, recipe.task),
         places=document,
     )
 
@@ -316,10 +315,11 @@ def _descend(target: Any, part: str | int, place: str, *, missing_ok: bool) -> A
 
 
 def _entries(
-    key: str, kind: str, values: Sequence[Mapping[str, Any]], document: strict_yaml.Document
+    key: str, values: Sequence[Mapping[str, Any]], document: strict_yaml.Document, task: str
 ) -> tuple[Entry, ...]:
     """Binds each entry of `steps` or `outputs` to the module that its one key names."""
-    table = STEPS if key == "steps" else FORMATS
+    steps = key == "steps"
+    kind, table = ("step", compress.OF_TASK[task]) if steps else ("output", FORMATS)
     bound = []
     for index, value in enumerate(values):
         place = document.place((key, index))
@@ -329,11 +329,17 @@ def _entries(
                 f"with its settings, such as '- {next(iter(table))}: {{}}'."
             )
         [(name, settings)] = value.items()
+        if steps and name not in table and any(name in one for one in compress.OF_TASK.values()):
+            known = ", ".join(sorted(table)) or "none"
+            raise RecipeError(
+                f"{place}: step {index + 1} ({name}) is not for the task {task}, whose steps are: "
+                f"{known}; remove it."
+            )
         if name not in table:
             raise RecipeError(
                 f"{place}: there is no {kind} '{name}'.{did_you_mean(name, list(table))}"
             )
-        module = step_module(name) if key == "steps" else format_module(name)
+        module = compress.step_module(name, task) if steps else format_module(name)
         path = (key, index, name)
         checked = _validate(module.SETTINGS, settings or {}, document, path, f"{kind} {index + 1} ")
         bound.append(Entry(name=name, settings=checked, place=place))
@@ -359,20 +365,23 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, with the settings of every step and output."""
     result = Recipe.model_json_schema()
     definitions = result["$defs"]
-    for key, table, find in (
-        ("steps", STEPS, step_module),
-        ("outputs", FORMATS, format_module),
-    ):
+    models: dict[str, dict[str, dict[type[Settings], str]]] = {
+        "steps": _of_steps(),
+        "outputs": {name: {format_module(name).SETTINGS: name} for name in FORMATS},
+    }
+    for key, named in models.items():
         choices = []
-        for name in table:
-            settings = find(name).SETTINGS.model_json_schema()
-            definitions.update(settings.pop("$defs", {}))
-            definitions[f"{key}.{name}"] = settings
-            reference = {"anyOf": [{"$ref": f"#/$defs/{key}.{name}"}, {"type": "null"}]}
+        for name, kinds in named.items():
+            allowed: list[dict[str, Any]] = [{"type": "null"}]
+            for kind, own in kinds.items():
+                settings = kind.model_json_schema()
+                definitions.update(settings.pop("$defs", {}))
+                definitions[f"{key}.{own}"] = settings
+                allowed.append({"$ref": f"#/$defs/{key}.{own}"})
             choices.append(
                 {
                     "type": "object",
-                    "properties": {name: reference},
+                    "properties": {name: {"anyOf": allowed}},
                     "required": [name],
                     "additionalProperties": False,
                 }
@@ -381,3 +390,13 @@ def schema() -> dict[str, Any]:
     # A recipe that extends another may leave out what it inherits.
     result["required"] = ["version", "name"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}
+
+
+def _of_steps() -> dict[str, dict[type[Settings], str]]:
+    """What each step may be told, with a name: of every task that has it, once where they share."""
+    found: dict[str, dict[type[Settings], str]] = {}
+    for task, table in compress.OF_TASK.items():
+        for name in table:
+            kind = compress.step_module(name, task).SETTINGS
+            found.setdefault(name, {}).setdefault(kind, f"{task}.{name}")
+    return found

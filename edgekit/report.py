@@ -15,7 +15,7 @@ import jinja2
 
 from edgekit import machine
 from edgekit.languages import language_name
-from edgekit.units import human_bytes, human_seconds
+from edgekit.units import human_bytes, human_seconds, or_dash
 
 SHOWN_FLIPS = 100
 SHOWN_CHARACTERS = 400
@@ -68,6 +68,7 @@ def render(reported: Reported) -> str:
     )
     environment.filters.update(
         bytes=human_bytes,
+        or_dash=or_dash,
         seconds=human_seconds,
         percent=_percent,
         language=language_name,

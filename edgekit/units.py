@@ -59,3 +59,8 @@ def _parse(text: str, units: Mapping[str, int | Decimal], wanted: str) -> Decima
     if match is None or factor is None:
         raise ValueError(f"'{text}' is not {wanted}.")
     return Decimal(match[1]) * factor
+
+
+def or_dash(value: float | None, form: str) -> str:
+    """A number as `format` writes it; a dash for one that is not known."""
+    return "–" if value is None else format(value, form)

@@ -13,7 +13,7 @@ import tiny_chat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit import data, manifest, plan, recipe
+from edgekit import compress, data, manifest, plan, recipe
 from edgekit.errors import ArtifactError, DataError, EdgekitError, RecipeError
 from edgekit.judging import chat
 from edgekit.tasks.rows import read_documents, read_questions
@@ -111,11 +111,6 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
         RecipeError,
         "'must' asks for proof, and data has no 'test' rows",
     ),
-    "step for classifiers": (
-        in_recipe("outputs:", "steps: [distill: {layers: 1}]\noutputs:"),
-        RecipeError,
-        "recipe.yaml:11: step 1 (distill) is for classifiers, and this recipe is for chat",
-    ),
     "output for classifiers": (
         in_recipe("gguf: {quantize: q8_0, calibration_tokens: 256}", "onnx: {}"),
         RecipeError,
@@ -161,6 +156,16 @@ def test_a_decoder_is_no_classifier(project: Path, made_chat_project: Path) -> N
     replace(project, "recipe.yaml", "./encoder", str(made_chat_project / "model"))
     with pytest.raises(RecipeError, match="continues texts and labels none; write task: chat"):
         plan.make(recipe.read(project / "recipe.yaml"))
+
+
+def test_a_step_of_another_task_is_refused(
+    chat_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(compress.STEPS, "spy", "spy_step")
+    replace(chat_project, "recipe.yaml", "outputs:", "steps: [spy: {}]\noutputs:")
+    sentence = r"recipe.yaml:11: step 1 \(spy\) is not for the task chat, whose steps are: .*; rem"
+    with pytest.raises(RecipeError, match=sentence):
+        recipe.read(chat_project / "recipe.yaml")
 
 
 def test_a_classifier_is_no_gguf(project: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from edgekit import recipe
+from edgekit import compress, recipe
 from edgekit.errors import RecipeError
 
 GOOD = tiny.RECIPE
@@ -177,7 +177,9 @@ def test_extends_lays_a_recipe_over_a_shipped_one(
 def test_the_schema_knows_every_step_and_its_settings() -> None:
     schema = recipe.schema()
     steps = schema["properties"]["steps"]["items"]["oneOf"]
-    assert {next(iter(step["properties"])) for step in steps} == set(recipe.STEPS)
-    finetune = schema["$defs"]["steps.finetune"]
+    assert {next(iter(step["properties"])) for step in steps} == set(compress.STEPS)
+    finetune = schema["$defs"]["steps.classification.finetune"]
     assert finetune["additionalProperties"] is False
     assert "Passes over" in finetune["properties"]["epochs"]["description"]
+    pruned = [schema["$defs"][f"steps.{task}.prune"] for task in ("classification", "chat")]
+    assert ["heads" in one["properties"] for one in pruned] == [True, False]

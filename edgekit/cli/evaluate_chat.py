@@ -13,6 +13,7 @@ from edgekit.cli.output import clean, language_title, percent, print_table
 from edgekit.errors import MissingExtra
 from edgekit.store import Store
 from edgekit.tasks.rows import Row
+from edgekit.units import or_dash
 
 Bars = Callable[..., AbstractContextManager[Callable[[str, float], None]]]
 
@@ -51,6 +52,13 @@ def show(name: str, result: dict[str, Any]) -> None:
     print()
     for code in result["languages_without_rows"]:
         print(f"{language_title(code)} has no rows here and was not judged.")
+    if (anew := result.get("read_anew")) is not None:
+        bits = anew["bits_per_byte"]
+        print(
+            f"{anew['rows']:,} rows have pieces that it has lost, and were compared up to the "
+            f"first of them; on the whole rows it spends {bits['model']:.4f} bits a byte, and "
+            f"the large model {bits['parent']:.4f}."
+        )
     if against:
         for code, tokens in result["small_languages"].items():
             print(f"{language_title(code)} has {tokens} tokens, too few to be the worst language.")
@@ -66,8 +74,8 @@ def _line(title: str, part: Mapping[str, Any], *, against: bool) -> list[str]:
         return [*shown, f"{part['perplexity']:.2f}"]
     return [
         *shown,
-        f"{part['kld']:.4f}",
-        f"{part['kld_p99']:.3f}",
+        or_dash(part["kld"], ".4f"),
+        or_dash(part["kld_p99"], ".3f"),
         percent(part["top1"]),
         f"{part['ppl_ratio']:.4f}",
     ]

@@ -12,7 +12,7 @@ from edgekit.cli import DONE
 from edgekit.cli.output import print_json, print_table
 from edgekit.cli.terminal import printable
 from edgekit.languages import language_name
-from edgekit.units import human_bytes
+from edgekit.units import human_bytes, or_dash
 
 if TYPE_CHECKING:
     from edgekit.manifest import Manifest
@@ -125,8 +125,8 @@ def _print_divergence(quality: Mapping[str, Any]) -> None:
             [
                 printable(language_name(code)),
                 f"{part['tokens']:,}",
-                f"{part['kld']:.4f}",
-                f"{part['top1']:.1%}",
+                or_dash(part["kld"], ".4f"),
+                or_dash(part["top1"], ".1%"),
                 f"{part['ppl_ratio']:.4f}",
             ]
             for code, part in quality["by_language"].items()

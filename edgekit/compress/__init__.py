@@ -10,7 +10,8 @@ A step is a module with
     cost(settings, planned)              estimated seconds and peak memory
     run(settings, job)                   does the work; returns what it changed, as JSON
 
-To add one, write its file in this folder and its line in STEPS.
+To add one, write its file in this folder and its line in STEPS, for classifiers, or in CHAT_STEPS,
+for models that continue texts; a module that serves both stands in both.
 """
 
 from __future__ import annotations
@@ -24,14 +25,20 @@ STEPS = {
     "prune": "edgekit.compress.prune",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
+CHAT_STEPS = {
+    "distill": "edgekit.compress.distill_chat",
+    "finetune": "edgekit.compress.finetune_chat",
+    "prune": "edgekit.compress.prune_chat",
+    "trim_vocab": "edgekit.compress.trim_vocab",
+}
+# The steps that each task has.
+OF_TASK = {"classification": STEPS, "chat": CHAT_STEPS}
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
-# Steps that know models which continue texts; the others are for classifiers.
-CHAT_STEPS: frozenset[str] = frozenset()
 # Steps whose training several processes can share.
 SHARED = frozenset({"distill", "finetune"})
 
 
-def step_module(name: str) -> ModuleType:
-    return importlib.import_module(STEPS[name])
+def step_module(name: str, task: str) -> ModuleType:
+    return importlib.import_module(OF_TASK[task][name])

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from edgekit.compress.finetune import Lora
 
 
-def add_lora(model: PreTrainedModel, settings: Lora) -> peft.PeftModel:
-    """The model with a fresh adapter: only the adapter and the head are trained."""
+def add_lora(model: PreTrainedModel, settings: Lora, *, continues: bool = False) -> peft.PeftModel:
+    """The model with a fresh adapter: only that is trained, and a classifier's head; not that of a
+    model that `continues` texts."""
+    # The pooler of an encoder without a head is as fresh as the head itself.
+    fresh = None if continues else ["classifier", "pooler", "score", "pre_classifier"]
     config = peft.LoraConfig(
-        task_type=peft.TaskType.SEQ_CLS,
+        task_type=peft.TaskType.CAUSAL_LM if continues else peft.TaskType.SEQ_CLS,
         r=settings.rank,
         lora_alpha=settings.alpha or 2 * settings.rank,
         lora_dropout=settings.dropout,
         target_modules="all-linear",
-        # The pooler of an encoder without a head is as fresh as the head itself.
-        modules_to_save=["classifier", "pooler", "score", "pre_classifier"],
+        modules_to_save=fresh,
     )
     return peft.get_peft_model(model, config)
 

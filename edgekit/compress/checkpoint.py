@@ -63,11 +63,19 @@ class Description:
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
+    head_parameters: int = 0
+    """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
 
     @property
     def is_decoder(self) -> bool:
         """Whether it continues a text; the others label one."""
-        return self.model_type not in CLASSIFIERS and self.model_type != STATIC
+        return _decodes(self.model_type)
+
+    @property
+    def head_share(self) -> float:
+        """What the layers and the scores of every piece cost, as a multiple of the layers."""
+        body = max(1, self.parameters - self.embedding_parameters - self.head_parameters)
+        return 1 + self.vocabulary * self.hidden / body
 
     @property
     def fp32_bytes(self) -> int:
@@ -101,11 +109,18 @@ def describe(folder: Path) -> Description:
         max_tokens=_max_tokens(folder, config),
         labels=_labels(folder, config),
         weights_bytes=weights_bytes,
+        head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
     )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json, refused where it asks for code or an unknown architecture; no private keys."""
+    if folder.suffix == ".gguf":
+        raise CheckpointError(
+            f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
+            "from the Hugging Face folder that it was made from; name that. To cut pieces out of "
+            "the file as it is, there is edgekit.export.llama.trimming.trim in Python."
+        )
     if not folder.is_dir():
         raise CheckpointError(
             f"{folder} is no folder; `model` names a Hugging Face folder with config.json, "
@@ -130,6 +145,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in config.items() if not key.startswith("_")}
 
 
+def _decodes(model_type: str) -> bool:
+    return model_type not in CLASSIFIERS and model_type != STATIC
+
+
 def _continues_texts(config: Mapping[str, Any]) -> bool:
     names = config.get("architectures") or [""]
     return str(names[0]).endswith(("ForCausalLM", "LMHeadModel"))
@@ -144,11 +163,9 @@ def import_checkpoint(
     """
     description = describe(source)
     _write_json(out / "config.json", read_config(source))
-    further = CARRIED_BY_DECODERS if description.is_decoder else (widths.FILE,)
-    for name in (*CARRIED, *further):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, out / name)
-    licences.carry(source, out)
+    if not description.is_decoder and (source / widths.FILE).is_file():
+        shutil.copyfile(source / widths.FILE, out / widths.FILE)
+    carry(source, out)
     for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
         shutil.copyfile(path, out / path.name)
     if adapter is not None:
@@ -160,6 +177,15 @@ def import_checkpoint(
 
         models.cut_folder(out, layers)
     return {"model_type": description.model_type, "parameters": description.parameters}
+
+
+def carry(source: Path, out: Path) -> None:
+    """Copies what belongs to a checkpoint beside config.json and weights."""
+    decodes = _decodes(read_config(source)["model_type"])
+    for name in (*CARRIED, *(CARRIED_BY_DECODERS if decodes else ())):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+    licences.carry(source, out)
 
 
 def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:

@@ -1,4 +1,4 @@
-"""Distillation loss over many labels in little memory: logits of a few rows at a time. Torch only.
+"""Losses over many labels in little memory: logits of a few rows at a time. Torch only.
 
 With a vocabulary for labels, the logits of a batch are larger than the model. So they are made
 for a chunk of rows, used, dropped, and made again in the backward pass.
@@ -7,6 +7,8 @@ for a chunk of rows, used, dropped, and made again in the backward pass.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -42,25 +44,87 @@ def chunked_kl(
     """
     if _liger_serves(hidden, head):
         return _liger_kl(hidden, head, teacher, temperature=temperature)
-    labels = head.out_features
-    rows = max(1, chunk_bytes // (4 * labels))
+
+    def loss(states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return kl(head(states), wanted, temperature=temperature)
+
+    return _add_up(loss, hidden, teacher, rows=_rows(head, chunk_bytes)) / len(hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """From the states of a language model to the logits of its pieces."""
+
+    head: nn.Linear
+    limit: float | None = None
+    """Logits stay below it: those of the head pass through a tanh, as Gemma 2 has it."""
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(states).float()
+        return logits if self.limit is None else self.limit * torch.tanh(logits / self.limit)
+
+
+def top_kl(
+    states: torch.Tensor,
+    scores: Scores,
+    ids: torch.Tensor,
+    logp: torch.Tensor,
+    *,
+    temperature: float,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> torch.Tensor:
+    """Sum over the rows of T² KL(teacher ‖ student), of which the teacher's likeliest are known.
+
+    `states` is (rows, width); `ids` and `logp`, both (rows, some), are the labels that the teacher
+    holds for the likeliest and the logarithms of their softened probabilities. The others count as
+    one label, so what is found is never more than the whole divergence (the data processing
+    inequality). `ids` and `logp` may stay on the CPU.
+    """
+
+    def loss(part: torch.Tensor, own: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return _top_kl(scores(part) / temperature, own.long(), wanted.float()) * temperature**2
+
+    return _add_up(loss, states, ids, logp, rows=_rows(scores.head, chunk_bytes))
+
+
+def nll(
+    states: torch.Tensor,
+    scores: Scores,
+    labels: torch.Tensor,
+    *,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> torch.Tensor:
+    """Sum over the rows of the negative log-probability of their labels (rows,)."""
+
+    def loss(part: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(scores(part), own, reduction="sum")
+
+    return _add_up(loss, states, labels, rows=_rows(scores.head, chunk_bytes))
+
+
+def _top_kl(logits: torch.Tensor, ids: torch.Tensor, logp: torch.Tensor) -> torch.Tensor:
+    norm = logits.logsumexp(dim=-1, keepdim=True)
+    kept = logits.gather(1, ids) - norm
+    others = logits.scatter(1, ids, -torch.inf).logsumexp(dim=-1, keepdim=True) - norm
+    rest = (1 - logp.exp().sum(dim=-1, keepdim=True)).clamp(min=0)
+    # xlogy: a rest of nothing adds nothing.
+    return (logp.exp() * (logp - kept)).sum() + (torch.xlogy(rest, rest) - rest * others).sum()
+
+
+def _rows(head: nn.Linear, chunk_bytes: int) -> int:
+    return max(1, chunk_bytes // (4 * head.out_features))
+
+
+def _add_up(
+    loss: Callable[..., torch.Tensor], hidden: torch.Tensor, *others: torch.Tensor, rows: int
+) -> torch.Tensor:
+    """The sum of a loss over chunks of `rows` rows, each made again in the backward pass."""
     total = hidden.new_zeros((), dtype=torch.float32)
     for start in range(0, len(hidden), rows):
-        total = total + checkpoint(
-            _chunk_kl,
-            head,
-            hidden[start : start + rows],
-            teacher[start : start + rows],
-            temperature,
-            use_reentrant=False,
-        )
-    return total / len(hidden)
-
-
-def _chunk_kl(
-    head: nn.Linear, hidden: torch.Tensor, teacher: torch.Tensor, temperature: float
-) -> torch.Tensor:
-    return kl(head(hidden), teacher.to(hidden.device), temperature=temperature)
+        part = slice(start, start + rows)
+        given = [one[part].to(hidden.device) for one in others]
+        total = total + checkpoint(loss, hidden[part], *given, use_reentrant=False)
+    return total
 
 
 def _liger_serves(hidden: torch.Tensor, head: nn.Linear) -> bool:

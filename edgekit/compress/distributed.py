@@ -116,7 +116,7 @@ class Crew:
                 )
                 _check_seen(job.checkpoint, self.index)
                 try:
-                    step_module(task.step).run(task.settings, job)
+                    step_module(task.step, job.recipe.task).run(task.settings, job)
                 except TrainingEnded:
                     continue
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.compress import checkpoint, licences, widths
+from edgekit.compress import checkpoint, widths
 from edgekit.compress.static import StaticConfig, StaticForSequenceClassification
 from edgekit.compress.structured import units
 from edgekit.errors import CheckpointError
@@ -59,8 +58,15 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
     return model
 
 
-def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> PreTrainedModel:
-    """A checkpoint that continues texts, on the CPU and in the precision that it is stored in."""
+def load_decoder(
+    folder: Path, *, config: PretrainedConfig | None = None, dtype: torch.dtype | None = None
+) -> PreTrainedModel:
+    """A checkpoint that continues texts, on the CPU; in the precision that it is stored in unless
+    another is asked for."""
+    config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
+    if getattr(config, "attn_logit_softcapping", None):
+        # The other implementations leave the limit of attention's scores out.
+        config._attn_implementation = "eager"
     with _quiet():
         model = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -68,7 +74,7 @@ def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> Pre
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            dtype="auto",
+            dtype=dtype or "auto",
         )
     model.eval()
     return model
@@ -110,10 +116,7 @@ def _load_narrow(
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
     """Writes weights and config; tokenizer and licences are carried over from `source`."""
     _save_weights(model, folder)
-    licences.carry(source, folder)
-    for name in checkpoint.CARRIED:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    checkpoint.carry(source, folder)
 
 
 def cut_folder(folder: Path, layers: int) -> None:

@@ -24,7 +24,7 @@ from edgekit.cost import Rates
 from edgekit.digest import sha256_file
 
 ROUNDS = 8
-# Nothing trains decoders, whose layers with their gradients may be more than memory holds.
+# Of a decoder, whose layers with their gradients may be more than the memory of a plan holds.
 TRAINING_PER_FORWARD = 3.0
 
 

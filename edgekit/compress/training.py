@@ -1,4 +1,4 @@
-"""Trains a sequence classifier on token windows; knows no recipe, no folder and no loss.
+"""Trains a model on token windows; knows no recipe, no folder and no loss.
 
 The same seed, data and machine give the same weights, also when the training was cut at any point:
 every random choice is drawn from (seed, iteration), so the saved state is the weights, the

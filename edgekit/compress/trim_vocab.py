@@ -10,6 +10,7 @@ from pydantic import Field
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
+from edgekit.export.llama.architectures import ARCHITECTURES as DECODERS
 from edgekit.job import Job, Planned
 from edgekit.settings import Fraction, Settings
 
@@ -17,6 +18,7 @@ VERSION = 2
 
 # A guess of what a coverage keeps: pieces of one language, and letters and signs of all.
 PIECES_PER_LANGUAGE = 7_000
+PIECES_PER_LANGUAGE_OF_DECODERS = 35_000
 PIECES_OF_ALL = 3_000
 # Reading the tokenizer and counting words, for each language and in all.
 SECONDS = 15.0
@@ -60,7 +62,7 @@ def files(settings: TrimVocabSettings) -> tuple[str, ...]:
 def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description
-    if description.model_type not in ARCHITECTURES:
+    if description.model_type not in {*ARCHITECTURES, *DECODERS}:
         raise RecipeError(
             f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "
             "model; put it before the step that makes one."
@@ -77,16 +79,20 @@ def after(settings: TrimVocabSettings, planned: Planned) -> Planned:
     description = planned.description
     kept = _pieces(settings, planned)
     tables = description.embedding_parameters
-    width = tables // (description.vocabulary + description.max_tokens)
-    lost = width * (description.vocabulary - kept)
+    # Decoders turn their positions, and have no table of them.
+    positions = 0 if description.is_decoder else description.max_tokens
+    lost = tables // (description.vocabulary + positions) * (description.vocabulary - kept)
+    of_head = description.head_parameters * (description.vocabulary - kept)
+    of_head //= description.vocabulary
     return replace(
         planned,
         description=replace(
             description,
             vocabulary=kept,
-            parameters=description.parameters - lost,
+            parameters=description.parameters - lost - of_head,
             embedding_parameters=tables - lost,
-            weights_bytes=description.weights_bytes - 4 * lost,
+            head_parameters=description.head_parameters - of_head,
+            weights_bytes=description.weights_bytes - 4 * (lost + of_head),
         ),
     )
 
@@ -118,5 +124,7 @@ def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
 
 
 def _pieces(settings: TrimVocabSettings, planned: Planned) -> int:
-    guess = PIECES_OF_ALL + PIECES_PER_LANGUAGE * len(planned.recipe.languages)
+    decoder = planned.description.is_decoder
+    of_each = PIECES_PER_LANGUAGE_OF_DECODERS if decoder else PIECES_PER_LANGUAGE
+    guess = PIECES_OF_ALL + of_each * len(planned.recipe.languages)
     return min(planned.description.vocabulary, settings.size or guess)

@@ -8,26 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from edgekit import machine
 from edgekit.compress import licences, widths
 from edgekit.compress.vocabulary import (
-    answers,
-    choice,
     configs,
+    deciding,
     declaration,
     documents,
     pieces,
     required,
-    sources,
     surgery,
     tables,
 )
-from edgekit.compress.vocabulary.counting import Counted
+from edgekit.compress.vocabulary.classifier import Classifier
+from edgekit.compress.vocabulary.deciding import Kind, OwnTexts
 from edgekit.compress.vocabulary.pieces import Vocabulary
 from edgekit.compress.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
 from edgekit.errors import StepError
+from edgekit.export.llama.architectures import ARCHITECTURES as DECODERS
 from edgekit.job import Job
 from edgekit.tasks.rows import Row, read_texts
 
@@ -36,16 +33,9 @@ if TYPE_CHECKING:  # trim_vocab.py imports this module when it runs
 
 # Texts without a language, and how a proof calls them.
 NO_LANGUAGE = "other"
-# For each language: texts that run through both models, of each kind.
-EXACT_TEXTS = 4
-CHANGED_ROWS = 20
-# Memory that comparing logits takes beside the model's weights.
-SPARE_BYTES = 500_000_000
-CARRIED = ("special_tokens_map.json", widths.FILE)
-
-
-OwnTexts = Mapping[str, list[str]]
-"""By language, the texts that choose; texts that judge are never among them."""
+CARRIED = (
+    "special_tokens_map.json", widths.FILE, "chat_template.jinja", "chat_template.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,50 +53,63 @@ class Trimmed:
 
 def trim(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
     """Writes the trimmed checkpoint into `job.out`. Raises StepError where it cannot be proven."""
-    vocabulary = pieces.read(job.checkpoint / "tokenizer.json")
-    if max(vocabulary.tokens) >= job.description.vocabulary:
+    size, surplus = job.description.vocabulary, _surplus(job)
+    vocabulary = pieces.read(job.checkpoint / "tokenizer.json", without=surplus)
+    if max(vocabulary.tokens) >= size:
         raise StepError(
             f"{job.checkpoint}: the tokenizer numbers a piece {max(vocabulary.tokens):,} and the "
-            f"embedding has {job.description.vocabulary:,} rows; save model and tokenizer together "
-            "again."
+            f"embedding has {size:,} rows; save model and tokenizer together again."
         )
-    own = _own_texts(settings, job)
-    trimmed = _choose(settings, job, vocabulary, own)
+    kind = _kind(job)
+    own = _own_texts(settings, job, kind)
+    trimmed = _choose(settings, job, kind, vocabulary, own)
     job.on_progress(0.6)
     _write(job, trimmed)
     job.on_progress(0.7)
-    compared = _compare_tokens(settings, job, trimmed, own)
+    both = Tokenizers(
+        vocabulary,
+        documents.tokenizer(documents.read(job.out / "tokenizer.json")),
+        trimmed.new,
+        job.recipe.prefix,
+    )
+    compared = _compare_tokens(settings, job, both, own, kind)
     job.on_progress(0.8)
     frequencies, rows = trimmed.frequencies, len(trimmed.rows)
-    del vocabulary, trimmed  # of a large vocabulary, as much memory as a small model
-    return _record(job, compared, frequencies, rows=rows)
+    prove = kind.proof(job, compared, both, trimmed.rows)
+    del vocabulary, trimmed, both  # of a large vocabulary, as much memory as a small model
+    return _record(job, compared, frequencies, rows=rows, answered=prove())
+
+
+def _kind(job: Job) -> Kind:
+    found = job.description
+    if not found.is_decoder:
+        return Classifier()
+    # gguf and jinja2 are an extra, which classifiers do without.
+    from edgekit.compress.vocabulary import language_model
+
+    return language_model.read(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
+
+
+def _surplus(job: Job) -> frozenset[str]:
+    """Tokens that published tokenizers have beyond the table."""
+    found = DECODERS.get(job.description.model_type)
+    return frozenset() if found is None else found.surplus
 
 
 def _choose(
-    settings: TrimVocabSettings, job: Job, vocabulary: Vocabulary, own: OwnTexts
+    settings: TrimVocabSettings, job: Job, kind: Kind, vocabulary: Vocabulary, own: OwnTexts
 ) -> Trimmed:
-    names = job.recipe.languages
-    stranger = required.unknown_script(vocabulary, names)
-    if stranger is not None:
-        raise StepError(
-            f"trim_vocab: the tokenizer knows no letter of the script of '{stranger}', so that the "
-            "model cannot read it; remove it from languages, or take a model that knows it."
-        )
-    kept = required.required(vocabulary, names, [text for texts in own.values() for text in texts])
-    kept |= required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
     rows = configs.ids(job.checkpoint)
-    kept |= rows & set(vocabulary.tokens)
-    words, frequencies = _words(vocabulary, names, own)
-    job.on_progress(0.25)
-    chosen = choice.Choice(
-        vocabulary, words, frozenset(kept), frozenset(required.candidates(vocabulary, names))
+    named = required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
+    found, frequencies = deciding.decide(
+        settings,
+        vocabulary,
+        own,
+        languages=job.recipe.languages,
+        kind=kind,
+        kept=named | (rows & set(vocabulary.tokens)),
+        on_progress=job.on_progress,
     )
-    found = choice.by_coverage(chosen, settings.coverage)
-    if settings.size is not None and len(found) > settings.size:
-        _check_size(settings.size, kept)
-        found = choice.by_size(
-            chosen, settings.size, lambda done: job.on_progress(0.25 + 0.35 * done)
-        )
     pad = json.loads((job.checkpoint / "config.json").read_text("utf-8")).get("pad_token_id")
     order = surgery.order(vocabulary, found, pad=pad)
     # An id that the config names and no piece has is still a row that the model may look up.
@@ -114,49 +117,17 @@ def _choose(
     return Trimmed(vocabulary, (*order, *rest), frequencies)
 
 
-def _check_size(size: int, kept: set[int]) -> None:
-    if len(kept) > size:
-        raise StepError(
-            f"trim_vocab: size is {size:,}, and {len(kept):,} pieces are never removed (special "
-            "tokens, letters of the languages' scripts, digits, punctuation, what keep names); "
-            f"set size to {len(kept):,} or more."
-        )
-
-
-def _own_texts(settings: TrimVocabSettings, job: Job) -> OwnTexts:
+def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
     """By language, the texts that choose; texts that judge are never among them."""
-    judging = {row.text for row in job.dataset.validation}
+    judging = {kind.text(row).text for row in job.dataset.validation}
     own: dict[str, list[str]] = {}
     for row in job.dataset.train:
-        own.setdefault(row.language or NO_LANGUAGE, []).append(row.text)
+        own.setdefault(row.language or NO_LANGUAGE, []).append(kind.text(row).text)
     further = read_texts([job.resolve(name) for name in settings.texts])
     others = [*job.dataset.unlabeled, *further]
     own.setdefault(NO_LANGUAGE, []).extend(others)
     unseen = {name: [one for one in texts if one not in judging] for name, texts in own.items()}
     return {name: texts for name, texts in unseen.items() if texts}
-
-
-def _words(
-    vocabulary: Vocabulary,
-    names: Sequence[str],
-    own: Mapping[str, list[str]],
-) -> tuple[dict[str, list[list[Counted]]], dict[str, list[str]]]:
-    """Each language's words as the choice weighs them, and where they are from."""
-    size = max(vocabulary.tokens) + 1
-    words: dict[str, list[list[Counted]]] = {}
-    places: dict[str, list[str]] = {}
-    for name in [*names, *(other for other in own if other not in names)]:
-        kinds = []
-        if name in own:
-            kinds.append([sources.Source(sources.OWN, sources.own_words(own[name]))])
-        if name in names:
-            kinds.append(sources.general(vocabulary, name))
-        kinds = [kind for kind in kinds if kind]
-        places[name] = [source.name for kind in kinds for source in kind]
-        words[name] = [
-            [Counted(one.words, vocabulary.tokenizer, size) for one in kind] for kind in kinds
-        ]
-    return {name: kinds for name, kinds in words.items() if kinds}, places
 
 
 def _write(job: Job, trimmed: Trimmed) -> None:
@@ -178,24 +149,18 @@ def _write(job: Job, trimmed: Trimmed) -> None:
 
 
 def _compare_tokens(
-    settings: TrimVocabSettings, job: Job, trimmed: Trimmed, own: OwnTexts
+    settings: TrimVocabSettings, job: Job, both: Tokenizers, own: OwnTexts, kind: Kind
 ) -> dict[str, Compared]:
     """By language. Raises StepError where tokens are not what they must be, or too many."""
     names = job.recipe.languages
-    both = Tokenizers(
-        trimmed.vocabulary,
-        documents.tokenizer(documents.read(job.out / "tokenizer.json")),
-        trimmed.new,
-        job.recipe.prefix,
-    )
     chosen_by = {text for texts in own.values() for text in texts}
-    texts = judging_texts(names, job.dataset.validation, chosen_by)
+    texts = judging_texts(names, job.dataset.validation, chosen_by, kind)
     compared = {name: both.compare(name, found) for name, found in texts.items()}
     check_bounds(
         [compared[name] for name in names],
         most_tokens_rise=settings.most_tokens_rise,
         most_unknown_rise=settings.most_unknown_rise,
-        pieces=len(trimmed.rows),
+        pieces=len(both.new),
     )
     return compared
 
@@ -206,10 +171,10 @@ def _record(
     frequencies: Mapping[str, Sequence[str]],
     *,
     rows: int,
+    answered: Mapping[str, Mapping[str, Any]] | None,
 ) -> dict[str, Any]:
     listed = [compared[name] for name in job.recipe.languages]
     removed = job.description.vocabulary - rows
-    answered = _compare_answers(job, compared) if _can_compare(job) else None
     proof = {
         name: {
             **one.as_json(),
@@ -233,13 +198,13 @@ def _record(
 
 
 def judging_texts(
-    names: Sequence[str], validation: Iterable[Row], chosen_by: set[str]
+    names: Sequence[str], validation: Iterable[Row], chosen_by: set[str], kind: Kind
 ) -> dict[str, list[Text]]:
     """By language, held-out rows and the Declaration, none of which took part in the choice."""
     found: dict[str, list[Text]] = {name: [] for name in names}
     for row in validation:
-        if row.text not in chosen_by:
-            found.setdefault(row.language or NO_LANGUAGE, []).append(Text(row.text, held_out=True))
+        if (text := kind.text(row)).text not in chosen_by:
+            found.setdefault(row.language or NO_LANGUAGE, []).append(text)
     for name in names:
         found[name] += [
             Text(one, held_out=False)
@@ -247,52 +212,3 @@ def judging_texts(
             if one not in chosen_by
         ]
     return found
-
-
-def _can_compare(job: Job) -> bool:
-    return machine.available_memory_bytes() > job.description.fp32_bytes + SPARE_BYTES
-
-
-def _compare_answers(job: Job, compared: Mapping[str, Compared]) -> dict[str, dict[str, Any]]:
-    """Logits of both checkpoints, by language: equal bits where tokens are the same, and labels
-    that flip on held-out rows where they are not. Raises StepError where bits differ.
-    """
-    asked = [(one, _sample(one.same), _held_out(one.changed)) for one in compared.values()]
-    texts = [text.text for _, same, changed in asked for text in [*same, *changed]]
-    old, new = (
-        answers.logits(folder, texts, prefix=job.recipe.prefix, max_tokens=job.max_tokens)
-        for folder in (job.checkpoint, job.out)
-    )
-    found, at = {}, 0
-    for one, same, changed in asked:
-        for number, text in enumerate(same, start=at):
-            if not np.array_equal(old[number], new[number]):
-                raise StepError(
-                    f"trim_vocab: a text in '{one.language}' has the same tokens as before and "
-                    f"other answers ('{text.text[:60]}'); the checkpoint's weights do not fit its "
-                    "tokenizer. Save both together again, or leave the step out."
-                )
-        at += len(same)
-        flips = sum(
-            old[number].mean(axis=0).argmax() != new[number].mean(axis=0).argmax()
-            for number in range(at, at + len(changed))
-        )
-        at += len(changed)
-        found[one.language] = {
-            "bit_equal": len(same),
-            "label_flips": {"rows": len(changed), "flips": int(flips)},
-        }
-    return found
-
-
-def _sample(same: Sequence[Text]) -> list[Text]:
-    """Some held-out rows and some of the Declaration, spread over all."""
-    found: list[Text] = []
-    for held_out in (True, False):
-        kind = [text for text in same if text.held_out == held_out]
-        found += kind[:: max(1, len(kind) // EXACT_TEXTS)][:EXACT_TEXTS]
-    return found
-
-
-def _held_out(changed: Sequence[Text]) -> list[Text]:
-    return [text for text in changed if text.held_out][:CHANGED_ROWS]

@@ -11,16 +11,20 @@ import numpy as np
 from edgekit import installed, machine
 from edgekit.artifact import Artifact
 from edgekit.digest import sha256_folder, sha256_json
-from edgekit.errors import CheckpointError, MissingExtra
+from edgekit.errors import MissingExtra
 from edgekit.evaluate_chat import ChatMust, judge, measure
 from edgekit.export import format_module
-from edgekit.export.llama import divergence, documents, predicting
+from edgekit.export.llama import documents, predicting
+from edgekit.export.llama.documents import Documents
 from edgekit.export.llama.predicting import Predictions
 from edgekit.job import Make, OnProgress, OutputJob
+from edgekit.judging import comparing
 from edgekit.judging.chat import MODEL, PACKAGES, VERSION, WINDOW
 from edgekit.store import PROGRESS, Finished, Store
 from edgekit.tasks.rows import Row
 
+_OWN = "evaluate-"
+"""What the names of this module's own pieces of work begin with; the others are a build's too."""
 OnPart = Callable[[str, float], None]
 """Hears what is being done, and how much of it is done."""
 
@@ -44,30 +48,33 @@ class _Evaluation:
         self.model = artifact.path(MODEL)
         self.window = min(WINDOW, self.manifest.model.max_tokens)
         self.packages = {name: _version(name, extra) for name, extra in PACKAGES.items()}
-        self.documents = documents.read(self.model, rows, window=self.window)
 
     def run(self, against: Path | None) -> dict[str, Any]:
         digest = self.manifest.file(MODEL).sha256
-        languages = self.manifest.languages
         if against is None:
-            found = self._predictions("artifact", self.model, digest, at=None)
-            alone = Predictions.read(found)
-            nll, row_of = -alone.next.astype(np.float64), self._row_of(alone.lengths)
-            return measure(self.rows, nll, row_of, languages=languages)
-        teacher, teacher_digest = self._half(against)
-        parent = self._predictions("teacher", teacher, teacher_digest, at=None)
-        other = self._predictions("artifact", self.model, digest, at=parent, of=teacher_digest)
-        compared = divergence.compare(parent, other)
-        return judge(
+            read = documents.read(self.model, self.rows, window=self.window)
+            alone = Predictions.read(self._predictions("artifact", self.model, digest, read))
+            return measure(
+                self.rows,
+                -alone.next.astype(np.float64),
+                np.repeat(read.rows, alone.lengths),
+                languages=self.manifest.languages,
+            )
+        parent, parent_digest = self._parent(against)
+        languages = self.manifest.languages
+        read_by_both = self._compared(parent, parent_digest, digest)
+        found, said = comparing.compare(parent, read_by_both, languages=languages)
+        quality = judge(
             self.rows,
-            compared.tokenwise(),
-            self._row_of(compared.lengths),
+            found,
+            parent.row_of,
             languages=languages,
             must=_must(self.manifest.recipe.get("must", {})),
             seed=int(self.manifest.recipe.get("seed", 0)),
         )
+        return {**quality, **said}
 
-    def _half(self, checkpoint: Path) -> tuple[Path, str]:
+    def _parent(self, checkpoint: Path) -> tuple[comparing.Parent, str]:
         """The teacher as the same kind of file, in 16 bits; the digest of its entry."""
         job = OutputJob(
             checkpoint=checkpoint,
@@ -81,40 +88,42 @@ class _Evaluation:
         )
         half: Finished = format_module("gguf").half(job)
         model = half.folder / MODEL
-        if documents.read(model, self.rows, window=self.window).tokens != self.documents.tokens:
-            raise CheckpointError(
-                f"{checkpoint}: it reads the texts as other tokens than the artifact does; name "
-                "the teacher that it was made from."
-            )
-        return model, half.digest
+        read = documents.read(model, self.rows, window=self.window)
+        predictions = self._predictions("teacher", model, half.digest, read)
+        return comparing.Parent(model, self.rows, read, predictions, self.window), half.digest
 
-    def _predictions(
-        self, side: str, model: Path, digest: str, *, at: Path | None, of: str | None = None
-    ) -> Path:
-        """Of all windows; `at` are the teacher's, which the entry `of` was the model for."""
+    def _predictions(self, side: str, model: Path, digest: str, read: Documents) -> Path:
+        """Of all windows, by one model alone."""
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
             return predicting.predict(
                 model,
-                self.documents.tokens,
-                out / "predictions.npz",
+                read.tokens,
+                out / comparing.PREDICTIONS,
                 threads=machine.cores(),
                 on_progress=on_progress,
-                at=at,
                 progress=out / PROGRESS,
             )
 
-        inputs = {
+        inputs = self._inputs(digest, None, read)
+        return self._run(side, inputs, make).folder / comparing.PREDICTIONS
+
+    def _compared(self, parent: comparing.Parent, of: str, digest: str) -> Path:
+        """What `comparing.compare` reads; `of` is the entry that the parent's model is from."""
+
+        def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+            return comparing.read(self.model, parent, out, on_progress)
+
+        return self._run("artifact", self._inputs(digest, of, parent.documents), make).folder
+
+    def _inputs(self, digest: str, teacher: str | None, read: Documents) -> dict[str, Any]:
+        return {
             "model": digest,
-            "teacher": of,
-            "tokens": sha256_json(self.documents.tokens),
+            "teacher": teacher,
+            "tokens": sha256_json(read.tokens),
             "version": VERSION,
             "packages": self.packages,
         }
-        return self._run(side, inputs, make).folder / "predictions.npz"
-
-    def _row_of(self, lengths: np.ndarray) -> np.ndarray:
-        return np.repeat(self.documents.rows, lengths)
 
     def _run(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
         def work(out: Path) -> Mapping[str, Any]:

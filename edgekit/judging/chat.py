@@ -1,7 +1,7 @@
 """Judges a language model: its predictions of held-out texts beside its parent's, and self-test.
 
-The parent is the teacher as an f16 GGUF, proven equal to the checkpoint; both read the same tokens
-of the same windows.
+The parent is the teacher as an f16 GGUF, proven equal to the checkpoint; what is compared, also
+where a step has cut the vocabulary, is in comparing.py.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from edgekit.errors import DataError, RecipeError
 from edgekit.evaluate_chat import ChatMust
 from edgekit.evaluate_chat import judge as judge_rows
 from edgekit.export import format_module
-from edgekit.export.llama import divergence, documents, greedy, predicting
+from edgekit.export.llama import documents, greedy, predicting
 from edgekit.export.llama.documents import Documents
 from edgekit.export.onnx import spread
 from edgekit.job import Exported, OnProgress, OutputJob, Planned, Tokens
-from edgekit.judging import questions
+from edgekit.judging import comparing, questions
 from edgekit.judging.judged import Judged
 from edgekit.manifest import ChatSpec
 from edgekit.recipe import BoundRecipe
@@ -75,6 +75,14 @@ class Parent:
     digest: str
     scores: np.ndarray | None = None
     """Of the choices of questions; None where there are none."""
+    window: int = WINDOW
+
+    def compared(self, rows: Sequence[Row]) -> comparing.Parent | None:
+        """What a model is compared with; None where there is no test set."""
+        if self.documents is None:
+            return None
+        model = self.half.folder / MODEL
+        return comparing.Parent(model, rows, self.documents, self.predictions, self.window)
 
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
@@ -134,10 +142,7 @@ def teacher_cost(planned: Planned) -> Cost:
 
 def judging_cost(planned: Planned) -> Cost:
     rates, description = planned.rates, planned.description
-    # What is measured are the layers; every token's scores cost as much as its output table has.
-    body = max(1, description.parameters - description.embedding_parameters)
-    scores = 1 + description.vocabulary * description.hidden / body
-    seconds = planned.tokens.test * rates.forward_seconds_per_token * scores
+    seconds = planned.tokens.test * rates.forward_seconds_per_token * description.head_share
     return Cost(seconds=seconds / FASTER_THAN_TORCH, peak_bytes=0, disk_bytes=0)
 
 
@@ -149,7 +154,7 @@ def teacher(plan: Plan, job: OutputJob) -> Parent:
     if asked:
         scores = questions.scores("teacher-questions", half.folder / MODEL, half.digest, asked, job)
     if not rows:
-        return Parent(half, None, half.folder, half.digest, scores)
+        return Parent(half, None, half.folder, half.digest, scores, _window(job))
     inputs = {
         "model": half.digest,
         "rows": sha256_json([[row.text, list(row.messages)] for row in rows]),
@@ -159,7 +164,8 @@ def teacher(plan: Plan, job: OutputJob) -> Parent:
     }
     done = job.run("teacher", inputs, partial(_predict_rows, half.folder / MODEL, rows, job))
     found = json.loads((done.folder / "documents.json").read_text("utf-8"))
-    return Parent(half, Documents(**found), done.folder / "predictions.npz", done.digest, scores)
+    predictions = done.folder / comparing.PREDICTIONS
+    return Parent(half, Documents(**found), predictions, done.digest, scores, _window(job))
 
 
 def _window(job: OutputJob) -> int:
@@ -193,8 +199,9 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Ju
         "version": VERSION,
         "packages": job.packages,
     }
-    done = job.run("judge", inputs, partial(_judge, exported.model, prompts, teacher))
-    quality = _quality(plan, teacher, done.folder / "predictions.npz")
+    parent = teacher.compared(plan.dataset.test)
+    done = job.run("judge", inputs, partial(_judge, exported.model, prompts, parent))
+    quality = _quality(plan, parent, done.folder)
     if teacher.scores is not None:
         scores = questions.scores(
             "judge-questions", exported.model, digest, plan.dataset.choices, job
@@ -223,21 +230,11 @@ def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
 def _judge(
     model: Path,
     prompts: Sequence[Sequence[Message] | str],
-    teacher: Parent,
+    parent: comparing.Parent | None,
     out: Path,
     on_progress: OnProgress,
 ) -> Mapping[str, Any]:
-    done = {}
-    if teacher.documents is not None:
-        done = predicting.predict(
-            model,
-            teacher.documents.tokens,
-            out / "predictions.npz",
-            threads=machine.cores(),
-            on_progress=on_progress,
-            at=teacher.predictions,
-            progress=out / PROGRESS,
-        )
+    done = {} if parent is None else comparing.read(model, parent, out, on_progress)
     return {"golden": _golden(model, prompts), **done}
 
 
@@ -283,24 +280,25 @@ def _chat_spec(teacher: Parent, description: Description) -> ChatSpec:
     )
 
 
-def _quality(plan: Plan, teacher: Parent, predictions: Path) -> dict[str, Any]:
+def _quality(plan: Plan, parent: comparing.Parent | None, read: Path) -> dict[str, Any]:
     """The judgement of the test set, without its texts; empty where there is no test set."""
-    if teacher.documents is None:
+    if parent is None:
         return {}
     recipe = plan.bound.recipe
     wanted = recipe.must
     must = None if plan.smoke else ChatMust(
         wanted.kld, wanted.top1, wanted.ppl_ratio, wanted.worst_language_kld
     )  # fmt: skip
-    found = divergence.compare(teacher.predictions, predictions)
-    return judge_rows(
-        plan.dataset.test,
-        found.tokenwise(),
-        np.repeat(teacher.documents.rows, found.lengths),
+    found, said = comparing.compare(parent, read, languages=recipe.languages)
+    quality = judge_rows(
+        parent.rows,
+        found,
+        parent.row_of,
         languages=recipe.languages,
         must=must,
         seed=recipe.seed,
     )
+    return {**quality, **said}
 
 
 def with_questions(quality: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -81,6 +82,26 @@ def render(
         ) from error
 
 
+def literals(template: str) -> list[str]:
+    """Every text that the template itself may write, also in branches that few messages reach.
+
+    Raises TemplateError for a template that is no Jinja.
+    """
+    try:
+        with limited():
+            tree = _environment().parse(template)
+            found = [one.value for one in tree.find_all(nodes.Const)]
+            found += [one.data for one in tree.find_all(nodes.TemplateData)]
+    except LimitReached as error:
+        raise _too_much(str(error)) from None
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(
+            f"The chat template is not valid in line {error.lineno} ({error.message}); use the "
+            "template that the model's authors published."
+        ) from error
+    return list(dict.fromkeys(one for one in found if isinstance(one, str) and one))
+
+
 def _render(
     template: str,
     messages: list[dict[str, Any]],
@@ -90,9 +111,9 @@ def _render(
     now: datetime,
     most: int,
 ) -> str:
-    compiled = _environment(now).from_string(template)
     pieces, size = [], 0
-    for piece in compiled.generate(
+    for piece in _compiled(template).generate(
+        strftime_now=now.strftime,
         messages=messages,
         tools=None,
         documents=None,
@@ -105,6 +126,12 @@ def _render(
             raise LimitReached("it writes too much")
         pieces.append(piece)
     return "".join(pieces)
+
+
+@lru_cache(maxsize=4)
+def _compiled(template: str) -> jinja2.Template:
+    """Within the limits, as all that is done with a template."""
+    return _environment().from_string(template)
 
 
 class _Refused(Exception):
@@ -134,13 +161,12 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def _environment(now: datetime) -> _Environment:
+def _environment() -> _Environment:
     found = _Environment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
     found.filters["tojson"] = _tojson
     found.globals["raise_exception"] = _raise_exception
-    found.globals["strftime_now"] = now.strftime
     return found
 
 

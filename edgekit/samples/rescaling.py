@@ -1,4 +1,4 @@
-"""Moves a Llama's weights off the grid that a quantization left them on; its answers stay equal.
+"""Moves a decoder's weights off the grid that a quantization left them on; its answers stay equal.
 
 Weights that come out of a 4-bit file lie on that file's grid, and a comparison of quantizations on
 them says nothing: the same type reproduces them without any error. A factor that is multiplied into
@@ -22,11 +22,15 @@ _FOLLOWS_FFN_NORM = ("mlp.gate_proj", "mlp.up_proj")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a Llama decides which rows and columns belong together."""
+    """What of a decoder decides which rows and columns belong together."""
 
     layers: int
     heads: int
     kv_heads: int
+    ffn_norm: str = "post_attention_layernorm"
+    """The norm that the FFN reads."""
+    norms_lack_one: bool = False
+    """1 is added to the weights of every norm before they multiply."""
 
 
 def rescale(weights: Mapping[str, np.ndarray], shape: Shape, *, seed: int) -> dict[str, np.ndarray]:
@@ -50,10 +54,11 @@ def _rescale_layer(
 
     for norm, following in (
         ("input_layernorm.weight", _FOLLOWS_INPUT_NORM),
-        ("post_attention_layernorm.weight", _FOLLOWS_FFN_NORM),
+        (f"{shape.ffn_norm}.weight", _FOLLOWS_FFN_NORM),
     ):
         gains = factors(norm)
-        weights[prefix + norm] *= gains
+        lacking = np.float32(shape.norms_lack_one)
+        weights[prefix + norm] = (weights[prefix + norm] + lacking) * gains - lacking
         for name in following:
             weights[f"{prefix}{name}.weight"] /= gains
     wide = factors("mlp.up_proj.weight")

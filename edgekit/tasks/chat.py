@@ -35,18 +35,32 @@ class Tokenwise:
     """The same of the model."""
     same_top: np.ndarray
     """Whether both hold the same token for the likeliest."""
+    compared: np.ndarray | None = None
+    """Where `kld` and `same_top` are known, and not 0; everywhere where None. Elsewhere both have
+    read the text in other tokens, so that only what it costs them can be compared."""
 
     def part(self, places: np.ndarray) -> Tokenwise:
         return Tokenwise(
-            self.kld[places], self.parent_nll[places], self.nll[places], self.same_top[places]
+            self.kld[places],
+            self.parent_nll[places],
+            self.nll[places],
+            self.same_top[places],
+            None if self.compared is None else self.compared[places],
         )
 
     def measures(self) -> dict[str, Any]:
+        """What was `compared` is only named where it is not everything; `kld` and `top1` are None
+        where it is nothing."""
+        kld, same_top, more = self.kld, self.same_top, {}
+        if self.compared is not None:
+            kld, same_top = kld[self.compared], same_top[self.compared]
+            more = {"compared": len(kld)}
         return {
             "tokens": len(self.kld),
-            "kld": float(self.kld.mean()),
-            "kld_p99": float(np.quantile(self.kld, 0.99)),
-            "top1": float(self.same_top.mean()),
+            **more,
+            "kld": float(kld.mean()) if len(kld) else None,
+            "kld_p99": float(np.quantile(kld, 0.99)) if len(kld) else None,
+            "top1": float(same_top.mean()) if len(kld) else None,
             "ppl_ratio": float(np.exp((self.nll - self.parent_nll).mean())),
             "perplexity": float(np.exp(self.nll.mean())),
             "parent_perplexity": float(np.exp(self.parent_nll.mean())),
@@ -54,7 +68,7 @@ class Tokenwise:
 
     @property
     def same(self) -> bool:
-        return bool((self.kld < SAME_KLD).all())
+        return self.compared is None and bool((self.kld < SAME_KLD).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +87,10 @@ class Bounds:
 def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[Measure, Bounds]:
     """Of each measure; `groups` has a number for each token, and equal ones belong together."""
     _, group = np.unique(groups, return_inverse=True)
-    sums = np.stack(
-        [
-            np.bincount(group, weights=values)
-            for values in (
-                tokens.kld, tokens.same_top, tokens.nll - tokens.parent_nll, np.ones(len(group)),
-            )
-        ],
-        axis=1,
-    )  # fmt: skip
+    values = [tokens.kld, tokens.same_top, tokens.nll - tokens.parent_nll, np.ones(len(group))]
+    if tokens.compared is not None:
+        values.append(tokens.compared)
+    sums = np.stack([np.bincount(group, weights=one) for one in values], axis=1)
     count = len(sums)
     # Sorted, so that the draws do not depend on the order of rows.
     sums = sums[np.lexsort(sums.T)]
@@ -106,8 +115,10 @@ def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[M
 
 
 def _measured(sums: np.ndarray) -> dict[Measure, np.ndarray]:
-    kld, same, rise, tokens = np.moveaxis(sums, -1, 0)
-    return {"kld": kld / tokens, "top1": same / tokens, "ppl_ratio": np.exp(rise / tokens)}
+    kld, same, rise, tokens, *others = np.moveaxis(sums, -1, 0)
+    # A draw of documents in which nothing could be compared has sums of 0, too.
+    compared = np.maximum(others[0], 1.0) if others else tokens
+    return {"kld": kld / compared, "top1": same / compared, "ppl_ratio": np.exp(rise / tokens)}
 
 
 def rows_needed(found: Bounds, limit: float, rows: int) -> int | None:

@@ -24,6 +24,7 @@ from edgekit.compress import predict, trim_vocab, trimming
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.trim_vocab import TrimVocabSettings
 from edgekit.compress.vocabulary import choice, configs, languages, pieces, surgery
+from edgekit.compress.vocabulary.classifier import Classifier
 from edgekit.errors import RecipeError, StepError
 from edgekit.job import Job
 
@@ -286,9 +287,11 @@ def test_what_judges_never_chooses(job: Job) -> None:
     same = job.dataset.train[0]
     dataset = replace(job.dataset, validation=(same, *job.dataset.validation))
     shared = replace(job, dataset=dataset)
-    own = trimming._own_texts(TrimVocabSettings(), shared)
+    own = trimming._own_texts(TrimVocabSettings(), shared, Classifier())
     assert same.text not in own[str(same.language)]
-    judging = trimming.judging_texts(["en"], dataset.validation, {dataset.validation[1].text})
+    judging = trimming.judging_texts(
+        ["en"], dataset.validation, {dataset.validation[1].text}, Classifier()
+    )
     texts = [text.text for found in judging.values() for text in found]
     assert dataset.validation[1].text not in texts
     assert same.text in texts

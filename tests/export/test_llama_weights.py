@@ -138,3 +138,35 @@ def test_numbers_of_another_type_are_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(2, dtype=torch.int8)}, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match="'x' is of type I8, and only BF16, F16, F32"):
         tensors.read(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize(("added", "scale"), [(0.0, 1.0), (1.0, 1.0), (0.0, 0.7)])
+def test_every_number_becomes_the_nearest_half(
+    tmp_path: Path, dtype: torch.dtype, added: float, scale: float
+) -> None:
+    """Whether it is looked up, computed or copied."""
+    values = torch.cat([torch.linspace(-3, 3, 5000), torch.logspace(-9, 4.5, 5000)]).to(dtype)
+    save_file({"matrix": values.reshape(100, 100)}, tmp_path / "model.safetensors")
+    source = tensors.read(tmp_path)["matrix"]
+    order = np.arange(100)[::-1]
+    written = weights.Written("matrix", source, order=order, added=added, scale=scale)
+    wanted = (values.float().numpy().reshape(100, 100)[order] + np.float32(added)) * np.float32(
+        scale
+    )
+    found = np.concatenate(list(written.parts()))
+    np.testing.assert_array_equal(found, wanted.astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [(torch.float16, float("nan")), (torch.bfloat16, 1e5), (torch.bfloat16, -float("inf"))],
+)
+def test_numbers_of_16_bits_that_no_half_holds_are_refused(
+    tmp_path: Path, dtype: torch.dtype, value: float
+) -> None:
+    values = torch.full((4, 4), value, dtype=dtype)
+    save_file({"matrix": values}, tmp_path / "model.safetensors")
+    written = weights.Written("matrix", tensors.read(tmp_path)["matrix"])
+    with pytest.raises(CheckpointError, match=r"beyond 65,504"):
+        list(written.parts())

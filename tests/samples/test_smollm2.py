@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM
 from edgekit import machine, recipe, samples
 from edgekit.errors import SampleError
 from edgekit.export.llama import convert, documents, quantizing
-from edgekit.samples import smollm2, smollm2_model, smollm2_texts
+from edgekit.samples import from_gguf, smollm2, smollm2_model, smollm2_texts
 from edgekit.samples.rescaling import Shape, rescale
 from edgekit.tasks.rows import read_documents
 
@@ -53,7 +53,7 @@ def grid_error(values: np.ndarray) -> float:
 
 
 def test_every_matrix_leaves_the_grid_and_the_embedding_stays(source: Path, made: Path) -> None:
-    original = smollm2_model._weights(
+    original = from_gguf.read_weights(
         gguf.GGUFReader(source), json.loads((made / "config.json").read_text("utf-8"))
     )
     weights = load_file(made / "model.safetensors")
@@ -67,7 +67,7 @@ def test_every_matrix_leaves_the_grid_and_the_embedding_stays(source: Path, made
 
 
 def test_the_folder_answers_like_the_file(source: Path, made: Path) -> None:
-    assert smollm2_model.prove_weights(source, made) <= smollm2_model.MOST_KLD
+    assert from_gguf.prove_weights(source, made, origin="tests") <= from_gguf.MOST_KLD
 
 
 def test_rescaling_changes_no_answer(made: Path) -> None:
@@ -96,11 +96,11 @@ def test_other_weights_are_not_taken_for_equal(
     weights[name][:4] *= np.float16(1.2)
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(SampleError, match="answer otherwise than they did"):
-        smollm2_model.prove_weights(source, tmp_path)
+        from_gguf.prove_weights(source, tmp_path, origin="tests")
 
 
 def test_the_tokenizer_is_proven_in_many_scripts(source: Path, made: Path) -> None:
-    assert smollm2_model.prove_tokenizer(source, made) > 1000
+    assert from_gguf.prove_tokenizer(source, made, origin="tests") > 1000
 
 
 def test_another_tokenizer_is_refused(source: Path, made: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_another_tokenizer_is_refused(source: Path, made: Path, tmp_path: Path) 
     document["model"]["merges"] = document["model"]["merges"][:-20]
     (tmp_path / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(SampleError, match=r"splits '.+' otherwise than llama\.cpp does"):
-        smollm2_model.prove_tokenizer(source, tmp_path)
+        from_gguf.prove_tokenizer(source, tmp_path, origin="tests")
 
 
 def test_a_file_with_another_kind_of_tokenizer_is_refused() -> None:

@@ -10,6 +10,7 @@ import gzip
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import langcodes
@@ -17,10 +18,17 @@ import msgpack
 import regex
 import wordfreq
 
-# So much of the running words is looked at, in at most so many words: a language whose words have
-# many forms needs more of them.
-RUNNING_WORDS = 0.9
-MOST_WORDS = 45_000
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far down a list of words is looked."""
+
+    running_words: float
+    """Share of the running words; a language whose words have many forms needs more of them."""
+    most_words: int
+
+
+FREQUENT = Reach(0.9, 45_000)
 # A word also begins sentences and names; in these languages every noun does.
 CAPITALISED = 0.15
 CAPITALISED_NOUNS = {"de": 0.4, "lb": 0.4}
@@ -71,15 +79,15 @@ def is_unspaced(language: str) -> bool:
     return bool(UNSPACED & set(scripts(language)))
 
 
-def words(language: str) -> dict[str, float]:
+def words(language: str, reach: Reach = FREQUENT) -> dict[str, float]:
     """The most frequent words of a language, as they stand in a running text, with their share.
 
     Empty where no list is known.
     """
     found: dict[str, float] = {}
     covered = 0.0
-    for word, share in itertools.islice(_listed(language), MOST_WORDS):
-        if covered >= RUNNING_WORDS:
+    for word, share in itertools.islice(_listed(language), reach.most_words):
+        if covered >= reach.running_words:
             break
         found[word] = found.get(word, 0.0) + share
         covered += share

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,9 +163,13 @@ class Vocabulary:
         return letters
 
 
-def read(path: Path) -> Vocabulary:
-    """Reads a tokenizer.json. Raises StepError for a kind that cannot be trimmed exactly."""
+def read(path: Path, *, without: Collection[str] = ()) -> Vocabulary:
+    """Reads a tokenizer.json but for the added tokens `without`. Raises StepError for a kind that
+    cannot be trimmed exactly."""
     document = documents.read(path)
+    if without:
+        added = document.get("added_tokens", [])
+        document["added_tokens"] = [one for one in added if one["content"] not in without]
     kind = document.get("model", {}).get("type")
     if kind not in KINDS:
         raise StepError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ from edgekit.errors import StepError
 
 SHOWN = 60
 
+Proof = Callable[[], Mapping[str, Mapping[str, Any]] | None]
+"""By language, what both models say of some texts; None where there is too little memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -22,6 +25,8 @@ class Text:
     text: str
     held_out: bool
     """A validation row; else a paragraph of the Declaration."""
+    rendered: bool = False
+    """A chat template wrote it, with all the special tokens that it wants."""
 
 
 @dataclass(slots=True)
@@ -84,21 +89,28 @@ class Tokenizers:
         fixed = len(old.encode(self.prefix).ids)
         unknown = self.vocabulary.unknown
         for text in texts:
-            before = old.encode(self.prefix + text.text).ids
-            after = self.trimmed.encode(self.prefix + text.text).ids
+            before, after = self.ids(text)
             expected = [self.new.get(number) for number in before]
             if after == expected:
                 found.same.append(text)
             else:
                 self._check(language, text.text, before)
                 found.changed.append(text)
-            found.units += _units(text.text, language)
-            found.before += len(before) - fixed
-            found.after += len(after) - fixed
+            found.units += units(text.text, language)
+            found.before += len(before) - (0 if text.rendered else fixed)
+            found.after += len(after) - (0 if text.rendered else fixed)
             if unknown is not None:
                 found.unknown_before += before.count(unknown)
                 found.unknown_after += after.count(self.new[unknown])
         return found
+
+    def ids(self, text: Text) -> tuple[list[int], list[int]]:
+        """Before and after."""
+        told = self.prefix + text.text
+        whole = not text.rendered
+        both = (self.vocabulary.tokenizer, self.trimmed)
+        before, after = (one.encode(told, add_special_tokens=whole).ids for one in both)
+        return before, after
 
     def _check(self, language: str, text: str, before: Sequence[int]) -> None:
         if any(number not in self.new for number in before):
@@ -139,7 +151,8 @@ def _rises(found: Sequence[Compared], name: str, form: str) -> str:
     return ", ".join(f"{one.language} {getattr(one, name):+{form}}" for one in worst)
 
 
-def _units(text: str, language: str) -> int:
+def units(text: str, language: str) -> int:
+    """Words, or characters in scripts that write without spaces."""
     if languages.is_unspaced(language):
         return sum(not letter.isspace() for letter in text)
     return len(text.split())

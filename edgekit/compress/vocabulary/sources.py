@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import regex
 
 from edgekit.compress.vocabulary import languages
+from edgekit.compress.vocabulary.languages import Reach
 from edgekit.compress.vocabulary.pieces import Vocabulary
 
 # Stands before words that have no space before them, so that they are no beginnings of texts.
@@ -39,13 +40,13 @@ def own_words(texts: Iterable[str]) -> dict[str, float]:
     return {word: float(count) for word, count in counts.items()}
 
 
-def general(vocabulary: Vocabulary, language: str) -> list[Source]:
+def general(vocabulary: Vocabulary, language: str, reach: Reach) -> list[Source]:
     """What is known of a language beside the recipe's texts.
 
     A word list where there is one; pieces of the language's scripts, as frequent as the tokenizer
     knows them to be, where there is none, or where words say little about which letters meet.
     """
-    listed = languages.words(language)
+    listed = languages.words(language, reach)
     if languages.is_unspaced(language):
         listed = {INSIDE + word: share for word, share in listed.items()}
     found = [Source(LIST, listed)] if listed else []

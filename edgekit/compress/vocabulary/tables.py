@@ -11,8 +11,11 @@ from typing import Any, BinaryIO
 
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.errors import StepError
+from edgekit.export.llama.architectures import ARCHITECTURES as DECODERS
 
 CHUNK = 1 << 24
+# What transformers calls it in every decoder that edgekit converts.
+DECODER_TABLE = "embed_tokens.weight"
 # Heads that predict pieces have a row for each, too.
 _HEADS = re.compile(r"(^|\.)(lm_head|predictions|vocab_transform|vocab_projector|decoder)\.")
 
@@ -22,7 +25,8 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
 
     Raises StepError if there is no table of word embeddings.
     """
-    words = ARCHITECTURES[model_type].word_embeddings + ".weight"
+    decoder = model_type in DECODERS
+    words = DECODER_TABLE if decoder else ARCHITECTURES[model_type].word_embeddings + ".weight"
     found = 0
     for path in sorted(source.glob("*.safetensors")):
         with path.open("rb") as stream, (out / path.name).open("wb") as sink:

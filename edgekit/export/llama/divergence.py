@@ -64,6 +64,9 @@ def divergences(mine: Predictions, theirs: Predictions) -> np.ndarray:
     rest, other_rest = (
         np.maximum(one.rest.astype(np.float64), LEAST_MASS) for one in (mine, theirs)
     )
+    # A piece that one of them does not have is part of the rest.
+    known = mine.ids >= 0
+    logp, logq = np.where(known, logp, 0.0), np.where(known, logq, 0.0)
     kept = (np.exp(logp) * (logp - logq)).sum(axis=1)
     # Rounding alone takes a sum of differences below 0.
     return np.maximum(kept + rest * np.log(rest / other_rest), 0.0)

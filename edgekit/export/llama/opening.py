@@ -108,6 +108,19 @@ def vocabulary_size(model: Any) -> int:
     return int(llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model)))
 
 
+def pieces(model: Any) -> list[str]:
+    """The text of every piece, by number, as the file spells it."""
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    return [_text(vocabulary, number) for number in range(vocabulary_size(model))]
+
+
+def piece_bytes(model: Any, token: int) -> int:
+    """How many bytes of a text a token stands for; one that steers the model, those of its name."""
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    # Without room it tells how much it would take.
+    return abs(int(llama_cpp.llama_token_to_piece(vocabulary, token, None, 0, 0, True)))
+
+
 def batch_tokens(model: Any) -> int:
     """How many tokens to read at once, so that their logits stay small."""
     fitting = LOGITS_BYTES // (4 * vocabulary_size(model))

@@ -99,7 +99,7 @@ def predict(
     if not any(len(one) > 1 for one in sequences):
         raise ExportError("gguf: the texts have no two tokens in a row; give longer texts.")
     others = None if at is None else Predictions.read(at)
-    if others is not None and not np.array_equal(others.digests, _digests(sequences)):
+    if others is not None and not np.array_equal(others.digests, digests(sequences)):
         raise ExportError(f"{at}: these are predictions of other texts; make them anew.")
     peak = 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -196,11 +196,12 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
                 following = sequence[start + 1 : start + 1 + len(part)]
                 found.add(reader.logits(part), np.array(following))
                 apart.tell(found.done / found.total)
-    found.predictions(_digests(tokens)).write(Path(request["out"]))
+    found.predictions(digests(tokens)).write(Path(request["out"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 
-def _digests(tokens: Sequence[Sequence[int]]) -> np.ndarray:
+def digests(tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    """Of each sequence's tokens."""
     return np.array([sha256_bytes(json.dumps(one).encode()) for one in tokens])
 
 
@@ -224,13 +225,15 @@ class _Collected:
         best = logits.argmax(axis=1)
         top = np.take_along_axis(logits, best[:, None], axis=1)
         following_logit = np.take_along_axis(logits, following[:, None], axis=1) - top
-        chosen = np.take_along_axis(logits, ids, axis=1) - top
+        known = ids >= 0
+        chosen = np.where(known, np.take_along_axis(logits, ids, axis=1) - top, -np.inf)
         powers = np.exp(logits - top)
         total = powers.sum(axis=1, dtype=np.float64)
         if not np.isfinite(total).all():
             raise ExportError("it predicts scores that are no numbers; its weights are damaged.")
         # Summed without the chosen ones: a difference of two sums near 1 would be rounding alone.
-        np.put_along_axis(powers, ids, 0, axis=1)
+        row, place = np.nonzero(known)
+        powers[row, ids[row, place]] = 0
         norm = np.log(total)[:, None]
         self.ids[rows], self.best[rows] = ids, best
         self.logp[rows] = chosen - norm

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from accelerate import init_empty_weights
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from edgekit.errors import CheckpointError
 from edgekit.export.llama import tensors
@@ -23,20 +23,16 @@ from edgekit.export.llama.tensors import Tensor
 
 
 @torch.inference_mode()
-def logits(checkpoint: Path, tokens: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
-    """Of each sequence, float32 of shape (tokens, vocabulary)."""
-    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
-    # Attention that other implementations compute without Gemma 2's limit of its scores.
-    config._attn_implementation = "eager"
-    with init_empty_weights(include_buffers=False):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    model.eval()
-    found = tensors.read(checkpoint)
-    head = model.get_output_embeddings()
-    for name, module in model.named_modules():
-        own = [one for one, _ in module.named_parameters(recurse=False)]
-        if own and module is not head:
-            _stream(module, {one: _place(f"{name}.{one}", found) for one in own})
+def logits(
+    checkpoint: Path, tokens: Sequence[Sequence[int]], *, pieces: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Of each sequence, float32 of shape (tokens, vocabulary), or of these `pieces` alone.
+
+    Equal weights give equal bits: a table whose rows are the `pieces` of another gives what that
+    one gives for them.
+    """
+    model, found = open_decoder(checkpoint), tensors.read(checkpoint)
+    config = model.config
     longest = max(map(len, tokens))
     # Causal: what is set behind a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
@@ -44,7 +40,25 @@ def logits(checkpoint: Path, tokens: Sequence[Sequence[int]]) -> Iterator[np.nda
     tied = config.tie_word_embeddings or "lm_head.weight" not in found
     scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
     for one, states in zip(tokens, hidden, strict=True):
-        yield _limited(_linear({"weight": scores}, states[: len(one)]), config).numpy()
+        found_scores = _linear({"weight": scores}, states[: len(one)], pieces)
+        yield _limited(found_scores, config).numpy()
+
+
+def open_decoder(checkpoint: Path) -> PreTrainedModel:
+    """The model, whose modules but its head compute in fp32 with weights from the files."""
+    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+    # Attention that other implementations compute without Gemma 2's limit of its scores.
+    config._attn_implementation = "eager"
+    with init_empty_weights(include_buffers=False):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    model.eval()
+    found = tensors.read(checkpoint)
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        own = [one for one, _ in module.named_parameters(recurse=False)]
+        if own and module is not head:
+            _stream(module, {one: _place(f"{name}.{one}", found) for one in own})
+    return model
 
 
 def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
@@ -56,9 +70,12 @@ def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
         module.register_forward_hook(_take)
 
 
-def _linear(places: Mapping[str, Tensor], states: torch.Tensor) -> torch.Tensor:
-    """A linear layer whose matrix is never whole."""
-    parts = [states @ torch.from_numpy(part).T for part in places["weight"].rows()]
+def _linear(
+    places: Mapping[str, Tensor], states: torch.Tensor, order: np.ndarray | None = None
+) -> torch.Tensor:
+    """A linear layer whose matrix is never whole; of its rows, those of `order` where given."""
+    # Copied to where torch puts matrices: where one begins decides the last bits of its products.
+    parts = [states @ torch.tensor(part).T for part in places["weight"].rows(order)]
     found = torch.cat(parts, dim=-1)
     return found + _whole(places["bias"]) if "bias" in places else found
 

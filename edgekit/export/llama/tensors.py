@@ -40,17 +40,32 @@ class Tensor:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def number(self) -> np.dtype[Any]:
+        """As one is stored; bfloat16 as its 16 bits."""
+        return _TYPES[self.kind]
+
+    @property
+    def item_bytes(self) -> int:
+        """Of one number as it is stored."""
+        return self.number.itemsize
+
     def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Rows as float32 of shape (some, …), few at a time: all, or those of `order`."""
+        return map(self.float32, self.stored(order))
+
+    def stored(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
+        """As `rows`, in the type that they are stored in; bfloat16 as its 16 bits."""
         stored = np.memmap(
-            self.path, dtype=_TYPES[self.kind], mode="r", offset=self.offset, shape=self.shape
+            self.path, dtype=self.number, mode="r", offset=self.offset, shape=self.shape
         )
         count = max(1, PART * self.shape[0] // max(1, self.size))
         for start in range(0, self.shape[0] if order is None else len(order), count):
             rows = slice(start, start + count)
-            yield self._float32(np.asarray(stored[rows if order is None else order[rows]]))
+            yield np.asarray(stored[rows if order is None else order[rows]])
 
-    def _float32(self, part: np.ndarray) -> np.ndarray:
+    def float32(self, part: np.ndarray) -> np.ndarray:
+        """Numbers as they are stored, as float32."""
         if self.kind == _BFLOAT16:
             return (part.astype("<u4") << 16).view("<f4")
         return part.astype("<f4")
@@ -67,11 +82,18 @@ class Computed:
         return tuple(self.values.shape)
 
     @property
+    def number(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    @property
     def size(self) -> int:
         return int(self.values.size)
 
-    def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    def stored(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
         yield self.values if order is None else self.values[order]
+
+    def float32(self, part: np.ndarray) -> np.ndarray:
+        return part.astype("<f4")
 
 
 def read(folder: Path) -> dict[str, Tensor]:

@@ -20,6 +20,9 @@ _BUFFERS = (".rotary_emb.inv_freq", ".masked_bias", ".attn.bias")
 """Tensors of old checkpoints that are computed, not learnt."""
 _LAYER = re.compile(r"^blk\.(\d+)\.(.*)$")
 _ALIGNMENT = 32
+_HALF_BYTES = 2
+_EXPONENT = np.uint16(0x7C00)
+"""The bits of a half that say its order of magnitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,44 @@ class Written:
 
     def parts(self) -> Iterator[np.ndarray]:
         """Raises CheckpointError for numbers that are none, or too large for a half."""
-        for part in self.source.rows(self.order):
-            if self.added or self.scale != 1.0:
-                part = (part + np.float32(self.added)) * np.float32(self.scale)
-            with np.errstate(over="ignore"):
-                found = part.astype(self.type)
-            if not np.isfinite(found).all():
+        halves = self._halves()
+        for part in self.source.stored(self.order):
+            found = self._written(part) if halves is None else np.take(halves, part.view(np.uint16))
+            if not _finite(found):
                 raise CheckpointError(
                     f"The weights that llama.cpp calls '{self.name}' hold numbers that are not "
                     "finite or beyond 65,504, the largest of float16; train the checkpoint anew."
                 )
             yield found
+
+    def _halves(self) -> np.ndarray | None:
+        """What is written of each of the numbers that 16 bits hold: looking them up takes a fourth
+        of the time of computing them. None where a number takes more, and for a few numbers."""
+        if self.type != np.float16 or self.source.number.itemsize != _HALF_BYTES or self._stays:
+            return None
+        return self._written(np.arange(2**16, dtype="<u2").view(self.source.number))
+
+    @property
+    def _stays(self) -> bool:
+        same = self.source.number == self.type
+        return same and not self.added and self.scale == 1.0
+
+    def _written(self, part: np.ndarray) -> np.ndarray:
+        if self._stays:
+            return part
+        # What comes of numbers that are none is told by whoever asks for them.
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = self.source.float32(part)
+            if self.added or self.scale != 1.0:
+                part = (part + np.float32(self.added)) * np.float32(self.scale)
+            return part.astype(self.type)
+
+
+def _finite(values: np.ndarray) -> bool:
+    if values.dtype != np.float16:
+        return bool(np.isfinite(values).all())
+    # Five times as fast as isfinite: infinite numbers and what is none have every exponent's bit.
+    return bool(((values.view(np.uint16) & _EXPONENT) != _EXPONENT).all())
 
 
 def choose(
@@ -104,7 +134,7 @@ def append(path: Path, written: list[Written], on_progress: Callable[[float], No
         _pad(stream.tell(), stream.write)
         for one in written:
             for part in one.parts():
-                stream.write(part.tobytes())
+                stream.write(np.ascontiguousarray(part).data)
                 done += part.nbytes
                 on_progress(done / total)
             _pad(stream.tell(), stream.write)

@@ -1,0 +1,76 @@
+"""Copies a GGUF file with other metadata and some rows of its tables. Quantizes nothing anew."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+PART_ROWS = 4096
+"""Of a table, that are held at once."""
+_ARCHITECTURE = "general.architecture"
+_OF_THE_FORM = "GGUF."
+"""Begins what the reader tells of the file itself."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Everything that a file says but its tensors."""
+    fields = gguf.GGUFReader(path).fields
+    return {key: one.contents() for key, one in fields.items() if not key.startswith(_OF_THE_FORM)}
+
+
+def rows_of(path: Path) -> dict[str, int]:
+    """By name, the rows of every matrix."""
+    tensors = gguf.GGUFReader(path).tensors
+    return {one.name: int(one.data.shape[0]) for one in tensors if one.data.ndim > 1}
+
+
+def copy(
+    source: Path,
+    out: Path,
+    *,
+    changed: Mapping[str, Any],
+    tables: Collection[str],
+    rows: np.ndarray,
+) -> None:
+    """Writes `out`: `changed` stands for what the source says under these keys, and of the `tables`
+    only these `rows` are left, byte for byte."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(out, str(reader.fields[_ARCHITECTURE].contents()))
+    writer.data_alignment = reader.alignment
+    for key, field in reader.fields.items():
+        if not key.startswith(_OF_THE_FORM) and key != _ARCHITECTURE:
+            value = changed.get(key, field.contents())
+            kinds = field.types
+            writer.add_key_value(key, value, kinds[0], kinds[-1] if len(kinds) > 1 else None)
+    for tensor in reader.tensors:
+        shape, size = list(tensor.data.shape), int(tensor.n_bytes)
+        if tensor.name in tables:
+            size = size // shape[0] * len(rows)
+            shape[0] = len(rows)
+        writer.add_tensor_info(tensor.name, shape, tensor.data.dtype, size, tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    with out.open("ab") as stream:
+        _pad(stream, reader.alignment)
+        for tensor in reader.tensors:
+            order = rows if tensor.name in tables else None
+            for part in _parts(tensor.data, order):
+                stream.write(part.tobytes())
+            _pad(stream, reader.alignment)
+
+
+def _parts(data: np.ndarray, order: np.ndarray | None) -> Iterator[np.ndarray]:
+    count = len(data) if order is None else len(order)
+    for start in range(0, count, PART_ROWS):
+        rows = slice(start, start + PART_ROWS)
+        yield data[rows if order is None else order[rows]]
+
+
+def _pad(stream: Any, alignment: int) -> None:
+    stream.write(bytes(-stream.tell() % alignment))
