@@ -14,6 +14,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
@@ -69,6 +70,27 @@ def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> Pre
             use_safetensors=True,
             trust_remote_code=False,
             dtype="auto",
+        )
+    model.eval()
+    return model
+
+
+def load_seq2seq(folder: Path) -> PreTrainedModel:
+    """A checkpoint that reads a text and writes another, in fp32 on the CPU."""
+    with _quiet():
+        model, notes = AutoModelForSeq2SeqLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    if notes["missing_keys"]:
+        raise CheckpointError(
+            f"{folder}: {len(notes['missing_keys'])} weights are missing (first: "
+            f"{notes['missing_keys'][0]}); the folder does not hold the model that its config.json "
+            "describes."
         )
     model.eval()
     return model
