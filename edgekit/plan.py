@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import artifact, cost, data, export, machine, paths
-from edgekit.compress import CHAT_STEPS, READS_UNLABELED, SHRINKING, step_module
+from edgekit.compress import OF_TASK, READS_UNLABELED, SHRINKING, step_module
 from edgekit.compress.checkpoint import Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
@@ -178,11 +178,11 @@ def _check_suited(bound: BoundRecipe) -> None:
     """Every step and output must know what to do with a model of the recipe's task."""
     task = bound.recipe.task
     for number, entry in enumerate(bound.steps, 1):
-        if task == "chat" and entry.name not in CHAT_STEPS:
-            known = ", ".join(sorted(CHAT_STEPS)) or "none"
+        if entry.name not in OF_TASK[task]:
+            known = ", ".join(sorted(OF_TASK[task])) or "none"
             raise RecipeError(
                 f"{entry.place}: step {number} ({entry.name}) is for classifiers, and this recipe "
-                f"is for chat, whose steps are: {known}; remove it."
+                f"is for {task}, whose steps are: {known}; remove it."
             )
     for number, entry in enumerate(bound.outputs, 1):
         if entry.name not in export.OF_TASK[task]:

@@ -29,8 +29,12 @@ STEPS = {
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps that read `data.unlabeled`; a recipe that names texts which no step reads is refused.
 READS_UNLABELED = frozenset({"distill", "prune", "trim_vocab"})
-# Steps that know models which continue texts; the others are for classifiers.
-CHAT_STEPS: frozenset[str] = frozenset()
+# Steps that know the models of each task.
+OF_TASK = {
+    "chat": frozenset[str](),
+    "classification": frozenset(STEPS),
+    "summarization": frozenset({"trim_vocab"}),
+}
 # Steps whose training several processes can share.
 SHARED = frozenset({"distill", "finetune"})
 

@@ -13,6 +13,7 @@ from edgekit.artifact import Artifact
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.process import Exchange, WorkerProcess
 from edgekit.tasks.conversation import Message, Sampling, WhenFull
+from edgekit.tasks.summarization import Wanted
 
 
 class Supervisor:
@@ -68,6 +69,21 @@ class IsolatedClassifier:
     def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
         result = self._worker.begin("logits", text=text, alone=alone).result()
         return np.array(result["logits"], dtype=np.float32), int(result["parts"])
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+class IsolatedSummarizer:
+    """Requests are begun in order and answered one after the other."""
+
+    def __init__(self, artifact: Artifact, asked: Asked) -> None:
+        self._worker = Supervisor(artifact, asked)
+        self.version = str(self._worker.facts["version"])
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Exchange:
+        """Its pieces are the fields of Told and its result those of a Summary."""
+        return self._worker.begin("summarize", text=text, wanted=wanted.as_json())
 
     def close(self) -> None:
         self._worker.close()

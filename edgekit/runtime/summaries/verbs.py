@@ -1,0 +1,116 @@
+"""What a program can ask a model that summarizes: from a text to its summary, by its engine."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Protocol
+
+from edgekit.errors import DataError
+from edgekit.languages import language_name
+from edgekit.manifest import Manifest
+from edgekit.runtime import languages
+from edgekit.runtime.cancelling import Cancel
+from edgekit.runtime.engine import SummaryEngine
+from edgekit.runtime.gate import Gate
+from edgekit.runtime.process import PATIENCE_SECONDS
+from edgekit.runtime.summaries.stream import Here, Source, SummaryStream
+from edgekit.tasks.summarization import WORDS, Summary, Told, Wanted
+
+OnTold = Callable[[Told], None]
+
+
+class Beginner(Protocol):
+    """Whatever can begin a summary."""
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Source: ...
+
+    def close(self) -> None: ...
+
+
+class HereBeginner:
+    """An engine of this process, asked one text after the other."""
+
+    def __init__(self, engine: SummaryEngine) -> None:
+        self._engine = engine
+        self._one = Lock()
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Source:
+        return Here(partial(self._make, text, wanted))
+
+    def _make(
+        self, text: str, wanted: Wanted, tell: Callable[[Told], None], cancel: Cancel
+    ) -> Summary:
+        with self._one:
+            return self._engine.summarize(text, wanted, tell=tell, cancel=cancel)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class SummaryVerbs:
+    def __init__(self, manifest: Manifest, beginner: Beginner) -> None:
+        self._manifest = manifest
+        self._beginner = beginner
+        self._gate = Gate()
+        self._streams: weakref.WeakSet[SummaryStream] = weakref.WeakSet()
+
+    def summarize(
+        self, text: str, *, words: int | None, kept: str | None, on_told: OnTold
+    ) -> SummaryStream:
+        check_text(text)
+        wanted = Wanted(self._words(words), languages.detect(text), kept)
+        warnings = unjudged(self._manifest, wanted.language)
+        with self._gate.passing():
+            stream = SummaryStream(
+                self._beginner.begin_summary(text, wanted),
+                lambda summary: replace(summary, warnings=(*warnings, *summary.warnings)),
+                on_told=on_told,
+            )
+        self._streams.add(stream)
+        return stream
+
+    def close(self) -> None:
+        """Stops the summaries that are being made, and frees the model."""
+        if self._gate.shut():
+            stop(list(self._streams))
+            self._beginner.close()
+
+    def _words(self, asked: int | None) -> int:
+        spec = self._manifest.model.summary
+        if asked is not None:
+            return asked
+        return WORDS if spec is None else spec.words
+
+
+def stop(streams: Sequence[SummaryStream]) -> None:
+    for stream in streams:
+        stream.cancel()
+    for stream in streams:
+        stream.wait(PATIENCE_SECONDS)
+
+
+def check_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise DataError(f"A text must be a string, not {type(text).__name__}.")
+    if not any(mark.isalnum() for mark in text):
+        raise DataError("There are no words in this text, so there is nothing to summarize.")
+
+
+def unjudged(manifest: Manifest, language: str | None) -> tuple[str, ...]:
+    """A sentence where the text is in a language that the artifact was not judged in."""
+    if language is None:
+        return ("The language of the text could not be told.",)
+    judged = {languages.same(code) for code in manifest.quality.get("by_language", {})}
+    if language in judged:
+        return ()
+    listed = language in {languages.same(code) for code in manifest.languages}
+    known = ", ".join(map(language_name, sorted(judged))) or "none"
+    made = "is made for it, but " if listed else ""
+    return (
+        f"The text seems to be in {language_name(language)}; '{manifest.name}' {made}was not "
+        f"judged in it (judged: {known}). Read the summary beside the text.",
+    )
