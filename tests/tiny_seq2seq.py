@@ -8,10 +8,13 @@ gets them right that learned where to stop.
 from __future__ import annotations
 
 import itertools
+import json
 import random
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import tiny
 import torch
@@ -44,6 +47,18 @@ SUBJECTS = {
 }
 FAMILIES = ("t5", "bart")
 """Those that are trained; of the others a folder with weights by chance is enough."""
+
+
+# As the families' published checkpoints have it.
+GENERATION: dict[str, dict[str, Any]] = {
+    "t5": {},
+    "mt5": {},
+    "bart": {"forced_bos_token_id": START, "forced_eos_token_id": END},
+    "mbart": {"num_beams": 5, "forced_bos_token_id": 9, "forced_eos_token_id": END},
+    "pegasus": {"num_beams": 8, "length_penalty": 0.8, "forced_eos_token_id": END},
+    "marian": {"num_beams": 4, "bad_words_ids": [[PAD]], "forced_eos_token_id": END},
+    "m2m_100": {"num_beams": 5, "early_stopping": True, "forced_bos_token_id": 8},
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ def make_tokenizer(folder: Path, *, start: bool = False) -> PreTrainedTokenizerF
 
 
 def new_model(family: str, vocabulary: int, *, layers: int = 2) -> PreTrainedModel:
-    """A model of a family with weights by chance, of 32 dimensions."""
+    """A model of a family with weights by chance, of 64 dimensions."""
     torch.manual_seed(0)
     special = {"pad_token_id": PAD, "eos_token_id": END}
     if family in ("t5", "mt5"):
@@ -99,10 +114,10 @@ def new_model(family: str, vocabulary: int, *, layers: int = 2) -> PreTrainedMod
         return model(
             config(
                 vocab_size=vocabulary,
-                d_model=32,
-                d_kv=8,
+                d_model=64,
+                d_kv=16,
                 num_heads=4,
-                d_ff=64,
+                d_ff=128,
                 num_layers=layers,
                 num_decoder_layers=layers,
                 # Few, so that a summary leaves the buckets for single distances.
@@ -123,13 +138,13 @@ def new_model(family: str, vocabulary: int, *, layers: int = 2) -> PreTrainedMod
     return model(
         config(
             vocab_size=vocabulary,
-            d_model=32,
+            d_model=64,
             encoder_layers=layers,
             decoder_layers=layers,
             encoder_attention_heads=4,
             decoder_attention_heads=4,
-            encoder_ffn_dim=64,
-            decoder_ffn_dim=64,
+            encoder_ffn_dim=128,
+            decoder_ffn_dim=128,
             max_position_embeddings=WINDOW,
             dropout=0.0,
             encoder_layerdrop=0.0,
@@ -137,8 +152,7 @@ def new_model(family: str, vocabulary: int, *, layers: int = 2) -> PreTrainedMod
             scale_embedding=family in ("pegasus", "marian", "m2m_100"),
             bos_token_id=START,
             decoder_start_token_id=PAD if family == "marian" else END,
-            forced_eos_token_id=END,
-            forced_bos_token_id=START if family == "bart" else None,
+            forced_eos_token_id=None,
             **special,
         )
     )
@@ -150,10 +164,10 @@ def make_model(folder: Path, *, family: str = "t5", trained: bool = True, layers
     tokenizer = make_tokenizer(folder, start=family in ("bart", "mbart", "m2m_100"))
     model = new_model(family, len(tokenizer), layers=layers)
     if trained:
-        train(model, tokenizer, pairs(4000))
+        train(model, tokenizer, pairs(2600))
     else:
         _spread(model)
-    model.generation_config.max_length = 24
+    model.generation_config.update(max_length=24, **GENERATION[family])
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "LICENSE").write_text("Made in a test; anybody may do anything with it.\n")
     (folder / "README.md").write_text("---\nlicense: cc0-1.0\n---\nA tiny summarizer.\n")
@@ -194,3 +208,45 @@ def train(
         optimizer.step()
         schedule.step()
     model.eval()
+
+
+class Writers:
+    """The trained checkpoints by family, each made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, family: str) -> Path:
+        made = self._folder / family
+        return made if made.is_dir() else make_model(made, family=family)
+
+
+RECIPE = """\
+version: 1
+name: tiny
+task: summarization
+languages: [ar, en, fr]
+model: ./model
+data:
+  train: data/train.jsonl
+  validation: data/validation.jsonl
+  test: data/test.jsonl
+must: {keep: 0.5}
+outputs:
+  - onnx: {quantize: int8}
+seed: 7
+"""
+
+
+def make_project(folder: Path, checkpoint: Path, *, recipe: str = RECIPE) -> Path:
+    """A folder with a checkpoint and pairs that no two sets share; returns the recipe's path."""
+    shutil.copytree(checkpoint, folder / "model")
+    (folder / "data").mkdir()
+    distinct = list({one.text: one for one in pairs(600, seed=3)}.values())
+    sets = {"train": distinct[:200], "validation": distinct[200:240], "test": distinct[240:300]}
+    for name, rows in sets.items():
+        with (folder / "data" / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
+            for row in rows:
+                stream.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+    (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    return folder / "recipe.yaml"

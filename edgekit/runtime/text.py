@@ -36,7 +36,7 @@ class TextEncoder:
         """`tokenizer` is the path of a tokenizer.json or its bytes; `max_tokens` what fits in one
         window. Truncation and padding that the file asks for are off: they lose text silently.
         """
-        self._tokenizer = load_tokenizer(tokenizer)
+        self.tokenizer = load_tokenizer(tokenizer)
         self._prefix = prefix
         self._max_tokens = max_tokens
         self._room = max_tokens - len(self._encode("").ids)
@@ -62,7 +62,7 @@ class TextEncoder:
             yield ids
             return
         # Where each token ends in the text; a token that came from nothing ends where the last did.
-        tokens = guarded(self._tokenizer.encode, text, add_special_tokens=False)
+        tokens = guarded(self.tokenizer.encode, text, add_special_tokens=False)
         ends = list(accumulate((end for _, end in tokens.offsets), max))
         start = 0
         while (first := bisect_right(ends, start)) < len(ends):
@@ -94,7 +94,7 @@ class TextEncoder:
         )
 
     def _encode(self, text: str) -> Any:
-        return guarded(self._tokenizer.encode, self._prefix + text)
+        return guarded(self.tokenizer.encode, self._prefix + text)
 
 
 def clean(text: str) -> str:
