@@ -51,13 +51,33 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         )
     body = f"{model.base_model_prefix}."
     lost = [name for name in missing if name.startswith(body) and "pooler" not in name]
+    _check_whole(folder, lost)
+    model.eval()
+    return model
+
+
+def load_encoder(folder: Path) -> PreTrainedModel:
+    """A checkpoint's body, without a head, in fp32 on the CPU; CheckpointError as above."""
+    with _quiet():
+        model, notes = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    _check_whole(folder, [name for name in notes["missing_keys"] if "pooler" not in name])
+    model.eval()
+    return model
+
+
+def _check_whole(folder: Path, lost: Sequence[str]) -> None:
     if lost:
         raise CheckpointError(
             f"{folder}: {len(lost)} weights are missing (first: {lost[0]}); the folder does not "
             "hold the model that its config.json describes."
         )
-    model.eval()
-    return model
 
 
 def load_decoder(folder: Path, *, config: PretrainedConfig | None = None) -> PreTrainedModel:

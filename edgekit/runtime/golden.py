@@ -28,8 +28,7 @@ class GoldenAnswers:
 
 @dataclass(frozen=True, slots=True)
 class GoldenTokens:
-    """Of a model that writes: the first tokens of its likeliest answers, as far as they were clear.
-    """
+    """Of a model that writes: the first tokens of its likeliest answers, where these were clear."""
 
     prompts: tuple[str | Sequence[Message], ...]
     """Conversations, or texts that are continued as they stand."""

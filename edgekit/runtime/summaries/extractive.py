@@ -8,13 +8,14 @@ and least like those chosen already (maximal marginal relevance: Carbonell and G
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from edgekit.artifact import Artifact
 from edgekit.runtime.cancelling import Cancel
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.onnx import OnnxModel, open_encoder
+from edgekit.runtime.onnx import open_encoder
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.summaries import choosing
 from edgekit.runtime.summaries.sentences import Span, flat, spans
@@ -29,10 +30,24 @@ def open_extractive(artifact: Artifact, files: dict[str, bytes], asked: Asked) -
     return Extractive(open_encoder(artifact, files, asked))
 
 
+class Encoder(Protocol):
+    """Gives vectors of texts; OnnxModel is one."""
+
+    @property
+    def workers(self) -> int: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def vector(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]: ...
+
+    def close(self) -> None: ...
+
+
 class Extractive:
     """A SummaryEngine on an encoder; safe to use from several threads."""
 
-    def __init__(self, encoder: OnnxModel) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
 
     @property

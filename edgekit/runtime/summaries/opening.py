@@ -5,9 +5,8 @@ from __future__ import annotations
 from edgekit.artifact import Artifact
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Asked, SummaryEngine
-from edgekit.runtime.seq2seq.engine import open_model
+from edgekit.runtime.seq2seq.engine import open_seq2seq
 from edgekit.runtime.summaries.extractive import open_extractive
-from edgekit.runtime.summaries.written import Written
 
 
 def open_summarizer(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> SummaryEngine:
@@ -20,5 +19,4 @@ def open_summarizer(artifact: Artifact, files: dict[str, bytes], asked: Asked) -
         )
     if spec.engine == "extractive":
         return open_extractive(artifact, files, asked)
-    model = open_model(artifact, files, asked)
-    return Written(model, name=artifact.manifest.digest)
+    return open_seq2seq(artifact, files, asked)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgekit.runtime.cancelling import Cancel, Cancelled
-from edgekit.runtime.engine import Summarizer, Writer
+from edgekit.runtime.engine import Summarizer
 from edgekit.runtime.summaries.checking import unsupported
 from edgekit.runtime.summaries.keeping import Notes
 from edgekit.runtime.summaries.parts import split
 from edgekit.runtime.summaries.sentences import flat, spans
 from edgekit.tasks import words as counting
-from edgekit.tasks.conversation import Message
 from edgekit.tasks.summarization import Sentence, Summary, Told, Wanted
 
 OnPiece = Callable[[str], None]
@@ -68,41 +67,6 @@ class Shortening:
             on_piece(notes)
             return notes
         return self.model.shorten(notes, words=words, on_piece=on_piece)
-
-
-class SummaryWriter(Summarizer, Writer, Protocol):
-    """A model that was trained to shorten a text."""
-
-
-class Written:
-    """A SummaryEngine on such a model."""
-
-    def __init__(self, model: SummaryWriter, *, name: str) -> None:
-        """`name` tells the model from all others: its notes are of no use to them."""
-        self._model, self._name = model, name
-
-    @property
-    def version(self) -> str:
-        return self._model.version
-
-    def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
-        return self._model.first_tokens(prompt, count)
-
-    def summarize(
-        self, text: str, wanted: Wanted, *, tell: Callable[[Told], None], cancel: Cancel
-    ) -> Summary:
-        writing = Writing(
-            Shortening(self._model),
-            wanted,
-            engine="seq2seq",
-            model=self._name,
-            tell=tell,
-            cancel=cancel,
-        )
-        return writing.summary(text)
-
-    def close(self) -> None:
-        self._model.close()
 
 
 class Writing:
