@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.compress.checkpoint import describe
 from edgekit.export.apart import run_apart
 from edgekit.export.choosing import divergence, fastest_near, spread
 from edgekit.export.seq2seq import proof
@@ -22,6 +23,8 @@ from edgekit.tasks.classification import softmax
 VERSION = 1
 PARITY_ROWS_PER_LANGUAGE = 4
 SELECTION_ROWS = 100
+# A process of its own takes seconds to start; a large model's memory is worth that.
+APART_FROM_BYTES = 100_000_000
 
 
 def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings: str) -> Exported:
@@ -84,7 +87,15 @@ def _found(
 
 
 def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
-    done = run_apart("edgekit.export.seq2seq.tracing", job.checkpoint, out, doing="exporting")
+    peak = 0
+    if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
+        # torch and transformers come only when something is exported.
+        from edgekit.export.seq2seq import tracing
+
+        tracing.export(job.checkpoint, out)
+    else:
+        done = run_apart("edgekit.export.seq2seq.tracing", job.checkpoint, out, doing="exporting")
+        peak = done["peak_bytes"]
     on_progress(0.6)
     rows = spread(job.rows, PARITY_ROWS_PER_LANGUAGE)
     parity = proof.prove(job, out, [row.text for row in rows])
@@ -95,7 +106,7 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
             "same": parity.same,
         },
         "generation": parity.generation.as_json(),
-        "peak_bytes": done["peak_bytes"],
+        "peak_bytes": peak,
     }
 
 
