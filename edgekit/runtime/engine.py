@@ -92,6 +92,9 @@ class Chatter(Writer, Protocol):
     ) -> list[float]:
         """The log-probability of each of these answers, in nats."""
 
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+
 
 class Summarizer(Protocol):
     """Shortens a text that fits into its window; runtime/summaries/parts.py makes it fit."""

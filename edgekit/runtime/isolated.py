@@ -119,5 +119,10 @@ class IsolatedChatter:
         exchange = self._worker.begin("score", messages=list(messages), answers=list(answers))
         return [float(score) for score in exchange.result()["scores"]]
 
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+        told = prompt if isinstance(prompt, str) else list(prompt)
+        return int(self._worker.begin("count", prompt=told).result()["tokens"])
+
     def close(self) -> None:
         self._worker.close()

@@ -19,11 +19,12 @@ from edgekit.runtime.engine import Asked
 from edgekit.runtime.isolated import IsolatedChatter, IsolatedClassifier, IsolatedSummarizer
 from edgekit.runtime.memory import context_of
 from edgekit.runtime.opening import open_engine
+from edgekit.runtime.summaries.chat import ChatBeginner
 from edgekit.runtime.summaries.stream import SummaryStream
 from edgekit.runtime.summaries.verbs import HereBeginner, SummaryVerbs
 from edgekit.tasks.classification import Answer
 from edgekit.tasks.conversation import Reply, Sampling, WhenFull
-from edgekit.tasks.summarization import Effort, Summary, Told
+from edgekit.tasks.summarization import EFFORTS, Effort, Summary, Told
 
 
 def load(
@@ -261,11 +262,13 @@ class Model:
         a killed run goes on. With `effort="fast"` an `embedder`, a loaded extractive summarizer,
         reads all of it first, and the model only what that holds for the most important.
         """
-        begun = self._summarizer().summarize(
+        verbs = self._summarizer()
+        begun = verbs.summarize(
             text,
             words=words,
             kept=None if kept is None else os.fspath(kept),
             on_told=on_told,
+            first=self._first(verbs, effort, embedder),
         )
         return begun if stream else begun.summary()
 
@@ -284,6 +287,27 @@ class Model:
     ) -> None:
         self.close()
 
+    def _first(
+        self, verbs: SummaryVerbs, effort: Effort, embedder: Model | None
+    ) -> SummaryVerbs | None:
+        """Who reads a text before this model does, if anybody."""
+        if effort not in EFFORTS:
+            raise EdgekitError(f"effort is one of {', '.join(EFFORTS)}, not '{effort}'.")
+        if (effort == "fast") != (embedder is not None):
+            raise EdgekitError(
+                "effort='fast' and an embedder belong together: the embedder, a loaded extractive "
+                "summarizer, reads the whole text first; give both or neither."
+            )
+        if embedder is None:
+            return None
+        first = embedder._summarizer()
+        if verbs.extracts or not first.extracts:
+            raise UnsupportedTask(
+                f"'{embedder.manifest.name}' cannot choose sentences for '{self.manifest.name}': "
+                "an extractive summarizer chooses for a model that writes."
+            )
+        return first
+
     def _classifier(self, verb: str) -> ClassifierVerbs:
         if not isinstance(self._verbs, ClassifierVerbs):
             raise UnsupportedTask(
@@ -295,6 +319,8 @@ class Model:
     def _summarizer(self) -> SummaryVerbs:
         if isinstance(self._verbs, SummaryVerbs):
             return self._verbs
+        if isinstance(self._verbs, ChatVerbs):
+            return SummaryVerbs(self.manifest, ChatBeginner(self._verbs, self.manifest))
         raise UnsupportedTask(
             f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot summarize; "
             "load a summarizer or a chat artifact."

@@ -156,6 +156,10 @@ def _score(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message
     return {"scores": engine.score(message["messages"], message["answers"], cancel)}
 
 
+def _count(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    return {"tokens": engine.count(message["prompt"])}
+
+
 def _summarize(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
     from edgekit.tasks.summarization import Wanted
 
@@ -172,6 +176,7 @@ _ANSWERS: Mapping[str, Callable[[Any, Message, Cancel, Tell], Message]] = {
     "logits": _logits,
     "chat": _chat,
     "score": _score,
+    "count": _count,
     "summarize": _summarize,
 }
 

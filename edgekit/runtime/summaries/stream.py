@@ -31,9 +31,11 @@ class Source(Protocol):
 class Here:
     """A Source that a thread of this process works for."""
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: Make, *, on_cancel: Callable[[], None] = lambda: None) -> None:
+        """`on_cancel` stops what does not look at the flag."""
         self.ended = threading.Event()
         self._cancel = Cancel()
+        self._on_cancel = on_cancel
         self._heard: SimpleQueue[dict[str, Any] | BaseException] = SimpleQueue()
         threading.Thread(
             target=self._work, args=(make,), name="edgekit-summary", daemon=True
@@ -47,6 +49,7 @@ class Here:
 
     def cancel(self) -> None:
         self._cancel.set()
+        self._on_cancel()
 
     def _work(self, make: Make) -> None:
         try:

@@ -17,10 +17,14 @@ from edgekit.runtime.cancelling import Cancel
 from edgekit.runtime.engine import SummaryEngine
 from edgekit.runtime.gate import Gate
 from edgekit.runtime.process import PATIENCE_SECONDS
+from edgekit.runtime.summaries.checking import unsupported
 from edgekit.runtime.summaries.stream import Here, Source, SummaryStream
 from edgekit.tasks.summarization import WORDS, Summary, Told, Wanted
 
 OnTold = Callable[[Told], None]
+FAST_WORDS, FAST_TIMES = 600, 5
+"""What is chosen for a model that is to be fast: so many words, and so many for each that it is to
+write."""
 
 
 class Beginner(Protocol):
@@ -51,6 +55,49 @@ class HereBeginner:
         self._engine.close()
 
 
+class Chained:
+    """One text, whose sentences one model chooses and another one reads."""
+
+    def __init__(self, chooser: Beginner, reader: Beginner, text: str, wanted: Wanted) -> None:
+        self._chooser, self._reader = chooser, reader
+        self._text, self._wanted = text, wanted
+        self._current: SummaryStream | None = None
+
+    def begin(self) -> Source:
+        return Here(self._make, on_cancel=self._stop)
+
+    def _make(self, tell: OnTold, cancel: Cancel) -> Summary:
+        most = max(FAST_WORDS, FAST_TIMES * self._wanted.words)
+        chosen = self._run(
+            self._chooser.begin_summary(self._text, replace(self._wanted, words=most, kept=None)),
+            lambda told: tell(Told(told.parts_read, told.parts)),
+            cancel,
+        )
+        if chosen.cancelled:
+            return chosen
+        found = self._run(
+            self._reader.begin_summary(chosen.text, self._wanted),
+            lambda told: tell(Told(chosen.parts_read, chosen.parts, told.piece)),
+            cancel,
+        )
+        return replace(
+            found,
+            parts_read=chosen.parts_read,
+            parts=chosen.parts,
+            flagged=unsupported(found.text, self._text),
+        )
+
+    def _run(self, source: Source, on_told: OnTold, cancel: Cancel) -> Summary:
+        self._current = SummaryStream(source, on_told=on_told)
+        if cancel.is_set():
+            self._current.cancel()
+        return self._current.summary()
+
+    def _stop(self) -> None:
+        if self._current is not None:
+            self._current.cancel()
+
+
 class SummaryVerbs:
     def __init__(self, manifest: Manifest, beginner: Beginner) -> None:
         self._manifest = manifest
@@ -59,19 +106,37 @@ class SummaryVerbs:
         self._streams: weakref.WeakSet[SummaryStream] = weakref.WeakSet()
 
     def summarize(
-        self, text: str, *, words: int | None, kept: str | None, on_told: OnTold
+        self,
+        text: str,
+        *,
+        words: int | None,
+        kept: str | None,
+        on_told: OnTold,
+        first: SummaryVerbs | None = None,
     ) -> SummaryStream:
+        """`first` is an extractive summarizer that reads all and leaves what matters."""
         check_text(text)
         wanted = Wanted(self._words(words), languages.detect(text), kept)
         warnings = unjudged(self._manifest, wanted.language)
         with self._gate.passing():
+            begun = (
+                self._beginner.begin_summary(text, wanted)
+                if first is None
+                else Chained(first._beginner, self._beginner, text, wanted).begin()
+            )
             stream = SummaryStream(
-                self._beginner.begin_summary(text, wanted),
+                begun,
                 lambda summary: replace(summary, warnings=(*warnings, *summary.warnings)),
                 on_told=on_told,
             )
         self._streams.add(stream)
         return stream
+
+    @property
+    def extracts(self) -> bool:
+        """Whether it chooses sentences, and writes none."""
+        spec = self._manifest.model.summary
+        return spec is not None and spec.engine == "extractive"
 
     def close(self) -> None:
         """Stops the summaries that are being made, and frees the model."""

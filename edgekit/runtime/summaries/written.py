@@ -38,6 +38,9 @@ class Reader(Protocol):
 
     def count(self, text: str) -> int: ...
 
+    def whole(self, text: str, *, words: int, on_piece: OnPiece) -> str:
+        """The summary of a text that fits."""
+
     def note(self, part: str, *, words: int, before: Sequence[str], on_piece: OnPiece) -> str:
         """What a part says, where `before` are the notes on those before it."""
 
@@ -57,6 +60,9 @@ class Shortening:
 
     def count(self, text: str) -> int:
         return self.model.count(text)
+
+    def whole(self, text: str, *, words: int, on_piece: OnPiece) -> str:
+        return self.model.shorten(text, words=words, on_piece=on_piece)
 
     def note(self, part: str, *, words: int, before: Sequence[str], on_piece: OnPiece) -> str:
         return self.model.shorten(part, words=words, on_piece=on_piece)
@@ -108,9 +114,7 @@ class Writing:
 
     def _whole(self, parts: Sequence[str]) -> str:
         if len(parts) == 1:
-            found = self._reader.note(
-                parts[0], words=self._wanted.words, before=(), on_piece=self._say
-            )
+            found = self._reader.whole(parts[0], words=self._wanted.words, on_piece=self._say)
             self._read = 1
             self._told()
             return found
