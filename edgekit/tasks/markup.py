@@ -17,7 +17,7 @@ _BLOCKS = frozenset(
     }
 )  # fmt: skip
 _UNREAD = frozenset({"script", "style", "template", "noscript", "svg", "math", "head"})
-_MARKS = re.compile(r"^\s{0,3}(?:#{1,6}\s+|>\s?|[-*_]{3,}\s*$|[=-]+\s*$)", re.MULTILINE)
+_MARKS = re.compile(r"^[ \t]{0,3}(?:#{1,6}[ \t]+|>[ \t]?|[-*_=]{2,}[ \t]*$)", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
 _FENCE = re.compile(r"^```.*?^```\s*$", re.MULTILINE | re.DOTALL)
