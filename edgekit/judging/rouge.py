@@ -89,17 +89,13 @@ def agreement(one: Sequence[str], other: Sequence[str]) -> np.ndarray:
 
 def lead(text: str, like: str) -> str:
     """The text's beginning, as long as another summary: what costs nothing and is hard to beat."""
-    wanted, taken = max(1, words.count(like)), 0
-    end = 0
+    left, end = max(1, words.count(like)), 0
     for span in spans(text):
+        if left <= 0:
+            break
         length = words.count(text[span.start : span.end])
-        if taken + length > wanted and taken:
-            end = _cut(text, span.start, wanted - taken)
-            break
-        if taken + length > wanted:
-            end = _cut(text, span.start, wanted)
-            break
-        taken, end = taken + length, span.end
+        end = span.end if length <= left else _cut(text, span.start, left)
+        left -= length
     return flat(text[:end])
 
 
