@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from edgekit.errors import DataError
 from edgekit.runtime.cancelling import Cancel
 from edgekit.runtime.summaries.checking import unsupported
 from edgekit.runtime.summaries.keeping import Notes
+from edgekit.runtime.summaries.stream import Here, SummaryStream
 from edgekit.runtime.summaries.written import Shortening, Writing
 from edgekit.tasks.summarization import Summary, Told, Wanted
 
@@ -139,3 +142,39 @@ def test_what_was_made_up_is_flagged_in_the_summary() -> None:
             return "It says 4711 in Timbuktu."
 
     assert summary(MakesUp(), "It has few words.").flagged == ("4711", "Timbuktu")
+
+
+def test_whoever_is_interrupted_while_waiting_still_gets_what_was_read() -> None:
+    def interrupted(told: Told) -> None:
+        if told.parts_read == 2 and not seen:
+            seen.append(told)
+            raise KeyboardInterrupt
+
+    def make(tell: Callable[[Told], None], cancel: Cancel) -> Summary:
+        class Waits(FirstWords):
+            def shorten(self, text: str, *, words: int, on_piece: Callable[[str], None]) -> str:
+                if len(self.read) == 2:
+                    stopped.wait(60)
+                return super().shorten(text, words=words, on_piece=on_piece)
+
+        return summary(Waits(), cancel=cancel, tell=tell)
+
+    seen: list[Told] = []
+    stopped = threading.Event()
+    stream = SummaryStream(Here(make, on_cancel=stopped.set), on_told=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stream.summary()
+    stream.cancel()
+    found = stream.summary()
+    assert (found.cancelled, found.parts_read) == (True, 2)
+
+
+def test_what_goes_wrong_in_the_thread_is_heard_each_time() -> None:
+    def make(tell: Callable[[Told], None], cancel: Cancel) -> Summary:
+        raise DataError("broken")
+
+    stream = SummaryStream(Here(make))
+    for _ in range(2):
+        with pytest.raises(DataError, match="broken"):
+            stream.summary()
+    stream.close()

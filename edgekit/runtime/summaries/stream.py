@@ -81,7 +81,7 @@ class SummaryStream(Iterator[str]):
         """What was taken of the summary so far."""
         self._source, self._finish, self._on_told = source, finish, on_told
         self._summary: Summary | None = None
-        self._failed: BaseException | None = None
+        self._failed: Exception | None = None
         self._taking = threading.Lock()
         self._forgotten = weakref.finalize(self, source.cancel)
         self._forgotten.atexit = False
@@ -122,7 +122,8 @@ class SummaryStream(Iterator[str]):
                 return None
             try:
                 heard = self._source.take()
-            except BaseException as error:
+            except Exception as error:
+                # Not KeyboardInterrupt: whoever takes was stopped, and may go on taking.
                 self._failed = error
                 raise
             if "piece" in heard:
