@@ -74,6 +74,11 @@ def check(settings: FinetuneSettings, planned: Planned) -> None:
                 f"{planned.place}: finetune needs rows in data.{name} with what is to be learnt; "
                 "add the file."
             )
+    if planned.recipe.task == "summarization" and not planned.description.is_writer:
+        raise RecipeError(
+            f"{planned.place}: {planned.description.model_type} chooses sentences and cannot learn "
+            "to write summaries; take an encoder-decoder, or remove the step."
+        )
     if planned.description.is_writer:
         for name in ("head_learning_rate", "balance", "lora"):
             if name in settings.model_fields_set:

@@ -56,7 +56,7 @@ def files(settings: TrimVocabSettings) -> tuple[str, ...]:
 def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description
-    if description.model_type not in ARCHITECTURES:
+    if description.model_type not in ARCHITECTURES and not description.is_writer:
         raise RecipeError(
             f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "
             "model; put it before the step that makes one."

@@ -128,7 +128,9 @@ def _own_texts(settings: TrimVocabSettings, job: Job) -> OwnTexts:
     judging = {row.text for row in job.dataset.validation}
     own: dict[str, list[str]] = {}
     for row in job.dataset.train:
-        own.setdefault(row.language or NO_LANGUAGE, []).append(row.text)
+        texts = own.setdefault(row.language or NO_LANGUAGE, [])
+        # What is to be written must be there, too.
+        texts += [row.text] if row.summary is None else [row.text, row.summary]
     further = read_texts([job.resolve(name) for name in settings.texts])
     others = [*job.dataset.unlabeled, *further]
     own.setdefault(NO_LANGUAGE, []).extend(others)
@@ -263,7 +265,8 @@ def _compare_answers(job: Job, compared: Mapping[str, Compared]) -> dict[str, di
         answers.logits(folder, texts, prefix=job.recipe.prefix, max_tokens=job.max_tokens)
         for folder in (job.checkpoint, job.out)
     )
-    found, at = {}, 0
+    found: dict[str, dict[str, Any]] = {}
+    at = 0
     for one, same, changed in asked:
         for number, text in enumerate(same, start=at):
             if not np.array_equal(old[number], new[number]):
@@ -278,10 +281,9 @@ def _compare_answers(job: Job, compared: Mapping[str, Compared]) -> dict[str, di
             for number in range(at, at + len(changed))
         )
         at += len(changed)
-        found[one.language] = {
-            "bit_equal": len(same),
-            "label_flips": {"rows": len(changed), "flips": int(flips)},
-        }
+        found[one.language] = {"bit_equal": len(same)}
+        if not job.description.is_writer:
+            found[one.language]["label_flips"] = {"rows": len(changed), "flips": int(flips)}
     return found
 
 
