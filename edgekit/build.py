@@ -211,6 +211,7 @@ class Build:
             max_tokens=self.plan.max_tokens,
             packages=self.packages,
             run=partial(self._run, of=of),
+            task=self.recipe.task,
             calibration=calibration,
             calibration_digest=sha256_json(
                 [[row.text, row.language, list(row.messages)] for row in calibration]

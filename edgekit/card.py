@@ -42,7 +42,7 @@ def _facts(fields: Mapping[str, Any]) -> list[str]:
         *labels,
         f"- Format: {model['format']}, {model['quantization']}, "
         f"{model['parameters'] / 1e6:.1f} million parameters",
-        _TASKS[fields["task"]].reads.format(**model),
+        _TASKS[fields["task"]].reads.format(max_tokens=model["max_tokens"]),
         f"- Made from: {parents}. Licence: {fields['licence']}; see LICENSE.",
     ]
 
@@ -113,6 +113,23 @@ def _read_anew(quality: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _summarization(quality: Mapping[str, Any]) -> list[str]:
+    metric = quality["metric"]
+    rows = [
+        f"| {name} | {part['rows']} | {part[metric]:.3f} | {part['lead'][metric]:.3f} |"
+        for name, part in quality["by_language"].items()
+    ]
+    return [
+        f"On {quality['rows']:,} test rows: ROUGE-1 {quality['rouge1']:.3f}, ROUGE-2 "
+        f"{quality['rouge2']:.3f}, ROUGE-Lsum {quality['rougeLsum']:.3f}, chrF "
+        f"{quality['chrf']:.3f}; the beginning of each text, as long, has {metric} "
+        f"{quality['lead'][metric]:.3f}.",
+        f"Against the uncompressed model: {quality['kept']:.1%} of its {metric} is left."
+        f"{_verdict(quality)}",
+        "\n".join([f"| language | rows | {metric} | a lead |", "| --- | --- | --- | --- |", *rows]),
+    ]
+
+
 def _questions(quality: Mapping[str, Any]) -> list[str]:
     asked = quality.get("questions")
     if asked is None:
@@ -141,5 +158,9 @@ _TASKS = {
     "classification": _Task(
         "- Reads {max_tokens} tokens at once; longer texts are read in several parts.",
         _classification,
+    ),
+    "summarization": _Task(
+        "- Reads {max_tokens} tokens at once; longer texts are read in parts, all of them.",
+        _summarization,
     ),
 }

@@ -14,14 +14,15 @@ from edgekit.recipe import BoundRecipe
 from edgekit.tasks.rows import (
     Row,
     read_documents,
+    read_pairs,
     read_questions,
     read_rows,
     read_texts,
     told_language,
 )
 
-# How the rows of a task are read: with labels, or texts and conversations alone.
-READERS = {"classification": read_rows, "chat": read_documents}
+# How the rows of a task are read: with labels, with summaries, or texts and conversations alone.
+READERS = {"classification": read_rows, "chat": read_documents, "summarization": read_pairs}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -103,6 +103,7 @@ class OutputJob:
     max_tokens: int
     packages: Mapping[str, str]
     run: RunStored
+    task: str = "classification"
     calibration: Sequence[Row] = ()
     """Rows that say which weights matter: those that train and the unlabeled texts."""
     calibration_digest: str = ""
@@ -119,3 +120,7 @@ class Exported:
     quantization: str
     record: dict[str, Any]
     """What was proven and tried; the same on every run."""
+    further: tuple[Path, ...] = ()
+    """Further files of the model, whose names in the artifact are theirs."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """How a model that writes does so: of the manifest's `model.summary`."""

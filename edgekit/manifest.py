@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from edgekit.digest import canonical_json, sha256_json
 from edgekit.errors import ArtifactError, IntegrityError
@@ -45,6 +45,22 @@ class ChatSpec:
     """Scores that it gives for each token."""
 
 
+SummaryEngine = Literal["extractive", "seq2seq"]
+"""How a model shortens a text: by choosing sentences of it, or by writing new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySpec:
+    """What is known of a model that summarizes."""
+
+    engine: SummaryEngine
+    words: int
+    """Length of a summary where no other is asked for."""
+    generation: Mapping[str, Any]
+    """How new sentences are written, as the checkpoint's generation_config.json has it; empty for
+    an engine that writes none."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     format: str
@@ -62,6 +78,8 @@ class ModelSpec:
     """An answer whose score is lower is marked as abstained; 0 never is."""
     chat: ChatSpec | None = None
     """None for other tasks, whose manifests do not have it."""
+    summary: SummarySpec | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +121,9 @@ class Manifest:
     def as_json(self) -> dict[str, Any]:
         """The manifest as it is written."""
         value = {"format_version": FORMAT_VERSION, **asdict(self)}
-        if self.model.chat is None:
-            del value["model"]["chat"]
+        for name in ("chat", "summary"):
+            if value["model"][name] is None:
+                del value["model"][name]
         return dict(json.loads(json.dumps(value)))
 
 
@@ -171,7 +190,7 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
         task=task,
         languages=top.texts("languages"),
         labels=top.texts("labels"),
-        model=_model(top.section("model"), chats=task == "chat"),
+        model=_model(top.section("model"), task),
         files=tuple(_file(section) for section in top.sections("files")),
         needs=_needs(top.section("needs")),
         quality=top.mapping("quality"),
@@ -189,7 +208,7 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
     return manifest
 
 
-def _model(section: _Section, *, chats: bool) -> ModelSpec:
+def _model(section: _Section, task: str) -> ModelSpec:
     spec = ModelSpec(
         format=section.text("format"),
         files=section.texts("files"),
@@ -199,7 +218,8 @@ def _model(section: _Section, *, chats: bool) -> ModelSpec:
         prefix=section.raw_text("prefix"),
         temperature=section.number("temperature"),
         abstain_below=section.number("abstain_below"),
-        chat=_chat(section.section("chat")) if chats else None,
+        chat=_chat(section.section("chat")) if task == "chat" else None,
+        summary=_summary(section.section("summary")) if task == "summarization" else None,
     )
     section.finish()
     if not (spec.temperature > 0 and 0 <= spec.abstain_below <= 1 and spec.max_tokens > 0):
@@ -220,6 +240,24 @@ def _chat(section: _Section) -> ChatSpec:
     section.finish()
     if spec.template_sha256 and not _SHA256.fullmatch(spec.template_sha256):
         raise ArtifactError(f"{section.place}: template_sha256 is no sha256; build again.")
+    return spec
+
+
+def _summary(section: _Section) -> SummarySpec:
+    engine, words = section.text("engine"), section.integer("words")
+    spec = SummarySpec(
+        engine=cast("SummaryEngine", engine),
+        words=words,
+        generation=section.mapping("generation"),
+    )
+    section.finish()
+    if engine not in get_args(SummaryEngine):
+        raise ArtifactError(
+            f"{section.place}: this edgekit does not know the engine '{engine}'; "
+            "pip install --upgrade edgekit"
+        )
+    if words < 1:
+        raise ArtifactError(f"{section.place}: words must be 1 or more; build the artifact again.")
     return spec
 
 

@@ -24,6 +24,11 @@ def store_dir() -> Path:
     return cache_dir() / "store"
 
 
+def summaries_dir() -> Path:
+    """Notes on the parts of files that are being summarized."""
+    return cache_dir() / "summaries"
+
+
 def packages_dir() -> Path:
     """Downloaded packages that samples are made from."""
     return cache_dir() / "packages"

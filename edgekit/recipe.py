@@ -50,7 +50,7 @@ class Data(Settings):
     """Files with the columns text, label and (optional) language; relative to the recipe.
 
     For the task chat no label is needed, and `messages`, a list of {role, content}, may stand in
-    the place of a text.
+    the place of a text. For summarization `summary` stands in the place of the label.
     """
 
     train: Texts | None = None
@@ -83,11 +83,13 @@ class Target(Settings):
 class Must(Settings):
     """What must hold for the test set; against the teacher.
 
-    Classification has `metric`, `keep` and `worst_language`, chat `keep` and the others.
+    Classification and summarization have `metric`, `keep` and `worst_language`, chat `keep` and
+    the others.
     """
 
-    metric: Literal["macro_f1", "accuracy"] = "macro_f1"
-    """What is compared."""
+    metric: Literal["macro_f1", "accuracy", "rouge1", "rouge2", "rougeLsum", "chrf"] | None = None
+    """What is compared: macro_f1 or accuracy for classification (macro_f1 unless given), one of the
+    others for summarization (rougeLsum unless given)."""
     keep: Fraction | None = None
     """Share of the teacher's metric that must be shown to be left; of a chat model, of its accuracy
     on data.choices."""
@@ -114,12 +116,22 @@ class Must(Settings):
 MUST = {
     "classification": frozenset({"metric", "keep", "worst_language"}),
     "chat": frozenset({"keep", "kld", "top1", "ppl_ratio", "worst_language_kld"}),
+    "summarization": frozenset({"metric", "keep", "worst_language"}),
 }
+METRICS = {
+    "classification": frozenset({"macro_f1", "accuracy"}),
+    "chat": frozenset[str](),
+    "summarization": frozenset({"rouge1", "rouge2", "rougeLsum", "chrf"}),
+}
+_WORDS = "belongs to summarization, and says how long a summary is"
+_ABSTAIN = "belongs to classification, whose answers have a score"
 MEANINGLESS = {
-    "classification": {},
+    "classification": {"words": _WORDS},
     "chat": {
         "prefix": "belongs to classification; a chat model's template says what stands before",
+        "words": _WORDS,
     },
+    "summarization": {"abstain_below": _ABSTAIN},
 }
 
 
@@ -132,8 +144,9 @@ class Recipe(Settings):
     """Names the artifacts: lower-case letters, digits, dots and hyphens."""
     extends: str | None = None
     """A shipped recipe to start from, such as builtin/classify-int8; one level."""
-    task: Literal["classification", "chat"]
-    """What the model does: gives one of its labels, or continues a text or a conversation."""
+    task: Literal["classification", "chat", "summarization"]
+    """What the model does: gives one of its labels, continues a text or a conversation, or shortens
+    a text."""
     languages: Annotated[list[Language], Field(min_length=1)]
     """Languages that the artifact is made for and judged in."""
     model: Annotated[Checkpoint, BeforeValidator(_as_base, json_schema_input_type=str | Checkpoint)]
@@ -145,6 +158,8 @@ class Recipe(Settings):
     conversations refused. The model's own window unless given."""
     abstain_below: Fraction = 0.0
     """Answers with a lower score are marked as abstained."""
+    words: Annotated[int, Field(ge=1, le=10_000)] = 120
+    """Length of a summary, unless another is asked for."""
     data: Data
     target: Target = Field(default_factory=Target)
     must: Must = Field(default_factory=Must)
@@ -173,9 +188,13 @@ class Recipe(Settings):
     def _all_of_it_means_something(self) -> Recipe:
         """Nothing in a recipe is ignored silently."""
         for key in sorted(self.must.model_fields_set - MUST[self.task]):
-            [owner] = [task for task, keys in MUST.items() if key in keys]
+            owner = " and ".join(task for task, keys in MUST.items() if key in keys)
             choices = ", ".join(sorted(MUST[self.task]))
             raise ValueError(f"must.{key}|is for the task {owner}; {self.task} has {choices}")
+        metric = self.must.metric
+        if metric is not None and metric not in METRICS[self.task]:
+            choices = ", ".join(sorted(METRICS[self.task]))
+            raise ValueError(f"must.metric|is {metric}; {self.task} has {choices}")
         for key, why in MEANINGLESS[self.task].items():
             if key in self.model_fields_set:
                 raise ValueError(f"{key}|{why}; remove it")

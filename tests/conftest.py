@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 import tiny
 import tiny_chat
+import tiny_seq2seq
 
 from edgekit import build, plan, recipe
 from edgekit.outcome import Built
@@ -66,3 +67,9 @@ def built_chat(made_chat_project: Path, tmp_path_factory: pytest.TempPathFactory
         patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         bound = recipe.read(made_chat_project / "recipe.yaml")
         return build.compress(plan.make(bound, out=tmp_path_factory.mktemp("built-chat")))
+
+
+@pytest.fixture(scope="session")
+def tiny_writers(tmp_path_factory: pytest.TempPathFactory) -> tiny_seq2seq.Writers:
+    """Checkpoints of trained tiny summarizers by family; not to be changed."""
+    return tiny_seq2seq.Writers(tmp_path_factory.mktemp("writers"))

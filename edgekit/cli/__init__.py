@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "check a recipe and estimate what it will cost; runs nothing",
     "compress": "run a recipe",
     "classify": "label texts or a whole file with an artifact",
+    "summarize": "a summary of a file of any length, and how much of it was read",
     "chat": "a conversation with a chat artifact",
     "extract": "fields of a text by a JSON Schema, with a chat artifact",
     "evaluate": "quality of an artifact by language and label",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TASKS = {
     "chat": "edgekit.cli.evaluate_chat",
     "classification": "edgekit.cli.evaluate_classification",
+    "summarization": "edgekit.cli.evaluate_summarization",
 }
 
 
@@ -31,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV, JSONL or Parquet with the columns text, label (chat: text or messages) and, "
-        "optional, language and group",
+        help="CSV, JSONL or Parquet with the columns text, label (chat: text or messages; "
+        "summarization: text, summary) and, optional, language and group",
     )
     parser.add_argument(
         "--against",
@@ -67,15 +68,23 @@ def run(settings: argparse.Namespace) -> int:
 
 def _read(path: Path, manifest: Manifest) -> list[Row]:
     """The rows, with the slices of the recipe that the file has columns for."""
-    from edgekit.tasks.rows import read_documents, read_rows, stream_records, told_language
+    from edgekit.tasks.rows import (
+        read_documents,
+        read_pairs,
+        read_rows,
+        stream_records,
+        told_language,
+    )
 
     wanted = manifest.recipe.get("data", {}).get("slices", [])
     columns = next(iter(stream_records(path)))
     for name in wanted:
         if name not in columns:
             messages().print(f"{path} has no column '{name}', so nothing is judged by it.")
-    read = read_documents if manifest.task == "chat" else read_rows
-    rows = read(path, slices=[name for name in wanted if name in columns])
+    readers = {"chat": read_documents, "summarization": read_pairs}
+    rows = readers.get(manifest.task, read_rows)(
+        path, slices=[name for name in wanted if name in columns]
+    )
     return told_language(rows, manifest.languages)
 
 

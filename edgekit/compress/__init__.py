@@ -31,8 +31,13 @@ CHAT_STEPS = {
     "prune": "edgekit.compress.prune_chat",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
+# For models that choose sentences of a text, or write it anew.
+SUMMARIZATION_STEPS = {
+    "finetune": "edgekit.compress.finetune",
+    "trim_vocab": "edgekit.compress.trim_vocab",
+}
 # The steps that each task has.
-OF_TASK = {"classification": STEPS, "chat": CHAT_STEPS}
+OF_TASK = {"classification": STEPS, "chat": CHAT_STEPS, "summarization": SUMMARIZATION_STEPS}
 
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})

@@ -114,3 +114,6 @@ ARCHITECTURES = {
     "roberta": _BERT,
     "xlm-roberta": _BERT,
 }
+
+# Where models that read a text and write another keep the words: once, or for each half.
+WRITER_TABLES = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")

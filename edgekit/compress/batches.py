@@ -20,6 +20,8 @@ class Example:
     ids: tuple[int, ...]
     label: int
     row: int
+    wanted: tuple[int, ...] = ()
+    """The token ids to be written of it, by a model that writes."""
 
 
 def examples(

@@ -30,17 +30,31 @@ CLASSIFIERS = frozenset(
 )  # fmt: skip
 DECODERS = frozenset(LLAMA_ARCHITECTURES)
 """Model types that continue a text, and that edgekit converts itself."""
+WRITERS = frozenset({"bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5"})
+"""Model types with an encoder and a decoder: they read a text and write another."""
 STATIC = "edgekit-static"
 """The model type of a static student (compress/static.py), which transformers does not know."""
 CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+CARRIED_BY_WRITERS = ("generation_config.json",)
 CARRIED_BY_DECODERS = ("generation_config.json", "chat_template.jinja", "chat_template.json")
 # What config.json calls these numbers; the others are names that older decoders have.
-_LAYERS = ("num_hidden_layers", "n_layers", "n_layer")
-_HIDDEN = ("hidden_size", "dim", "n_embd")
-_HEADS = ("num_attention_heads", "n_heads", "n_head")
-_FFN = ("intermediate_size", "hidden_dim", "n_inner", "ffn_dim")
+_LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "num_layers")
+_DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
+_HIDDEN = ("hidden_size", "dim", "n_embd", "d_model")
+_HEADS = ("num_attention_heads", "n_heads", "n_head", "encoder_attention_heads", "num_heads")
+_FFN = ("intermediate_size", "hidden_dim", "n_inner", "ffn_dim", "encoder_ffn_dim", "d_ff")
 _POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")
-_TABLES = ("embeddings.", "embed_tokens.", "wte.", "wpe.", "embed_in.")
+_TABLES = (
+    "embeddings.",
+    "embed_tokens.",
+    "wte.",
+    "wpe.",
+    "embed_in.",
+    "shared.",
+    "embed_positions.",
+)
+# T5 has no positions to run out of; what it was trained to read at once.
+_T5_TOKENS = 512
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -50,6 +64,7 @@ class Description:
 
     model_type: str
     layers: int
+    """Of the encoder, where there is a decoder, too."""
     hidden: int
     heads: int
     """Of the layer with the most, where they differ."""
@@ -65,11 +80,18 @@ class Description:
     weights_bytes: int
     head_parameters: int = 0
     """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
+    decoder_layers: int = 0
+    """Of a model that reads a text and writes another; 0 for others."""
 
     @property
     def is_decoder(self) -> bool:
-        """Whether it continues a text; the others label one."""
+        """Whether it continues a text."""
         return _decodes(self.model_type)
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether it reads a text with one half and writes another with its other half."""
+        return self.model_type in WRITERS
 
     @property
     def head_share(self) -> float:
@@ -110,7 +132,15 @@ def describe(folder: Path) -> Description:
         labels=_labels(folder, config),
         weights_bytes=weights_bytes,
         head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
+        decoder_layers=_decoder_layers(folder, config),
     )
+
+
+def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
+    if config["model_type"] not in WRITERS:
+        return 0
+    # A T5 that does not say has as many as its encoder.
+    return _number(folder, config, *_DECODER_LAYERS, *_LAYERS)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -134,7 +164,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     model_type = config.get("model_type")
-    known = CLASSIFIERS | DECODERS | {STATIC}
+    known = CLASSIFIERS | DECODERS | WRITERS | {STATIC}
     other = _continues_texts(config)
     if model_type not in known and not (other and converter.at_hand()):
         raise CheckpointError(
@@ -146,7 +176,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _decodes(model_type: str) -> bool:
-    return model_type not in CLASSIFIERS and model_type != STATIC
+    return model_type not in CLASSIFIERS | WRITERS | {STATIC}
 
 
 def _continues_texts(config: Mapping[str, Any]) -> bool:
@@ -181,8 +211,13 @@ def import_checkpoint(
 
 def carry(source: Path, out: Path) -> None:
     """Copies what belongs to a checkpoint beside config.json and weights."""
-    decodes = _decodes(read_config(source)["model_type"])
-    for name in (*CARRIED, *(CARRIED_BY_DECODERS if decodes else ())):
+    model_type = read_config(source)["model_type"]
+    further: tuple[str, ...] = ()
+    if model_type in WRITERS:
+        further = CARRIED_BY_WRITERS
+    elif _decodes(model_type):
+        further = CARRIED_BY_DECODERS
+    for name in (*CARRIED, *further):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
     licences.carry(source, out)
@@ -283,7 +318,7 @@ def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None
 
 def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
     """Heads and neurons of the widest layer."""
-    if config["model_type"] not in CLASSIFIERS and config["model_type"] != STATIC:
+    if config["model_type"] not in CLASSIFIERS | {STATIC}:
         # Decoders that do not say it have four times their own width.
         ffn = next((config[key] for key in _FFN if isinstance(config.get(key), int)), None)
         hidden = _number(folder, config, *_HIDDEN)
@@ -295,7 +330,10 @@ def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
-    positions = _number(folder, config, *_POSITIONS)
+    if config["model_type"] in ("t5", "mt5"):
+        positions = int(config.get("n_positions") or _T5_TOKENS)
+    else:
+        positions = _number(folder, config, *_POSITIONS)
     # RoBERTa numbers positions from padding_idx + 1: two rows of its table are never used.
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
     limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)

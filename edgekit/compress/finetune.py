@@ -1,4 +1,4 @@
-"""`finetune`: trains the checkpoint on labelled rows by cross-entropy. Light until it runs."""
+"""`finetune`: trains the checkpoint on rows with labels or summaries. Light until it runs."""
 
 from __future__ import annotations
 
@@ -71,12 +71,27 @@ def check(settings: FinetuneSettings, planned: Planned) -> None:
     for name in ("train", "validation"):
         if not getattr(planned.dataset, name):
             raise RecipeError(
-                f"{planned.place}: finetune needs labelled rows in data.{name}; add the file."
+                f"{planned.place}: finetune needs rows in data.{name} with what is to be learnt; "
+                "add the file."
             )
+    if planned.recipe.task == "summarization" and not planned.description.is_writer:
+        raise RecipeError(
+            f"{planned.place}: {planned.description.model_type} chooses sentences and cannot learn "
+            "to write summaries; take an encoder-decoder, or remove the step."
+        )
+    if planned.description.is_writer:
+        for name in ("head_learning_rate", "balance", "lora"):
+            if name in settings.model_fields_set:
+                raise RecipeError(
+                    f"{planned.place}: finetune knows '{name}' for classifiers alone, and "
+                    f"{planned.description.model_type} writes summaries; remove it."
+                )
 
 
 def after(settings: FinetuneSettings, planned: Planned) -> Planned:
-    """The same model, with a head for the data's labels."""
+    """The same model, with a head for the data's labels, if it has any."""
+    if planned.description.is_writer:
+        return planned
     description = replace(planned.description, labels=planned.dataset.labels)
     return replace(planned, description=description)
 
@@ -110,6 +125,16 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
     from edgekit.compress import finetuning
 
     frozen = _frozen(settings, job.description.vocabulary)
+    if job.description.is_writer:
+        trained = finetuning.finetune_writer(settings, job, freeze_embeddings=frozen)
+        return {
+            "after": {
+                "validation_likelihood": round(trained.best_score, 6),
+                "best_epoch": trained.best_epoch,
+            },
+            "notes": list(trained.notes),
+            "training": {**asdict(trained), "frozen_embeddings": frozen},
+        }
     trained = finetuning.finetune(settings, job, freeze_embeddings=frozen)
     return {
         "after": {

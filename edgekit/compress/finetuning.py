@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from edgekit.compress import adapters, devices, models, predict
+from edgekit.compress import adapters, devices, models, predict, writing
 from edgekit.compress.batches import Example, examples
 from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training, class_weights
 from edgekit.job import Job
@@ -45,7 +45,7 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
     trained = Training(
         tuned,
         examples(encoder, [row.text for row in dataset.train], numbers),
-        schedule=_schedule(settings, job),
+        schedule=schedule(settings, job),
         loss=_loss(settings, numbers, labels=len(dataset.labels), device=job.device),
         score=score,
         folder=job.out / PROGRESS,
@@ -57,7 +57,25 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
     return trained
 
 
-def _schedule(settings: FinetuneSettings, job: Job) -> Schedule:
+def finetune_writer(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -> Trained:
+    """As `finetune`, for a model that learns to write the rows' summaries."""
+    model = models.load_seq2seq(job.checkpoint)
+    if freeze_embeddings:
+        model.get_input_embeddings().weight.requires_grad_(False)
+    trained = writing.learn(
+        model,
+        job,
+        writing.given(job, job.dataset.train),
+        validation=writing.given(job, job.dataset.validation),
+        schedule=schedule(settings, job),
+        smoothing=settings.label_smoothing,
+    )
+    models.save(model, job.out, source=job.checkpoint)
+    return trained
+
+
+def schedule(settings: FinetuneSettings, job: Job) -> Schedule:
+    """The settings as training takes them."""
     minutes = settings.max_minutes
     return Schedule(
         epochs=settings.epochs,

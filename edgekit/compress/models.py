@@ -13,6 +13,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
@@ -49,13 +50,33 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         )
     body = f"{model.base_model_prefix}."
     lost = [name for name in missing if name.startswith(body) and "pooler" not in name]
+    _check_whole(folder, lost)
+    model.eval()
+    return model
+
+
+def load_encoder(folder: Path) -> PreTrainedModel:
+    """A checkpoint's body, without a head, in fp32 on the CPU; CheckpointError as above."""
+    with _quiet():
+        model, notes = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    _check_whole(folder, [name for name in notes["missing_keys"] if "pooler" not in name])
+    model.eval()
+    return model
+
+
+def _check_whole(folder: Path, lost: Sequence[str]) -> None:
     if lost:
         raise CheckpointError(
             f"{folder}: {len(lost)} weights are missing (first: {lost[0]}); the folder does not "
             "hold the model that its config.json describes."
         )
-    model.eval()
-    return model
 
 
 def load_decoder(
@@ -75,6 +96,27 @@ def load_decoder(
             use_safetensors=True,
             trust_remote_code=False,
             dtype=dtype or "auto",
+        )
+    model.eval()
+    return model
+
+
+def load_seq2seq(folder: Path) -> PreTrainedModel:
+    """A checkpoint that reads a text and writes another, in fp32 on the CPU."""
+    with _quiet():
+        model, notes = AutoModelForSeq2SeqLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    if notes["missing_keys"]:
+        raise CheckpointError(
+            f"{folder}: {len(notes['missing_keys'])} weights are missing (first: "
+            f"{notes['missing_keys'][0]}); the folder does not hold the model that its config.json "
+            "describes."
         )
     model.eval()
     return model

@@ -38,6 +38,30 @@ def logits(
     return classify(model, examples(encoder, texts), rows=len(texts), on_progress=on_progress)
 
 
+def embeddings(
+    checkpoint: Path,
+    texts: Sequence[str],
+    *,
+    prefix: str = "",
+    max_tokens: int,
+    on_progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Means of the last hidden states, float32 of shape (texts, hidden); one text at a time."""
+    encoder = TextEncoder(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    model = models.load_encoder(checkpoint)
+    found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+    with torch.inference_mode():
+        for number, text in enumerate(texts):
+            windows = [
+                model(input_ids=torch.tensor([ids])).last_hidden_state[0].mean(dim=0)
+                for ids in encoder.windows(text)
+            ]
+            found[number] = torch.stack(windows).mean(dim=0).numpy()
+            if on_progress is not None:
+                on_progress((number + 1) / len(texts))
+    return found
+
+
 def classify(
     model: PreTrainedModel | PeftModel,
     items: Sequence[Example],

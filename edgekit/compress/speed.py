@@ -8,24 +8,29 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     PretrainedConfig,
+    PreTrainedModel,
 )
 
 from edgekit import freed, machine
 from edgekit.compress import devices
-from edgekit.compress.checkpoint import CLASSIFIERS, STATIC
+from edgekit.compress.checkpoint import CLASSIFIERS, STATIC, WRITERS
 from edgekit.cost import Rates
 from edgekit.digest import sha256_file
 
 ROUNDS = 8
 # Of a decoder, whose layers with their gradients may be more than the memory of a plan holds.
 TRAINING_PER_FORWARD = 3.0
+# A summary has about this part of the text's tokens.
+SUMMARY_SHARE = 4
 
 
 def measure(config: Path, *, layers: int, device: str, shape: tuple[int, int]) -> Rates:
@@ -58,22 +63,24 @@ def _time_model(
     """Least seconds of a forward pass, and of a forward, a backward and an update."""
     small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
     small.num_hidden_layers = layers
-    if small.model_type not in CLASSIFIERS | {STATIC}:
+    if small.model_type not in CLASSIFIERS | WRITERS | {STATIC}:
         return _time_decoder(small, shape)
-    small.vocab_size = max(1000, (small.pad_token_id or 0) + 1)
-    model = AutoModelForSequenceClassification.from_config(small)
-    model.get_input_embeddings().weight.requires_grad_(False)
-    ids = torch.randint(2, 1000, shape)
+    model: Any = (
+        _small_writer(small, layers) if small.model_type in WRITERS else _small_classifier(small)
+    )
+    inputs = {"input_ids": torch.randint(2, 1000, shape)}
+    if small.model_type in WRITERS:
+        inputs["labels"] = inputs["input_ids"][:, : max(1, shape[1] // SUMMARY_SHARE)].contiguous()
 
     model.eval()
 
     def forward() -> None:
         with torch.inference_mode():
-            model(input_ids=ids)
+            model(**inputs)
 
     seconds = _fastest(forward)
     model.to(device)
-    ids = ids.to(device)
+    inputs = {name: values.to(device) for name, values in inputs.items()}
     precision = devices.autocast_here(device)
     cast = torch.autocast(device, dtype=precision, enabled=precision is not None)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -82,7 +89,7 @@ def _time_model(
     def train() -> None:
         optimizer.zero_grad(set_to_none=True)
         with cast:
-            logits = model(input_ids=ids).logits
+            logits = model(**inputs).logits
         logits.float().logsumexp(-1).mean().backward()
         optimizer.step()
         if device == "cuda":
@@ -90,6 +97,26 @@ def _time_model(
 
     model.train()
     return {"forward": seconds, "train": _fastest(train)}
+
+
+def _small_classifier(config: PretrainedConfig) -> PreTrainedModel:
+    config.vocab_size = max(1000, (config.pad_token_id or 0) + 1)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    model.get_input_embeddings().weight.requires_grad_(False)
+    return model
+
+
+def _small_writer(config: PretrainedConfig, layers: int) -> PreTrainedModel:
+    """Of so many layers in both halves."""
+    config.vocab_size = 1000
+    # Special pieces beyond that are not there.
+    config.eos_token_id = config.bos_token_id = 1
+    for name in ("num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers"):
+        if hasattr(config, name):
+            setattr(config, name, layers)
+    config.pad_token_id = config.decoder_start_token_id = 0
+    model: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config)
+    return model
 
 
 def _time_decoder(config: PretrainedConfig, shape: tuple[int, int]) -> dict[str, float]:

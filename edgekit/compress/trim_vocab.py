@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from edgekit.compress.architectures import ARCHITECTURES
+from edgekit.compress.checkpoint import WRITERS
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
 from edgekit.export.llama.architectures import ARCHITECTURES as DECODERS
@@ -62,7 +63,8 @@ def files(settings: TrimVocabSettings) -> tuple[str, ...]:
 def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description
-    if description.model_type not in {*ARCHITECTURES, *DECODERS}:
+    known = {*ARCHITECTURES, *DECODERS, *WRITERS}
+    if description.model_type not in known:
         raise RecipeError(
             f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "
             "model; put it before the step that makes one."

@@ -122,7 +122,10 @@ def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
     judging = {kind.text(row).text for row in job.dataset.validation}
     own: dict[str, list[str]] = {}
     for row in job.dataset.train:
-        own.setdefault(row.language or NO_LANGUAGE, []).append(kind.text(row).text)
+        texts = own.setdefault(row.language or NO_LANGUAGE, [])
+        texts.append(kind.text(row).text)
+        if row.summary is not None:  # what is to be written must be there, too
+            texts.append(row.summary)
     further = read_texts([job.resolve(name) for name in settings.texts])
     others = [*job.dataset.unlabeled, *further]
     own.setdefault(NO_LANGUAGE, []).extend(others)

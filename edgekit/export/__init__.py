@@ -23,7 +23,11 @@ FORMATS = {
     "onnx": "edgekit.export.onnx",
 }
 # The formats that can hold a model of each task.
-OF_TASK = {"chat": frozenset({"gguf"}), "classification": frozenset({"onnx"})}
+OF_TASK = {
+    "chat": frozenset({"gguf"}),
+    "classification": frozenset({"onnx"}),
+    "summarization": frozenset({"onnx"}),
+}
 
 
 def format_module(name: str) -> ModuleType:

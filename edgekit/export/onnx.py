@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,13 +13,15 @@ from pydantic import model_validator
 from edgekit.compress.checkpoint import describe
 from edgekit.cost import Cost
 from edgekit.errors import ExportError
+from edgekit.export import encoder
 from edgekit.export.apart import run_apart
+from edgekit.export.choosing import divergence, fastest_near, spread
+from edgekit.export.seq2seq import output as seq2seq
 from edgekit.job import Exported, OnProgress, OutputJob, Planned
-from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.onnx import LOGITS, OnnxClassifier
 from edgekit.runtime.text import TextEncoder
 from edgekit.settings import Settings
 from edgekit.tasks.classification import softmax
-from edgekit.tasks.rows import Row
 
 VERSION = 4
 # int8 has two schemes that answer alike on every CPU; which loses less depends on the model, and
@@ -29,10 +30,6 @@ CANDIDATES = {"none": (), "int8": ("s8", "u8"), "int4": ("int4",)}
 MOST_LOGIT_ERROR = 1e-3
 PARITY_ROWS_PER_LANGUAGE = 8
 SELECTION_ROWS = 1500
-# The slower scheme must be this much nearer to fp32: in standard deviations of the difference of
-# changed answers, or in divergence.
-DEVIATIONS = 2.0
-DIVERGENCES = 2.0
 # A process of its own takes seconds to start; a large model's memory is worth that.
 APART_FROM_BYTES = 100_000_000
 
@@ -76,6 +73,14 @@ def cost(settings: OnnxSettings, planned: Planned) -> Cost:
 
 def run(settings: OnnxSettings, job: OutputJob) -> Exported:
     """Exports and quantizes through the step store; raises ExportError where the export differs."""
+    if describe(job.checkpoint).is_writer:
+        return seq2seq.run(
+            CANDIDATES[settings.quantize], settings.quantize, job, embeddings=settings.embeddings
+        )
+    if job.task == "summarization":
+        return encoder.run(
+            CANDIDATES[settings.quantize], settings.quantize, job, embeddings=settings.embeddings
+        )
     inputs = {
         "checkpoint": job.checkpoint_digest,
         "rows": job.rows_digest,
@@ -110,7 +115,7 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
     if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
         export(job.checkpoint, out)
     else:
-        done = run_apart("edgekit.export.tracing", job.checkpoint, out, doing="exporting")
+        done = run_apart("edgekit.export.tracing", job.checkpoint, out, LOGITS, doing="exporting")
         peak = done["peak_bytes"]
     on_progress(0.6)
     return {"parity": _prove(job, path), "peak_bytes": peak}
@@ -188,30 +193,3 @@ def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
     )
     with OnnxClassifier(path.read_bytes, encoder) as model:
         return np.stack([logits for logits, _ in model.map(texts)])
-
-
-def fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The first candidate that is no further from fp32 than the nearest one, chance allowed for."""
-    fewest, least = (min(one[key] for one in tried) for key in ("flips", "kl"))
-    near = (
-        one
-        for one in tried
-        if one["flips"] - fewest <= DEVIATIONS * math.sqrt(one["flips"] + fewest)
-        and one["kl"] <= DIVERGENCES * least
-    )
-    return next(near, min(tried, key=lambda one: one["kl"]))
-
-
-def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
-    """Mean Kullback-Leibler divergence KL(wanted ‖ found) over rows of probabilities, in nats."""
-    floor = 1e-12
-    return float((wanted * np.log((wanted + floor) / (found + floor))).sum(axis=1).mean())
-
-
-def spread(rows: Sequence[Row], count: int, *, total: bool = False) -> list[Row]:
-    """The first `count` rows of each language; with `total`, so many in all, languages in turn."""
-    by_language: dict[str | None, list[Row]] = {}
-    for row in rows:
-        by_language.setdefault(row.language, []).append(row)
-    share = -(-count // max(1, len(by_language))) if total else count
-    return [row for part in by_language.values() for row in part[:share]]

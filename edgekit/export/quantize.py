@@ -13,7 +13,8 @@ answer alike on every CPU.
 
 Tables that are looked up are stored in 8 bits with one scale for each row; the largest, the word
 embeddings, on request in 4 bits with a 16-bit scale for each block of 32: rows are unpacked when
-they are looked up, and nowhere else.
+they are looked up, and nowhere else. A table that is a head, too, is stored once, as u8 has it: a
+row that is looked up is a column that is multiplied with.
 
 The operators: onnx.ai/onnx/operators (DynamicQuantizeLinear, MatMulInteger) and onnxruntime's
 contributed MatMulNBits and GatherBlockQuantized.
@@ -107,6 +108,18 @@ class _Graph:
             node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
         }
         self.quantized_inputs: set[str] = set()
+        self.heads = self._heads()
+        """Tables that are looked up and multiplied with, by the name of their transposition."""
+
+    def _heads(self) -> dict[str, str]:
+        looked_up = {node.input[0] for node in self.proto.node if node.op_type == "Gather"}
+        return {
+            node.output[0]: node.input[0]
+            for node in self.proto.node
+            if node.op_type == "Transpose"
+            and node.input[0] in looked_up
+            and self.matrix(node.input[0]) is not None
+        }
 
     def matrix(self, name: str) -> np.ndarray | None:
         """A constant float matrix that is worth quantizing, by the name that a node uses."""
@@ -149,13 +162,20 @@ def _replace(
     graph: _Graph, node: NodeProto, scheme: str, words: str | None, counts: Counter[str]
 ) -> list[NodeProto] | None:
     """The nodes that stand for one node after quantizing, None where it stays as it is."""
+    if node.output[0] in graph.heads:
+        return []  # its transposition is that of the integers
     if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None:
         counts["tables"] += 1
+        if node.input[0] in graph.heads.values():
+            return _shared_lookup(graph, node, table)
         # The operator takes whole blocks only.
         if node.input[0] == words and table.shape[1] % BLOCK == 0:
             counts["tables in 4 bits"] += 1
             return _blockwise_lookup(graph, node, table)
         return _lookup(graph, node, table)
+    if node.op_type == "MatMul" and node.input[1] in graph.heads:
+        counts["matrices"] += 1
+        return _shared_product(graph, node)
     if node.op_type == "MatMul" and (weights := graph.matrix(node.input[1])) is not None:
         counts["matrices"] += 1
         return _product(graph, node, weights, scheme)
@@ -194,27 +214,72 @@ def _product(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -
 def _integer_product(
     graph: _Graph, node: NodeProto, weights: np.ndarray, *, unsigned: bool
 ) -> list[NodeProto]:
-    data, name, out = node.input[0], node.input[1], node.output[0]
+    name = node.input[1]
     limit = 127 if unsigned else 64
     integers, scales = quantize_rows(weights.T, limit=limit)
     if unsigned:
-        columns = (integers.T.astype(np.int16) + 128).astype(np.uint8)
+        columns = _raised(integers.T)
         zero = np.full(len(scales), 128, np.uint8)
     else:
         columns, zero = np.ascontiguousarray(integers.T), np.zeros(len(scales), np.int8)
+    graph.add(f"{name}/scale", scales)
+    graph.add(f"{name}/zero", zero)
+    return _integer_nodes(graph, node, graph.add(f"{name}/q8", columns), name)
+
+
+def _integer_nodes(graph: _Graph, node: NodeProto, columns: str, name: str) -> list[NodeProto]:
+    """The product with quantized `columns`, whose zero and scale belong to the weight `name`."""
+    data, out = node.input[0], node.output[0]
     quantized, scale, offset = f"{data}/u8", f"{data}/u8_scale", f"{data}/u8_zero"
     nodes = []
     if data not in graph.quantized_inputs:
         graph.quantized_inputs.add(data)
         nodes.append(helper.make_node("DynamicQuantizeLinear", [data], [quantized, scale, offset]))
-    factors = graph.add(f"{name}/scale", scales)
-    inputs = [quantized, graph.add(f"{name}/q8", columns), offset, graph.add(f"{name}/zero", zero)]
+    inputs = [quantized, columns, offset, f"{name}/zero"]
     return [
         *nodes,
         helper.make_node("MatMulInteger", inputs, [f"{out}/int32"]),
         helper.make_node("Cast", [f"{out}/int32"], [f"{out}/float"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [scale, factors], [f"{out}/factor"]),
+        helper.make_node("Mul", [scale, f"{name}/scale"], [f"{out}/factor"]),
         helper.make_node("Mul", [f"{out}/float", f"{out}/factor"], [out]),
+    ]
+
+
+def _raised(integers: np.ndarray) -> np.ndarray:
+    return (integers.astype(np.int16) + 128).astype(np.uint8)
+
+
+def _share(graph: _Graph, name: str, table: np.ndarray) -> str:
+    """The rows of a table as both a lookup and a product can use them; made once."""
+    if f"{name}/q8" not in graph.initializers:
+        integers, scales = quantize_rows(table, limit=127)
+        graph.add(f"{name}/q8", _raised(integers))
+        graph.add(f"{name}/scale", scales)
+        graph.add(f"{name}/zero", np.full(len(scales), 128, np.uint8))
+        graph.add(f"{name}/middle", np.array(128, np.float32))
+    return f"{name}/q8"
+
+
+def _shared_product(graph: _Graph, node: NodeProto) -> list[NodeProto]:
+    name = graph.heads[node.input[1]]
+    table = graph.matrix(name)
+    if table is None:
+        raise ExportError(f"The table '{name}' is gone; export the model again.")
+    columns = f"{name}/columns"
+    turn = helper.make_node("Transpose", [_share(graph, name, table)], [columns], perm=[1, 0])
+    return [turn, *_integer_nodes(graph, node, columns, name)]
+
+
+def _shared_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+    name, rows, out = node.input[0], node.input[1], node.output[0]
+    graph.add(f"{name}/last_axis", np.array([-1], np.int64))
+    return [
+        helper.make_node("Gather", [_share(graph, name, table), rows], [f"{out}/q8"], axis=0),
+        helper.make_node("Gather", [f"{name}/scale", rows], [f"{out}/row"], axis=0),
+        helper.make_node("Unsqueeze", [f"{out}/row", f"{name}/last_axis"], [f"{out}/row_scale"]),
+        helper.make_node("Cast", [f"{out}/q8"], [f"{out}/raised"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [f"{out}/raised", f"{name}/middle"], [f"{out}/float"]),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/row_scale"], [out]),
     ]
 
 

@@ -24,6 +24,7 @@ from types import ModuleType
 JUDGES = {
     "chat": "edgekit.judging.chat",
     "classification": "edgekit.judging.classification",
+    "summarization": "edgekit.judging.summarization",
 }
 
 

@@ -264,8 +264,7 @@ def _quality(plan: Plan, answers: Answers, teacher: Answers, temperature: float)
     if not plan.dataset.test:
         return {}
     recipe = plan.bound.recipe
-    wanted = recipe.must
-    must = None if plan.smoke else Must(wanted.metric, wanted.keep, wanted.worst_language)
+    must = None if plan.smoke else Must(**recipe.must.model_dump(exclude_none=True))
     return judge_rows(
         plan.dataset.test,
         answers.test,

@@ -2,6 +2,7 @@
 
 BACKENDS = {
     "onnx/classification": "edgekit.runtime.onnx:open_classifier",
+    "onnx/summarization": "edgekit.runtime.summaries.opening:open_summarizer",
     "gguf/chat": "edgekit.runtime.llama.engine:open_chat",
 }
 """`format/task` of an artifact to `open(artifact, files, asked) -> Engine`."""

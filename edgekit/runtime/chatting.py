@@ -122,6 +122,17 @@ class ChatVerbs:
         self._streams.add(stream)
         return stream
 
+    @property
+    def context(self) -> int:
+        """Tokens that the model remembers."""
+        return self._engine.context
+
+    def count(self, prompt: str | Sequence[Mapping[str, str]]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+        told = prompt if isinstance(prompt, str) else conversation.messages(prompt)
+        with self._gate.passing():
+            return self._engine.count(told)
+
     def classify(
         self,
         texts: str | Iterable[str],

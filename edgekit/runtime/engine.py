@@ -12,6 +12,7 @@ from edgekit.errors import ArtifactError
 from edgekit.manifest import Manifest
 from edgekit.runtime.cancelling import Cancel
 from edgekit.tasks.conversation import Message, Reply, Sampling, WhenFull
+from edgekit.tasks.summarization import Summary, Told, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,21 @@ class Classifier(Engine, Protocol):
         """
 
 
-class Chatter(Engine, Protocol):
+class Writer(Engine, Protocol):
+    """Writes texts, token by token."""
+
+    def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
+        """The likeliest tokens of an answer."""
+
+
+class Embedder(Engine, Protocol):
+    """Turns texts into vectors, whose cosines say how alike they are; safe in several threads."""
+
+    def embed(self, text: str) -> np.ndarray:
+        """Float32 of shape (width,)."""
+
+
+class Chatter(Writer, Protocol):
     """Answers one request after the other."""
 
     @property
@@ -77,8 +92,34 @@ class Chatter(Engine, Protocol):
     ) -> list[float]:
         """The log-probability of each of these answers, in nats."""
 
-    def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
-        """The likeliest tokens of an answer."""
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+
+
+class Summarizer(Protocol):
+    """Shortens a text that fits into its window; runtime/summaries/parts.py makes it fit."""
+
+    @property
+    def window(self) -> int:
+        """Tokens of text that it reads at once; all else that it must be told does not count."""
+
+    def count(self, text: str) -> int:
+        """The tokens of a text, special ones apart; all that is counted is compared to `window`."""
+
+    def shorten(self, text: str, *, words: int, on_piece: Callable[[str], None]) -> str:
+        """The text in about so many words, told in pieces of whole characters while it is made.
+
+        `on_piece` raises Cancelled where somebody stopped it; that is let through.
+        """
+
+
+class SummaryEngine(Engine, Protocol):
+    """Summarizes texts of any length, one after the other."""
+
+    def summarize(
+        self, text: str, wanted: Wanted, *, tell: Callable[[Told], None], cancel: Cancel
+    ) -> Summary:
+        """A summary of all of a text. Where it is cancelled: of what was read until then."""
 
 
 def run(

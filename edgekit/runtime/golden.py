@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
 from edgekit.errors import ArtifactError
 from edgekit.manifest import Manifest
-from edgekit.runtime.engine import Chatter, Classifier, Engine, run
+from edgekit.runtime.engine import Classifier, Embedder, Engine, Writer, run
 from edgekit.tasks.classification import Answer, answer
 from edgekit.tasks.conversation import Message
 
@@ -26,16 +28,32 @@ class GoldenAnswers:
 
 @dataclass(frozen=True, slots=True)
 class GoldenTokens:
-    """Of a chat model: the first tokens of its likeliest answers, as far as they were clear."""
+    """Of a model that writes: the first tokens of its likeliest answers, where these were clear."""
 
     prompts: tuple[str | Sequence[Message], ...]
     """Conversations, or texts that are continued as they stand."""
     tokens: tuple[tuple[int, ...], ...]
 
 
-def read(data: bytes, task: str) -> GoldenAnswers | GoldenTokens:
+@dataclass(frozen=True, slots=True)
+class GoldenVectors:
+    """Of an encoder: the texts' vectors."""
+
+    inputs: tuple[str, ...]
+    vectors: tuple[tuple[float, ...], ...]
+    tolerance: float
+    """By how much a cosine may fall short of 1."""
+
+
+Golden = GoldenAnswers | GoldenTokens | GoldenVectors
+
+
+def read(data: bytes, manifest: Manifest) -> Golden:
     """What the golden file of an artifact says; raises ArtifactError."""
-    return parse_tokens(data) if task == "chat" else parse(data)
+    summary = manifest.model.summary
+    if summary is not None and summary.engine == "extractive":
+        return parse_vectors(data)
+    return parse(data) if manifest.task == "classification" else parse_tokens(data)
 
 
 def parse(data: bytes) -> GoldenAnswers:
@@ -80,6 +98,23 @@ def parse_tokens(data: bytes) -> GoldenTokens:
     return golden
 
 
+def parse_vectors(data: bytes) -> GoldenVectors:
+    """Reads `{"inputs": […], "answers": [{"vector": […]}], "tolerance": …}`."""
+    try:
+        value = json.loads(data)
+        golden = GoldenVectors(
+            inputs=tuple(str(text) for text in value["inputs"]),
+            vectors=tuple(
+                tuple(float(number) for number in entry["vector"]) for entry in value["answers"]
+            ),
+            tolerance=float(value["tolerance"]),
+        )
+    except _UNREADABLE as error:
+        raise _unreadable(error) from error
+    _check_counts(len(golden.inputs), len(golden.vectors))
+    return golden
+
+
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -99,9 +134,11 @@ def _check_counts(inputs: int, answers: int) -> None:
 
 def check(engine: Engine, manifest: Manifest, data: bytes) -> int:
     """Runs every input; raises ArtifactError for the first wrong answer. Returns their number."""
-    golden = read(data, manifest.task)
+    golden = read(data, manifest)
     if isinstance(golden, GoldenTokens):
-        return _check_tokens(cast("Chatter", engine), manifest, golden)
+        return _check_tokens(cast("Writer", engine), manifest, golden)
+    if isinstance(golden, GoldenVectors):
+        return _check_vectors(cast("Embedder", engine), manifest, golden)
     return _check_answers(cast("Classifier", engine), manifest, golden)
 
 
@@ -120,7 +157,24 @@ def _check_answers(engine: Classifier, manifest: Manifest, golden: GoldenAnswers
     return len(golden.inputs)
 
 
-def _check_tokens(engine: Chatter, manifest: Manifest, golden: GoldenTokens) -> int:
+def _check_vectors(engine: Embedder, manifest: Manifest, golden: GoldenVectors) -> int:
+    for number, (text, wanted) in enumerate(zip(golden.inputs, golden.vectors, strict=True)):
+        found = engine.embed(text)
+        near = _cosine(found, np.array(wanted)) if found.shape == (len(wanted),) else -1.0
+        if not near >= 1 - golden.tolerance:
+            raise ArtifactError(
+                f"The model '{manifest.name}' does not answer here as it did where it was built "
+                f"(golden input {number + 1}: a cosine of {near:.3f} to the vector that it gave); "
+                "install another version of onnxruntime, or build the artifact again."
+            )
+    return len(golden.inputs)
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    return float(one @ other / max(1e-12, float(np.linalg.norm(one) * np.linalg.norm(other))))
+
+
+def _check_tokens(engine: Writer, manifest: Manifest, golden: GoldenTokens) -> int:
     for number, (prompt, wanted) in enumerate(zip(golden.prompts, golden.tokens, strict=True)):
         found = tuple(engine.first_tokens(prompt, len(wanted))) if wanted else ()
         if found != wanted:

@@ -13,6 +13,7 @@ from edgekit.artifact import Artifact
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.process import Exchange, WorkerProcess
 from edgekit.tasks.conversation import Message, Sampling, WhenFull
+from edgekit.tasks.summarization import Wanted
 
 
 class Supervisor:
@@ -73,6 +74,21 @@ class IsolatedClassifier:
         self._worker.close()
 
 
+class IsolatedSummarizer:
+    """Requests are begun in order and answered one after the other."""
+
+    def __init__(self, artifact: Artifact, asked: Asked) -> None:
+        self._worker = Supervisor(artifact, asked)
+        self.version = str(self._worker.facts["version"])
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Exchange:
+        """Its pieces are the fields of Told and its result those of a Summary."""
+        return self._worker.begin("summarize", text=text, wanted=wanted.as_json())
+
+    def close(self) -> None:
+        self._worker.close()
+
+
 class IsolatedChatter:
     """Requests are begun in order and answered one after the other."""
 
@@ -102,6 +118,11 @@ class IsolatedChatter:
         """The log-probability of each of these answers, in nats."""
         exchange = self._worker.begin("score", messages=list(messages), answers=list(answers))
         return [float(score) for score in exchange.result()["scores"]]
+
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+        told = prompt if isinstance(prompt, str) else list(prompt)
+        return int(self._worker.begin("count", prompt=told).result()["tokens"])
 
     def close(self) -> None:
         self._worker.close()

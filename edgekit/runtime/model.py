@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -16,11 +16,15 @@ from edgekit.runtime import ISOLATED
 from edgekit.runtime.chatting import ChatStream, ChatVerbs
 from edgekit.runtime.classifying import ClassifierVerbs
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.isolated import IsolatedChatter, IsolatedClassifier
+from edgekit.runtime.isolated import IsolatedChatter, IsolatedClassifier, IsolatedSummarizer
 from edgekit.runtime.memory import context_of
 from edgekit.runtime.opening import open_engine
+from edgekit.runtime.summaries.chat import ChatBeginner
+from edgekit.runtime.summaries.stream import SummaryStream
+from edgekit.runtime.summaries.verbs import HereBeginner, SummaryVerbs
 from edgekit.tasks.classification import Answer
 from edgekit.tasks.conversation import Reply, Sampling, WhenFull
+from edgekit.tasks.summarization import EFFORTS, Effort, Summary, Told
 
 
 def load(
@@ -39,14 +43,25 @@ def load(
     return Model(artifact.manifest, _verbs(artifact, asked, isolate=isolate))
 
 
-def _verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ClassifierVerbs | ChatVerbs:
+Verbs = ClassifierVerbs | ChatVerbs | SummaryVerbs
+
+
+def _verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> Verbs:
     manifest = artifact.manifest
     if manifest.task == "chat":
         context_of(manifest, asked.context)
         return ChatVerbs(manifest, IsolatedChatter(artifact, asked))
     if asked.context is not None:
-        raise UnsupportedTask(f"'{manifest.name}' is a classifier without a context; leave it out.")
-    if isolate or manifest.model.format in ISOLATED:
+        raise UnsupportedTask(
+            f"'{manifest.name}' is a {manifest.task} artifact without a context; leave it out."
+        )
+    apart = isolate or manifest.model.format in ISOLATED
+    if manifest.task == "summarization":
+        if apart:
+            return SummaryVerbs(manifest, IsolatedSummarizer(artifact, asked))
+        summarizer: Any = open_engine(artifact, asked)
+        return SummaryVerbs(manifest, HereBeginner(summarizer))
+    if apart:
         return ClassifierVerbs(manifest, IsolatedClassifier(artifact, asked))
     engine: Any = open_engine(artifact, asked)
     return ClassifierVerbs(manifest, engine)
@@ -55,7 +70,7 @@ def _verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ClassifierVerb
 class Model:
     """Answers from one artifact. Safe to use from several threads; close it, or use `with`."""
 
-    def __init__(self, manifest: Manifest, verbs: ClassifierVerbs | ChatVerbs) -> None:
+    def __init__(self, manifest: Manifest, verbs: Verbs) -> None:
         self.manifest = manifest
         self._verbs = verbs
 
@@ -113,13 +128,14 @@ class Model:
                 validation=validation,
                 instruction=instruction,
             )
+        classifier = self._classifier("classify")
         if labels is not None or examples or validation or instruction is not None:
             raise UnsupportedTask(
                 f"'{self.manifest.name}' is a classifier with labels of its own "
                 f"({', '.join(self.manifest.labels)}); labels, examples, validation and "
                 "instruction are for chat artifacts."
             )
-        return self._verbs.classify(texts, abstain_below=abstain_below)
+        return classifier.classify(texts, abstain_below=abstain_below)
 
     @overload
     def chat(
@@ -199,7 +215,62 @@ class Model:
                 f"'{self.manifest.name}' is a chat artifact and has no labels of its own; "
                 "classify with labels=[…]."
             )
-        return self._verbs.logits(texts)
+        return self._classifier("give logits").logits(texts)
+
+    @overload
+    def summarize(
+        self,
+        text: str,
+        *,
+        words: int | None = None,
+        effort: Effort = "default",
+        embedder: Model | None = None,
+        stream: Literal[True],
+        kept: str | os.PathLike[str] | None = None,
+        on_told: Callable[[Told], None] = ...,
+    ) -> SummaryStream: ...
+
+    @overload
+    def summarize(
+        self,
+        text: str,
+        *,
+        words: int | None = None,
+        effort: Effort = "default",
+        embedder: Model | None = None,
+        stream: Literal[False] = False,
+        kept: str | os.PathLike[str] | None = None,
+        on_told: Callable[[Told], None] = ...,
+    ) -> Summary: ...
+
+    def summarize(
+        self,
+        text: str,
+        *,
+        words: int | None = None,
+        effort: Effort = "default",
+        embedder: Model | None = None,
+        stream: bool = False,
+        kept: str | os.PathLike[str] | None = None,
+        on_told: Callable[[Told], None] = lambda told: None,
+    ) -> Summary | SummaryStream:
+        """A text of any length in about so many words, whole or as it is made.
+
+        All of the text is read, in parts where it is long, and `parts_read` counts them. With
+        `stream` an iterator of pieces of the summary, whose `cancel()` stops the model and gives
+        back what was read until then. `kept` is a file for what was made of each part, with which
+        a killed run goes on. With `effort="fast"` an `embedder`, a loaded extractive summarizer,
+        reads all of it first, and the model only what that holds for the most important.
+        """
+        verbs = self._summarizer()
+        begun = verbs.summarize(
+            text,
+            words=words,
+            kept=None if kept is None else os.fspath(kept),
+            on_told=on_told,
+            first=self._first(verbs, effort, embedder),
+        )
+        return begun if stream else begun.summary()
 
     def close(self) -> None:
         """Frees the model; waits for calls that run, and later ones raise WorkerError."""
@@ -215,6 +286,45 @@ class Model:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _first(
+        self, verbs: SummaryVerbs, effort: Effort, embedder: Model | None
+    ) -> SummaryVerbs | None:
+        """Who reads a text before this model does, if anybody."""
+        if effort not in EFFORTS:
+            raise EdgekitError(f"effort is one of {', '.join(EFFORTS)}, not '{effort}'.")
+        if (effort == "fast") != (embedder is not None):
+            raise EdgekitError(
+                "effort='fast' and an embedder belong together: the embedder, a loaded extractive "
+                "summarizer, reads the whole text first; give both or neither."
+            )
+        if embedder is None:
+            return None
+        first = embedder._summarizer()
+        if verbs.extracts or not first.extracts:
+            raise UnsupportedTask(
+                f"'{embedder.manifest.name}' cannot choose sentences for '{self.manifest.name}': "
+                "an extractive summarizer chooses for a model that writes."
+            )
+        return first
+
+    def _classifier(self, verb: str) -> ClassifierVerbs:
+        if not isinstance(self._verbs, ClassifierVerbs):
+            raise UnsupportedTask(
+                f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot {verb}; "
+                "load a classifier."
+            )
+        return self._verbs
+
+    def _summarizer(self) -> SummaryVerbs:
+        if isinstance(self._verbs, SummaryVerbs):
+            return self._verbs
+        if isinstance(self._verbs, ChatVerbs):
+            return SummaryVerbs(self.manifest, ChatBeginner(self._verbs, self.manifest))
+        raise UnsupportedTask(
+            f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot summarize; "
+            "load a summarizer or a chat artifact."
+        )
 
     def _chat_verbs(self, verb: str) -> ChatVerbs:
         if not isinstance(self._verbs, ChatVerbs):

@@ -65,7 +65,7 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, bytes]:
     for name in {*parsed, golden.GOLDEN}:
         manifest.file(name)
     answers = files.pop(golden.GOLDEN)
-    golden.read(answers, manifest.task)  # before anything heavy is opened
+    golden.read(answers, manifest)  # before anything heavy is opened
     return backend(artifact, files, asked), answers
 
 

@@ -36,7 +36,7 @@ class TextEncoder:
         """`tokenizer` is the path of a tokenizer.json or its bytes; `max_tokens` what fits in one
         window. Truncation and padding that the file asks for are off: they lose text silently.
         """
-        self._tokenizer = _load(tokenizer)
+        self.tokenizer = load_tokenizer(tokenizer)
         self._prefix = prefix
         self._max_tokens = max_tokens
         self._room = max_tokens - len(self._encode("").ids)
@@ -62,7 +62,7 @@ class TextEncoder:
             yield ids
             return
         # Where each token ends in the text; a token that came from nothing ends where the last did.
-        tokens = _guarded(self._tokenizer.encode, text, add_special_tokens=False)
+        tokens = guarded(self.tokenizer.encode, text, add_special_tokens=False)
         ends = list(accumulate((end for _, end in tokens.offsets), max))
         start = 0
         while (first := bisect_right(ends, start)) < len(ends):
@@ -94,7 +94,7 @@ class TextEncoder:
         )
 
     def _encode(self, text: str) -> Any:
-        return _guarded(self._tokenizer.encode, self._prefix + text)
+        return guarded(self.tokenizer.encode, self._prefix + text)
 
 
 def clean(text: str) -> str:
@@ -104,11 +104,12 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _load(tokenizer: Path | bytes) -> Tokenizer:
+def load_tokenizer(tokenizer: Path | bytes) -> Tokenizer:
+    """By the path of a tokenizer.json or its bytes; it neither truncates nor pads."""
     data = tokenizer if isinstance(tokenizer, bytes) else tokenizer.read_bytes()
     place = "tokenizer.json" if isinstance(tokenizer, bytes) else tokenizer
     try:
-        loaded = _guarded(Tokenizer.from_buffer, data)
+        loaded = guarded(Tokenizer.from_buffer, data)
     except ValueError as error:
         raise EdgekitError(
             f"{place}: the package 'tokenizers' cannot read this file ({error}); "
@@ -119,7 +120,7 @@ def _load(tokenizer: Path | bytes) -> Tokenizer:
     return loaded
 
 
-def _guarded(call: Any, *arguments: Any, **settings: Any) -> Any:
+def guarded(call: Any, *arguments: Any, **settings: Any) -> Any:
     """Calls into tokenizers; its panics pass every `except Exception` of the caller's program."""
     try:
         return call(*arguments, **settings)

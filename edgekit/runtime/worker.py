@@ -116,6 +116,8 @@ class _Worker:
         if artifact.manifest.task == "classification":
             self._pool = ThreadPoolExecutor(_MOST_REQUESTS_AT_ONCE)
             return {"version": engine.version, "workers": engine.workers}
+        if artifact.manifest.task == "summarization":
+            return {"version": engine.version}
         return {"version": engine.version, "context": engine.context}
 
 
@@ -154,10 +156,28 @@ def _score(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message
     return {"scores": engine.score(message["messages"], message["answers"], cancel)}
 
 
+def _count(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    return {"tokens": engine.count(message["prompt"])}
+
+
+def _summarize(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    from edgekit.tasks.summarization import Wanted
+
+    found = engine.summarize(
+        message["text"],
+        Wanted(**message["wanted"]),
+        tell=lambda told: tell({"piece": told.as_json()}),
+        cancel=cancel,
+    )
+    return dict(found.as_json())
+
+
 _ANSWERS: Mapping[str, Callable[[Any, Message, Cancel, Tell], Message]] = {
     "logits": _logits,
     "chat": _chat,
     "score": _score,
+    "count": _count,
+    "summarize": _summarize,
 }
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ Progress = Callable[[str, float], None]
 
 SAMPLES = {
     "home-intents": "edgekit.samples.home_intents:make",
+    "package-summaries": "edgekit.samples.package_summaries:make",
     "smollm2": "edgekit.samples.smollm2:make",
     "spam": "edgekit.samples.spam:make",
 }

@@ -67,6 +67,35 @@ def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
     )
 
 
+def kept_mean(
+    artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray, *, seed: int = 0
+) -> Kept:
+    """The same of a metric that is a mean over rows, such as ROUGE; arrays of shape (rows,)."""
+    _, group = np.unique(groups, return_inverse=True)
+    sums = np.stack([np.bincount(group, weights=side) for side in (artifact, teacher)], axis=1)
+    # Sorted, so that the draws do not depend on the order of rows.
+    sums = sums[np.lexsort(sums.T)]
+    count = len(sums)
+    random = np.random.default_rng(seed)
+    drawn = np.concatenate(
+        [
+            _ratio(random.multinomial(count, np.full(count, 1 / count), size=CHUNK) @ sums)
+            for _ in range(RESAMPLES // CHUNK)
+        ]
+    )
+    return Kept(
+        point=float(_ratio(sums.sum(axis=0))),
+        low=float(np.quantile(drawn, ERROR_RATE, method="lower")),
+        high=float(np.quantile(drawn, 1 - ERROR_RATE, method="higher")),
+        groups=count,
+    )
+
+
+def _ratio(sums: np.ndarray) -> np.ndarray:
+    artifact, teacher = np.moveaxis(sums, -1, 0)
+    return np.where(teacher > 0, artifact / np.where(teacher > 0, teacher, 1), 1.0)
+
+
 def _counts_by_group(paired: Paired) -> np.ndarray:
     """Of each group and label: right and given answers of both sides, and rows; float32."""
     _, group = np.unique(paired.groups, return_inverse=True)

@@ -19,6 +19,7 @@ __all__ = [
     "RecordWriter",
     "Row",
     "read_documents",
+    "read_pairs",
     "read_questions",
     "read_rows",
     "read_texts",
@@ -39,6 +40,8 @@ class Row:
     slices: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     """A conversation, whose contents `text` holds line by line; empty for a plain text."""
+    summary: str | None = None
+    """What a person made of the text."""
     choices: tuple[str, ...] = ()
     """Of a question: the answers that may be given, of which `label` is the right one."""
 
@@ -49,6 +52,7 @@ class Columns:
 
     text: str = "text"
     label: str = "label"
+    summary: str = "summary"
     language: str = "language"
     group: str = "group"
     messages: str = "messages"
@@ -97,6 +101,25 @@ def read_documents(
             )
         )
     return rows
+
+
+def read_pairs(
+    path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()
+) -> list[Row]:
+    """Every row of a file of texts and their summaries, which must both be there and filled.
+
+    The other columns are those of `read_rows`; a label is not read. Raises DataError.
+    """
+    return [
+        Row(
+            text=_filled(record, columns.text, place),
+            summary=_filled(record, columns.summary, place),
+            language=_optional(record, columns.language, place),
+            group=_optional(record, columns.group, place),
+            slices=_slices(record, slices, place),
+        )
+        for place, record in placed_records(path)
+    ]
 
 
 def read_questions(path: Path, *, columns: Columns = Columns()) -> list[Row]:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = Path(__file__).with_name("embedded_example.py")
 EXTRAS = (
     "torch", "transformers", "onnx", "optimum", "safetensors", "peft", "pydantic", "yaml",
-    "matplotlib", "jinja2", "hassil", "pyarrow", "textual", "llama_cpp", "sklearn",
+    "matplotlib", "jinja2", "hassil", "pyarrow", "textual", "llama_cpp", "sklearn", "pypdf", "docx",
+    "lxml", "rouge_score", "nltk", "sacrebleu",
 )  # fmt: skip
 # A module that is None in sys.modules cannot be imported: as if it were not installed.
 WITHOUT_EXTRAS = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r})); "

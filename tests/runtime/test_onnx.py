@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, external_data_helper, helper
 from tiny_artifact import TEXTS, make_onnx, make_tokenizer
 
 from edgekit.errors import ArtifactError, EdgekitError
-from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
+from edgekit.runtime.onnx import LOGITS, MOST_THREADS, OnnxClassifier, OnnxModel
 from edgekit.runtime.text import TextEncoder
 
 TOKENIZER = make_tokenizer()
@@ -91,11 +91,11 @@ def test_a_model_that_one_thread_serves_best_has_one_session() -> None:
         reads.append(len(data))
         return data
 
-    with OnnxClassifier(read, ENCODER, threads=2) as model:
+    with OnnxModel(read, ENCODER, output=LOGITS, threads=2) as model:
         list(model.map(TEXTS))
         assert len(reads) == 1
-        model.logits("lamp")  # the file is opened to hear of it, and that session is used no more
-        model.logits("lamp")
+        model.vector("lamp")  # the file is opened to hear of it, and that session is used no more
+        model.vector("lamp")
         assert len(reads) == 2
         assert model._session(2) is model._session(1)
 

@@ -144,4 +144,4 @@ def test_a_panic_of_the_tokenizer_is_an_error_of_ours() -> None:
         raise panic("index out of bounds")
 
     with pytest.raises(EdgekitError, match="index out of bounds"):
-        text_module._guarded(panics)
+        text_module.guarded(panics)

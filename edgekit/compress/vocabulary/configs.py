@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# bos_token_id, forced_bos_token_id, decoder_start_token_id, suppress_tokens, bad_words_ids …
-_IDS = re.compile(r".*(_token_ids?|_tokens|_words_ids)")
+# bos_token_id, forced_bos_token_id, decoder_start_token_id, suppress_tokens, bad_words_ids …; but
+# not max_new_tokens, which counts.
+_IDS = re.compile(r".*(_token_ids?|(?<!_new)_tokens|_words_ids)")
 
 
 def ids(folder: Path) -> set[int]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgekit.compress.architectures import ARCHITECTURES
+from edgekit.compress.architectures import ARCHITECTURES, WRITER_TABLES
 from edgekit.errors import StepError
 from edgekit.export.llama.architectures import ARCHITECTURES as DECODERS
 
@@ -17,7 +17,9 @@ CHUNK = 1 << 24
 # What transformers calls it in every decoder that edgekit converts.
 DECODER_TABLE = "embed_tokens.weight"
 # Heads that predict pieces have a row for each, too.
-_HEADS = re.compile(r"(^|\.)(lm_head|predictions|vocab_transform|vocab_projector|decoder)\.")
+_HEADS = re.compile(
+    r"(^|\.)((lm_head|predictions|vocab_transform|vocab_projector|decoder)\.|final_logits_bias$)"
+)
 
 
 def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, before: int) -> None:
@@ -25,8 +27,11 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
 
     Raises StepError if there is no table of word embeddings.
     """
-    decoder = model_type in DECODERS
-    words = DECODER_TABLE if decoder else ARCHITECTURES[model_type].word_embeddings + ".weight"
+    words: tuple[str, ...] = WRITER_TABLES
+    if model_type in DECODERS:
+        words = (DECODER_TABLE,)
+    elif model_type in ARCHITECTURES:
+        words = (ARCHITECTURES[model_type].word_embeddings + ".weight",)
     found = 0
     for path in sorted(source.glob("*.safetensors")):
         with path.open("rb") as stream, (out / path.name).open("wb") as sink:
@@ -35,14 +40,15 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
                 name
                 for name, entry in header.items()
                 if name != "__metadata__"
-                and entry["shape"][:1] == [before]
+                # A bias of a head that is stored as a row of its own.
+                and (entry["shape"][:1] == [before] or entry["shape"] == [1, before])
                 and (name.endswith(words) or _HEADS.search(name))
             }
             found += sum(name.endswith(words) for name in tables)
             _copy(stream, sink, header, dict.fromkeys(tables, rows))
     if not found:
         raise StepError(
-            f"{source}: no weights end in '{words}' with {before:,} rows, as config.json says; "
+            f"{source}: no weights end in '{words[0]}' with {before:,} rows, as config.json says; "
             "the checkpoint is not of the architecture that it names."
         )
     index = source / "model.safetensors.index.json"
@@ -68,8 +74,9 @@ def _copy(
         shape = list(header[name]["shape"])
         size = end - begin
         if name in rows:
-            size = size // shape[0] * len(rows[name])
-            shape[0] = len(rows[name])
+            axis = 1 if shape[0] == 1 else 0
+            size = size // shape[axis] * len(rows[name])
+            shape[axis] = len(rows[name])
         new[name] = {**header[name], "shape": shape, "data_offsets": [at, at + size]}
         at += size
     if "__metadata__" in header:
@@ -80,7 +87,8 @@ def _copy(
     for name in names:
         begin, end = header[name]["data_offsets"]
         if name in rows:
-            width = (end - begin) // header[name]["shape"][0]
+            first, *others = header[name]["shape"]
+            width = (end - begin) // (others[0] if first == 1 else first)
             for row in rows[name]:
                 stream.seek(start + begin + row * width)
                 sink.write(stream.read(width))

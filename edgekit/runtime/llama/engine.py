@@ -155,6 +155,12 @@ class LlamaChat:
             found.append(int(np.argmax(self._model.logits())))
         return found
 
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+        if isinstance(prompt, str):
+            return len(self._model.tokenize(prompt, special=False))
+        return len(self._prompts.tokens(prompt))
+
     def close(self) -> None:
         self._model.close()
 

@@ -1,0 +1,46 @@
+"""Which language a text is in, by py3langid (BSD-3, 140 languages, no network). Knows no model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+# A language shows itself soon; a book is looked at in a few places.
+_CHARACTERS = 4_000
+_PLACES = 3
+_LEAST_CERTAINTY = 0.3
+_LEAST_LETTERS = 12
+# py3langid's name, and the one that the rest of the world uses.
+_NAMES = {"nb": "no", "nn": "no", "fil": "tl", "yue": "zh", "wuu": "zh"}
+_NONE = frozenset({"zxx", "und"})
+
+
+def detect(text: str) -> str | None:
+    """The code of a text's language, such as `sw`; None where that cannot be told."""
+    sample = _sample(text)
+    if sum(mark.isalpha() for mark in sample) < _LEAST_LETTERS:
+        return None
+    name, certainty = _identifier().classify(sample)
+    if certainty < _LEAST_CERTAINTY or name in _NONE:
+        return None
+    return same(name)
+
+
+def same(code: str) -> str:
+    """One code for each language: `pt-BR` -> `pt`, `nb` -> `no`."""
+    base = code.replace("_", "-").partition("-")[0].lower()
+    return _NAMES.get(base, base)
+
+
+def _sample(text: str) -> str:
+    if len(text) <= _PLACES * _CHARACTERS:
+        return text
+    step = (len(text) - _CHARACTERS) // (_PLACES - 1)
+    return " ".join(text[at : at + _CHARACTERS] for at in range(0, len(text), step))
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 80 MB: only where it is asked
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,0 +1,1 @@
+"""Encoder-decoder models: two ONNX files, and the search for the best summary in numpy."""

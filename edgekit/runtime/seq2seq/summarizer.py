@@ -1,0 +1,146 @@
+"""Writes the summary of a text that fits into the window of an encoder-decoder model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import tokenizers
+
+from edgekit import machine
+from edgekit.errors import ContextOverflow
+from edgekit.runtime.seq2seq.files import DECODER, ENCODER
+from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.network import Network
+from edgekit.runtime.seq2seq.search import OnPieces, search
+from edgekit.runtime.text import TextEncoder, clean, guarded
+
+OnPiece = Callable[[str], None]
+# A summary may be so much longer than was asked for: it ends where its sentence does.
+SLACK = 1.25
+
+
+class Seq2SeqSummarizer:
+    """A Summarizer: shortens texts that fit into its window, one after the other."""
+
+    def __init__(
+        self,
+        read_model: Callable[[str], bytes],
+        tokenizer: bytes,
+        generation: Generation,
+        *,
+        prefix: str = "",
+        max_tokens: int,
+        threads: int | None = None,
+    ) -> None:
+        """`read_model` gives the bytes of the file with a name: ENCODER or DECODER."""
+        self._encoder = TextEncoder(tokenizer, prefix=prefix, max_tokens=max_tokens)
+        self._generation = generation
+        self.window = max_tokens - len(self.first_window(""))
+        self._network = Network(
+            lambda: read_model(ENCODER),
+            lambda: read_model(DECODER),
+            threads=threads or min(2, machine.cores()),
+        )
+
+    @property
+    def version(self) -> str:
+        return f"onnxruntime {onnxruntime.__version__}, tokenizers {tokenizers.__version__}"
+
+    def count(self, text: str) -> int:
+        found = guarded(self._encoder.tokenizer.encode, clean(text), add_special_tokens=False)
+        return len(found.ids)
+
+    def shorten(self, text: str, *, words: int | None = None, on_piece: OnPiece) -> str:
+        """The summary; `words` bounds it where the model's own settings allow more.
+
+        Raises ContextOverflow for a text that does not fit into the window.
+        """
+        windows = self._encoder.windows(text)
+        if len(windows) > 1:
+            raise ContextOverflow(
+                f"A text of {self.count(text)} tokens does not fit into the {self.window} that the "
+                "model reads at once; split it into parts."
+            )
+        told = _Text(self._encoder.tokenizer, on_piece)
+        self.pieces(windows[0], self._bounded(text, words), on_pieces=told.add)
+        return told.finish()
+
+    def pieces(
+        self,
+        ids: Sequence[int],
+        generation: Generation | None = None,
+        *,
+        on_pieces: OnPieces = lambda pieces: None,
+    ) -> list[int]:
+        """Those of a summary of the text with these ids, by the model's own settings or others."""
+        settings = self._generation if generation is None else generation
+        return search(self._network.read(ids), ids, settings, on_pieces=on_pieces)
+
+    def logits(self, ids: Sequence[int], pieces: Sequence[int]) -> np.ndarray:
+        """What the model would write instead of each of these pieces: (pieces, vocabulary)."""
+        reading = self._network.read(ids)
+        before = [self._generation.decoder_start_token_id, *pieces[:-1]]
+        return np.concatenate([reading.next([piece], [0]) for piece in before])
+
+    def greedy(self, text: str, count: int) -> list[tuple[int, float]]:
+        """The likeliest pieces, and how far each is ahead of the next likely one, in logits."""
+        reading = self._network.read(self.first_window(text))
+        found: list[tuple[int, float]] = []
+        piece = self._generation.decoder_start_token_id
+        while len(found) < count:
+            (scores,) = reading.next([piece], [0])
+            piece, second = (int(one) for one in np.argsort(-scores, kind="stable")[:2])
+            found.append((piece, float(scores[piece] - scores[second])))
+            if piece in self._generation.eos_token_ids:
+                break
+        return found
+
+    def first_window(self, text: str) -> list[int]:
+        """The ids of a text, or of as much of it as the model reads at once."""
+        return self._encoder.windows(text)[0]
+
+    def _bounded(self, text: str, words: int | None) -> Generation:
+        settings = self._generation
+        if words is None:
+            return settings
+        pieces_per_word = self.count(text) / max(1, len(text.split()))
+        most = math.ceil(words * max(1.0, pieces_per_word) * SLACK) + 2
+        if most >= settings.max_length:
+            return settings
+        return replace(settings, max_length=most, min_length=min(settings.min_length, most // 2))
+
+    def close(self) -> None:
+        self._network.close()
+
+
+class _Text:
+    """The text of pieces that come one by one, told in whole characters."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, on_piece: OnPiece) -> None:
+        self._tokenizer = tokenizer
+        self._on_piece = on_piece
+        self._pieces: list[int] = []
+        self._told = ""
+
+    def add(self, pieces: Sequence[int]) -> None:
+        self._pieces += pieces
+        # A character of several bytes is not whole until its last piece has come.
+        self._tell(self._text().rstrip("\ufffd"))
+
+    def finish(self) -> str:
+        text = self._text()
+        self._tell(text)
+        return text
+
+    def _tell(self, text: str) -> None:
+        """Also where there is nothing to tell: whoever wants to stop it does so here."""
+        self._on_piece(text[len(self._told) :])
+        self._told = text
+
+    def _text(self) -> str:
+        found: str = guarded(self._tokenizer.decode, self._pieces, skip_special_tokens=True)
+        return found.strip()

@@ -1,0 +1,108 @@
+"""Fetches Debian's package descriptions in many languages through apt, in a private folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import SampleError
+
+ENGLISH = "en"
+_FILE = re.compile(r".*_i18n_Translation-([A-Za-z_]+|[a-z]+%5f[A-Z]+)")
+_FIELD = re.compile(r"([A-Za-z0-9_-]+): ?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a package is in a line, and what it is at length."""
+
+    package: str
+    language: str
+    short: str
+    long: str
+
+
+def fetch(folder: Path, languages: Sequence[str]) -> list[Path]:
+    """apt's lists of these languages, which apt has checked the signatures of.
+
+    The system's own lists stay as they are. Raises SampleError where there is no apt or it fails.
+    """
+    if shutil.which("apt-get") is None:
+        raise SampleError(
+            "This sample is made of package descriptions that apt fetches, and there is no apt-get "
+            "here; make it on Debian or Ubuntu and copy the folder."
+        )
+    lists, cache = folder / "lists", folder / "cache"
+    (lists / "partial").mkdir(parents=True)
+    (cache / "archives" / "partial").mkdir(parents=True)
+    options = {
+        "Dir::State::lists": str(lists),
+        "Dir::Cache": str(cache),
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": ",".join(name.replace("-", "_") for name in languages),
+        # Readable as they are.
+        "Acquire::GzipIndexes": "false",
+    }
+    command = ["apt-get", *(part for item in options.items() for part in ("-o", "=".join(item)))]
+    done = subprocess.run(
+        [*command, "update"], capture_output=True, text=True, errors="replace", check=False
+    )
+    found = sorted(path for path in lists.iterdir() if _FILE.fullmatch(path.name))
+    if done.returncode != 0 or not found:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = lines[-1] if lines else "it found no translated descriptions"
+        raise SampleError(
+            f"apt-get could not fetch the package descriptions ({reason}); look at its sources "
+            "and at the network, and try again."
+        )
+    return found
+
+
+def read(paths: Sequence[Path]) -> Iterator[Description]:
+    """Every description of the lists, each package once in a language."""
+    seen: set[tuple[str, str]] = set()
+    for path in paths:
+        # apt writes the name as a part of an address.
+        match = _FILE.fullmatch(path.name.replace("%5f", "_"))
+        if match is None:
+            continue
+        language = match[1].replace("_", "-")
+        for found in parse(path.read_text(encoding="utf-8", errors="replace"), language):
+            if (found.package, language) not in seen:
+                seen.add((found.package, language))
+                yield found
+
+
+def parse(text: str, language: str) -> Iterator[Description]:
+    """The stanzas of one list; as Debian's policy, section 5.6.13, has descriptions."""
+    for stanza in text.split("\n\n"):
+        package, short = "", ""
+        body: list[str] = []
+        for line in stanza.splitlines():
+            match = None if line[:1].isspace() else _FIELD.fullmatch(line)
+            if match is None:
+                body.append(line)
+            elif match[1] == "Package":
+                package = match[2]
+            elif match[1].startswith("Description-") and match[1] != "Description-md5":
+                short = match[2].strip()
+        if package and short and body:
+            yield Description(package, language, short, _joined(body))
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """Paragraphs on a line each; lines that are set as they stand stay lines."""
+    text = ""
+    for line in lines:
+        content = line[1:]
+        if content.strip() in ("", "."):
+            text += "\n"
+        elif content[:1].isspace() or not text or text.endswith("\n"):
+            text += ("" if not text or text.endswith("\n") else "\n") + content.strip()
+        else:
+            text += " " + content.strip()
+    return text.strip()

@@ -1,0 +1,177 @@
+"""The sample `package-summaries`: what Debian's packages are, at length and in a line.
+
+Decides which descriptions there are and in which set; fetching and reading are elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from edgekit import paths
+from edgekit.errors import SampleError
+from edgekit.samples import Progress, descriptions, folder, summarizer_model
+from edgekit.samples.descriptions import ENGLISH, Description
+
+NAME = "package-summaries"
+VERSION = 1
+SEED = 7
+LANGUAGES = ("da", "de", "en", "es", "fr", "it", "pl", "pt-BR", "ru", "sk", "uk")
+LEAST_LANGUAGES = 8
+RECIPES = {"recipe.yaml": NAME}
+"""What lies in the sample's folder, and the shipped recipe that it is a copy of."""
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+LENGTHS = range(200, 1001)
+"""Characters of a description: shorter ones need no summary, longer ones are few."""
+SHORTEST_SUMMARY = 12
+ALIKE = 120
+"""Descriptions that begin with so many equal characters are of one package in several files."""
+# Rows of a language at most.
+MOST = {TEST: 150, VALIDATION: 40, TRAIN: 2500}
+LEAST_ROWS = 300
+"""A language with fewer is left out."""
+
+
+def make(target: Path, *, on_progress: Progress | None = None) -> Path:
+    """Fills `target` with `model/`, `data/` and recipes; a complete one is left as it is.
+
+    Raises SampleError where apt cannot fetch the descriptions or `target` holds other files.
+    """
+    tell = on_progress or _silent
+
+    def fill(partial: Path) -> None:
+        tell("fetching the descriptions", 0.0)
+        with tempfile.TemporaryDirectory(prefix="edgekit-") as private:
+            lists = descriptions.fetch(Path(private), LANGUAGES)
+            tell("reading the descriptions", 0.3)
+            sets = make_sets(descriptions.read(lists))
+        _write_data(partial / "data", sets)
+        tell("making the model", 0.5)
+        learnt = (text for row in sets[TRAIN] for text in (row.long, row.short))
+        summarizer_model.make(partial / "model", learnt, seed=SEED)
+        for file, recipe in RECIPES.items():
+            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
+        tell("checking the files", 0.95)
+
+    made = folder.fill(target, fill, sample=NAME, version=VERSION)
+    tell("done", 1.0)
+    return made
+
+
+def make_sets(found: Iterable[Description], *, seed: int = SEED) -> dict[str, list[Description]]:
+    """The rows of each set. A package is in one set in all languages.
+
+    Raises SampleError where fewer than LEAST_LANGUAGES have enough descriptions.
+    """
+    rows = _distinct(_translated(list(found)))
+    counts = Counter(row.language for row in rows)
+    kept = {language for language, count in counts.items() if count >= LEAST_ROWS}
+    if len(kept) < LEAST_LANGUAGES:
+        raise SampleError(
+            f"apt has descriptions in {len(kept)} languages here, and the sample needs "
+            f"{LEAST_LANGUAGES}; make it on Debian, whose packages are described in more."
+        )
+    return _divide([row for row in rows if row.language in kept], seed)
+
+
+def _translated(rows: Sequence[Description]) -> list[Description]:
+    """Those of a good length that are not the English ones over again."""
+    english = {(row.package, row.long) for row in rows if row.language == ENGLISH}
+    return [
+        row
+        for row in rows
+        if len(row.long) in LENGTHS
+        and len(row.short) >= SHORTEST_SUMMARY
+        and (row.language == ENGLISH or (row.package, row.long) not in english)
+    ]
+
+
+def _distinct(rows: Sequence[Description]) -> list[Description]:
+    """Of the descriptions that begin alike only the first."""
+    first: dict[tuple[str, str], Description] = {}
+    for row in sorted(rows, key=lambda row: (row.language, row.package)):
+        first.setdefault((row.language, " ".join(row.long.casefold().split())[:ALIKE]), row)
+    return list(first.values())
+
+
+def _divide(rows: Sequence[Description], seed: int) -> dict[str, list[Description]]:
+    """Packages in an order by chance; each language fills its test set first."""
+    by_package: defaultdict[str, list[Description]] = defaultdict(list)
+    for row in rows:
+        by_package[row.package].append(row)
+    packages = sorted(by_package)
+    random.Random(seed).shuffle(packages)
+    # What few languages have comes late, so that the small languages are not short of tests.
+    packages.sort(key=lambda package: -len(by_package[package]))
+    sets: dict[str, list[Description]] = {TEST: [], VALIDATION: [], TRAIN: []}
+    filled: Counter[tuple[str, str]] = Counter()
+    turn = random.Random(f"{seed} sets")
+    for package in packages:
+        name = turn.choices([TEST, VALIDATION, TRAIN], weights=[0.12, 0.03, 0.85])[0]
+        for row in by_package[package]:
+            if filled[name, row.language] < MOST[name]:
+                filled[name, row.language] += 1
+                sets[name].append(row)
+    for chosen in sets.values():
+        turn.shuffle(chosen)
+    return sets
+
+
+def _write_data(target: Path, sets: Mapping[str, Sequence[Description]]) -> None:
+    target.mkdir(parents=True)
+    for name, rows in sets.items():
+        with (target / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
+            for row in rows:
+                fields = {
+                    "text": row.long,
+                    "summary": row.short,
+                    "language": row.language,
+                    "group": row.package,
+                }
+                stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    (target / "README.md").write_text(_readme(sets), encoding="utf-8")
+
+
+def _readme(sets: Mapping[str, Sequence[Description]]) -> str:
+    def line(name: str, rows: Sequence[Description]) -> str:
+        counts = Counter(row.language for row in rows)
+        listed = ", ".join(f"{language} {counts[language]}" for language in sorted(counts))
+        return f"- `{name}.jsonl`: {len(rows)} descriptions ({listed})"
+
+    return _README.format(
+        sizes="\n".join(line(name, rows) for name, rows in sets.items()),
+        least=LENGTHS[0],
+        most=LENGTHS[-1],
+        alike=ALIKE,
+    )
+
+
+def _silent(what: str, fraction: float) -> None:
+    pass
+
+
+_README = """\
+# What Debian's packages are, at length and in a line
+
+Made from the package descriptions that this machine's apt fetched, signatures checked. Each
+description is under the licence of its package, see packages.debian.org; translations are by the
+Debian Description Translation Project.
+
+Columns: `text` (the long description), `summary` (the short one), `language`, `group` (package).
+
+{sizes}
+
+Descriptions of {least} to {most} characters. A package is in one set in all languages; of those in
+a language that begin with the same {alike} characters there is only one; descriptions that were
+left in English are left out.
+
+Read the results with care: the summaries are like headlines, all texts are about software, and the
+model of the sample learns from these alone. Its quality is a demonstration: for real work put a
+pre-trained mT5 or BART of your own in the place of `model/`.
+"""
