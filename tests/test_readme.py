@@ -27,7 +27,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("line", commands())
 def test_every_command_is_understood(line: str) -> None:
     arguments = shlex.split(line.replace(" && ", " # "), comments=True)[1:]
-    settings = cli._parser(arguments[0]).parse_args(arguments)
+    settings = cli._parse(arguments)
     assert callable(settings.run)
 
 

@@ -50,8 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     arguments = sys.argv[1:] if argv is None else argv
-    parser = _parser(arguments[0] if arguments else None)
-    settings = parser.parse_args(arguments)
+    settings = _parse(arguments)
     try:
         return int(settings.run(settings))
     except EdgekitError as error:
@@ -67,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
 
 
-def _parser(command: str | None) -> argparse.ArgumentParser:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     """Only the asked command's module is imported: `--help` stays instant."""
     from edgekit import __version__
 
@@ -77,13 +76,18 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgekit {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if name == command:
-            module = importlib.import_module(f"edgekit.cli.{name}")
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    return parser
+    commands = {
+        name: subparsers.add_parser(name, help=summary, description=summary)
+        for name, summary in COMMANDS.items()
+    }
+    if not arguments or arguments[0] not in commands:
+        return parser.parse_args(arguments)
+    name, *rest = arguments
+    module = importlib.import_module(f"edgekit.cli.{name}")
+    module.add_arguments(commands[name])
+    commands[name].set_defaults(run=module.run)
+    # Options may stand between an artifact and its texts, which parse_args would not take then.
+    return commands[name].parse_intermixed_args(rest)
 
 
 def run_and_exit() -> NoReturn:

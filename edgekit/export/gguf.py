@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -159,15 +160,23 @@ def _refuse_impossible(asked: Budget, planned: Planned) -> None:
 
 
 def half(job: OutputJob) -> Finished:
-    """The checkpoint as an f16 GGUF, proven to read and to predict as it does."""
-    return job.run("gguf-convert", _inputs(job), partial(_convert, job))
+    """The checkpoint as an f16 GGUF, proven to read and to predict as it does.
+
+    The file is one piece of work, whatever the rows, and the proof on these rows another.
+    """
+    inputs = _inputs(job)
+    of_file = {name: value for name, value in inputs.items() if name != "rows"}
+    converted = job.run("gguf-convert", of_file, partial(_convert, job))
+    inputs["half"] = converted.digest
+    proven = job.run("gguf-parity", inputs, partial(_prove, job, converted.folder / FILE))
+    return replace(converted, record={**converted.record, "parity": _without_peak(proven.record)})
 
 
 def run(settings: GgufSettings, job: OutputJob) -> Exported:
     """Converts, measures importance and quantizes through the step store; raises ExportError."""
     converted = half(job)
     source = converted.folder / FILE
-    record = _without_peak(converted.record)
+    record = dict(converted.record)
     if settings.quantize == "none":
         return Exported(source, "none", record)
     # A budget that is too small is refused before anything is measured.
@@ -224,14 +233,16 @@ def _inputs(job: OutputJob) -> dict[str, Any]:
 
 def _convert(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
     # gguf and tokenizers come only when something is exported.
-    from edgekit.export.llama import convert, parity
+    from edgekit.export.llama import convert
 
-    record = convert.convert(
-        job.checkpoint, out / FILE, on_progress=lambda fraction: on_progress(0.6 * fraction)
-    )
+    return convert.convert(job.checkpoint, out / FILE, on_progress=on_progress)
+
+
+def _prove(job: OutputJob, model: Path, out: Path, on_progress: OnProgress) -> dict[str, Any]:
+    from edgekit.export.llama import parity  # see _convert
+
     texts = [row.text for row in job.rows]
-    proof = parity.prove(job.checkpoint, out / FILE, texts=texts, threads=machine.cores())
-    return {**record, "parity": _without_peak(proof), "peak_bytes": proof["peak_bytes"]}
+    return parity.prove(job.checkpoint, model, texts=texts, threads=machine.cores())
 
 
 def _importance(settings: GgufSettings, job: OutputJob, converted: Finished) -> Finished | None:

@@ -28,6 +28,18 @@ def test_one_text_gives_an_object_several_a_list(
     assert several[TEXTS.index("lamp")] == one
 
 
+def test_options_may_stand_anywhere(artifact: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ["--json", artifact, "lamp"],
+        [artifact, "--json", "lamp"],
+        [artifact, "--threads", "1", "lamp", "--json"],
+    ):
+        assert main(["classify", *words]) == DONE
+        assert json.loads(capsys.readouterr().out)["label"] == "heat"
+    assert main(["classify", artifact, "--json", "--", "--lamp"]) == DONE
+    assert "label" in json.loads(capsys.readouterr().out)
+
+
 def test_people_get_a_line_a_text(artifact: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["classify", artifact, "lamp"]) == DONE
     assert capsys.readouterr().out.split() == ["heat", "73.2%"]

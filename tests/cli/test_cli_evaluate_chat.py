@@ -10,8 +10,10 @@ import pytest
 import tiny_chat
 import tiny_llama
 
-from edgekit.cli import DONE, ERROR, main
+from edgekit import paths
+from edgekit.cli import DONE, ERROR, INCONCLUSIVE, main
 from edgekit.outcome import Built
+from edgekit.store import Store
 
 
 def evaluate(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -37,6 +39,20 @@ def test_same_numbers_as_the_build_found_and_the_verdict_in_a_sentence(
     assert out.splitlines()[-1].startswith("PASS: Its predictions are ")
     for said in ("sw Swahili", "all of these", "same choice"):
         assert said in out
+
+
+def test_the_teacher_is_not_converted_again(
+    built_chat: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def halves() -> set[str]:
+        with Store(paths.store_dir()) as store:
+            return {entry.key for entry in store.entries() if entry.name == "gguf-convert"}
+
+    before = halves()
+    data = tiny_chat.write_rows(tmp_path / "rows.jsonl", tiny_chat.rows("test")[:3])
+    arguments = (built_chat.artifacts[0].path, "--data", data, "--against", built_chat.teacher)
+    assert evaluate(capsys, *arguments)[0] == INCONCLUSIVE  # three rows are few
+    assert halves() == before != set()
 
 
 def test_alone_it_prints_perplexity_and_no_verdict(

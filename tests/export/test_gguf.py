@@ -186,6 +186,14 @@ def test_a_mix_is_made_and_told(job: Runs) -> None:
     assert "peak_bytes" not in exported.record["importance"]
 
 
+def test_other_rows_prove_the_same_file_anew(job: Runs) -> None:
+    first = gguf.half(job())
+    other = gguf.half(job(rows=job().rows[:2], rows_digest="other"))
+    assert (other.reused, other.digest) == (True, first.digest)
+    assert 0 < other.record["parity"]["tokens"] < first.record["parity"]["tokens"]
+    assert "peak_bytes" not in other.record["parity"]
+
+
 def test_none_is_the_half_itself(job: Runs) -> None:
     exported = run(job(), quantize="none")
     assert {one.type for one in read_tensors(exported.model) if one.is_matrix} == {"f16"}
@@ -211,7 +219,7 @@ def test_a_budget_too_small_is_refused_before_anything_is_measured(job: Runs) ->
 
     with pytest.raises(ExportError, match="less than this model takes"):
         run(job(run=listening), quantize=gguf.Budget(bits=2.0))
-    assert asked == ["gguf-convert"]
+    assert asked == ["gguf-convert", "gguf-parity"]
 
 
 def test_a_budget_is_kept_and_compared(job: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from edgekit.compress.trim_vocab import TrimVocabSettings
 from edgekit.compress.vocabulary import declaration, languages
 from edgekit.errors import ExportError, StepError
 from edgekit.export.llama import convert, predicting, quantizing, rewriting, trimming
+from edgekit.export.llama.rewriting import Opened
 
 LANGUAGES = ("en", "fr")
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}
@@ -68,7 +69,7 @@ def test_rows_move_with_their_pieces_and_keep_their_bytes(
     """Byte-level BPE whose table is the output too, and SentencePiece's with two tables."""
     model, out = model_of(architecture), tmp_path / "small.gguf"
     record = trim(model, out)
-    before, after = rewriting.read(model), rewriting.read(out)
+    before, after = (rewriting.read(one).facts for one in (model, out))
     old, new = (facts["tokenizer.ggml.tokens"] for facts in (before, after))
     assert record["pieces"] == {"before": len(old), "after": len(new)}
     assert len(new) < len(old) - 300
@@ -103,7 +104,7 @@ def test_nothing_is_left_where_the_proof_fails(
     model, out = model_of("llama"), tmp_path / "small.gguf"
     whole = rewriting.copy
 
-    def spoiled(source: Path, out: Path, *, rows: np.ndarray, **settings: Any) -> None:
+    def spoiled(source: Opened, out: Path, *, rows: np.ndarray, **settings: Any) -> None:
         whole(source, out, rows=np.concatenate([rows[:300], rows[300:][::-1]]), **settings)
 
     with monkeypatch.context() as patch:
@@ -119,6 +120,6 @@ def test_nothing_is_left_where_the_proof_fails(
 
 def test_other_kinds_of_tokenizers_are_refused(model_of: Callable[[str], Path]) -> None:
     model = model_of("llama")
-    facts = {**rewriting.read(model), "tokenizer.ggml.model": "t5"}
+    facts = {**rewriting.read(model).facts, "tokenizer.ggml.model": "t5"}
     with pytest.raises(ExportError, match="kind 't5', and only"):
         trimming.read_vocabulary(model, facts)

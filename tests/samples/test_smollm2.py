@@ -185,6 +185,7 @@ def test_the_recipes_can_be_read(tmp_path: Path) -> None:
         bound = recipe.read(tmp_path / name)
         assert bound.recipe.task == "chat"
         assert len(bound.recipe.data.train or []) == 2
+    bound = recipe.read(tmp_path / "budget.yaml")
     assert str(bound.outputs[0].settings.quantize) == "105.454mb"
 
 

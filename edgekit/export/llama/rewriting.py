@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,28 @@ _OF_THE_FORM = "GGUF."
 """Begins what the reader tells of the file itself."""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Everything that a file says but its tensors."""
-    fields = gguf.GGUFReader(path).fields
-    return {key: one.contents() for key, one in fields.items() if not key.startswith(_OF_THE_FORM)}
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file as it was read; large vocabularies take seconds, so once."""
 
-
-def rows_of(path: Path) -> dict[str, int]:
+    path: Path
+    facts: Mapping[str, Any]
+    """Everything that it says but its tensors."""
+    tables: Mapping[str, int]
     """By name, the rows of every matrix."""
-    tensors = gguf.GGUFReader(path).tensors
-    return {one.name: int(one.data.shape[0]) for one in tensors if one.data.ndim > 1}
+    reader: gguf.GGUFReader
+
+
+def read(path: Path) -> Opened:
+    reader = gguf.GGUFReader(path)
+    facts = {key: one.contents() for key, one in reader.fields.items()
+             if not key.startswith(_OF_THE_FORM)}  # fmt: skip
+    tables = {one.name: int(one.data.shape[0]) for one in reader.tensors if one.data.ndim > 1}
+    return Opened(path, facts, tables, reader)
 
 
 def copy(
-    source: Path,
+    source: Opened,
     out: Path,
     *,
     changed: Mapping[str, Any],
@@ -38,12 +47,12 @@ def copy(
 ) -> None:
     """Writes `out`: `changed` stands for what the source says under these keys, and of the `tables`
     only these `rows` are left, byte for byte."""
-    reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(out, str(reader.fields[_ARCHITECTURE].contents()))
+    reader = source.reader
+    writer = gguf.GGUFWriter(out, str(source.facts[_ARCHITECTURE]))
     writer.data_alignment = reader.alignment
     for key, field in reader.fields.items():
         if not key.startswith(_OF_THE_FORM) and key != _ARCHITECTURE:
-            value = changed.get(key, field.contents())
+            value = changed.get(key, source.facts[key])
             kinds = field.types
             writer.add_key_value(key, value, kinds[0], kinds[-1] if len(kinds) > 1 else None)
     for tensor in reader.tensors:

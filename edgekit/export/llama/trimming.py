@@ -23,6 +23,7 @@ from edgekit.compress.vocabulary.pieces import Vocabulary
 from edgekit.compress.vocabulary.proof import Compared, Text, check_bounds, units
 from edgekit.errors import ExportError
 from edgekit.export.llama import predicting, rewriting, vocabularies
+from edgekit.export.llama.rewriting import Opened
 from edgekit.runtime import templates
 
 EXACT_TEXTS = 16
@@ -56,7 +57,8 @@ def trim(
     Declaration judge. Raises StepError where the settings cannot be met, and ExportError for a file
     that cannot be trimmed, or whose tokens or logits would be others.
     """
-    facts = rewriting.read(model)
+    source = rewriting.read(model)
+    facts = source.facts
     vocabulary = read_vocabulary(model, facts)
     named = {number for key, value in facts.items() if _IDS.fullmatch(key)
              for number in (value if isinstance(value, list) else [value])}  # fmt: skip
@@ -73,7 +75,7 @@ def trim(
     rows = np.array(sorted(kept | named))
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         made = Path(folder) / out.name
-        _write(model, made, facts, rows)
+        _write(source, made, rows)
         chosen_by = {text for found in own.values() for text in found}
         compared = _compare(model, made, rows, _texts(languages, judging, chosen_by))
         check_bounds(
@@ -147,8 +149,8 @@ def _kind(facts: Mapping[str, Any]) -> LanguageModel:
     return LanguageModel(template, "", "", tuple(templates.literals(template)) if template else ())
 
 
-def _write(model: Path, out: Path, facts: Mapping[str, Any], rows: np.ndarray) -> None:
-    before = len(facts[_TOKENS])
+def _write(source: Opened, out: Path, rows: np.ndarray) -> None:
+    facts, before = source.facts, len(source.facts[_TOKENS])
     new = {int(old): number for number, old in enumerate(rows)}
     changed: dict[str, Any] = {}
     for key, value in facts.items():
@@ -163,13 +165,13 @@ def _write(model: Path, out: Path, facts: Mapping[str, Any], rows: np.ndarray) -
                             if {one, two, one + two} <= left]  # fmt: skip
         elif isinstance(value, list) and len(value) == before:
             changed[key] = [value[row] for row in rows]
-    found = {name: count for name, count in rewriting.rows_of(model).items() if name in TABLES}
+    found = {name: count for name, count in source.tables.items() if name in TABLES}
     if set(found.values()) != {before}:
         raise ExportError(
-            f"{model}: it has {before:,} pieces and tables of {found}; the file is damaged, or of "
-            "an architecture that cannot be trimmed."
+            f"{source.path}: it has {before:,} pieces and tables of {found}; the file is damaged, "
+            "or of an architecture that cannot be trimmed."
         )
-    rewriting.copy(model, out, changed=changed, tables=found, rows=rows)
+    rewriting.copy(source, out, changed=changed, tables=found, rows=rows)
 
 
 def _texts(
