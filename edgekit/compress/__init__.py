@@ -33,7 +33,7 @@ READS_UNLABELED = frozenset({"distill", "prune", "trim_vocab"})
 OF_TASK = {
     "chat": frozenset[str](),
     "classification": frozenset(STEPS),
-    "summarization": frozenset({"finetune", "trim_vocab"}),
+    "summarization": frozenset({"distill", "finetune", "trim_vocab"}),
 }
 # Steps whose training several processes can share.
 SHARED = frozenset({"distill", "finetune"})
