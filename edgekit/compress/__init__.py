@@ -33,6 +33,7 @@ CHAT_STEPS = {
 }
 # For models that choose sentences of a text, or write it anew.
 SUMMARIZATION_STEPS = {
+    "distill": "edgekit.compress.distill",
     "finetune": "edgekit.compress.finetune",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }

@@ -41,6 +41,9 @@ class DistillSettings(Settings):
     layers: int | list[int] | None = None
     """How many of the checkpoint's layers the student keeps, evenly spaced, or their numbers from
     0. All, unless given: what a step before took away is healed."""
+    decoder_layers: Annotated[int, Field(ge=1)] | None = None
+    """How many layers of its decoder a model that writes keeps, evenly spaced; its encoder stays.
+    It learns the summaries that the teacher writes."""
     student: Annotated[str, Field(min_length=1)] | None = None
     """Folder of another checkpoint to teach, relative to the recipe; or `static`: a table of word
     pieces and a small head, without layers."""
@@ -121,6 +124,13 @@ def check(settings: DistillSettings, planned: Planned) -> None:
     for name in ("train", "validation"):
         if not getattr(planned.dataset, name):
             raise RecipeError(f"{place}: distill needs labelled rows in data.{name}; add the file.")
+    if planned.description.is_writer:
+        return _check_writer(settings, planned)
+    if planned.recipe.task == "summarization" or settings.decoder_layers is not None:
+        raise RecipeError(
+            f"{place}: {planned.description.model_type} has no decoder that could learn to write; "
+            "take an encoder-decoder, or remove what is for one."
+        )
     if planned.description.labels is None:
         raise RecipeError(
             f"{place}: the model has no classification head yet, and a teacher needs one; put the "
@@ -189,6 +199,10 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Teaches, writes the student into `job.out`, returns how near it came to the teacher."""
     # torch comes only now, so that a recipe is read and refused at once.
+    if job.description.is_writer:
+        from edgekit.compress import distilling_writer
+
+        return distilling_writer.distill(settings, job)
     from edgekit.compress import distilling
 
     return distilling.distill(settings, job)
@@ -230,6 +244,20 @@ def _static(settings: DistillSettings, before: Description) -> Description:
         parameters=table + rest,
         embedding_parameters=table,
     )
+
+
+def _check_writer(settings: DistillSettings, planned: Planned) -> None:
+    """What is for classifiers would be ignored in silence."""
+    known = {
+        "batch_size", "decoder_layers", "effort", "epochs", "learning_rate", "max_minutes",
+        "patience", "unlabeled",
+    }  # fmt: skip
+    strange = sorted(settings.model_fields_set - known)
+    if strange:
+        raise RecipeError(
+            f"{planned.place}: distill knows '{strange[0]}' for classifiers alone, and "
+            f"{planned.description.model_type} writes summaries; remove it."
+        )
 
 
 def _check_layers(wanted: int | list[int], planned: Planned) -> None:
@@ -282,9 +310,20 @@ def _check_student(student: str, planned: Planned) -> None:
         )
 
 
+def _smaller_writer(settings: DistillSettings, before: Description) -> Description:
+    kept = min(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
+    # A decoder's layer has two attentions where an encoder's has one.
+    body = before.parameters - before.embedding_parameters
+    layer = body * 3 // (2 * before.layers + 3 * before.decoder_layers)
+    gone = layer * (before.decoder_layers - kept)
+    return replace(before, decoder_layers=kept, parameters=before.parameters - gone)
+
+
 def _student(settings: DistillSettings, planned: Planned) -> Description:
     """The student as it will be."""
     before = planned.description
+    if before.is_writer:
+        return _smaller_writer(settings, before)
     if settings.static:
         return _static(settings, before)
     if settings.student is not None:

@@ -28,7 +28,7 @@ def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
     weights = whole.state_dict()
     if not architecture.shared:
         prefix = f"{whole.base_model_prefix}.{architecture.layers}."
-        weights = _renumbered(weights, prefix, numbers)
+        weights = renumbered(weights, prefix, numbers)
     wanted = smaller.state_dict()
     for name, weight in wanted.items():
         if name not in weights or weights[name].shape != weight.shape:
@@ -41,7 +41,7 @@ def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
     return smaller
 
 
-def _renumbered(
+def renumbered(
     weights: dict[str, torch.Tensor], prefix: str, numbers: Sequence[int]
 ) -> dict[str, torch.Tensor]:
     """The weights with each kept layer under its new number, and no other layer's."""

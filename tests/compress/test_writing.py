@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_seq2seq
@@ -13,11 +15,21 @@ from tiny_job import make_job
 from tiny_training import PowerCut
 from transformers import AutoTokenizer
 
-from edgekit.compress import finetune, models, training, trim_vocab, writing
+from edgekit.compress import (
+    distill,
+    distilling_writer,
+    finetune,
+    models,
+    training,
+    trim_vocab,
+    writing,
+)
 from edgekit.compress.checkpoint import describe
+from edgekit.compress.distill import DistillSettings
 from edgekit.compress.finetune import FinetuneSettings
 from edgekit.compress.trim_vocab import TrimVocabSettings
-from edgekit.job import Job
+from edgekit.job import Job, Make
+from edgekit.store import Finished
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +142,32 @@ def test_a_trimmed_model_writes_what_it_wrote(
             assert wrote[0] == wrote[1]
             compared += 1
     assert compared > 2 or family == "mt5"
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_a_student_with_fewer_layers_learns_what_the_teacher_writes(
+    family: str, made: Path, tiny_writers: tiny_seq2seq.Writers, tmp_path: Path
+) -> None:
+    checkpoint, out = tiny_writers[family], tmp_path / "out"
+    out.mkdir()
+    stored: list[str] = []
+
+    def run_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
+        folder = tmp_path / name
+        folder.mkdir()
+        stored.append(name)
+        record = make(folder, lambda fraction: None)
+        return Finished(name, name, folder, False, record, {}, 0.0, 0)
+
+    job = make_job(made, checkpoint, out, run_stored=run_stored)
+    done = distill.run(DistillSettings(decoder_layers=1, epochs=2, learning_rate=3e-3), job)
+    assert stored == ["pseudo-summaries"]
+    assert describe(out).decoder_layers == 1
+    assert describe(out).layers == describe(checkpoint).layers
+    assert done["after"]["texts"] == len(job.dataset.train)
+    untaught = tmp_path / "untaught"
+    models.save(distilling_writer.keep_layers(checkpoint, [0]), untaught, source=checkpoint)
+    assert likelihood(job, out) > likelihood(job, untaught)
+    whole = distilling_writer.keep_layers(checkpoint, [0, 1]).state_dict()
+    wanted = models.load_seq2seq(checkpoint).state_dict()
+    assert all(torch.equal(whole[name], wanted[name]) for name in wanted)

@@ -169,3 +169,10 @@ def test_central_sentences_win_and_near_copies_stay_out() -> None:
     assert not {0, 1} <= set(chosen)
     assert 3 not in chosen
     assert flat("a\nb") == "a b"
+
+
+def test_what_stands_first_counts_and_headings_and_listings_do_not() -> None:
+    said = "Sentence number {} says something of its own."
+    sentences = ["A heading of six words here", *(said.format(n) for n in range(4)), "# x = 1 2 3"]
+    vectors = np.ones((6, 2), dtype=np.float32)
+    assert choosing.choose(sentences, vectors, words=8) == [1]

@@ -69,6 +69,12 @@ class Seq2SeqSummarizer:
         self.pieces(windows[0], self._bounded(text, words), on_pieces=told.add)
         return told.finish()
 
+    def beginning(self, text: str) -> str:
+        """The summary of a text, or of as much of it as the model reads at once."""
+        told = _Text(self._encoder.tokenizer, lambda piece: None)
+        self.pieces(self.first_window(text), on_pieces=told.add)
+        return told.finish()
+
     def pieces(
         self,
         ids: Sequence[int],

@@ -13,7 +13,11 @@ from edgekit.tasks import words as counting
 RELEVANCE = 0.7
 # A summary may be so much longer than asked where a sentence would be left out otherwise.
 _SLACK = 1.1
-_LEAST_WORDS = 4
+EARLINESS = 1.0
+"""What the first sentence is worth for its place alone, where the most central one is worth 1."""
+_LEAST_WORDS = 6
+_ENDS = re.compile(r"[.!?…。！？．।॥؟۔።។၊။][\"'”’»›)\]」』）]*$")
+_SCRIPTS_WITHOUT_ENDS = re.compile("[\u0e00-\u0eff]")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LEAST_LETTERS = 0.55
 # A sentence that says almost the same as one that was chosen adds nothing.
@@ -31,16 +35,19 @@ def choose(sentences: Sequence[str], vectors: np.ndarray, *, words: int) -> list
     candidates = _candidates(sentences, lengths)
     units = _units(vectors)
     central = _scaled(_centrality(units))
+    # What a text says first it holds for important (Edmundson 1969, on where sentences stand).
+    central[candidates] += EARLINESS / (1 + np.arange(len(candidates)))
     return sorted(_picked(candidates, units, central, lengths, words))
 
 
 def _candidates(sentences: Sequence[str], lengths: Sequence[int]) -> np.ndarray:
-    """Sentences that can stand in a summary: no headings, tables or addresses, where there are
-    others."""
+    """Sentences that can stand in a summary: no headings, lines of tables or listings, addresses or
+    pieces of sentences, where there are others."""
     good = [
         number
         for number, sentence in enumerate(sentences)
         if lengths[number] >= _LEAST_WORDS
+        and (_ENDS.search(sentence) or _SCRIPTS_WITHOUT_ENDS.search(sentence))
         and len(_LETTERS.findall(sentence)) >= _LEAST_LETTERS * len(sentence.replace(" ", ""))
     ]
     return np.array(good or range(len(sentences)))

@@ -1,0 +1,160 @@
+"""The heavy half of `distill` for a model that writes: fewer layers learn the teacher's words.
+
+"Shrink and fine-tune" on pseudo-summaries: the student keeps the encoder and some layers of the
+decoder, and learns the summaries that the teacher writes (Shleifer and Rush 2020, arXiv
+2010.13002, sections 3.1 and 3.3).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
+
+from edgekit.compress import devices, models, writing
+from edgekit.compress.distill import kept_layers, passes
+from edgekit.compress.layers import renumbered
+from edgekit.compress.training import Schedule
+from edgekit.digest import sha256_json
+from edgekit.job import Job, OnProgress
+from edgekit.machine import write_safely
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.text import TOKENIZER
+from edgekit.store import PROGRESS
+
+if TYPE_CHECKING:  # distill.py imports this module when it runs
+    from edgekit.compress.distill import DistillSettings
+
+VERSION = 1
+RATE = 5e-4
+SUMMARIES = "summaries.jsonl"
+SAVE_EVERY = 100
+"""Summaries; with a large teacher they take a few minutes."""
+
+
+def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
+    """Teaches, writes the student into `job.out`, returns how near it came to the teacher."""
+    unlabeled = list(dict.fromkeys(job.dataset.unlabeled))[: settings.unlabeled]
+    texts = [*(row.text for row in job.dataset.train), *unlabeled]
+    judged = [row.text for row in job.dataset.validation]
+    written = pseudo_summaries(job, [*texts, *judged])
+    student = keep_layers(job.checkpoint, _kept(settings, job))
+    trained = writing.learn(
+        student,
+        job,
+        writing.lesson(job, texts, written[: len(texts)]),
+        validation=writing.lesson(job, judged, written[len(texts) :]),
+        schedule=_schedule(settings, job),
+    )
+    models.save(student, job.out, source=job.checkpoint)
+    return {
+        "after": {
+            "texts": len(texts),
+            "best_epoch": trained.best_epoch,
+            "validation_likelihood": round(trained.best_score, 6),
+        },
+        "notes": list(trained.notes),
+        "training": asdict(trained),
+    }
+
+
+def pseudo_summaries(job: Job, texts: Sequence[str]) -> list[str]:
+    """What the teacher writes of each text, or of the beginning of one that is too long for it."""
+    inputs = {
+        **job.common,
+        "teacher": job.teacher_digest,
+        "texts": sha256_json(list(texts)),
+        "version": VERSION,
+    }
+
+    def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+        return {"texts": _write(job, texts, out, on_progress)}
+
+    done = job.run_stored("pseudo-summaries", inputs, make)
+    return _read(done.folder / SUMMARIES)
+
+
+def _write(job: Job, texts: Sequence[str], out: Path, on_progress: OnProgress) -> int:
+    """The teacher answers through its export, which is several times faster than torch."""
+    from edgekit.export.seq2seq import tracing
+    from edgekit.export.seq2seq.settings import settings
+
+    kept = out / PROGRESS / SUMMARIES
+    written = _read(kept) if kept.is_file() else []
+    with tempfile.TemporaryDirectory() as scratch:
+        tracing.export(job.teacher, Path(scratch))
+        teacher = Seq2SeqSummarizer(
+            lambda name: (Path(scratch) / name).read_bytes(),
+            (job.teacher / TOKENIZER).read_bytes(),
+            settings(models.load_seq2seq(job.teacher)),
+            prefix=job.recipe.prefix,
+            max_tokens=job.max_tokens,
+        )
+    for number, text in enumerate(texts[len(written) :], start=len(written) + 1):
+        written.append(teacher.beginning(text))
+        if number % SAVE_EVERY == 0:
+            kept.parent.mkdir(exist_ok=True)
+            write_safely(kept, _lines(written))
+        on_progress(number / len(texts))
+    teacher.close()
+    write_safely(out / SUMMARIES, _lines(written))
+    return len(written)
+
+
+def _lines(written: Sequence[str]) -> bytes:
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in written).encode("utf-8")
+
+
+def _read(path: Path) -> list[str]:
+    return [str(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+
+
+def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
+    """The checkpoint with these layers of its decoder, in that order, and all else of it."""
+    whole = models.load_seq2seq(folder)
+    config: Any = copy.deepcopy(whole.config)
+    t5 = config.model_type in ("t5", "mt5")
+    setattr(config, "num_decoder_layers" if t5 else "decoder_layers", len(numbers))
+    smaller: Any = AutoModelForSeq2SeqLM.from_config(config)
+    weights = whole.state_dict()
+    prefix = "decoder.block." if t5 else "model.decoder.layers."
+    kept = renumbered(weights, prefix, numbers)
+    if t5:
+        # Only the first layer has the biases of distances, which all layers use.
+        bias = "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        kept = {name: one for name, one in kept.items() if "relative_attention_bias" not in name}
+        kept.update({name: one for name, one in weights.items() if name.startswith("encoder.")})
+        kept[bias] = weights[bias]
+    smaller.load_state_dict(kept)
+    smaller.generation_config = whole.generation_config
+    smaller.eval()
+    found: PreTrainedModel = smaller
+    return found
+
+
+def _kept(settings: DistillSettings, job: Job) -> list[int]:
+    layers = job.description.decoder_layers
+    return kept_layers(settings.decoder_layers or layers, layers)
+
+
+def _schedule(settings: DistillSettings, job: Job) -> Schedule:
+    rate, minutes = settings.learning_rate or RATE, settings.max_minutes
+    return Schedule(
+        epochs=passes(settings).epochs,
+        batch_size=settings.batch_size,
+        accumulate=1,
+        learning_rate=rate,
+        head_learning_rate=rate,
+        warmup=0.1,
+        weight_decay=0.01,
+        patience=settings.patience,
+        max_seconds=None if minutes is None else minutes * 60,
+        seed=job.recipe.seed,
+        autocast=devices.autocast_here(job.device),
+    )
