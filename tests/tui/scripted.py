@@ -39,8 +39,8 @@ def make_manifest(**changes: Any) -> Manifest:
     return manifest.decode(manifest.encode({**whole, "files": files}))
 
 
-def make_chat_manifest(**changes: Any) -> Manifest:
-    files = [{"path": "model.gguf", "sha256": "0" * 64, "size_bytes": 98_000_000}]
+def chat_fields(**changes: Any) -> dict[str, Any]:
+    """What a build gives to `artifact.write`."""
     whole = fields(name="tiny-chat", task="chat", languages=["en"], labels=[])
     whole["model"] |= {
         "format": "gguf", "files": ["model.gguf"], "quantization": "q4_k_m", "max_tokens": 4096,
@@ -50,6 +50,12 @@ def make_chat_manifest(**changes: Any) -> Manifest:
     }  # fmt: skip
     for name, value in changes.items():
         (whole["model"] if name in whole["model"] else whole)[name] = value
+    return whole
+
+
+def make_chat_manifest(**changes: Any) -> Manifest:
+    files = [{"path": "model.gguf", "sha256": "0" * 64, "size_bytes": 98_000_000}]
+    whole = chat_fields(**changes)
     whole["needs"] = {"disk_bytes": 98_200_000, "ram_bytes": 320_000_000, "cpu": "any"}
     return manifest.decode(manifest.encode({**whole, "files": files}))
 

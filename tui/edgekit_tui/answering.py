@@ -16,8 +16,6 @@ from edgekit_tui.models import Answerer, Stream
 
 # How much of an answer a crash or a power cut may cost.
 KEEP_SECONDS = 2.0
-# More than fit into any model's memory.
-_MOST_TURNS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +35,13 @@ class Answering:
         chat: Chat,
         *,
         clock: Callable[[], float] = time.monotonic,
-        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
         self.text = ""
         """What was said so far; grows while `run` does."""
         self.trouble = ""
         """Why a part of it could not be kept."""
         self._history, self._chat = history, chat
-        self._clock, self._keep_seconds = clock, keep_seconds
+        self._clock = clock
         self._began = self._last = 0.0
         """When the first and the last piece came."""
         self._stream: Stream | None = None
@@ -71,7 +68,7 @@ class Answering:
         than the model reads, WorkerError where its process died.
         """
         settings = self._chat.settings
-        turns = self._history.turns(self._chat.id, most=_MOST_TURNS)
+        turns = self._history.turns(self._chat.id, most=None)
         context = context_of(model.manifest, None)
         sent = transcript.may_fit(turns, context) if settings.drop_oldest else turns
         messages = transcript.for_model(sent, settings.system)
@@ -114,7 +111,7 @@ class Answering:
         keeper.join()
 
     def _keep_on(self) -> None:
-        while not self._ended.wait(self._keep_seconds):
+        while not self._ended.wait(KEEP_SECONDS):
             try:
                 self._keep()
             except EdgekitError as error:

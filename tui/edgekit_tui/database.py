@@ -61,6 +61,11 @@ class Database:
                 yield self._opened()
             except sqlite3.Error as error:
                 raise self._sentence(error) from error
+            except OSError as error:
+                raise EdgekitError(
+                    f"{error.filename or self.path}: this cannot be written ({error.strerror}); "
+                    "make room, or set EDGEKIT_DATA to a folder of yours."
+                ) from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

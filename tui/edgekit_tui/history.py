@@ -6,6 +6,7 @@ that it serves every script (https://sqlite.org/fts5.html#the_trigram_tokenizer)
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -198,9 +199,12 @@ class History:
         return [_chat(row, words) for row in rows]
 
     def turns(
-        self, chat: int, *, most: int, before: int | None = None, after: int | None = None
+        self, chat: int, *, most: int | None, before: int | None = None, after: int | None = None
     ) -> list[Turn]:
-        """In order: the last ones, the last ones before a turn, or the first ones after one."""
+        """In order: the last ones, the last ones before a turn, or the first ones after one.
+
+        `most` None reads all of them.
+        """
         if after is not None:
             order, condition, place = "", "id > ?", after
         else:
@@ -209,14 +213,10 @@ class History:
         rows = self._database.ask(
             f"SELECT id, role, text, ended, tokens FROM turn WHERE chat = ? AND {condition}"
             f" ORDER BY id {order} LIMIT ?",
-            chat, place, most,
+            chat, place, -1 if most is None else most,
         )  # fmt: skip
         found = [Turn(*row) for row in rows]
         return found[::-1] if order else found
-
-    def count_before(self, chat: int, turn: int) -> int:
-        asked = "SELECT count(*) FROM turn WHERE chat = ? AND id < ?"
-        return int(self._database.ask(asked, chat, turn)[0][0])
 
     def question_before(self, chat: int, turn: int | None = None) -> Turn | None:
         """The last thing that the person said, or the last one before a turn."""
@@ -261,10 +261,12 @@ class History:
         self._delete("id = ?", chat)
 
     def forget(self, older_than_seconds: float) -> int:
-        """Deletes the chats that were not gone on with for so long; their number."""
+        """Deletes the chats that were not gone on with for so long, with 0 all; their number."""
         if self._database.path is None or not self._database.path.exists():
             return 0
-        return self._delete("changed <= ?", self._now() - older_than_seconds)
+        # A clock may have been set back meanwhile: all means all.
+        limit = self._now() - older_than_seconds if older_than_seconds else math.inf
+        return self._delete("changed <= ?", limit)
 
     def _delete(self, condition: str, value: float) -> int:
         with self._database.writing() as connection:

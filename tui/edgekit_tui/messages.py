@@ -144,20 +144,27 @@ class ChatOpened(Message):
 
 @dataclass
 class TurnsRead(Message):
-    """More turns of a chat: those before the first one that is shown, or after the last."""
+    """More turns of a chat: those before a turn or after it."""
 
     chat: int
+    turn: int
     turns: list[Turn]
     before: bool
 
 
 @dataclass
 class Kept(Message):
-    """What the person said is on the disk, as the last of these turns."""
+    """What the person said is on the disk, and these are the last turns of the chat."""
 
     chat: Chat
+    text: str
     turns: list[Turn]
     earlier: int
+
+
+@dataclass
+class NotKept(Message):
+    sentence: str
 
 
 @dataclass

@@ -24,6 +24,7 @@ from edgekit_tui.messages import (
     ChatOpened,
     Failed,
     Kept,
+    NotKept,
     Said,
 )
 from edgekit_tui.screens.page import Page
@@ -47,7 +48,7 @@ class ChatScreen(Page):
         Binding("escape", "back", N_("Back"), id="page.back"),
         Binding("ctrl+n", "new", N_("New"), id="chat.new"),
         Binding("ctrl+t", "chats", N_("Chats"), id="chat.chats"),
-        Binding("ctrl+r", "edit", N_("Ask differently"), id="chat.edit"),
+        Binding("ctrl+r", "edit", N_("Edit"), id="chat.edit"),
         Binding("ctrl+s", "settings", N_("Chat settings"), id="chat.settings"),
         Binding("pageup", "page(-1)", show=False, priority=True),
         Binding("pagedown", "page(1)", show=False, priority=True),
@@ -64,6 +65,8 @@ class ChatScreen(Page):
         """How many tokens the model can remember, and how many of these the chat takes."""
         self._editing: int | None = None
         """The turn that is to be replaced."""
+        self._keeping = False
+        """Whether what was sent is on its way to the disk."""
         self._draft = ""
         """What was written before a message was taken back."""
 
@@ -72,7 +75,7 @@ class ChatScreen(Page):
         yield Notice(id="notice")
         yield WaysOut(id="ways")
         yield Static("", id="status", markup=False)
-        yield Composer(self._draft, id="text", placeholder=_("Write a message; Enter sends it"))
+        yield Composer(id="text", placeholder=_("Write a message; Enter sends it"))
 
     def fill(self) -> None:
         self.query_one("#text").focus()
@@ -82,8 +85,15 @@ class ChatScreen(Page):
         self.load()
 
     async def on_screen_resume(self) -> None:
-        self._draft = self.query_one("#text", Composer).text
+        """Among the chats, this one may have been renamed or deleted."""
         await super().on_screen_resume()
+        if self.chat is not None:
+            try:
+                self.chat = self.edgekit.history.chat(self.chat.id)
+                self._say_title()
+            except EdgekitError as error:
+                await self._begin_anew(ChatSettings())
+                self._notice(str(error), kind="hint")
 
     @work(thread=True, exclusive=True, group="model")
     def load(self) -> None:
@@ -118,6 +128,9 @@ class ChatScreen(Page):
     @on(ChatOpened)
     async def take_chat(self, message: ChatOpened) -> None:
         self.chat, self.settings = message.chat, message.chat.settings
+        if self._model_name and message.chat.model != self._model_name:
+            begun = _("This chat was begun with another model: {name}.")
+            self._notice(begun.format(name=message.chat.model), kind="hint")
         self._tokens = message.turns[-1].tokens if message.turns else 0
         await self.query_one(Turns).show(message.chat.id, message.turns, earlier=message.earlier)
         self._say_title()
@@ -133,9 +146,13 @@ class ChatScreen(Page):
     def send(self, message: Composer.Sent) -> None:
         if self.answering is not None:
             self._notice(_("Press esc to stop the answer first."), kind="hint")
-            return
+        elif not self._keeping:
+            self._send(message.text)
+
+    def _send(self, text: str) -> None:
         self._notice("")
-        self.keep(message.text, self._editing)
+        self._keeping = True
+        self.keep(text, self._editing)
 
     @work(thread=True, exclusive=True, group="keep")
     def keep(self, text: str, instead_of: int | None) -> None:
@@ -148,16 +165,21 @@ class ChatScreen(Page):
                 number = self.chat.id
                 history.say(number, text, instead_of=instead_of)
             chat = history.chat(number)
-            self.post_message(Kept(chat, *self._last_turns(chat)))
+            self.post_message(Kept(chat, text, *self._last_turns(chat)))
         except EdgekitError as error:
-            self.post_message(Failed(str(error)))
+            self.post_message(NotKept(str(error)))
+
+    @on(NotKept)
+    def take_not_kept(self, message: NotKept) -> None:
+        """What was written stays where it is, to be sent again."""
+        self._keeping = False
+        self._notice(message.sentence)
 
     @on(Kept)
     async def take_kept(self, message: Kept) -> None:
-        self.chat = message.chat
-        said = message.turns[-1]
+        self.chat, self._keeping = message.chat, False
         composer = self.query_one(Composer)
-        if composer.text == said.text:
+        if composer.text == message.text:
             composer.text = self._draft if self._editing is not None else ""
         self._editing = None
         turns = self.query_one(Turns)
@@ -165,7 +187,7 @@ class ChatScreen(Page):
         if turns.later or shown != [turn.id for turn in message.turns[-2:-1]]:
             await turns.show(message.chat.id, message.turns, earlier=message.earlier)
         else:
-            await turns.add(widget(said))
+            await turns.add(widget(message.turns[-1]))
         self._say_title()
         await self.ask()
 
@@ -240,9 +262,10 @@ class ChatScreen(Page):
             self.take_settings(replace(self.settings, drop_oldest=True))
             await self.ask()
         elif event.button.id == "new":
-            turns = self.edgekit.history.turns(self.chat.id, most=1)
-            await self._begin_anew()
-            self.keep(turns[-1].text, None)
+            question = self.edgekit.history.question_before(self.chat.id)
+            await self._begin_anew(self.settings)
+            if question is not None:
+                self._send(question.text)
         else:
             self.action_edit()
 
@@ -261,15 +284,15 @@ class ChatScreen(Page):
             self._say(_("Stopping…"))
 
     async def action_new(self) -> None:
-        await self._begin_anew()
-        self._say_facts()
+        await self._begin_anew(ChatSettings())
 
-    async def _begin_anew(self) -> None:
+    async def _begin_anew(self, settings: ChatSettings) -> None:
         self.chat, self._editing, self._tokens = None, None, 0
-        self.settings = ChatSettings()
+        self.settings = settings
         self._notice("")
         await self.query_one(Turns).show(None, [], earlier=0)
         self._say_title()
+        self._say_facts()
         self.refresh_bindings()
 
     def action_edit(self) -> None:

@@ -45,7 +45,7 @@ SETTINGS = (
         "drop_oldest",
         N_("When a chat is too long"),
         N_("A model reads only so much at once; what it is not shown stays in the chat."),
-        {"no": N_("Ask me"), "yes": N_("Leave out the oldest turns")},
+        {"no": N_("Ask me"), "yes": N_("Leave out the oldest")},
     ),
 )
 

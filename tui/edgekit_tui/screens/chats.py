@@ -106,7 +106,8 @@ class ChatsScreen(Page):
     def action_find(self) -> None:
         field = self.query_one("#find", Input)
         field.display = True
-        field.focus()
+        # At once: the next key is a letter of the field, and no command.
+        self.set_focus(field)
 
     @on(Input.Changed, "#find")
     def narrow(self, event: Input.Changed) -> None:
@@ -118,7 +119,7 @@ class ChatsScreen(Page):
             field = self.query_one("#title", Input)
             field.value = clean(self.chosen.title)
             field.display = True
-            field.focus()
+            self.set_focus(field)
 
     @on(Input.Submitted)
     def submitted(self, event: Input.Submitted) -> None:
@@ -127,7 +128,7 @@ class ChatsScreen(Page):
             self._hide_fields()
             self.change(lambda: self.edgekit.history.rename(chat, title))
         else:
-            self.query_one("#chats").focus()
+            self.set_focus(self.query_one("#chats"))
 
     def action_back(self) -> None:
         if self.query_one("#title").display or self._query or self.query_one("#find").display:
@@ -142,7 +143,7 @@ class ChatsScreen(Page):
             for name in ("#find", "#title"):
                 self.query_one(name, Input).display = False
                 self.query_one(name, Input).value = self._query if name == "#find" else ""
-        self.query_one("#chats").focus()
+        self.set_focus(self.query_one("#chats"))
 
     # What is done with one.
 

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.events import Click
 from textual.widgets import Markdown, Static
 
 from edgekit.errors import EdgekitError
@@ -99,9 +100,10 @@ class Turns(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="earlier", classes="ending", markup=False)
+        yield Static("", id="later", classes="ending", markup=False)
 
     def on_mount(self) -> None:
-        self._say_earlier()
+        self._say_rest()
 
     @property
     def shown(self) -> list[Shown]:
@@ -112,43 +114,53 @@ class Turns(VerticalScroll):
         self._chat = chat
         with self.app.batch_update():
             await self.remove_children("PersonTurn, ModelTurn")
-            await self.mount_all(widget(turn) for turn in turns)
+            await self.mount_all((widget(turn) for turn in turns), before="#later")
         self.earlier, self.later = earlier, 0
-        self._say_earlier()
+        self._say_rest()
         self.anchor()
 
     async def add(self, turn: Shown) -> None:
         """One that is new, at the end."""
-        await self.mount(turn)
+        await self.mount(turn, before="#later")
         await self._prune_first()
         self.anchor()
 
     def page(self, by: int) -> None:
         """Up or down; at the edge, what lies beyond it is read."""
         at_edge = self.scroll_y <= 0 if by < 0 else self.scroll_y >= self.max_scroll_y
-        if at_edge and self._chat is not None and (self.earlier if by < 0 else self.later):
-            self.read(self._chat, self.shown[0 if by < 0 else -1].turn, before=by < 0)
+        if at_edge and (self.earlier if by < 0 else self.later):
+            self._read_on(before=by < 0)
         elif by < 0:
             self.scroll_page_up(animate=False)
         else:
             self.scroll_page_down(animate=False)
 
+    def _edge(self, *, before: bool) -> int | None:
+        """The first or the last turn that is shown."""
+        shown = [turn.turn for turn in self.shown if turn.turn is not None]
+        return shown[0 if before else -1] if shown else None
+
+    def _read_on(self, *, before: bool) -> None:
+        turn = self._edge(before=before)
+        if self._chat is not None and turn is not None:
+            self.read(self._chat, turn, before=before)
+
     @work(thread=True, exclusive=True, group="read")
-    def read(self, chat: int, turn: int | None, *, before: bool) -> None:
+    def read(self, chat: int, turn: int, *, before: bool) -> None:
         history = cast("EdgekitApp", self.app).history
         try:
             if before:
                 turns = history.turns(chat, most=PAGE, before=turn)
             else:
                 turns = history.turns(chat, most=PAGE, after=turn)
-            self.post_message(TurnsRead(chat, turns, before))
+            self.post_message(TurnsRead(chat, turn, turns, before))
         except EdgekitError as error:
             self.post_message(Failed(str(error)))
 
     @on(TurnsRead)
     async def take_turns(self, message: TurnsRead) -> None:
-        if message.chat != self._chat or not message.turns:
-            return  # another one was opened meanwhile, or another app took turns away
+        if message.chat != self._chat or message.turn != self._edge(before=message.before):
+            return  # what was shown has changed meanwhile
         if message.before:
             await self._add_before(message.turns)
         else:
@@ -162,30 +174,40 @@ class Turns(VerticalScroll):
             await self.remove_children(gone)
         self.earlier -= len(turns)
         self.later += len(gone)
-        self._say_earlier()
+        self._say_rest()
         self.anchor(False)
         self.call_after_refresh(self.scroll_to_widget, first, animate=False, top=True)
 
     async def _add_after(self, turns: Sequence[Turn]) -> None:
         last = self.shown[-1]
         with self.app.batch_update():
-            await self.mount_all(widget(turn) for turn in turns)
+            await self.mount_all((widget(turn) for turn in turns), before="#later")
+            self.later -= len(turns)
             await self._prune_first()
-        self.later -= len(turns)
         self.call_after_refresh(self.scroll_to_widget, last, animate=False)
 
     async def _prune_first(self) -> None:
         gone = self.shown[:-MOST_SHOWN]
         await self.remove_children(gone)
         self.earlier += len(gone)
-        self._say_earlier()
+        self._say_rest()
 
-    def _say_earlier(self) -> None:
-        count = self.earlier
-        text = _("earlier turns: {count} · page up")
-        note = self.query_one("#earlier", Static)
-        note.update(text.format(count=number(count)))
-        note.display = count > 0
+    def _say_rest(self) -> None:
+        """What there is beyond what is shown, and how to get there."""
+        texts = {
+            "#earlier": (_("earlier turns: {count} · page up"), self.earlier),
+            "#later": (_("later turns: {count} · page down"), self.later),
+        }
+        for name, (text, count) in texts.items():
+            note = self.query_one(name, Static)
+            note.update(text.format(count=number(count)))
+            note.display = count > 0
+
+    @on(Click, "#earlier, #later")
+    def click_rest(self, event: Click) -> None:
+        """Reached by the mouse, the edge is not where the text is scrolled to."""
+        if event.widget is not None:
+            self._read_on(before=event.widget.id == "earlier")
 
 
 def widget(turn: Turn) -> Shown:

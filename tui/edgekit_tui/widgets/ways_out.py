@@ -10,7 +10,7 @@ from textual.widgets import Button
 from edgekit_tui.i18n import N_, _
 
 _WAYS = {
-    "drop": N_("Leave out the oldest turns"),
+    "drop": N_("Leave out the oldest"),
     "new": N_("Ask in a new chat"),
     "shorten": N_("Shorten my message"),
 }
