@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from edgekit_tui import database, places, settings
 from edgekit_tui.app import EdgekitApp
-from edgekit_tui.history import ChatSettings, History
+from edgekit_tui.history import MOST_FOUND, ChatSettings, History
 from edgekit_tui.screens.chat import ChatScreen
 from edgekit_tui.screens.chat_settings import ChatSettingsScreen
 from edgekit_tui.screens.chats import ChatsScreen
@@ -338,6 +338,19 @@ async def test_only_a_window_of_a_long_chat_is_read_and_drawn(
         assert "Lamps give" in seen(app), "what is new is shown at the end"
         assert turns.later == 0
         assert sum(read[:-1]) < 200
+
+
+async def test_older_chats_are_not_left_out_in_silence() -> None:
+    history = History(places.history_file())
+    for number in range(MOST_FOUND + 1):
+        history.begin("tiny-chat", ChatSettings(), f"chat {number}")
+    app = make_app([found_chat()], model=ScriptedModel(make_chat_manifest()))
+    async with app.run_test(size=SMALL) as pilot:
+        await open_chat(pilot)
+        await press(pilot, "ctrl+t")
+        assert "older ones are found by a search" in shown(app, "#status")
+        await press(pilot, "slash", *"chat", "space", "0")
+        assert "older" not in shown(app, "#status")
 
 
 async def test_two_apps_share_one_chat() -> None:

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from edgekit.errors import EdgekitError
 from edgekit_tui import transcript
-from edgekit_tui.history import Chat
+from edgekit_tui.history import MOST_FOUND, Chat
 from edgekit_tui.i18n import N_, _, day, ngettext, number
 from edgekit_tui.messages import ChatsFound, Exported, Failed
 from edgekit_tui.screens.page import Page
@@ -81,10 +81,12 @@ class ChatsScreen(Page):
         if self.chats:
             options.highlighted = min(place, len(self.chats) - 1)
         text = ngettext("{count} chat", "{count} chats", len(self.chats))
-        text = text.format(count=number(len(self.chats)))
+        facts = [text.format(count=number(len(self.chats)))]
+        if len(self.chats) == MOST_FOUND:
+            facts.append(_("older ones are found by a search"))
         if not self.edgekit.history.kept:
-            text = f"{text} · {_('nothing is kept')}"
-        self.query_one("#status", Static).update(text)
+            facts.append(_("nothing is kept"))
+        self.query_one("#status", Static).update(" · ".join(facts))
         self.refresh_bindings()
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgekit_tui.app import EdgekitApp
 
 # Parsing Markdown for every word would cost ten times as much.
-FLUSH_SECONDS = 0.3
+FLUSH_SECONDS = 0.4
 
 
 class GrowingTurn(ModelTurn):

@@ -75,8 +75,9 @@ class ModelTurn(Vertical):
             await markdown.update(self._text)
 
     async def finish(self, turn: Turn) -> None:
-        await self.grow(turn.text)
-        self.turn = turn.id
+        """However the pieces were cut: from here on it looks as if it had come at once."""
+        self.turn, self._text = turn.id, clean(turn.text)
+        await self.query_one(Markdown).update(self._text)
         self.say_end(_(_ENDS.get(turn.ended, "")))
 
     def say_end(self, text: str) -> None:
