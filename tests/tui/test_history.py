@@ -52,6 +52,17 @@ def test_files_are_private(kept: History) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)
 
 
+def test_every_commit_is_on_the_disk_itself(kept: History) -> None:
+    assert kept._database.ask("PRAGMA journal_mode")[0][0] == "wal"
+    assert kept._database.ask("PRAGMA synchronous")[0][0] == 2, "FULL"
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence() -> None:
+    PATH.parent.write_text("a file")
+    with pytest.raises(EdgekitError, match="set EDGEKIT_DATA"):
+        History(PATH).chats()
+
+
 def test_a_growing_answer_replaces_what_was_kept_of_it(kept: History) -> None:
     chat = say(kept, "question")
     turn = kept.answer(chat.id, "On", turn=None).id

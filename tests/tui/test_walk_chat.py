@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from edgekit_tui import database, places, settings
+from edgekit_tui import answering, database, places, settings
 from edgekit_tui.app import EdgekitApp
-from edgekit_tui.history import MOST_FOUND, ChatSettings, History
+from edgekit_tui.history import MOST_FOUND, ChatSettings, History, Turn
 from edgekit_tui.screens.chat import ChatScreen
 from edgekit_tui.screens.chat_settings import ChatSettingsScreen
 from edgekit_tui.screens.chats import ChatsScreen
@@ -140,6 +140,27 @@ async def test_leaving_in_the_middle_keeps_what_was_said() -> None:
         model.pass_one(3)
         await until(pilot, lambda: "light" in seen(app))
     assert kept() == [("hello", ""), ("**Lamps** give light:\n", "cancelled")]
+
+
+async def test_an_answer_is_kept_while_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.05)
+    model = ScriptedModel(make_chat_manifest(), hold=True)
+    app = make_app([found_chat()], model=model)
+    async with app.run_test(size=SMALL) as pilot:
+        await open_chat(pilot)
+        await pilot.press(*"hello", "enter")
+        model.pass_one(2)
+        await until(pilot, lambda: kept()[1:] == [("**Lamps** give ", "")])
+        other = sqlite3.connect(places.history_file())
+        other.execute("BEGIN IMMEDIATE")
+        model.pass_one()
+        await until(pilot, lambda: "another program holds" in seen(app))
+        other.rollback()
+        other.close()
+        model.pass_one(99)
+        await answered(pilot)
+    assert kept() == [("hello", ""), (WHOLE, "stop")]
 
 
 async def test_enter_pressed_twice_sends_once() -> None:
@@ -443,15 +464,40 @@ async def test_no_answer_commands_the_terminal_however_it_is_cut() -> None:
         assert "SECRET" not in seen(pilot.app)
 
 
-async def test_html_is_shown_as_it_was_written() -> None:
+async def test_html_is_shown_as_it_was_written_and_links_lead_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
     model = ScriptedModel(make_chat_manifest())
     model.reply = ("<div>\nshown\n</div>\n\n", "and <b>this</b> [too](http://x.invalid)")
     app = make_app([found_chat()], model=model)
     async with app.run_test(size=SMALL) as pilot:
         await open_chat(pilot)
+        monkeypatch.setattr(app, "open_url", opened.append)
         await say(pilot, "hello")
         assert "<div>" in seen(app)
         assert "<b>this</b>" in seen(app)
+        lines = seen(app).splitlines()
+        row = next(row for row, line in enumerate(lines) if "<b>" in line)
+        await pilot.click(offset=(lines[row].index("too") + 1, row))
+        await settle(pilot)
+    assert opened == [], "nothing leaves this computer"
+
+
+async def test_an_answer_looks_as_if_it_had_come_at_once() -> None:
+    text = "1. one\n2. two\n   - deep\n\n> said\n> more\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n# End"
+    turn = Turn(1, "assistant", text, "stop")
+    async with App[None]().run_test(size=(40, 60)) as pilot:
+        grown, whole = ModelTurn(), ModelTurn(turn)
+        await pilot.app.mount_all([grown, whole])
+        for end in range(0, len(text), 3):
+            await grown.grow(text[:end])
+        await grown.finish(turn)
+        await pilot.pause()
+        lines = seen(pilot.app).rstrip().splitlines()
+        assert grown.size == whole.size
+        height = grown.size.height
+        assert lines[:height] == [*lines[height:], *[""] * (2 * height - len(lines))]
 
 
 async def test_a_chat_artifact_gives_no_labels() -> None:
