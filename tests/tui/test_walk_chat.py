@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from edgekit_tui import answering, database, places, settings
+from edgekit_tui.answering import Answering
 from edgekit_tui.app import EdgekitApp
 from edgekit_tui.history import MOST_FOUND, ChatSettings, History, Turn
 from edgekit_tui.screens.chat import ChatScreen
@@ -131,6 +132,13 @@ async def test_an_answer_that_begins_with_a_stop_leaves_no_turn() -> None:
         assert model.sent[-1] == [{"role": "user", "content": "hello\n\nstill there"}]
 
 
+def test_a_stop_before_the_model_was_asked_holds() -> None:
+    history = History(None)
+    asked = Answering(history, history.begin("tiny-chat", ChatSettings(), "hello"))
+    asked.stop()
+    assert asked.run(ScriptedModel(make_chat_manifest())).turn is None
+
+
 async def test_leaving_in_the_middle_keeps_what_was_said() -> None:
     model = ScriptedModel(make_chat_manifest(), hold=True)
     app = make_app([found_chat()], model=model)
@@ -171,6 +179,7 @@ async def test_enter_pressed_twice_sends_once() -> None:
         screen.post_message(Composer.Sent("once"))
         await answered(pilot)
     assert [text for text, _ in kept()] == ["once", WHOLE]
+    assert len(History(places.history_file()).chats()) == 1
 
 
 async def test_a_message_is_taken_back_changed_and_sent_again(snapshot: Snapshot) -> None:
@@ -309,6 +318,7 @@ async def test_a_dead_worker_is_a_message_and_what_it_said_is_kept() -> None:
         assert "ended (SIGKILL)" in shown(app, "#notice")
         assert "half a" in seen(app)
         assert "(cut off)" in seen(app)
+        assert kept() == [("hello", ""), ("half a ", "")]
         model.reply = ("whole",)
         await press(pilot, "ctrl+r", "enter")
         assert "whole" in seen(app)
@@ -352,7 +362,9 @@ async def test_only_a_window_of_a_long_chat_is_read_and_drawn(
         assert "turn 9960" in seen(app), "the place stays in sight"
         turns.scroll_home(animate=False)
         await pilot.pause()
-        await press(pilot, "pageup", "pageup")
+        turns.page(-1)
+        turns.page(-1)
+        await answered(pilot)
         numbers = [int(str(turn.turn)) for turn in turns.shown]
         assert numbers == list(range(numbers[0], numbers[0] + MOST_SHOWN)), "none twice"
         await say(pilot, "new")
@@ -492,6 +504,8 @@ async def test_an_answer_looks_as_if_it_had_come_at_once() -> None:
         await pilot.app.mount_all([grown, whole])
         for end in range(0, len(text), 3):
             await grown.grow(text[:end])
+        await grown.grow("of another beginning")
+        assert grown.query_one(Markdown).source == "of another beginning"
         await grown.finish(turn)
         await pilot.pause()
         lines = seen(pilot.app).rstrip().splitlines()
