@@ -20,11 +20,14 @@ from tiny_artifact import fields
 
 from edgekit import manifest
 from edgekit.artifact import Artifact, Manifest
-from edgekit.errors import UnsupportedTask, WorkerError
+from edgekit.errors import ContextOverflow, UnsupportedTask, WorkerError
 from edgekit.tasks.classification import Answer, answer
+from edgekit.tasks.conversation import Message, Reply, WhenFull, messages, oldest_turn
 
+NOW = 1_795_000_000.0
 LABELS = ("heat", "light", "music")
 _WORDS = {"lamp": (0, 3, 0), "light": (0, 3, 0), "song": (0, 0, 3), "heating": (3, 0, 0)}
+REPLY = ("**Lamps** ", "give ", "light:\n", "\n- warm ", "light\n", "- cold ", "light\n")
 # What kills the process that holds a real model.
 DEADLY = "deadly"
 
@@ -36,12 +39,81 @@ def make_manifest(**changes: Any) -> Manifest:
     return manifest.decode(manifest.encode({**whole, "files": files}))
 
 
+def chat_fields(**changes: Any) -> dict[str, Any]:
+    """What a build gives to `artifact.write`."""
+    whole = fields(name="tiny-chat", task="chat", languages=["en"], labels=[])
+    whole["model"] |= {
+        "format": "gguf", "files": ["model.gguf"], "quantization": "q4_k_m", "max_tokens": 4096,
+        "chat": {
+            "template_sha256": "", "context": 4096, "kv_bytes_per_token": 512, "vocabulary": 1000,
+        },
+    }  # fmt: skip
+    for name, value in changes.items():
+        (whole["model"] if name in whole["model"] else whole)[name] = value
+    return whole
+
+
+def make_chat_manifest(**changes: Any) -> Manifest:
+    files = [{"path": "model.gguf", "sha256": "0" * 64, "size_bytes": 98_000_000}]
+    whole = chat_fields(**changes)
+    whole["needs"] = {"disk_bytes": 98_200_000, "ram_bytes": 320_000_000, "cpu": "any"}
+    return manifest.decode(manifest.encode({**whole, "files": files}))
+
+
+class ScriptedStream:
+    """The pieces of a reply; a word of the conversation takes one token, and so does a piece."""
+
+    def __init__(
+        self, model: ScriptedModel, sent: list[Message], pieces: Sequence[str], when_full: WhenFull
+    ) -> None:
+        self._model, self._sent, self._pieces, self._when_full = model, sent, pieces, when_full
+        self._said: list[str] = []
+        self._dropped = 0
+        self._cancelled = False
+
+    def __iter__(self) -> Iterator[str]:
+        while self._tokens() > self._model.manifest.model.max_tokens:
+            count = oldest_turn(self._sent)
+            if self._when_full == "error" or not count:
+                raise ContextOverflow("The conversation takes more tokens than there are.")
+            start = next(at for at, one in enumerate(self._sent) if one["role"] != "system")
+            del self._sent[start : start + count]
+            self._dropped += count
+        for piece in self._pieces:
+            self._model.wait()
+            if self._cancelled:
+                return
+            if piece == DEADLY:
+                raise WorkerError("The process that held the model ended (SIGKILL).")
+            self._said.append(piece)
+            yield piece
+
+    def _tokens(self) -> int:
+        return sum(len(one["content"].split()) for one in self._sent)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._model.pass_one()
+
+    def reply(self) -> Reply:
+        return Reply(
+            "".join(self._said),
+            "cancelled" if self._cancelled else "stop",
+            tuple(range(self._dropped)),
+            self._tokens(),
+            0,
+            len(self._said),
+        )
+
+
 class ScriptedModel:
     """Answers by the words of a text; waits at `pass_one` when it is told to hold."""
 
     def __init__(self, found: Manifest, *, hold: bool = False) -> None:
         self.manifest = found
         self.asked: list[str] = []
+        self.sent: list[list[Message]] = []
+        self.reply: Sequence[str] = REPLY
         self.closed = False
         self._passes = threading.Semaphore(0) if hold else None
 
@@ -73,6 +145,25 @@ class ScriptedModel:
         for word in re.findall(r"\w+", text):
             logits = logits + np.array(_WORDS.get(word, (0.0, 0.1, 0.0)))
         return answer(logits, self.manifest.labels, temperature=1.5, abstain_below=floor)
+
+    def chat(
+        self,
+        given: Iterable[Message],
+        *,
+        stream: bool = True,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        when_full: WhenFull = "error",
+    ) -> ScriptedStream:
+        sent = messages(given)
+        self.sent.append(sent)
+        if DEADLY in sent[-1]["content"]:
+            raise WorkerError("The process that held the model ended (SIGKILL).")
+        return ScriptedStream(self, sent, self.reply[:max_tokens], when_full)
+
+    def wait(self) -> None:
+        if self._passes is not None:
+            self._passes.acquire()
 
     def close(self) -> None:
         self.closed = True
@@ -107,8 +198,19 @@ def shown(app: App[Any], selector: str) -> str:
     return "\n".join(lines)
 
 
+def seen(app: App[Any]) -> str:
+    """The letters of the whole screen."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
 def found(folder: Path = Path("/models/tiny-intents"), **changes: Any) -> Found:
     return Found(folder, "own", Artifact(folder, make_manifest(**changes)), True, 6_100_000_000)
+
+
+def found_chat(folder: Path = Path("/models/tiny-chat"), **changes: Any) -> Found:
+    chat = Artifact(folder, make_chat_manifest(**changes))
+    return Found(folder, "own", chat, True, 6_100_000_000)
 
 
 def make_app(
@@ -129,6 +231,7 @@ def make_app(
         finder=lambda given: artifacts,
         free_memory=lambda: 6_100_000_000,
         clock=lambda: next(ticks) * 0.012,
+        now=lambda: NOW,
         build_command=build_command,
         encoding=encoding,
     )

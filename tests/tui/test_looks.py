@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from edgekit_tui import i18n
-from scripted import found, make_app, settle, shown
+from edgekit_tui.history import ChatSettings
+from edgekit_tui.widgets.turns import ModelTurn
+from scripted import ScriptedModel, found, found_chat, make_app, make_chat_manifest, settle, shown
 from textual.pilot import Pilot
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
@@ -56,6 +58,35 @@ async def test_classify(
         await pilot.pause()
         await settle(pilot)
         assert shown(pilot.app, "#scores").splitlines()[0].startswith("light")
+        await snapshot(pilot)
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ("Why do lamps shine?", "Because a **wire** is hot.\n\n```py\nlamp.on()\n```")),
+        ("ar", ("لماذا تضيء lamp؟", "لأن **السلك** ساخن:\n\n1. كهرباء\n2. حرارة")),
+        ("zh", ("灯为什么会亮？", "因为**灯丝**很热。\n\n| 词 | 义 |\n|---|---|\n| 灯 | lamp |")),
+        ("hi", ("बत्ती क्यों जलती है?", "क्योंकि **तार** गरम है।\n\n> उद्धरण")),
+    ],
+    ids=["en", "ar", "zh", "hi"],
+)
+@pytest.mark.parametrize("size", [SMALL, LARGE, TINY], ids=["small", "large", "tiny"])
+async def test_chat(
+    language: str, texts: tuple[str, str], size: tuple[int, int], snapshot: Snapshot
+) -> None:
+    values = {"language": language, "direction": "app", "theme": "light"}
+    model = ScriptedModel(make_chat_manifest())
+    app = make_app([found_chat()], model=model, values=values)
+    chat = app.history.begin("tiny-chat", ChatSettings(), texts[0])
+    app.history.answer(chat.id, texts[1], turn=None, ended="max_tokens", tokens=512)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("enter", "ctrl+t")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert len(app.screen.query(ModelTurn)) == 1
         await snapshot(pilot)
 
 

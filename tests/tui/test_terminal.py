@@ -19,8 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from edgekit_tui.history import ChatSettings, History
 from hostile import HOSTILE
+from scripted import chat_fields
 from tiny_artifact import make_artifact
+
+from edgekit import artifact
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no PTYs")
 
@@ -160,6 +164,55 @@ def test_nothing_hostile_reaches_the_terminal(tmp_path: Path, terminals: list[Te
         assert not re.search(rb"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]", without_pointer)
         text = terminal.sent.decode("utf-8")
         assert not re.search("[\x80-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert seen[1] <= seen[0], "commands that no harmless text brings about"
+
+
+def make_damaged_chat(folder: Path) -> None:
+    """A chat artifact that is found, and refused when it is opened."""
+    folder.mkdir(parents=True)
+    for name in ("model.gguf", "golden.json", "LICENSE", "MODEL_CARD.md"):
+        (folder / name).write_bytes(b"as built")
+    artifact.write(folder, chat_fields())
+    (folder / "model.gguf").write_bytes(b"damaged!")
+
+
+def test_nothing_hostile_in_a_chat_reaches_the_terminal(
+    tmp_path: Path, terminals: list[Terminal]
+) -> None:
+    make_damaged_chat(tmp_path / "work" / "tiny")
+    seen: list[set[bytes]] = []
+    for name, texts in (("plain", ("**lamp** shines",)), ("hostile", HOSTILE)):
+        data = tmp_path / f"data-{name}"
+        history = History(data / "chats.sqlite")
+        chat = history.begin(harmless(f"model{texts[-1]}"), ChatSettings(), harmless(texts[0]))
+        for text in texts:
+            history.say(chat.id, harmless(f"{text} lamp"))
+            said = harmless(f"{text} lamp\n\n- `{text}`\n\n```\n{text}\n```\n&#27;[2J lamp")
+            history.answer(chat.id, said, turn=None, ended="stop")
+        history.rename(chat.id, harmless(f"my {texts[2 % len(texts)]} title"))
+        history.close()
+        terminal = Terminal(EDGEKIT_DATA=str(data))
+        terminals.append(terminal)
+        terminal.wait_for("tiny-chat")
+        terminal.press("\r")
+        terminal.wait_for("sha256 differs")
+        terminal.press("\x14")  # ctrl t
+        terminal.wait_for("title")
+        terminal.press("/")
+        terminal.wait_for("Words to search")
+        terminal.press("lamp")
+        terminal.wait_for("…")  # what was found, with some text around it
+        terminal.press("\r")
+        terminal.wait_for("Go on")
+        terminal.press("\r")
+        terminal.wait_for("lamp")
+        terminal.wait_for("New")
+        assert terminal.quit() == 0
+        seen.append(own_commands(terminal.sent))
+        assert b"SECRET" not in terminal.sent
+        without_pointer = re.sub(rb"\x1b\]22;[a-z-]*\x07", b"", terminal.sent)
+        assert not re.search(rb"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]", without_pointer)
+        assert not re.search("[\x80-\x9f\u202a-\u202e\u2066-\u2069]", terminal.sent.decode("utf-8"))
     assert seen[1] <= seen[0], "commands that no harmless text brings about"
 
 

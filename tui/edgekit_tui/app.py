@@ -16,8 +16,9 @@ from textual.screen import Screen
 
 from edgekit import machine
 from edgekit.errors import EdgekitError
-from edgekit_tui import bidi, building, filters, found, i18n, results, settings, themes
+from edgekit_tui import bidi, building, filters, found, i18n, places, results, settings, themes
 from edgekit_tui.found import Found
+from edgekit_tui.history import History
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.models import Models, Opener, open_isolated
 from edgekit_tui.screens import screen_class
@@ -27,6 +28,7 @@ from edgekit_tui.screens.page import Page
 from edgekit_tui.screens.question import Question
 from edgekit_tui.widgets.keybar import key_name
 
+_FOREVER, _NOTHING = "forever", "0"
 Finder = Callable[[Iterable[Path]], list[Found]]
 
 
@@ -53,6 +55,7 @@ class EdgekitApp(App[None]):
         finder: Finder = found.find,
         free_memory: Callable[[], int] = machine.available_memory_bytes,
         clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.time,
         build_command: Callable[[Path], list[str]] = building.command,
         encoding: str | None = None,
     ) -> None:
@@ -61,9 +64,11 @@ class EdgekitApp(App[None]):
         self.given = [path.resolve() for path in artifacts]
         self.models = Models(opener, clock=clock)
         self.free_memory = free_memory
+        self.clock = clock
         self.trouble = ""
         """What went wrong before the first screen; Home says it."""
         self._finder = finder
+        self._now = now
         self._gates: list[LineFilter] = [filters.Harmless()]
         self._encoding = encoding or (sys.__stderr__.encoding if sys.__stderr__ else "utf-8")
         try:
@@ -71,6 +76,7 @@ class EdgekitApp(App[None]):
         except EdgekitError as error:
             self.values = {setting.key: setting.default for setting in settings.SETTINGS}
             self.trouble = str(error)
+        self.history = self._open_history()
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.apply_settings()
@@ -84,6 +90,9 @@ class EdgekitApp(App[None]):
         values = self.values
         language = i18n.choose(values["language"])
         self.theme = values["theme"]
+        if self.history.kept != (values["chats"] != _NOTHING):
+            self.history.close()
+            self.history = self._open_history()
         self.models.threads = None if values["threads"] == "auto" else int(values["threads"])
         self.models.max_ram = None if values["max_ram"] == "auto" else values["max_ram"]
         self._gates = [filters.Harmless()]
@@ -93,6 +102,10 @@ class EdgekitApp(App[None]):
             self._gates.append(filters.NoColour())
         if self._encoding.lower().replace("-", "").replace("_", "") != "utf8":
             self._gates.append(filters.Encodable(self._encoding))
+
+    def _open_history(self) -> History:
+        kept = self.values["chats"] != _NOTHING
+        return History(places.history_file() if kept else None, now=self._now)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), *self._gates]
@@ -148,17 +161,28 @@ class EdgekitApp(App[None]):
                 yield _(active.binding.description), active
 
     def forget_old(self) -> None:
-        """Removes labelled files that were kept for as long as the settings say."""
-        if self.values["keep"] == "forever":
-            return
+        """Removes labelled files and chats that were kept for as long as the settings say."""
         try:
-            results.forget(float(self.values["keep"]) * 24 * 3600)
+            if self.values["keep"] != _FOREVER:
+                results.forget(_days(self.values["keep"]))
+            if self.values["chats"] != _FOREVER:
+                # Also with "keep nothing": what was kept before that was chosen.
+                stored = History(places.history_file(), now=self._now)
+                stored.forget(_days(self.values["chats"]))
+                stored.close()
+        except EdgekitError as error:
+            self.trouble = str(error)
         except OSError as error:
             self.trouble = f"{error.filename}: {error.strerror}"
 
     async def on_unmount(self) -> None:
         self.models.close()
         self.forget_old()
+        self.history.close()
+
+
+def _days(count: str) -> float:
+    return float(count) * 24 * 3600
 
 
 def _runner(app: App[None], node: object, action: str) -> Callable[[], None]:

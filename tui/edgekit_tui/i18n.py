@@ -10,10 +10,12 @@ import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 from babel import Locale
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -137,3 +139,8 @@ def duration(seconds: float) -> str:
         return _("{minutes} min {seconds} s").format(minutes=number(minutes), seconds=number(rest))
     hours, minutes = divmod(minutes, 60)
     return _("{hours} h {minutes} min").format(hours=number(hours), minutes=number(minutes))
+
+
+def day(seconds: float) -> str:
+    """Seconds since 1970 -> 'Nov 22, 2026'."""
+    return format_date(date.fromtimestamp(seconds), "medium", locale=current().locale)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from edgekit.tasks.classification import Answer
 from edgekit_tui.bidi import clusters
-from edgekit_tui.models import Classifier
+from edgekit_tui.models import Answerer
 
 MOST_WORDS = 60
 # Scripts that write no spaces between words: each letter is left out instead.
@@ -29,7 +29,7 @@ def words(text: str) -> int:
     return sum(1 for piece in split(text) if not piece.isspace())
 
 
-def weigh(model: Classifier, text: str, answer: Answer) -> Iterator[tuple[str, float]]:
+def weigh(model: Answerer, text: str, answer: Answer) -> Iterator[tuple[str, float]]:
     """Each piece with how much the label's score falls without it; white space weighs nothing.
 
     Lazy: whoever stops taking stops the work. A text of one word has nothing to compare with.

@@ -9,9 +9,11 @@ from textual.message import Message
 
 from edgekit.tasks.classification import Answer
 from edgekit.tasks.records import Record
+from edgekit_tui.answering import Answering, Ending
 from edgekit_tui.building import Ended, StepEvent
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.found import Found
+from edgekit_tui.history import Chat, Turn
 from edgekit_tui.labelling import Job, Pace
 from edgekit_tui.results import Query, Result
 
@@ -129,3 +131,62 @@ class BuildSaid(Message):
 @dataclass
 class BuildEnded(Message):
     ended: Ended
+
+
+@dataclass
+class ChatOpened(Message):
+    """A chat with its last turns, and how many are before these."""
+
+    chat: Chat
+    turns: list[Turn]
+    earlier: int
+
+
+@dataclass
+class TurnsRead(Message):
+    """More turns of a chat: those before a turn or after it."""
+
+    chat: int
+    turn: int
+    turns: list[Turn]
+    before: bool
+
+
+@dataclass
+class Kept(Message):
+    """What the person said is on the disk, and these are the last turns of the chat."""
+
+    chat: Chat
+    text: str
+    turns: list[Turn]
+    earlier: int
+
+
+@dataclass
+class NotKept(Message):
+    sentence: str
+
+
+@dataclass
+class AnswerGrew(Message):
+    answering: Answering
+
+
+@dataclass
+class AnswerEnded(Message):
+    answering: Answering
+    ending: Ending
+
+
+@dataclass
+class AnswerFailed(Message):
+    answering: Answering
+    sentence: str
+    full: bool
+    """Whether the chat is longer than the model can read."""
+
+
+@dataclass
+class ChatsFound(Message):
+    query: str
+    chats: list[Chat]

@@ -9,18 +9,29 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Protocol, overload
+from typing import Literal, Protocol, overload
 
 import edgekit
 from edgekit.artifact import Manifest
 from edgekit.errors import WorkerError
 from edgekit.tasks.classification import Answer
+from edgekit.tasks.conversation import Message, Reply, WhenFull
 from edgekit_tui import places
 
 _KEPT_TIMES = 30
 
 
-class Classifier(Protocol):
+class Stream(Protocol):
+    """An answer while it is made; `cancel` may come from another thread."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def cancel(self) -> None: ...
+
+    def reply(self) -> Reply: ...
+
+
+class Answerer(Protocol):
     """What the screens need of a model: `edgekit.Model`, or one that follows a script."""
 
     manifest: Manifest
@@ -31,13 +42,23 @@ class Classifier(Protocol):
     @overload
     def classify(self, texts: Iterable[str]) -> Iterator[Answer]: ...
 
+    def chat(
+        self,
+        messages: Iterable[Message],
+        *,
+        stream: Literal[True],
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        when_full: WhenFull = "error",
+    ) -> Stream: ...
+
     def close(self) -> None: ...
 
 
-Opener = Callable[[Path, int | None, str | None], Classifier]
+Opener = Callable[[Path, int | None, str | None], Answerer]
 
 
-def open_isolated(folder: Path, threads: int | None, max_ram: str | None) -> Classifier:
+def open_isolated(folder: Path, threads: int | None, max_ram: str | None) -> Answerer:
     return edgekit.load(folder, threads=threads, max_ram=max_ram, isolate=True)
 
 
@@ -53,12 +74,12 @@ class Models:
         self._opener = opener
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: tuple[Path, Classifier] | None = None
+        self._open: tuple[Path, Answerer] | None = None
         self._times: list[float] = []
         self.threads: int | None = None
         self.max_ram: str | None = None
 
-    def get(self, folder: Path) -> Classifier:
+    def get(self, folder: Path) -> Answerer:
         """Blocks while a model loads; raises EdgekitError if it cannot be used."""
         with self._lock:
             if self._open is not None and self._open[0] == folder:
@@ -85,7 +106,7 @@ class Models:
         with self._lock:
             self._shut()
 
-    def _timed(self, model: Classifier, text: str) -> Answer:
+    def _timed(self, model: Answerer, text: str) -> Answer:
         began = self._clock()
         answer = model.classify(text)
         self._times = [*self._times[-_KEPT_TIMES:], self._clock() - began]

@@ -36,6 +36,11 @@ def corrections() -> Path:
     return home() / "corrections"
 
 
+def history_file() -> Path:
+    """The chats; SQLite's log stands beside it while an app is open."""
+    return home() / "chats.sqlite"
+
+
 def settings_file() -> Path:
     return home() / "settings.json"
 

@@ -83,6 +83,17 @@ SETTINGS = (
             "0": N_("Keep nothing"),
         },
     ),
+    Setting(
+        "chats",
+        N_("Keep chats"),
+        N_("How long after the last word; with 'keep nothing' a chat ends with the app."),
+        {
+            "forever": N_("Until I remove them"),
+            "30": N_("30 days"),
+            "7": N_("7 days"),
+            "0": N_("Keep nothing"),
+        },
+    ),
 )
 
 Values = dict[str, str]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SCREENS = {
     "home": "edgekit_tui.screens.home:HomeScreen",
     "classify": "edgekit_tui.screens.classify:ClassifyScreen",
+    "chat": "edgekit_tui.screens.chat:ChatScreen",
+    "chats": "edgekit_tui.screens.chats:ChatsScreen",
+    "chat_settings": "edgekit_tui.screens.chat_settings:ChatSettingsScreen",
     "file": "edgekit_tui.screens.file:FileScreen",
     "column": "edgekit_tui.screens.file:ColumnScreen",
     "labelling": "edgekit_tui.screens.labelling:LabellingScreen",
@@ -31,7 +34,7 @@ SCREENS = {
     "review": "edgekit_tui.screens.review:ReviewScreen",
 }
 
-TASKS = {"classification": "classify"}
+TASKS = {"classification": "classify", "chat": "chat"}
 
 
 def screen_class(name: str) -> Callable[..., Page]:

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from edgekit.artifact import FileEntry, Manifest, verify
 from edgekit.errors import EdgekitError
+from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent, size
@@ -138,7 +139,7 @@ def _facts(shown: Found, manifest: Manifest) -> dict[str, str]:
     labels = labels.format(count=number(len(manifest.labels)))
     fits = _("it fits") if shown.fits else _("it does not fit now; close other programs")
     memory = _("needs {needed}, {free} are free: {fits}").format(
-        needed=size(manifest.needs.ram_bytes), free=size(shown.available_bytes), fits=fits
+        needed=size(needed_bytes(manifest)), free=size(shown.available_bytes), fits=fits
     )
     model = f"{manifest.model.format} {manifest.model.quantization}, "
     model += _("{millions} million parameters").format(

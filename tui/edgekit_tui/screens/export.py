@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from textual import on
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from edgekit.tasks.records import READERS
 from edgekit_tui.i18n import N_, _
-from edgekit_tui.labelling import Job
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.notice import Notice
 
@@ -19,41 +17,36 @@ from edgekit_tui.widgets.notice import Notice
 class ExportScreen(Page):
     TITLE_TEXT = N_("Export")
     HELP_TEXT = N_(
-        "Type where the rows go. The ending of the name decides the format: .csv, .tsv, .jsonl or "
-        ".parquet. A file that is there is never overwritten."
+        "Type where it goes. The ending of the name decides the format; those that can be written "
+        "are shown. A file that is there is never overwritten."
     )
 
-    def __init__(self, job: Job, take: Callable[[Path], None]) -> None:
+    def __init__(
+        self, lead: str, suggested: Path, endings: Sequence[str], take: Callable[[Path], None]
+    ) -> None:
+        """`lead` says what is written; `suggested` gets a number where there is such a file."""
         super().__init__()
-        self.job, self._take = job, take
+        self._lead, self._suggested, self._endings = lead, suggested, endings
+        self._take = take
 
     def body(self) -> Iterable[Widget]:
-        yield Static(_("Write all rows with their labels to:"), classes="lead", markup=False)
-        yield Input(str(self._suggested()), id="path", select_on_focus=False)
+        yield Static(_(self._lead), classes="lead", markup=False)
+        yield Input(str(_free(self._suggested)), id="path", select_on_focus=False)
         yield Static(
-            _("Formats: {formats}").format(formats=" ".join(READERS)), classes="muted", markup=False
-        )
+            _("Formats: {formats}").format(formats=" ".join(self._endings)),
+            classes="muted", markup=False,
+        )  # fmt: skip
         yield Notice(id="notice")
 
     def fill(self) -> None:
         self.query_one("#path").focus()
 
-    def _suggested(self) -> Path:
-        """Beside the input, with a name that is free."""
-        source = self.job.source
-        for number in range(1, 1000):
-            again = "" if number == 1 else f"-{number}"
-            path = source.with_name(f"{source.stem}-labelled{again}{source.suffix}")
-            if not path.exists():
-                return path
-        return source.with_name(f"{source.stem}-labelled{source.suffix}")
-
     @on(Input.Submitted)
     def chosen(self, event: Input.Submitted) -> None:
         path = Path(event.value).expanduser().absolute()
         notice = self.query_one("#notice", Notice)
-        if path.suffix.lower() not in READERS:
-            formats = " ".join(READERS)
+        if path.suffix.lower() not in self._endings:
+            formats = " ".join(self._endings)
             notice.say(_("The name must end in one of: {formats}").format(formats=formats))
         elif path.exists():
             notice.say(_("{path} exists; choose another name.").format(path=path))
@@ -62,3 +55,10 @@ class ExportScreen(Page):
         else:
             self.app.pop_screen()
             self._take(path)
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number that no file has."""
+    numbers = (f"-{number}" for number in range(2, 1000))
+    names = (path.with_name(f"{path.stem}{again}{path.suffix}") for again in ("", *numbers))
+    return next((name for name in names if not name.exists()), path)

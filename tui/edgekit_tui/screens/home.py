@@ -139,6 +139,9 @@ class HomeScreen(Page):
             self.query_one("#notice", Notice).say(hint, kind="hint")
         elif self.chosen.artifact is None:
             self.query_one("#notice", Notice).say(self.chosen.wrong)
+        elif self.chosen.artifact.manifest.task != "classification":
+            hint = _("This artifact gives no labels: press Enter to use it.")
+            self.query_one("#notice", Notice).say(hint, kind="hint")
         else:
             self.edgekit.open_screen(name, self.chosen.folder)
 

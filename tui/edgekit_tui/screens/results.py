@@ -16,6 +16,7 @@ from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgekit.errors import EdgekitError
+from edgekit.tasks.records import READERS
 from edgekit_tui import results
 from edgekit_tui.i18n import N_, _, ngettext, number, percent
 from edgekit_tui.labelling import Job
@@ -180,7 +181,10 @@ class ResultsScreen(Page):
         self.edgekit.open_screen("review", self.job)
 
     def action_export(self) -> None:
-        self.edgekit.open_screen("export", self.job, self.take_path)
+        source = self.job.source
+        suggested = source.with_name(f"{source.stem}-labelled{source.suffix}")
+        lead = N_("Write all rows with their labels to:")
+        self.edgekit.open_screen("export", lead, suggested, tuple(READERS), self.take_path)
 
     def take_path(self, path: Path) -> None:
         self.query_one("#notice", Notice).say(_("Writing {path}…").format(path=path), kind="hint")

@@ -1,0 +1,116 @@
+"""What a person chose for one chat: what the model is told to be, and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+
+from edgekit_tui.history import ChatSettings
+from edgekit_tui.i18n import N_, _
+from edgekit_tui.screens.page import Page
+from edgekit_tui.settings import Setting
+from edgekit_tui.widgets.choices import Choices
+from edgekit_tui.widgets.field import TextField
+
+_AUTO = "auto"
+SETTINGS = (
+    Setting(
+        "temperature",
+        N_("Answers"),
+        N_("The likeliest words give the same answer each time; freer ones surprise."),
+        {
+            _AUTO: N_("As the model's authors advise"),
+            "0": N_("The likeliest words"),
+            "0.7": N_("Freer"),
+            "1.2": N_("Very free"),
+        },
+    ),
+    Setting(
+        "max_tokens",
+        N_("Length of an answer"),
+        N_("A token is a short word or a part of a word; what is cut off says so."),
+        {
+            _AUTO: N_("As long as it takes"),
+            "100": N_("At most 100 tokens"),
+            "400": N_("At most 400 tokens"),
+            "1000": N_("At most 1000 tokens"),
+        },
+    ),
+    Setting(
+        "drop_oldest",
+        N_("When a chat is too long"),
+        N_("A model reads only so much at once; what it is not shown stays in the chat."),
+        {"no": N_("Ask me"), "yes": N_("Leave out the oldest")},
+    ),
+)
+
+
+class ChatSettingsScreen(Page):
+    TITLE_TEXT = N_("Chat settings")
+    HELP_TEXT = N_(
+        "For this chat alone. Write what the model is told to be; tab goes to the settings below, "
+        "left and right change them. Esc keeps all of it."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", N_("Keep"), id="chat_settings.keep"),
+    ]
+
+    def __init__(self, settings: ChatSettings, take: Callable[[ChatSettings], None]) -> None:
+        """`take` gets what was chosen when the person leaves."""
+        super().__init__()
+        self._system = settings.system
+        self._values = _as_values(settings)
+        self._take = take
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(_("WHAT THE MODEL IS TOLD TO BE"), classes="heading", markup=False)
+        placeholder = _("For example: You are a patient teacher.")
+        yield TextField(self._system, placeholder=placeholder, id="system")
+        yield Choices(SETTINGS, id="settings")
+        yield Static("", classes="muted", id="about", markup=False)
+
+    def fill(self) -> None:
+        self.query_one(Choices).show(self._values)
+        self.query_one("#system").focus()
+
+    @on(OptionList.OptionHighlighted)
+    def explain(self) -> None:
+        self.query_one("#about", Static).update(_(self.query_one(Choices).chosen.help))
+
+    @on(Choices.Changed)
+    def change(self, message: Choices.Changed) -> None:
+        self._values[message.key] = message.value
+        self.query_one(Choices).show(self._values)
+
+    def action_back(self) -> None:
+        self._take(_as_settings(self.query_one("#system", TextField).text, self._values))
+        super().action_back()
+
+
+def _as_values(settings: ChatSettings) -> dict[str, str]:
+    """The choices that stand for these settings."""
+    wanted = {
+        "temperature": _AUTO if settings.temperature is None else f"{settings.temperature:g}",
+        "max_tokens": _AUTO if settings.max_tokens is None else str(settings.max_tokens),
+        "drop_oldest": "yes" if settings.drop_oldest else "no",
+    }
+    return {
+        setting.key: wanted[setting.key] if wanted[setting.key] in setting.choices
+        else setting.default
+        for setting in SETTINGS
+    }  # fmt: skip
+
+
+def _as_settings(system: str, values: Mapping[str, str]) -> ChatSettings:
+    temperature, max_tokens = values["temperature"], values["max_tokens"]
+    return ChatSettings(
+        system=system,
+        temperature=None if temperature == _AUTO else float(temperature),
+        max_tokens=None if max_tokens == _AUTO else int(max_tokens),
+        drop_oldest=values["drop_oldest"] == "yes",
+    )
