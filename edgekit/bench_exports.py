@@ -12,6 +12,7 @@ from typing import Any
 from edgekit.digest import sha256_folder
 from edgekit.errors import MissingExtra
 from edgekit.export.apart import run_apart
+from edgekit.runtime.onnx import LOGITS
 from edgekit.store import Store
 
 PACKAGES = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime")
@@ -26,7 +27,7 @@ def needs_compress() -> None:
 
 def fp32(store: Store, checkpoint: Path) -> Path:
     """The checkpoint's fp32 export, the one that artifacts are made of."""
-    return _kept(store, "bench-fp32", checkpoint, "edgekit.export.tracing")
+    return _kept(store, "bench-fp32", checkpoint, "edgekit.export.tracing", LOGITS)
 
 
 def optimum_int8(store: Store, checkpoint: Path) -> Path:
@@ -34,16 +35,15 @@ def optimum_int8(store: Store, checkpoint: Path) -> Path:
     return _kept(store, "bench-optimum", checkpoint, "edgekit.bench_optimum")
 
 
-def _kept(store: Store, name: str, checkpoint: Path, module: str) -> Path:
+def _kept(store: Store, name: str, checkpoint: Path, module: str, *further: str) -> Path:
     inputs = {
         "checkpoint": sha256_folder(checkpoint),
         "packages": {package: metadata.version(package) for package in PACKAGES},
     }
 
     def make(folder: Path) -> Mapping[str, Any]:
-        return run_apart(
-            module, checkpoint, folder, doing=f"exporting {checkpoint} to compare with it"
-        )
+        doing = f"exporting {checkpoint} to compare with it"
+        return run_apart(module, checkpoint, folder, *further, doing=doing)
 
     return store.run(name, inputs, make).folder / "model.onnx"
 

@@ -68,8 +68,8 @@ def read(model: Path, parent: Parent, out: Path, on_progress: OnProgress) -> Map
     _check(model, parent, [new[list(one)].tolist() for one in parent.documents.tokens], changed)
     if not found.tokens:
         raise ExportError(
-            f"gguf: {model.name} has lost the first piece of every test text, so that nothing can "
-            "be compared; raise the coverage of trim_vocab."
+            f"gguf: {model.name} lacks the first piece of every test text, so that nothing can be "
+            "compared; name the teacher that it was made from, or raise the coverage of trim_vocab."
         )
     found.parent.write(out / PARENT)
     share = partial(_share, on_progress, 0.0, _FIRST if changed else 1.0)

@@ -13,6 +13,7 @@ from edgekit.errors import ExportError
 from edgekit.export import tracing
 from edgekit.export.apart import run_apart
 from edgekit.export.tracing import export_classifier
+from edgekit.runtime.onnx import LOGITS
 
 
 def test_a_process_of_its_own_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -21,7 +22,8 @@ def test_a_process_of_its_own_writes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("here", "apart"):
         (tmp_path / name).mkdir()
     here = export_classifier(checkpoint, tmp_path / "here")
-    done = run_apart("edgekit.export.tracing", checkpoint, tmp_path / "apart", doing="exporting")
+    apart = ("edgekit.export.tracing", checkpoint, tmp_path / "apart", LOGITS)
+    done = run_apart(*apart, doing="exporting")
     assert done["peak_bytes"] > 100_000_000
     assert (tmp_path / "apart" / "model.onnx").read_bytes() == here.read_bytes()
 
