@@ -15,7 +15,7 @@ from edgekit.tasks import classification
 from edgekit.tasks.classification import Scores
 from edgekit.tasks.noninferiority import Metric, Paired, kept_share
 from edgekit.tasks.rows import Row
-from edgekit.verdict import MIN_LANGUAGE_ROWS, Finding, Must, decide
+from edgekit.verdict import Finding, Must, as_json, decide, worst_language
 
 __all__ = ["Must", "flip_rows", "judge", "judge_artifact"]
 
@@ -217,39 +217,17 @@ def _prove(
     paired: Paired, must: Must, languages: Mapping[str, Any], *, same: bool, seed: int
 ) -> dict[str, Any]:
     kept = kept_share(must.metric, paired, seed=seed)
-    worst = _worst(languages)
     finding = Finding(
         kept=kept,
-        worst=worst,
+        worst=worst_language(languages),
         same=same and bool((paired.artifact == paired.teacher).all()),
         rows=len(paired.truth),
     )
-    judgement = decide(must, finding)
     return {
         "kept": kept.point,
-        "kept_low": kept.low,
-        "kept_high": kept.high,
-        "groups": kept.groups,
         "kept_by_language": {name: part["kept"] for name, part in languages.items()},
-        "worst_language": None if worst is None else {"language": worst[0], "kept": worst[1]},
-        "small_languages": {
-            name: part["rows"]
-            for name, part in languages.items()
-            if part["rows"] < MIN_LANGUAGE_ROWS
-        },
-        "verdict": judgement.verdict,
-        "rows_needed": judgement.rows_needed,
-        "why": judgement.why,
+        **as_json(decide(must, finding), finding, languages),
     }
-
-
-def _worst(languages: Mapping[str, Any]) -> tuple[str, float] | None:
-    shares = [
-        (float(part["kept"]), name)
-        for name, part in languages.items()
-        if part["rows"] >= MIN_LANGUAGE_ROWS and part["kept"] is not None
-    ]
-    return min(shares)[::-1] if shares else None
 
 
 def group_numbers(rows: Sequence[Row]) -> np.ndarray:

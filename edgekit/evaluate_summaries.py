@@ -13,7 +13,7 @@ from edgekit.judging import rouge
 from edgekit.judging.rouge import Scored
 from edgekit.tasks.noninferiority import kept_mean
 from edgekit.tasks.rows import Row
-from edgekit.verdict import MIN_LANGUAGE_ROWS, Finding, Must, decide
+from edgekit.verdict import Finding, Must, as_json, decide, worst_language
 
 SummaryMetric = Literal["rouge1", "rouge2", "rougeLsum", "chrf"]
 
@@ -161,32 +161,11 @@ def _prove(
     sides_of = [side.metrics[must.metric][judged] for side in (sides.artifact, sides.lead)]
     teacher = sides.teacher or sides.artifact
     kept = kept_mean(sides_of[0], teacher.metrics[must.metric][judged], groups, seed=seed)
-    worst = _worst(by_language)
     # The same summaries of these texts are no proof of the same model.
-    finding = Finding(kept=kept, worst=worst, same=False, rows=len(judged))
+    finding = Finding(kept=kept, worst=worst_language(by_language), same=False, rows=len(judged))
     judgement = decide(Must(keep=must.keep, worst_language=must.worst_language), finding)
     over = kept_mean(sides_of[0], sides_of[1], groups, seed=seed)
     return {
-        "kept_low": kept.low,
-        "kept_high": kept.high,
-        "groups": kept.groups,
         "over_lead": {"point": over.point, "low": over.low, "high": over.high},
-        "worst_language": None if worst is None else {"language": worst[0], "kept": worst[1]},
-        "small_languages": {
-            name: part["rows"]
-            for name, part in by_language.items()
-            if part["rows"] < MIN_LANGUAGE_ROWS
-        },
-        "verdict": judgement.verdict,
-        "rows_needed": judgement.rows_needed,
-        "why": judgement.why,
+        **as_json(judgement, finding, by_language),
     }
-
-
-def _worst(languages: Mapping[str, Any]) -> tuple[str, float] | None:
-    shares = [
-        (float(part["kept"]), name)
-        for name, part in languages.items()
-        if part["rows"] >= MIN_LANGUAGE_ROWS and part["kept"] is not None
-    ]
-    return min(shares)[::-1] if shares else None

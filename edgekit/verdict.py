@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edgekit.languages import language_name
 from edgekit.tasks.noninferiority import Kept, Metric, groups_needed_without_a_flip, rows_needed
@@ -96,6 +97,37 @@ def _shown(kept: Kept, keep: float, side: str, bound: float) -> str:
         f"It keeps {_percent(kept.point)} of the large model's quality, and with 95 % certainty "
         f"{side} {_percent(bound)}; {_percent(keep)} is asked."
     )
+
+
+def worst_language(by_language: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The language that keeps least, of those with rows enough, and its share."""
+    shares = [
+        (float(part["kept"]), name)
+        for name, part in by_language.items()
+        if part["rows"] >= MIN_LANGUAGE_ROWS and part["kept"] is not None
+    ]
+    return min(shares)[::-1] if shares else None
+
+
+def as_json(
+    judgement: Judgement, finding: Finding, by_language: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a manifest says of a verdict and of what it was found by."""
+    kept, worst = finding.kept, finding.worst
+    return {
+        "kept_low": kept.low,
+        "kept_high": kept.high,
+        "groups": kept.groups,
+        "worst_language": None if worst is None else {"language": worst[0], "kept": worst[1]},
+        "small_languages": {
+            name: part["rows"]
+            for name, part in by_language.items()
+            if part["rows"] < MIN_LANGUAGE_ROWS
+        },
+        "verdict": judgement.verdict,
+        "rows_needed": judgement.rows_needed,
+        "why": judgement.why,
+    }
 
 
 def _percent(share: float) -> str:

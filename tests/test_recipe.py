@@ -6,6 +6,7 @@ import pytest
 import tiny
 
 from edgekit import compress, recipe
+from edgekit import schema as recipe_schema
 from edgekit.errors import RecipeError
 
 GOOD = tiny.RECIPE
@@ -175,7 +176,7 @@ def test_extends_lays_a_recipe_over_a_shipped_one(
 
 
 def test_the_schema_knows_every_step_and_its_settings() -> None:
-    schema = recipe.schema()
+    schema = recipe_schema.schema()
     steps = schema["properties"]["steps"]["items"]["oneOf"]
     assert {next(iter(step["properties"])) for step in steps} == set(compress.STEPS)
     finetune = schema["$defs"]["steps.classification.finetune"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 import transformers
@@ -42,12 +43,11 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
-    with _quiet():
-        model, missing = (
-            _load_uniform(folder, config)
-            if narrow is None
-            else _load_narrow(folder, config, narrow)
-        )
+    model, missing = (
+        _load_uniform(folder, AutoModelForSequenceClassification, config)
+        if narrow is None
+        else _load_narrow(folder, config, narrow)
+    )
     body = f"{model.base_model_prefix}."
     lost = [name for name in missing if name.startswith(body) and "pooler" not in name]
     _check_whole(folder, lost)
@@ -57,18 +57,9 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
 
 def load_encoder(folder: Path) -> PreTrainedModel:
     """A checkpoint's body, without a head, in fp32 on the CPU; CheckpointError as above."""
-    with _quiet():
-        model, notes = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    _check_whole(folder, [name for name in notes["missing_keys"] if "pooler" not in name])
-    model.eval()
-    return model
+    model, missing = _load_uniform(folder, AutoModel)
+    _check_whole(folder, [name for name in missing if "pooler" not in name])
+    return model.eval()
 
 
 def _check_whole(folder: Path, lost: Sequence[str]) -> None:
@@ -88,51 +79,36 @@ def load_decoder(
     if getattr(config, "attn_logit_softcapping", None):
         # The other implementations leave the limit of attention's scores out.
         config._attn_implementation = "eager"
+    model, _ = _load_uniform(folder, AutoModelForCausalLM, config, dtype=dtype or "auto")
+    return model.eval()
+
+
+def load_seq2seq(folder: Path) -> PreTrainedModel:
+    """A checkpoint that reads a text and writes another, in fp32 on the CPU."""
+    model, missing = _load_uniform(folder, AutoModelForSeq2SeqLM)
+    _check_whole(folder, missing)
+    return model.eval()
+
+
+def _load_uniform(
+    folder: Path,
+    loader: Any,
+    config: PretrainedConfig | None = None,
+    *,
+    dtype: torch.dtype | Literal["auto"] = torch.float32,
+) -> tuple[PreTrainedModel, list[str]]:
+    """The model and the names of the weights that the folder does not hold; `loader` is one of
+    transformers' Auto classes."""
     with _quiet():
-        model = AutoModelForCausalLM.from_pretrained(
+        model, notes = loader.from_pretrained(
             folder,
             config=config,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            dtype=dtype or "auto",
-        )
-    model.eval()
-    return model
-
-
-def load_seq2seq(folder: Path) -> PreTrainedModel:
-    """A checkpoint that reads a text and writes another, in fp32 on the CPU."""
-    with _quiet():
-        model, notes = AutoModelForSeq2SeqLM.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
+            dtype=dtype,
             output_loading_info=True,
         )
-    if notes["missing_keys"]:
-        raise CheckpointError(
-            f"{folder}: {len(notes['missing_keys'])} weights are missing (first: "
-            f"{notes['missing_keys'][0]}); the folder does not hold the model that its config.json "
-            "describes."
-        )
-    model.eval()
-    return model
-
-
-def _load_uniform(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, list[str]]:
-    """The model and the names of the weights that the folder does not hold."""
-    model, notes = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        config=config,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
     return model, list(notes["missing_keys"])
 
 
@@ -175,14 +151,7 @@ def cut_folder(folder: Path, layers: int) -> None:
         model = load_classifier(folder)
         units.keep_layers(model, range(layers))
     else:
-        with _quiet():
-            model = loader.from_pretrained(
-                folder,
-                config=config,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-            )
+        model, _ = _load_uniform(folder, loader, config)
     for old in folder.glob("*.safetensors*"):
         old.unlink()
     if description.is_decoder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit import machine
+from edgekit import Model, machine
 from edgekit.artifact import Artifact
 from edgekit.compress.checkpoint import Description
 from edgekit.cost import Cost
@@ -23,8 +22,8 @@ from edgekit.evaluate import judge as judge_rows
 from edgekit.export.onnx import spread
 from edgekit.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.judging.judged import Judged
+from edgekit.judging.latency import measure
 from edgekit.recipe import BoundRecipe
-from edgekit.runtime.model import load
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.text import TOKENIZER, TextEncoder
 from edgekit.tasks.classification import fit_temperature, softmax
@@ -41,7 +40,6 @@ TRIAL_ROWS = 64
 MODEL = "model.onnx"
 SAMPLED_TEXTS = 300
 LATENCY_TEXTS = 200
-LATENCY_THREADS = 2
 GOLDEN_PER_LANGUAGE = 2
 # Engines and CPUs round differently; an answer that is off by more is another model's.
 GOLDEN_TOLERANCE = 0.02
@@ -174,18 +172,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
 
 def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
     """Milliseconds from text to answer, one at a time, on this machine; empty without texts."""
-    part = [row.text for row in rows[:: max(1, len(rows) // LATENCY_TEXTS)][:LATENCY_TEXTS]]
-    if not part:
-        return {}
-    times = []
-    with load(artifact.folder, threads=LATENCY_THREADS) as model:
-        model.classify(part[0])
-        for text in part:
-            began = time.perf_counter()
-            model.classify(text)
-            times.append(1000 * (time.perf_counter() - began))
-    p50, p95 = np.percentile(times, [50, 95])
-    return {"p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "texts": len(part)}
+    return measure(artifact, rows, Model.classify, texts=LATENCY_TEXTS)
 
 
 def _common(job: OutputJob) -> dict[str, Any]:

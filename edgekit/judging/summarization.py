@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from edgekit import machine
+from edgekit import Model, machine
 from edgekit.artifact import Artifact
 from edgekit.compress.checkpoint import STATIC, Description, describe
 from edgekit.cost import Cost
@@ -28,11 +25,11 @@ from edgekit.judging.classification import (
     RAM_PER_TOKENIZER_BYTE,
 )
 from edgekit.judging.judged import Judged
+from edgekit.judging.latency import measure
 from edgekit.judging.summarizing import Engine, ExtractiveEngine
 from edgekit.judging.summarizing_seq2seq import WritingEngine
 from edgekit.manifest import SummaryEngine, SummarySpec
 from edgekit.recipe import BoundRecipe
-from edgekit.runtime.model import load
 from edgekit.runtime.text import TOKENIZER
 from edgekit.tasks.rows import Row
 
@@ -50,7 +47,6 @@ ENGINES: Mapping[SummaryEngine, Engine] = {
     "seq2seq": WritingEngine(),
 }
 LATENCY_TEXTS = 20
-LATENCY_THREADS = 2
 # Telling a text's language takes this, whatever the model.
 RAM_LANGUAGES_BYTES = 90 * machine.MIB
 
@@ -147,18 +143,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
 
 def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
     """Milliseconds from text to summary, one at a time, on this machine; empty without texts."""
-    part = [row.text for row in rows[:: max(1, len(rows) // LATENCY_TEXTS)][:LATENCY_TEXTS]]
-    if not part:
-        return {}
-    times = []
-    with load(artifact.folder, threads=LATENCY_THREADS) as model:
-        model.summarize(part[0])
-        for text in part:
-            began = time.perf_counter()
-            model.summarize(text)
-            times.append(1000 * (time.perf_counter() - began))
-    p50, p95 = np.percentile(times, [50, 95])
-    return {"p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "texts": len(part)}
+    return measure(artifact, rows, Model.summarize, texts=LATENCY_TEXTS)
 
 
 def _engine(job: OutputJob) -> SummaryEngine:
