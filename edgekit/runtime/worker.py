@@ -8,6 +8,7 @@ the other process dies.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -36,8 +37,10 @@ def main() -> None:
     requests, replies = _private_streams()
     # Ctrl-C reaches every process of a terminal; the other one decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Worker(replies).serve(requests)
-    # Nobody waits for the requests that still run.
+    # A reply that nobody is left to take is no error.
+    with contextlib.suppress(BrokenPipeError):
+        _Worker(replies).serve(requests)
+    # Nobody waits for the requests that still run, nor for native threads to be taken down.
     os._exit(0)
 
 

@@ -29,7 +29,7 @@ def test_this_machine_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert base["complete"] is True
     assert base["install"] is None
     assert base["packages"]["onnxruntime"]
-    assert set(found["extras"]["files"]["packages"]) == {"pyarrow"}
+    assert set(found["extras"]["files"]["packages"]) == {"pyarrow", "pypdf", "python-docx"}
 
 
 def test_words_and_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:

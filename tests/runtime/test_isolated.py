@@ -147,6 +147,23 @@ def test_printing_natively_does_not_harm_the_messages(tiny_artifact: Path) -> No
         assert process.stderr.read().count(b"native noise") == 3
 
 
+def test_a_worker_whose_owner_goes_while_it_loads_ends_in_silence(tiny_artifact: Path) -> None:
+    found = artifact.read(tiny_artifact)
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgekit.runtime.worker"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        place = {"folder": str(tiny_artifact), "digest": found.manifest.digest}
+        wire.send(process.stdin, {"id": 0, "verb": "load", "asked": {"threads": 1}, **place})
+        process.stdout.close()
+        process.stdin.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+
+
 def test_the_worker_ends_when_its_owner_is_killed(tiny_artifact: Path) -> None:
     program = (
         "import sys, time, edgekit\n"
