@@ -56,7 +56,7 @@ RECIPES: Mapping[str, tuple[str, Mapping[str, object]]] = {
         {
             "name": f"{NAME}-english",
             "steps": [{"trim_vocab": {"size": 24_576, "most_tokens_rise": 0.05}}],
-            "must": {"kld": 0.1, "top1": 0.8, "ppl_ratio": 1.15},
+            "must": {"kld": 0.1, "top1": 0.8, "ppl_ratio": 1.4},
         },
     ),
 }
