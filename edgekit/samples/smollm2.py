@@ -21,7 +21,7 @@ from edgekit.samples import (
 from edgekit.samples.smollm2_texts import KINDS, TEST, TRAIN, VALIDATION, Sets
 
 NAME = "smollm2"
-VERSION = 1
+VERSION = 2
 SEED = 7
 EMBEDDINGS = "q8_0"
 STOCK_BYTES = 105_453_920
