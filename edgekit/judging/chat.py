@@ -208,7 +208,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Ju
         )
         asked = questions.quality(plan, plan.dataset.choices, scores, teacher.scores)
         quality = with_questions(quality, asked)
-    spec = _chat_spec(teacher, describe(job.checkpoint))
+    spec = _chat_spec(exported.record, describe(job.checkpoint))
     return Judged(
         files={MODEL: exported.model},
         golden=done.record["golden"],
@@ -270,8 +270,8 @@ def _clear(found: greedy.Continued) -> list[int]:
     return list(found.tokens[: next(unclear, len(found.tokens))])
 
 
-def _chat_spec(teacher: Parent, description: Description) -> ChatSpec:
-    record = teacher.half.record
+def _chat_spec(record: Mapping[str, Any], description: Description) -> ChatSpec:
+    """By the record of the artifact's own export: it may have fewer layers than its teacher."""
     return ChatSpec(
         template_sha256=(record.get("chat") or {}).get("template_sha256", ""),
         context=record["context"],

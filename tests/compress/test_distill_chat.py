@@ -37,6 +37,7 @@ from edgekit.compress.finetune_chat import FinetuneSettings
 from edgekit.compress.prune_chat import PruneSettings
 from edgekit.compress.windows import Window
 from edgekit.errors import EdgekitError, StepError
+from edgekit.export.llama import convert
 from edgekit.job import Job, Make
 from edgekit.store import Finished, Store
 from edgekit.tasks.rows import Row
@@ -404,3 +405,6 @@ def test_a_recipe_that_prunes_and_heals_leaves_an_artifact(chat_project: Path) -
     assert prune["proof"]["tokens"] > 256
     assert distill["proof"]["kld"]["after"] <= distill["proof"]["kld"]["before"]
     assert manifest["quality"]["kld"] > 0.01
+    whole = convert.convert(chat_project / "model", chat_project / "whole.gguf")
+    spec = manifest["model"]["chat"]
+    assert 2 * spec["kv_bytes_per_token"] == whole["kv_bytes_per_token"]
