@@ -33,6 +33,7 @@ from scripted import (
     until,
 )
 from textual.app import App
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Markdown, OptionList
 
@@ -96,6 +97,19 @@ async def test_a_question_is_answered_in_markdown_and_kept(snapshot: Snapshot) -
         assert isinstance(app.screen, HomeScreen)
     assert kept() == [("so\nwhat", ""), (WHOLE, "stop"), ("and then", ""), (WHOLE, "stop")]
     assert model.closed
+
+
+async def test_keys_that_come_faster_than_they_are_read_are_sent_whole() -> None:
+    model = ScriptedModel(make_chat_manifest())
+    app = make_app([found_chat()], model=model)
+    async with app.run_test(size=SMALL) as pilot:
+        screen = await open_chat(pilot)
+        for letter in "how are lamps made":
+            app.post_message(Key("space" if letter == " " else letter, letter))
+        app.post_message(Key("enter", "\r"))
+        await answered(pilot)
+        assert model.sent == [[{"role": "user", "content": "how are lamps made"}]]
+        assert written(screen) == ""
 
 
 async def test_esc_stops_an_answer_and_keeps_what_was_said() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.events import Key
 from textual.message import Message
 
 from edgekit_tui.i18n import N_
@@ -14,14 +15,22 @@ from edgekit_tui.widgets.field import TextField
 
 class Composer(TextField):
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the field itself takes it for a new line.
-        Binding("enter", "send", N_("Send"), id="chat.send", priority=True),
-        Binding("ctrl+j", "new_line", N_("New line"), id="chat.line", show=False, priority=True),
+        Binding("enter", "send", N_("Send"), id="chat.send"),
+        Binding("ctrl+j", "new_line", N_("New line"), id="chat.line", show=False),
     ]
 
     @dataclass
     class Sent(Message):
         text: str
+
+    def _on_key(self, event: Key) -> None:
+        """Before the field itself takes Enter for a new line, and behind the letters typed before it:
+        a priority binding would overtake them where a slow machine is behind."""
+        act = {"enter": self.action_send, "ctrl+j": self.action_new_line}.get(event.key)
+        if act is not None:
+            event.stop()
+            event.prevent_default()
+            act()
 
     def action_send(self) -> None:
         if self.text.strip():
