@@ -23,9 +23,9 @@ class Composer(TextField):
     class Sent(Message):
         text: str
 
-    def _on_key(self, event: Key) -> None:
-        """Before the field itself takes Enter for a new line, and behind the letters typed before it:
-        a priority binding would overtake them where a slow machine is behind."""
+    async def _on_key(self, event: Key) -> None:
+        """Before the field itself takes Enter for a new line, and behind the letters before it: a
+        priority binding would overtake them where a slow machine is behind."""
         act = {"enter": self.action_send, "ctrl+j": self.action_new_line}.get(event.key)
         if act is not None:
             event.stop()
