@@ -43,6 +43,8 @@ class Terminal:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "edgekit_tui.run", *arguments],
             stdin=side, stdout=side, stderr=side, start_new_session=True, env=environment,
+            # Under nohup it would be ignored here, too.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )  # fmt: skip
         os.close(side)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -161,6 +162,8 @@ async def test_leaving_in_the_middle_keeps_what_was_said() -> None:
         await pilot.press(*"hello", "enter")
         model.pass_one(3)
         await until(pilot, lambda: "light" in seen(app))
+    # As asyncio.run does when the app has ended: the thread that answers keeps what was said.
+    await asyncio.get_running_loop().shutdown_default_executor()
     assert kept() == [("hello", ""), ("**Lamps** give light:\n", "cancelled")]
 
 
