@@ -135,47 +135,17 @@ class OnnxModel:
             return self._sessions[threads]
 
 
-class OnnxClassifier:
+class OnnxClassifier(OnnxModel):
     """The same, where the vectors are logits: a Classifier."""
 
     def __init__(
         self, read_model: Callable[[], bytes], encoder: TextEncoder, *, threads: int | None = None
     ) -> None:
-        self._model = OnnxModel(read_model, encoder, output=LOGITS, threads=threads)
-
-    @property
-    def threads(self) -> int:
-        return self._model.threads
-
-    @property
-    def workers(self) -> int:
-        return self._model.workers
-
-    @property
-    def version(self) -> str:
-        return self._model.version
+        super().__init__(read_model, encoder, output=LOGITS, threads=threads)
 
     def logits(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]:
         """The mean over the text's windows, float32 of shape (labels,), and their number."""
-        return self._model.vector(text, alone=alone)
-
-    def map(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, int]]:
-        """`logits` of each text, in order, several at the same time."""
-        return self._model.map(texts)
-
-    def close(self) -> None:
-        self._model.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        return self.vector(text, alone=alone)
 
 
 def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:
