@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -36,3 +37,18 @@ Seconds = Annotated[
     float, BeforeValidator(_seconds, json_schema_input_type=str | float), Field(gt=0)
 ]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def check_layers(layers: int | list[int] | None) -> None:
+    """Raises ValueError where `layers` is neither a count of them nor their numbers in order."""
+    if isinstance(layers, int) and layers < 1:
+        raise ValueError("layers|must be 1 or more")
+    if isinstance(layers, list) and (not layers or sorted(set(layers)) != layers or layers[0] < 0):
+        raise ValueError("layers|must be numbers of layers from 0, in rising order, each once")
+
+
+def refuse_keys(given: object, reasons: Mapping[str, str]) -> None:
+    """Raises ValueError with the reason for the first of these keys that is given."""
+    for name, why in reasons.items():
+        if isinstance(given, dict) and name in given:
+            raise ValueError(f"{name}|{why}")

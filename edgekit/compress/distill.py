@@ -13,7 +13,7 @@ from edgekit.compress.checkpoint import STATIC, Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
-from edgekit.settings import Settings
+from edgekit.settings import Settings, check_layers
 
 VERSION = 2
 
@@ -83,12 +83,7 @@ class DistillSettings(Settings):
             raise ValueError("layers|chooses layers of the checkpoint; drop it, or 'student'")
         if self.width is not None and not self.static:
             raise ValueError("width|is a setting of 'student: static'; drop it")
-        if isinstance(self.layers, int) and self.layers < 1:
-            raise ValueError("layers|must be 1 or more")
-        if isinstance(self.layers, list) and (
-            not self.layers or sorted(set(self.layers)) != self.layers or self.layers[0] < 0
-        ):
-            raise ValueError("layers|must be numbers of layers from 0, in rising order, each once")
+        check_layers(self.layers)
         return self
 
     @property

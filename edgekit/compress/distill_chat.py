@@ -12,6 +12,7 @@ from edgekit.compress.learning import Learning
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
+from edgekit.settings import refuse_keys
 
 VERSION = 1
 # A token's likeliest pieces on the disk: their numbers and half floats.
@@ -35,9 +36,7 @@ class DistillSettings(Learning):
     @model_validator(mode="before")
     @classmethod
     def _no_classifiers(cls, given: Any) -> Any:
-        for name, why in _CLASSIFIERS.items():
-            if isinstance(given, dict) and name in given:
-                raise ValueError(f"{name}|{why}")
+        refuse_keys(given, _CLASSIFIERS)
         return given
 
     @property

@@ -13,7 +13,7 @@ from edgekit.compress.checkpoint import Description
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
-from edgekit.settings import Settings
+from edgekit.settings import Settings, check_layers
 
 VERSION = 1
 LEAST_FFN = 32
@@ -55,12 +55,7 @@ class PruneSettings(Settings):
                 raise ValueError("latency|compares what different layers lose, which needs fisher")
         elif self.heads is None and self.ffn is None and self.layers is None:
             raise ValueError("ffn|is missing: say what to remove by heads, ffn, layers or latency")
-        if isinstance(self.layers, int) and self.layers < 1:
-            raise ValueError("layers|must be 1 or more")
-        if isinstance(self.layers, list) and (
-            not self.layers or sorted(set(self.layers)) != self.layers or self.layers[0] < 0
-        ):
-            raise ValueError("layers|must be numbers of layers from 0, in rising order, each once")
+        check_layers(self.layers)
         if self.method == "magnitude" and isinstance(self.layers, int):
             raise ValueError("layers|by magnitude must be numbers: weights do not tell which go")
         return self

@@ -12,7 +12,7 @@ from edgekit.compress.decoders import DECODERS
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
-from edgekit.settings import Settings
+from edgekit.settings import Settings, check_layers, refuse_keys
 
 VERSION = 1
 WINDOW = 256
@@ -46,21 +46,14 @@ class PruneSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _no_classifiers(cls, given: Any) -> Any:
-        for name, why in _CLASSIFIERS.items():
-            if isinstance(given, dict) and name in given:
-                raise ValueError(f"{name}|{why}")
+        refuse_keys(given, _CLASSIFIERS)
         return given
 
     @model_validator(mode="after")
     def _something(self) -> PruneSettings:
         if self.layers is None and self.ffn is None:
             raise ValueError("layers|is missing: say what to remove by layers or ffn")
-        if isinstance(self.layers, int) and self.layers < 1:
-            raise ValueError("layers|must be 1 or more")
-        if isinstance(self.layers, list) and (
-            not self.layers or sorted(set(self.layers)) != self.layers or self.layers[0] < 0
-        ):
-            raise ValueError("layers|must be numbers of layers from 0, in rising order, each once")
+        check_layers(self.layers)
         return self
 
     @property
