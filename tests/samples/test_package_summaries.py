@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from edgekit.compress.checkpoint import describe
+from edgekit.compress.models import load_seq2seq
 from edgekit.errors import SampleError
 from edgekit.samples import descriptions, package_summaries, summarizer_model
 from edgekit.samples.descriptions import Description
@@ -111,3 +114,15 @@ def test_its_model_reads_and_writes(tmp_path: Path) -> None:
     assert found.max_tokens == summarizer_model.WINDOW
     generation = json.loads((tmp_path / "model" / "generation_config.json").read_text())
     assert generation["num_beams"] == 2
+
+
+def test_its_model_goes_on_where_the_text_does(tmp_path: Path) -> None:
+    texts = [row.long for row in made(2, 40)]
+    summarizer_model.make(tmp_path / "model", texts, pieces=120, seed=7)
+    model = load_seq2seq(tmp_path / "model").eval()
+    pieces = random.Random(5).sample(range(3, model.config.vocab_size), 15)
+    for place, piece in enumerate(pieces[:-1]):
+        with torch.inference_mode():
+            written = torch.tensor([[0, piece]])
+            logits = model(input_ids=torch.tensor([pieces]), decoder_input_ids=written).logits
+        assert logits[0, -1].argmax() == pieces[place + 1]
