@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import numpy as np
 from edgekit import machine
 from edgekit.errors import ExportError
 from edgekit.export import apart
-from edgekit.export.llama import types
+from edgekit.export.llama import header, types
 from edgekit.export.llama.types import FAST, MIXES, TYPES, Tensor
 
 BUFFER_BYTES = 64_000_000
@@ -103,18 +104,20 @@ def check_embeddings(tensors: list[Tensor], embeddings: str) -> None:
 
 
 def read_tensors(path: Path) -> list[Tensor]:
-    """Name, type and shape of every tensor, in the file's order."""
-    import gguf  # an extra, and this module is imported to read a recipe
-
+    """Name, type and shape of every tensor, in the file's order; ExportError for unknown types."""
     found = []
-    for tensor in gguf.GGUFReader(path).tensors:
-        columns, *others = (int(size) for size in tensor.shape)
+    for entry in header.read(path):
+        if entry.type not in types.NAMES:
+            raise ExportError(
+                f"{path}: {entry.name} is of ggml's type {entry.type}, which edgekit does not know."
+            )
+        columns, *others = entry.shape
         found.append(
             Tensor(
-                name=tensor.name,
-                type=tensor.tensor_type.name.lower(),
+                name=entry.name,
+                type=types.NAMES[entry.type],
                 columns=columns,
-                rows=int(np.prod(others)) if others else 1,
+                rows=math.prod(others),
                 is_matrix=len(others) > 0,
             )
         )
