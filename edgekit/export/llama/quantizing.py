@@ -24,6 +24,7 @@ from edgekit.export.llama.types import FAST, MIXES, TYPES, Tensor
 BUFFER_BYTES = 64_000_000
 """Rows that llama.cpp holds at once; its own limit is 8 GiB."""
 _MODULE = "edgekit.export.llama.quantizing"
+_ROOM_BYTES = 2**16
 _BASE = "q8_0"
 """A mix that llama.cpp may start from where the type of every matrix is given."""
 # llama.cpp says sizes in hundredths of a MiB.
@@ -163,8 +164,22 @@ def _quantize(request: Mapping[str, Any]) -> dict[str, Any]:
         settings.imatrix = matrix.array
     if overrides is not None:
         settings.tt_overrides = overrides
-    _call(llama_cpp, request, settings)
+    try:
+        _call(llama_cpp, request, settings)
+    except ExportError:
+        _check_room(Path(request["out"]))
+        raise
     return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+def _check_room(out: Path) -> None:
+    """Raises ExportError where nothing more can be written: llama.cpp does not say why it could
+    not."""
+    try:
+        with out.open("ab") as stream:
+            stream.write(bytes(_ROOM_BYTES))
+    except OSError as error:
+        raise ExportError(f"llama.cpp cannot write the file ({error}).") from error
 
 
 def _sizes(request: Mapping[str, Any]) -> dict[str, Any]:
