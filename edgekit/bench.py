@@ -156,8 +156,9 @@ def _run(
             # Before several texts at once, which take memory of their own.
             times[side.name].peak_rss_bytes = side.ask("usage")["peak_rss_bytes"]
         artifact = sides[0]
-        artifact.ask("many", texts=blocks[0])
-        seconds = [artifact.ask("many", texts=list(texts))["seconds"] for _ in range(rounds)]
+        artifact.ask("many", {"texts": blocks[0]})
+        many = {"texts": list(texts)}
+        seconds = [artifact.ask("many", many)["seconds"] for _ in range(rounds)]
         times[artifact.name].texts_per_s = len(texts) / float(np.median(seconds))
     on_progress(1.0)
     return times
@@ -168,7 +169,7 @@ def _start_cold(plan: Plan, text: str, stack: ExitStack) -> tuple[Child, float, 
     began = time.perf_counter()
     side = stack.enter_context(Child(plan))
     side.open()
-    side.ask("one", texts=[text])
+    side.ask("one", {"texts": [text]})
     wall = 1000 * (time.perf_counter() - began)
     return side, wall, side.ask("usage")["cpu_ms"]
 
@@ -194,7 +195,7 @@ def _open_sides(
 def _take_turn(side: Child, block: list[str], times: Times) -> None:
     """One text that is not counted wakes threads and caches; then each text of the block."""
     time.sleep(PAUSE_SECONDS)
-    reply = side.ask("one", texts=[block[-1], *block])
+    reply = side.ask("one", {"texts": [block[-1], *block]})
     times.wall_ms += reply["ms"][1:]
     times.cpu_ms += reply["cpu_ms"][1:]
     times.labels += reply["labels"][1:]

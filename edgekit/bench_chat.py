@@ -121,7 +121,7 @@ def _long(context: int, tokens_per_character: float) -> str:
 
 
 def _ask(side: Child, prompt: str, tokens: int) -> Timed:
-    found = Timed(**side.ask("answer", prompt=prompt, tokens=tokens))
+    found = Timed(**side.ask("answer", {"prompt": prompt, "tokens": tokens}))
     if tokens > 1 and found.tokens < 2:
         raise EdgekitError(
             "The model answers in less than two tokens, which cannot be timed; build it from a "

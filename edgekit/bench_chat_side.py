@@ -112,7 +112,7 @@ class _Server:
     def __init__(self) -> None:
         self._side: Side | None = None
 
-    def reply(self, verb: str, **request: Any) -> dict[str, Any]:
+    def reply(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
         if verb == "open":
             open_side = SIDES[request.pop("side")]
             self._side = open_side(Path(request.pop("folder")), **request)

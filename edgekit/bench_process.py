@@ -7,12 +7,14 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, cast
 
 from edgekit.bench_exports import child_environment
 from edgekit.errors import EdgekitError, WorkerError
 from edgekit.runtime import wire
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class Child:
         self._open = {"side": plan.name, **plan.request}
 
     def open(self) -> None:
-        self.ask("open", **self._open)
+        self.ask("open", self._open)
 
-    def ask(self, verb: str, **request: Any) -> dict[str, Any]:
+    def ask(self, verb: str, request: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
         stdin, stdout = cast("Any", self._process.stdin), cast("Any", self._process.stdout)
         try:
             wire.send(stdin, {"verb": verb, **request})

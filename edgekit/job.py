@@ -111,6 +111,17 @@ class OutputJob:
     """The recipe's."""
     seed: int = 0
 
+    def inputs(self, version: int) -> dict[str, Any]:
+        """What an export of this version depends on, that reads the rows as the model does."""
+        return {
+            "checkpoint": self.checkpoint_digest,
+            "rows": self.rows_digest,
+            "prefix": self.prefix,
+            "max_tokens": self.max_tokens,
+            "version": version,
+            "packages": self.packages,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:

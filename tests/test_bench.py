@@ -153,7 +153,7 @@ def test_a_side_that_dies_or_refuses_is_an_error(artifact: Path, tmp_path: Path)
         side._process.kill()
         side._process.wait()
         with pytest.raises(WorkerError, match="artifact of the bench ended"):
-            side.ask("one", texts=["lamp"])
+            side.ask("one", {"texts": ["lamp"]})
     with (
         Child(plan(tmp_path / "nothing")) as side,
         pytest.raises(EdgekitError, match="no such folder"),

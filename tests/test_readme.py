@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgekit import cli, recipe
+from edgekit.compress.trim_vocab import TrimVocabSettings
+from edgekit.export.llama import trimming
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,3 +56,15 @@ def test_the_recipe_is_valid(tmp_path: Path) -> None:
 def test_the_program_is_the_tested_one() -> None:
     example = (ROOT / "tests" / "runtime" / "embedded_example.py").read_text(encoding="utf-8")
     assert ("python", example) in BLOCKS
+
+
+def test_its_calls_name_settings_that_exist() -> None:
+    """Of functions that no shipped program calls: a GGUF is trimmed by a program alone."""
+    [text] = [text for kind, text in BLOCKS if kind == "python" and "trimming.trim" in text]
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    [call] = [one for one in calls if ast.unparse(one.func) == "trimming.trim"]
+    named = {one.arg for one in call.keywords}
+    wanted = inspect.signature(trimming.trim).parameters.values()
+    assert named == {one.name for one in wanted if one.kind is one.KEYWORD_ONLY}
+    [settings] = [one for one in calls if ast.unparse(one.func) == "TrimVocabSettings"]
+    assert {one.arg for one in settings.keywords} <= set(TrimVocabSettings.model_fields)

@@ -6,7 +6,6 @@ for a chunk of rows, used, dropped, and made again in the backward pass.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,28 +26,6 @@ def kl(student: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> t
     wanted = functional.log_softmax(teacher.float() / temperature, dim=-1)
     given = functional.log_softmax(student.float() / temperature, dim=-1)
     return functional.kl_div(given, wanted, reduction="sum", log_target=True) * temperature**2
-
-
-def chunked_kl(
-    hidden: torch.Tensor,
-    head: nn.Linear,
-    teacher: torch.Tensor,
-    *,
-    temperature: float,
-    chunk_bytes: int = CHUNK_BYTES,
-) -> torch.Tensor:
-    """Mean over the rows of `kl(head(hidden), teacher)` without ever holding all of its logits.
-
-    `hidden` is (rows, width). `teacher`, the logits (rows, labels), may stay on the CPU as half
-    floats: a chunk at a time is copied. Liger's fused kernel does the same where it can.
-    """
-    if _liger_serves(hidden, head):
-        return _liger_kl(hidden, head, teacher, temperature=temperature)
-
-    def loss(states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        return kl(head(states), wanted, temperature=temperature)
-
-    return _add_up(loss, hidden, teacher, rows=_rows(head, chunk_bytes)) / len(hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +102,3 @@ def _add_up(
         given = [one[part].to(hidden.device) for one in others]
         total = total + checkpoint(loss, hidden[part], *given, use_reentrant=False)
     return total
-
-
-def _liger_serves(hidden: torch.Tensor, head: nn.Linear) -> bool:
-    """Its kernel runs on a GPU only, and knows no bias."""
-    if hidden.device.type != "cuda" or head.bias is not None:
-        return False
-    return importlib.util.find_spec("liger_kernel") is not None
-
-
-def _liger_kl(
-    hidden: torch.Tensor, head: nn.Linear, teacher: torch.Tensor, *, temperature: float
-) -> torch.Tensor:
-    from liger_kernel.transformers import LigerFusedLinearKLDivLoss  # optional, and needs a GPU
-
-    wanted = functional.softmax(teacher.to(hidden.device).float() / temperature, dim=-1)
-    fused = LigerFusedLinearKLDivLoss(reduction="batchmean", temperature=temperature)
-    return fused(hidden, head.weight, wanted) * temperature**2

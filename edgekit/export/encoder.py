@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.compress.checkpoint import describe
-from edgekit.errors import ExportError
 from edgekit.export.apart import run_apart
 from edgekit.export.choosing import spread
+from edgekit.export.proving import refuse_difference
 from edgekit.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
 from edgekit.runtime.summaries.sentences import flat, spans
@@ -33,14 +33,7 @@ APART_FROM_BYTES = 100_000_000
 
 def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
     """Through the step store; raises ExportError where the export's vectors are others."""
-    inputs = {
-        "checkpoint": job.checkpoint_digest,
-        "rows": job.rows_digest,
-        "prefix": job.prefix,
-        "max_tokens": job.max_tokens,
-        "version": VERSION,
-        "packages": job.packages,
-    }
+    inputs = job.inputs(VERSION)
     exported = job.run("onnx-export-encoder", inputs, partial(_export, job))
     fp32 = exported.folder / MODEL
     if not schemes:
@@ -79,13 +72,7 @@ def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
     texts = [_first_sentence(row.text) for row in rows]
     wanted = predict.embeddings(job.checkpoint, texts, prefix=job.prefix, max_tokens=job.max_tokens)
     errors = np.abs(vectors(job, path, texts) - wanted).max(axis=1)
-    worst = int(errors.argmax())
-    if not errors[worst] <= MOST_ERROR:
-        raise ExportError(
-            f"onnx: the export's vectors differ from the checkpoint's by {errors[worst]:.2g} "
-            f"(at most {MOST_ERROR:g} is allowed) on the text '{texts[worst][:60]}'; this "
-            "architecture cannot be exported exactly with the installed versions."
-        )
+    refuse_difference(errors, texts, what="vectors", most=MOST_ERROR)
     return {"rows": len(rows), "languages": len({row.language for row in rows})}
 
 

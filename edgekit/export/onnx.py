@@ -12,10 +12,10 @@ from pydantic import model_validator
 
 from edgekit.compress.checkpoint import describe
 from edgekit.cost import Cost
-from edgekit.errors import ExportError
 from edgekit.export import encoder
 from edgekit.export.apart import run_apart
 from edgekit.export.choosing import divergence, fastest_near, spread
+from edgekit.export.proving import refuse_difference
 from edgekit.export.seq2seq import output as seq2seq
 from edgekit.job import Exported, OnProgress, OutputJob, Planned
 from edgekit.runtime.onnx import LOGITS, OnnxClassifier
@@ -81,14 +81,7 @@ def run(settings: OnnxSettings, job: OutputJob) -> Exported:
         return encoder.run(
             CANDIDATES[settings.quantize], settings.quantize, job, embeddings=settings.embeddings
         )
-    inputs = {
-        "checkpoint": job.checkpoint_digest,
-        "rows": job.rows_digest,
-        "prefix": job.prefix,
-        "max_tokens": job.max_tokens,
-        "version": VERSION,
-        "packages": job.packages,
-    }
+    inputs = job.inputs(VERSION)
     exported = job.run("onnx-export", inputs, partial(_export, job))
     fp32 = exported.folder / "model.onnx"
     if settings.quantize == "none":
@@ -131,13 +124,7 @@ def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
     wanted = predict.logits(job.checkpoint, texts, prefix=job.prefix, max_tokens=job.max_tokens)
     found = _answers(job, path, texts)
     errors = np.abs(found - wanted).max(axis=1)
-    worst = int(errors.argmax())
-    if not errors[worst] <= MOST_LOGIT_ERROR:
-        raise ExportError(
-            f"onnx: the export's logits differ from the checkpoint's by {errors[worst]:.2g} "
-            f"(at most {MOST_LOGIT_ERROR:g} is allowed) on the text '{texts[worst][:60]}'; this "
-            "architecture cannot be exported exactly with the installed versions."
-        )
+    refuse_difference(errors, texts, what="logits", most=MOST_LOGIT_ERROR)
     return {"rows": len(rows), "languages": len({row.language for row in rows})}
 
 

@@ -7,7 +7,8 @@ takes their pages back when others need them). edgekit also proves tokenizer and
 llama.cpp's programs do not: the proof is told apart. `--sources` are those of llama.cpp, such as
 the source package of llama-cpp-python holds; `--tokenizer` is a checkpoint whose tokenizer the
 converter knows, such as the sample smollm2's. Its quantizer is called in the library that
-llama-cpp-python installs. Keeps all numbers in OUT/conversion.json.
+llama-cpp-python installs. Tells of each part when it ends, and keeps all numbers in
+OUT/conversion.json, from which a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -51,13 +52,23 @@ def main(arguments: Sequence[str]) -> int:
     checkpoint = settings.out / "checkpoint"
     if not checkpoint.is_dir():
         make_checkpoint(checkpoint, settings.tokenizer)
-    found: dict[str, list[dict[str, float]]] = {}
-    for _ in range(settings.rounds):
-        for name, command in commands(checkpoint, settings).items():
-            found.setdefault(name, []).append(watch(command))
-    (settings.out / "conversion.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(table(found))
+    measure(commands(checkpoint, settings), settings.out / "conversion.json", settings.rounds)
+    print(table(json.loads((settings.out / "conversion.json").read_text("utf-8"))))
     return 0
+
+
+def measure(watched: Mapping[str, Sequence[str]], out: Path, rounds: int) -> None:
+    """Both sides in turns until each part was watched so often; what `out` holds already counts."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in watched}
+    if out.is_file():
+        found |= json.loads(out.read_text("utf-8"))
+    for number in range(rounds):
+        for name, command in watched.items():
+            if len(found[name]) > number:
+                continue
+            found[name].append(watch(command))
+            out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            print(row(name, found[name][-1]), file=sys.stderr, flush=True)
 
 
 def make_checkpoint(folder: Path, tokenizer: Path) -> None:
@@ -116,16 +127,16 @@ def commands(checkpoint: Path, settings: argparse.Namespace) -> dict[str, list[s
     own = [sys.executable, "-P", str(Path(__file__).resolve().with_name("conversion_side.py"))]
     half, small = (str(out / name) for name in _EDGEKIT_FILES)
     other_half, other_small = (str(out / name) for name in _LLAMA_FILES)
-    script = str(settings.sources / "convert_hf_to_gguf.py")
+    script = str(next(settings.sources.rglob("convert_hf_to_gguf.py")))
     return {
         "edgekit: convert": [*own, "convert", str(checkpoint), half],
-        "edgekit: prove": [*own, "prove", str(checkpoint), half, threads],
         "edgekit: quantize": [*own, "quantize", half, small, threads],
         "llama.cpp: convert": [
             *(sys.executable, script, str(checkpoint)),
             *("--outfile", other_half, "--outtype", "f16"),
         ],
         "llama.cpp: quantize": [*own, "llama-quantize", other_half, other_small, threads],
+        "edgekit: prove": [*own, "prove", str(checkpoint), half, threads],
     }
 
 
@@ -193,12 +204,12 @@ def table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             "peak_bytes": max(one["peak_bytes"] for one in own),
         }
     lines = ["| | seconds | CPU seconds | MB anonymous |", "|---|---|---|---|"]
-    lines += [
-        f"| {name} | {one['seconds']:.1f} | {one['cpu_seconds']:.1f} "
-        f"| {one['peak_bytes'] / 1e6:.0f} |"
-        for name, one in parts.items()
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(row(name, one) for name, one in parts.items())])
+
+
+def row(name: str, one: Mapping[str, float]) -> str:
+    seconds, cpu = one["seconds"], one["cpu_seconds"]
+    return f"| {name} | {seconds:.1f} | {cpu:.1f} | {one['peak_bytes'] / 1e6:.0f} |"
 
 
 if __name__ == "__main__":

@@ -92,13 +92,14 @@ def speeds(
             asked = Plan("raw", request, one["size_bytes"], one["size_bytes"])
             child = stack.enter_context(Child(asked, module="edgekit.bench_chat_side"))
             child.open()
-            child.ask("answer", prompt=_PROMPTS[0], tokens=2)
+            child.ask("answer", {"prompt": _PROMPTS[0], "tokens": 2})
             sides.append(child)
         rates: list[list[float]] = [[], []]
         for turn in range(settings.rounds):
             for number in (0, 1) if turn % 2 == 0 else (1, 0):
                 prompt = f"{turn}. {_PROMPTS[turn % 2]}"
-                took = Timed(**sides[number].ask("answer", prompt=prompt, tokens=ANSWER_TOKENS))
+                question = {"prompt": prompt, "tokens": ANSWER_TOKENS}
+                took = Timed(**sides[number].ask("answer", question))
                 rates[number].append((took.tokens - 1) / took.rest_s)
     ratios = np.array(rates[1]) / np.array(rates[0])
     return {

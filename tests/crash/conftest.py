@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from forked import Ended, Forked, Run
 
-SMALL_DISK = "8m"
+SMALL_DISK = "16m"
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -69,6 +70,8 @@ class Run:
     """kill -9 when this commit point is reached."""
     die_before: int = -1
     """kill -9 before this file operation below `out`, counted from 0."""
+    die_after_s: float = 0
+    """kill -9 so many seconds after the command began."""
     fill_at: str = ""
     fill: str = ""
     spare_bytes: int = 0
@@ -76,7 +79,9 @@ class Run:
 
     def again(self) -> Run:
         """The same command where this one ended, and nothing stops it."""
-        return replace(self, remove=(), copy=(), die_at="", die_before=-1, fill_at="", fill="")
+        return replace(
+            self, remove=(), copy=(), die_at="", die_before=-1, die_after_s=0, fill_at="", fill=""
+        )
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,8 @@ def _compress(run: Run, notes: Path, stderr: Path) -> None:
             os.dup2(os.open(path, os.O_RDWR), number)
         os.environ["EDGEKIT_CACHE"] = run.cache
         watch = _Watch(run, notes)
+        if run.die_after_s:
+            threading.Timer(run.die_after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
         build.compress = functools.partial(build.compress, on_commit=watch.point)
         save = training.save_progress
 

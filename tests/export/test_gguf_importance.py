@@ -119,6 +119,18 @@ def test_every_language_has_the_same_share(half: Path) -> None:
     assert max(chosen.by_language.values()) - min(chosen.by_language.values()) <= longest
 
 
+def test_few_tokens_of_many_languages_are_of_all_of_them(half: Path) -> None:
+    """Long texts are cut, so that the first few languages do not take it all."""
+    languages = ["en", "es", "fr", "ru"]
+    rows = [
+        Row(" ".join(tiny_llama.texts([language], of_each=40)), language=language)
+        for language in languages
+    ]
+    tokens = len(languages) * calibration.LEAST_WINDOW
+    chosen = calibration.choose(half, rows, languages=languages, tokens=tokens, seed=1)
+    assert chosen.by_language == dict.fromkeys(languages, calibration.LEAST_WINDOW)
+
+
 def test_what_a_language_lacks_the_others_give() -> None:
     counts = calibration.fill({"sw": [10], "en": [30, 30, 30, 30], "fr": [30, 30, 30, 30]}, 190)
     assert counts == {"sw": 1, "en": 3, "fr": 3}

@@ -147,6 +147,15 @@ def test_it_predicts_as_the_checkpoint_does(name: str, compared: Mapping[str, An
     assert compared[name]["tokens"] == 48 * len(TEXTS)
 
 
+@pytest.mark.parametrize("name", [*tiny_llama.ARCHITECTURES, *FURTHER])
+def test_the_record_says_what_the_runtime_remembers_of_a_token(
+    name: str, compared: Mapping[str, Any], converted: Mapping[str, Converted]
+) -> None:
+    """Also where layers look at a window: the runtime keeps it all, to go back to any turn."""
+    told = converted[name].record["kv_bytes_per_token"]
+    assert compared[name]["remembered"] == pytest.approx(told, rel=0.01)
+
+
 def test_another_model_is_no_equal(compared: Mapping[str, Any]) -> None:
     """One that differs in the scaling of its positions alone."""
     assert compared["another"]["kld"] > 10 * parity.MOST_DIVERGENCE

@@ -123,6 +123,22 @@ def test_all_tokens_that_end_an_answer_are_known(checkpoint: Path) -> None:
         generation.stops({"eos_token_id": 5000}, {}, vocabulary, end=None)
 
 
+def test_a_fine_tunes_own_special_tokens_are_carried(checkpoint: Path) -> None:
+    """Another token that ends answers than the base model's, said where fine-tunes say it."""
+    before = read(checkpoint)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        change(checkpoint / name, lambda told: told.update(eos_token="<|endoftext|>"))
+    change(checkpoint / "generation_config.json", lambda told: told.update(eos_token_id=1000))
+    after = read(checkpoint)
+    assert (before.text("eos"), after.text("eos")) == ("<|im_end|>", "<|endoftext|>")
+    assert after.specials["eos"] == 1000
+    config = json.loads((checkpoint / "config.json").read_text("utf-8"))
+    settings = generation.read(checkpoint)
+    # config.json still says the base model's: both end an answer.
+    assert generation.stops(config, settings, after, end=None) == (1000, 1002)
+    assert after.tokens == before.tokens
+
+
 def test_other_tokens_around_a_text_are_refused(made: dict[str, Path], tmp_path: Path) -> None:
     checkpoint = Path(shutil.copytree(made["llama3"], tmp_path / "checkpoint"))
     assert read(checkpoint).add_bos

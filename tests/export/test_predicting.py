@@ -178,6 +178,66 @@ def test_scores_that_are_no_numbers_are_an_error() -> None:
         collected(np.array([[1.0, np.nan, 2.0]], dtype=np.float32))
 
 
+def of_whole_batches(
+    logits: np.ndarray, following: np.ndarray, ids: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """What is kept, from its definition: everything sorted and summed at once, in float64."""
+    exact = logits.astype(np.float64)
+    logp = exact - np.logaddexp.reduce(exact, axis=1, keepdims=True)
+    if ids is None:
+        ids = np.argsort(-logits, axis=1, kind="stable")[:, :KEPT]
+    known = ids >= 0
+    kept = np.where(known, np.take_along_axis(logp, ids, axis=1), -np.inf)
+    left = logp.copy()
+    rows, places = np.nonzero(known)
+    left[rows, ids[rows, places]] = -np.inf
+    return {
+        "ids": ids,
+        "logp": kept,
+        "rest": np.exp(left).sum(axis=1),
+        "next": logp[np.arange(len(logp)), following],
+        "best": logits.argmax(axis=1),
+    }
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    pieces=st.integers(KEPT, 30_000),
+    spread=st.floats(0.1, 20),
+    steps=st.sampled_from([0.5, 1e-4, 0]),
+    given_ids=st.booleans(),
+)
+@settings(max_examples=40)
+def test_what_is_kept_is_what_sorting_all_of_it_gives(
+    seed: int, pieces: int, spread: float, steps: float, given_ids: bool
+) -> None:
+    """Also where many scores are equal, where they rise to the end, and in any large vocabulary."""
+    random = np.random.default_rng(seed)
+    logits = (spread * random.normal(size=(3, pieces))).astype(np.float32)
+    if steps:
+        logits = (np.round(logits / steps) * steps).astype(np.float32)
+    logits[1].sort()
+    logits[2, random.integers(0, pieces, pieces // 3)] = -np.inf
+    logits[2, :KEPT] = np.maximum(logits[2, :KEPT], -100)
+    following = random.integers(0, KEPT, 3)
+    ids = random.integers(-1, pieces, (3, 5)) if given_ids else None
+    if ids is not None:
+        ids[:, 1:] = np.where(ids[:, 1:] == ids[:, :1], -1, ids[:, 1:])
+        ids = np.sort(ids, axis=1)
+        ids[:, 1:][ids[:, 1:] == ids[:, :-1]] = -1
+    kept = predicting._Collected([[0] * 4], KEPT if ids is None else ids.shape[1], ids)
+    for row, token in zip(logits, following, strict=True):
+        kept.add(row[None], np.array([token]))
+    found, wanted = kept.predictions(np.array(["x"])), of_whole_batches(logits, following, ids)
+    for name, one in wanted.items():
+        if name in ("ids", "best"):
+            np.testing.assert_array_equal(getattr(found, name), one, err_msg=name)
+        else:
+            np.testing.assert_allclose(
+                getattr(found, name), one, rtol=1e-5, atol=1e-5 * (1 + spread), err_msg=name
+            )
+
+
 def test_rows_are_cut_into_windows_and_conversations_rendered(model: Path) -> None:
     turns = ({"role": "user", "content": "hello"}, {"role": "assistant", "content": "<|im_end|>"})
     rows = [Row(TEXTS[0]), Row("hello", messages=turns)]

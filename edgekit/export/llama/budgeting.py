@@ -31,8 +31,9 @@ FILE = "model.gguf"
 """As an artifact calls it."""
 PROBE_TOKENS = 1024
 """Read in each run that measures sensitivity; more where there are many languages."""
-LANGUAGE_TOKENS = 128
-COMPARED_TOKENS = 4 * PROBE_TOKENS
+LANGUAGE_TOKENS = calibration.LEAST_WINDOW
+COMPARED = 4
+"""As many times the tokens of a probe are read where whole files are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,14 @@ class Ground:
     inputs: Mapping[str, Any]
     """What all of it depends on."""
 
+    @property
+    def probe_tokens(self) -> int:
+        return max(PROBE_TOKENS, LANGUAGE_TOKENS * len(self.languages))
+
+    @property
+    def compared_tokens(self) -> int:
+        return COMPARED * self.probe_tokens
+
 
 def make(ground: Ground, space: Room, run: RunStored) -> Finished:
     """The quantized file, and in its record what was chosen and how it compares."""
@@ -60,15 +69,16 @@ def make(ground: Ground, space: Room, run: RunStored) -> Finished:
     inputs = {**ground.inputs, "seed": ground.seed, "languages": list(ground.languages)}
     measured = run(
         "gguf-sensitivity",
-        inputs,
+        {**inputs, "tokens": ground.probe_tokens},
         partial(_measure_costs, ground, parts, found.record["losses"]),
     )
     chosen = budget.choose(
         space, found.record["losses"], measured.record["costs"], budget.by_part(parts)
     )
+    inputs |= {"chosen": chosen, "whole": space.whole_bytes, "tokens": ground.compared_tokens}
     return run(
         "gguf-budget",
-        {**inputs, "chosen": chosen, "whole": space.whole_bytes},
+        inputs,
         partial(_write, ground, chosen, space.whole_bytes),
     )
 
@@ -95,8 +105,7 @@ def _measure_costs(
     out: Path,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
-    tokens = max(PROBE_TOKENS, LANGUAGE_TOKENS * len(ground.languages))
-    chosen = _texts(ground, tokens)
+    chosen = _texts(ground, ground.probe_tokens)
     costs = sensitivity.measure(
         ground.source,
         parts,
@@ -114,7 +123,7 @@ def _write(
     ground: Ground, chosen: Mapping[str, str], whole: int, out: Path, on_progress: OnProgress
 ) -> dict[str, Any]:
     """The chosen types, or llama.cpp's own mix where that is no larger and predicts better."""
-    texts = _texts(ground, COMPARED_TOKENS)
+    texts = _texts(ground, ground.compared_tokens)
     quantize = partial(
         quantizing.quantize,
         ground.source,

@@ -11,7 +11,8 @@ from edgekit.export.llama import documents
 from edgekit.tasks.rows import Row
 
 WINDOW = 512
-"""Tokens that are read at once, from their beginning."""
+"""Tokens that are read at once, from their beginning; fewer where a language's share is less."""
+LEAST_WINDOW = 128
 # The most characters that a token has on average: as many of a language's rows are looked at.
 _CHARACTERS = 8
 NO_LANGUAGE = "unknown"
@@ -40,7 +41,8 @@ def choose(
     """
     piles = _piles(rows, languages, tokens, seed)
     flat = [row for pile in piles.values() for row in pile]
-    read = documents.read(model, flat, window=WINDOW)
+    share = tokens // max(1, len(piles))
+    read = documents.read(model, flat, window=min(WINDOW, max(LEAST_WINDOW, share)))
     windows: dict[str, list[tuple[int, ...]]] = {language: [] for language in piles}
     for window, number in zip(read.tokens, read.rows, strict=True):
         windows[flat[number].language or NO_LANGUAGE].append(window)

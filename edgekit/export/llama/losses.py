@@ -10,6 +10,7 @@ differ by orders of magnitude where a layer makes massive activations (Sun et al
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ import numpy as np
 
 from edgekit import machine
 from edgekit.export import apart
+from edgekit.export.llama import header
 from edgekit.export.llama.types import TYPES, Tensor
 from edgekit.progress import load_progress, save_progress
 
@@ -30,6 +32,7 @@ SAMPLED_ROWS = 256
 PART_WEIGHTS = 400_000_000
 """Quantized between two saves, each type counted."""
 _MODULE = "edgekit.export.llama.losses"
+_DTYPES = {TYPES["f32"].number: np.float32, TYPES["f16"].number: np.float16}
 
 Losses = Mapping[str, Mapping[str, float]]
 """By matrix and type."""
@@ -86,16 +89,15 @@ def _part(tensors: Sequence[Tensor], candidates: Sequence[str]) -> Sequence[Tens
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
-    import gguf
-
     from edgekit.export.llama import importance, library  # see library
 
     chunk = library.load().ggml_quantize_chunk
     weights = importance.read(Path(request["importance"]))
-    tensors = {one.name: one for one in gguf.GGUFReader(request["model"]).tensors}
+    model = Path(request["model"])
+    entries = {one.name: one for one in header.read(model)}
 
     def work(name: str) -> dict[str, float]:
-        rows = tensors[name].data.reshape(-1, tensors[name].data.shape[-1])
+        rows = _rows(model, entries[name])
         every = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED_ROWS)).astype(np.int64)
         values = np.ascontiguousarray(rows[every], dtype=np.float32)
         # Every column counts the same where nothing is known of them.
@@ -109,6 +111,14 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     with ThreadPoolExecutor(request["threads"]) as pool:
         losses = dict(zip(request["tensors"], pool.map(work, request["tensors"]), strict=True))
     return {"losses": losses, "peak_bytes": machine.peak_rss_bytes()}
+
+
+def _rows(model: Path, entry: header.Entry) -> np.ndarray:
+    """A matrix of an f16 file, mapped."""
+    columns, *others = entry.shape
+    shape = (math.prod(others), columns)
+    dtype = _DTYPES[entry.type]
+    return np.memmap(model, dtype=dtype, mode="r", offset=entry.offset, shape=shape)
 
 
 def _energy(values: np.ndarray, columns: np.ndarray) -> float:

@@ -28,6 +28,8 @@ from edgekit.progress import load_progress, save_progress
 KEPT = 64
 PART_TOKENS = 4096
 """What is read between two saves: minutes of a large model."""
+_GROUPS = 2048
+"""Parts that a row of logits is looked through by."""
 _MODULE = "edgekit.export.llama.predicting"
 
 
@@ -220,37 +222,50 @@ class _Collected:
 
     def add(self, logits: np.ndarray, following: np.ndarray) -> None:
         """The next rows; `following` are the tokens that follow in the text."""
-        rows = slice(self.done, self.done + len(logits))
-        ids = self._likeliest(logits) if self._asked is None else self._asked[rows]
-        best = logits.argmax(axis=1)
-        top = np.take_along_axis(logits, best[:, None], axis=1)
-        following_logit = np.take_along_axis(logits, following[:, None], axis=1) - top
-        known = ids >= 0
-        chosen = np.where(known, np.take_along_axis(logits, ids, axis=1) - top, -np.inf)
-        powers = np.exp(logits - top)
-        total = powers.sum(axis=1, dtype=np.float64)
-        if not np.isfinite(total).all():
-            raise ExportError("it predicts scores that are no numbers; its weights are damaged.")
-        # Summed without the chosen ones: a difference of two sums near 1 would be rounding alone.
-        row, place = np.nonzero(known)
-        powers[row, ids[row, place]] = 0
-        norm = np.log(total)[:, None]
-        self.ids[rows], self.best[rows] = ids, best
-        self.logp[rows] = chosen - norm
-        self.next[rows] = (following_logit - norm)[:, 0]
-        self.rest[rows] = powers.sum(axis=1, dtype=np.float64) / total
-        self.done = rows.stop
+        # Row by row: one fits a processor's cache, where all of a large vocabulary's do not.
+        for row, next_token in zip(logits, following, strict=True):
+            self._add_row(row, int(next_token))
 
-    def _likeliest(self, logits: np.ndarray) -> np.ndarray:
-        kept = self.ids.shape[1]
-        places = np.argpartition(logits, -kept, axis=1)[:, -kept:]
-        order = np.argsort(-np.take_along_axis(logits, places, axis=1), axis=1, kind="stable")
-        return np.take_along_axis(places, order, axis=1)
+    def _add_row(self, logits: np.ndarray, following: int) -> None:
+        best = logits.argmax()
+        top = logits[best]
+        if not np.isfinite(top):
+            raise ExportError("it predicts scores that are no numbers; its weights are damaged.")
+        place, kept = self.done, self.ids.shape[1]
+        ids = likeliest(logits, kept) if self._asked is None else self._asked[place]
+        known = ids >= 0
+        powers = np.exp(logits - top)
+        chosen = powers[ids[known]].sum(dtype=np.float64)
+        # Summed without the chosen ones: a difference of two sums near 1 would be rounding alone.
+        powers[ids[known]] = 0
+        rest = powers.sum(dtype=np.float64)
+        total = rest + chosen
+        norm = np.log(total)
+        self.ids[place], self.best[place] = ids, best
+        self.logp[place] = np.where(known, logits[ids] - top, -np.inf) - norm
+        self.next[place] = (logits[following] - top) - norm
+        self.rest[place] = rest / total
+        self.done = place + 1
 
     def predictions(self, digests: np.ndarray) -> Predictions:
         return Predictions(
             self.ids, self.logp, self.rest, self.next, self.best, self.lengths, digests
         )
+
+
+def likeliest(logits: np.ndarray, count: int) -> np.ndarray:
+    """The numbers of the `count` highest of one row, the highest first; of equals, the first ones.
+
+    What is below the `count`-th highest of the maxima of _GROUPS parts is none of them, and seldom
+    is much more than `count` above it.
+    """
+    candidates = np.arange(len(logits))
+    if len(logits) > 2 * _GROUPS >= 2 * count:
+        whole = len(logits) // _GROUPS * _GROUPS
+        maxima = logits[:whole].reshape(-1, _GROUPS).max(axis=0)
+        candidates = np.flatnonzero(logits >= np.partition(maxima, -count)[-count])
+    order = np.argsort(-logits[candidates], kind="stable")[:count]
+    return candidates[order]
 
 
 def _tokenize(request: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import tempfile
@@ -17,12 +18,13 @@ import numpy as np
 from edgekit import machine
 from edgekit.errors import ExportError
 from edgekit.export import apart
-from edgekit.export.llama import types
+from edgekit.export.llama import header, types
 from edgekit.export.llama.types import FAST, MIXES, TYPES, Tensor
 
 BUFFER_BYTES = 64_000_000
 """Rows that llama.cpp holds at once; its own limit is 8 GiB."""
 _MODULE = "edgekit.export.llama.quantizing"
+_ROOM_BYTES = 2**16
 _BASE = "q8_0"
 """A mix that llama.cpp may start from where the type of every matrix is given."""
 # llama.cpp says sizes in hundredths of a MiB.
@@ -103,18 +105,20 @@ def check_embeddings(tensors: list[Tensor], embeddings: str) -> None:
 
 
 def read_tensors(path: Path) -> list[Tensor]:
-    """Name, type and shape of every tensor, in the file's order."""
-    import gguf  # an extra, and this module is imported to read a recipe
-
+    """Name, type and shape of every tensor, in the file's order; ExportError for unknown types."""
     found = []
-    for tensor in gguf.GGUFReader(path).tensors:
-        columns, *others = (int(size) for size in tensor.shape)
+    for entry in header.read(path):
+        if entry.type not in types.NAMES:
+            raise ExportError(
+                f"{path}: {entry.name} is of ggml's type {entry.type}, which edgekit does not know."
+            )
+        columns, *others = entry.shape
         found.append(
             Tensor(
-                name=tensor.name,
-                type=tensor.tensor_type.name.lower(),
+                name=entry.name,
+                type=types.NAMES[entry.type],
                 columns=columns,
-                rows=int(np.prod(others)) if others else 1,
+                rows=math.prod(others),
                 is_matrix=len(others) > 0,
             )
         )
@@ -160,8 +164,22 @@ def _quantize(request: Mapping[str, Any]) -> dict[str, Any]:
         settings.imatrix = matrix.array
     if overrides is not None:
         settings.tt_overrides = overrides
-    _call(llama_cpp, request, settings)
+    try:
+        _call(llama_cpp, request, settings)
+    except ExportError:
+        _check_room(Path(request["out"]))
+        raise
     return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+def _check_room(out: Path) -> None:
+    """Raises ExportError where nothing more can be written: llama.cpp does not say why it could
+    not."""
+    try:
+        with out.open("ab") as stream:
+            stream.write(bytes(_ROOM_BYTES))
+    except OSError as error:
+        raise ExportError(f"llama.cpp cannot write the file ({error}).") from error
 
 
 def _sizes(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ TYPES: Mapping[str, Type] = {
     "iq2_s": Type(22, 256, 82),
     "iq4_xs": Type(23, 256, 136),
 }
+NAMES: Mapping[int, str] = {one.number: name for name, one in TYPES.items()}
 EMBEDDINGS = "token_embd.weight"
 """The table of embeddings, which is the output too where the two are tied."""
 

@@ -39,7 +39,7 @@ def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings
     chosen = job.run(
         "onnx-quantize-seq2seq",
         {
-            **_inputs(job),
+            **job.inputs(VERSION),
             "fp32": exported.digest,
             "schemes": list(schemes),
             "embeddings": embeddings,
@@ -52,7 +52,7 @@ def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings
 
 def fp32(job: OutputJob) -> Finished:
     """The pair of files unquantized, proven equal to the checkpoint; with how it writes."""
-    return job.run("onnx-export-seq2seq", _inputs(job), partial(_export, job))
+    return job.run("onnx-export-seq2seq", job.inputs(VERSION), partial(_export, job))
 
 
 def open_fp32(job: OutputJob) -> Seq2SeqSummarizer:
@@ -61,17 +61,6 @@ def open_fp32(job: OutputJob) -> Seq2SeqSummarizer:
     return proof.open_pair(
         job, exported.folder, Generation.from_json(exported.record["generation"])
     )
-
-
-def _inputs(job: OutputJob) -> dict[str, Any]:
-    return {
-        "checkpoint": job.checkpoint_digest,
-        "rows": job.rows_digest,
-        "prefix": job.prefix,
-        "max_tokens": job.max_tokens,
-        "version": VERSION,
-        "packages": job.packages,
-    }
 
 
 def _found(

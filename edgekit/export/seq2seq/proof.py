@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.errors import ExportError
+from edgekit.export.proving import refuse_difference
 from edgekit.job import OutputJob
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
@@ -68,12 +68,7 @@ def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
 
 def _check(found: np.ndarray, wanted: np.ndarray, text: str) -> None:
     error = np.abs(found - wanted).max() / max(1.0, np.abs(wanted).max())
-    if not error <= MOST_LOGIT_ERROR:
-        raise ExportError(
-            f"onnx: the export's logits differ from the checkpoint's by {error:.2g} (at most "
-            f"{MOST_LOGIT_ERROR:g} is allowed) on the text '{text[:60]}'; this architecture cannot "
-            "be exported exactly with the installed versions."
-        )
+    refuse_difference(np.array([error]), [text], what="logits", most=MOST_LOGIT_ERROR)
 
 
 def _ended(pieces: list[int], generation: Generation) -> list[int]:
