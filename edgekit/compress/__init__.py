@@ -35,6 +35,7 @@ CHAT_STEPS = {
 SUMMARIZATION_STEPS = {
     "distill": "edgekit.compress.distill",
     "finetune": "edgekit.compress.finetune",
+    "prune": "edgekit.compress.prune_writer",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
 # The steps that each task has.
