@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 
 from edgekit.compress import (
     distill,
+    distilling_writer,
     finetune,
     layers,
     models,
@@ -29,6 +30,7 @@ from edgekit.compress.distill import DistillSettings
 from edgekit.compress.finetune import FinetuneSettings
 from edgekit.compress.trim_vocab import TrimVocabSettings
 from edgekit.job import Job, Make
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.store import Finished
 
 
@@ -142,6 +144,39 @@ def test_a_trimmed_model_writes_what_it_wrote(
             assert wrote[0] == wrote[1]
             compared += 1
     assert compared > 2 or family == "mt5"
+
+
+def test_the_teacher_writes_no_summary_twice(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut while it writes, it goes on behind what was kept."""
+    monkeypatch.setattr(distilling_writer, "SAVE_EVERY", 4)
+    asked: list[str] = []
+    beginning = Seq2SeqSummarizer.beginning
+
+    def listening(self: Seq2SeqSummarizer, text: str) -> str:
+        asked.append(text)
+        return beginning(self, text)
+
+    monkeypatch.setattr(Seq2SeqSummarizer, "beginning", listening)
+    texts = [row.text for row in job.dataset.train[:12]]
+
+    def cut(fraction: float) -> None:
+        if fraction > 0.7:
+            raise PowerCut
+
+    out = tmp_path / "summaries"
+    out.mkdir()
+    with pytest.raises(PowerCut):
+        distilling_writer._write(job, texts, out, cut)
+    asked.clear()
+    distilling_writer._write(job, texts, out, lambda fraction: None)
+    assert asked == texts[8:]
+    written = (out / distilling_writer.SUMMARIES).read_bytes()
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    distilling_writer._write(job, texts, whole, lambda fraction: None)
+    assert written == (whole / distilling_writer.SUMMARIES).read_bytes()
 
 
 @pytest.mark.parametrize("family", ["t5", "bart"])
