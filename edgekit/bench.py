@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ import psutil
 
 from edgekit import artifact as artifacts
 from edgekit import bench_exports, machine
-from edgekit.bench_process import Child, Plan
+from edgekit.bench_process import LABELS_SIDE, Child, Plan
 from edgekit.compress.checkpoint import describe
 from edgekit.manifest import Manifest
 from edgekit.runtime.text import TOKENIZER, TextEncoder
@@ -28,7 +28,10 @@ from edgekit.store import Store
 T = TypeVar("T")
 
 MAX_TEXTS = 200
+MAX_SUMMARIZED = 40
+"""Of texts to summarize, which takes far longer than to label them."""
 BLOCK_TEXTS = 10
+SUMMARIES_SIDE = "edgekit.bench_summaries_side"
 # Threads of an engine go on spinning for some milliseconds after their last work.
 PAUSE_SECONDS = 0.05
 COLD_STARTS = 3
@@ -40,7 +43,9 @@ class Times:
 
     wall_ms: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    first_ms: list[float | None] = field(default_factory=list)
     cold_ms: list[float] = field(default_factory=list)
     cold_cpu_ms: list[float] = field(default_factory=list)
     peak_rss_bytes: int = 0
@@ -70,14 +75,15 @@ def bench(
 ) -> dict[str, Any]:
     """What `bench --json` prints.
 
-    At most MAX_TEXTS of `texts` are used, the same ones each time. Latencies are of single texts,
-    for each of which every side has `threads` threads.
+    At most MAX_TEXTS of `texts` are used, or MAX_SUMMARIZED, the same ones each time. Latencies are
+    of single texts, for each of which every side has `threads` threads.
     """
     artifact = artifacts.read(folder)
     load = psutil.getloadavg()[0] / machine.cores()
     chosen = list(texts)
-    if len(chosen) > MAX_TEXTS:
-        chosen = random.Random(0).sample(chosen, MAX_TEXTS)
+    most = MAX_TEXTS if artifact.manifest.model.summary is None else MAX_SUMMARIZED
+    if len(chosen) > most:
+        chosen = random.Random(0).sample(chosen, most)
     plans = [_artifact_plan(artifact, threads)]
     if against is not None:
         plans += _teacher_plans(against, artifact.manifest, threads)
@@ -104,18 +110,28 @@ def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> Plan:
         request={"folder": str(artifact.folder), "threads": threads},
         size_bytes=sum(manifest.file(name).size_bytes for name in manifest.model.files),
         folder_bytes=manifest.needs.disk_bytes,
+        module=LABELS_SIDE if manifest.model.summary is None else SUMMARIES_SIDE,
     )
 
 
 def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[Plan]:
     bench_exports.needs_compress()
-    checkpoint = teacher.checkpoint
-    request = {
+    checkpoint, summary = teacher.checkpoint, manifest.model.summary
+    torch = Plan(
+        name="torch_fp32",
+        request={},
+        size_bytes=describe(checkpoint).fp32_bytes,
+        folder_bytes=_bytes_below(checkpoint),
+    )
+    request: dict[str, Any] = {
         "folder": str(checkpoint),
         "threads": threads,
         "prefix": manifest.model.prefix,
         "max_tokens": manifest.model.max_tokens,
     }
+    if summary is not None:
+        asked = {**request, "words": summary.words, "generation": dict(summary.generation)}
+        return [replace(torch, request=asked, module=SUMMARIES_SIDE)]
     tokenizer_bytes = (checkpoint / TOKENIZER).stat().st_size
 
     def exported(name: str, model: Path) -> Plan:
@@ -123,7 +139,7 @@ def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[P
         return Plan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
 
     plans = [
-        Plan("torch_fp32", request, describe(checkpoint).fp32_bytes, _bytes_below(checkpoint)),
+        replace(torch, request=request),
         exported("ort_fp32", bench_exports.fp32(teacher.store, checkpoint)),
     ]
     if teacher.baseline:
@@ -198,7 +214,9 @@ def _take_turn(side: Child, block: list[str], times: Times) -> None:
     reply = side.ask("one", {"texts": [block[-1], *block]})
     times.wall_ms += reply["ms"][1:]
     times.cpu_ms += reply["cpu_ms"][1:]
-    times.labels += reply["labels"][1:]
+    times.answers += reply["answers"][1:]
+    times.tokens += reply["tokens"][1:]
+    times.first_ms += reply["first_ms"][1:]
 
 
 def _rotated(items: Sequence[T], by: int) -> list[T]:
@@ -237,6 +255,19 @@ def _numbers(plan: Plan, times: Times) -> dict[str, float]:
         "cold_start_ms": round(float(np.median(times.cold_ms)), 1),
         "cold_start_cpu_ms": round(float(np.median(times.cold_cpu_ms)), 1),
         "peak_rss_bytes": times.peak_rss_bytes,
+        **_written(times),
+    }
+
+
+def _written(times: Times) -> dict[str, float]:
+    """Of a side that writes: its own pieces a second, and the wait for the first words."""
+    if not sum(times.tokens):
+        return {}
+    speed = 1000 * sum(times.tokens) / sum(times.wall_ms)
+    first = [one for one in times.first_ms if one is not None]
+    return {
+        "tokens_per_s": round(speed, 1),
+        **({"first_words_ms": round(float(np.median(first)), 1)} if first else {}),
     }
 
 
@@ -270,7 +301,7 @@ def _ratios(
             name: [ratio("wall_ms", name, part) for part in parts] for name in names
         },
         "agreement": {
-            name: float(np.mean(np.array(times[name].labels) == np.array(new.labels)))
+            name: float(np.mean(np.array(times[name].answers) == np.array(new.answers)))
             for name in names
         },
     }

@@ -91,7 +91,7 @@ class _Side:
 
 def _start(plan: Plan, stack: ExitStack) -> _Side:
     began = time.perf_counter()
-    child = stack.enter_context(Child(plan, module=_MODULE))
+    child = stack.enter_context(Child(plan))
     child.open()
     asked = _ask(child, _SHORT, 1)
     return _Side(
@@ -107,6 +107,7 @@ def _plan(artifact: artifacts.Artifact, name: str, threads: int, context: int) -
         request={"folder": str(artifact.folder), "threads": threads, "context": context},
         size_bytes=_size(artifact.manifest),
         folder_bytes=artifact.manifest.needs.disk_bytes,
+        module=_MODULE,
     )
 
 

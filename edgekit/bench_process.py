@@ -15,6 +15,7 @@ from edgekit.errors import EdgekitError, WorkerError
 from edgekit.runtime import wire
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+LABELS_SIDE = "edgekit.bench_side"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +23,24 @@ class Plan:
     """One side: what it is told to open, and what it weighs."""
 
     name: str
-    """A key of the SIDES of the module that runs it."""
+    """A key of the SIDES of its module."""
     request: Mapping[str, Any]
     size_bytes: int
     """Its weights."""
     folder_bytes: int
     """All that it needs beside its programs."""
+    module: str = LABELS_SIDE
+    """Runs it."""
 
 
 class Child:
     """One side's process."""
 
-    def __init__(self, plan: Plan, *, module: str = "edgekit.bench_side") -> None:
+    def __init__(self, plan: Plan) -> None:
         self.name = plan.name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the child ends
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-m", plan.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

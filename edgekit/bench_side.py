@@ -1,7 +1,8 @@
 """One side of a bench, in a process of its own: `python -m edgekit.bench_side`.
 
 It is spoken to over its stdin and stdout (runtime/wire.py) and ends when its stdin does. Knows
-nothing of the other sides; every side turns a string into a label, tokenization included.
+nothing of the other sides; every side turns a string into an answer, tokenization included. Here
+are those of classifiers.
 """
 
 from __future__ import annotations
@@ -23,11 +24,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What a side says of one text."""
+
+    answer: str
+    tokens: int = 0
+    """Of a side that writes, what its answer has of its own pieces."""
+    first_ms: float | None = None
+    """Until the first words of it; None for sides that say all at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
-    one: Callable[[str], str]
-    """The label of one text."""
+    one: Callable[[str], Answered]
     many: Callable[[Iterable[str]], list[str]]
-    """The labels of several texts, as fast as this side can."""
+    """The answers to several texts, as fast as this side can."""
 
 
 def open_artifact(folder: Path, threads: int, **_: Any) -> Side:
@@ -36,7 +47,7 @@ def open_artifact(folder: Path, threads: int, **_: Any) -> Side:
 
     model = edgekit.load(folder, threads=threads)
     return Side(
-        one=lambda text: model.classify(text).label,
+        one=lambda text: Answered(model.classify(text).label),
         many=lambda texts: [answer.label for answer in model.classify(texts)],
     )
 
@@ -109,7 +120,9 @@ def _checkpoint_side(
         found = np.mean([logits(ids) for ids in encoder.windows(text)], axis=0)
         return answer(found, labels).label
 
-    return Side(one=one, many=lambda texts: [one(text) for text in texts])
+    return Side(
+        one=lambda text: Answered(one(text)), many=lambda texts: [one(text) for text in texts]
+    )
 
 
 SIDES: Mapping[str, Callable[..., Side]] = {
@@ -120,13 +133,16 @@ SIDES: Mapping[str, Callable[..., Side]] = {
 }
 
 
-class _Server:
-    def __init__(self) -> None:
+class Server:
+    """Opens one of these sides and asks it."""
+
+    def __init__(self, sides: Mapping[str, Callable[..., Side]]) -> None:
+        self._sides = sides
         self._side: Side | None = None
 
     def reply(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
         if verb == "open":
-            open_side = SIDES[request.pop("side")]
+            open_side = self._sides[request.pop("side")]
             self._side = open_side(Path(request.pop("folder")), **request)
             return {}
         if verb == "usage":
@@ -144,14 +160,20 @@ class _Server:
 
 
 def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
-    labels, wall, cpu = [], [], []
+    answered, wall, cpu = [], [], []
     for text in texts:
         began, cpu_began = time.perf_counter(), time.process_time()
-        labels.append(side.one(text))
+        answered.append(side.one(text))
         wall.append(1000 * (time.perf_counter() - began))
         cpu.append(1000 * (time.process_time() - cpu_began))
-    return {"labels": labels, "ms": wall, "cpu_ms": cpu}
+    return {
+        "answers": [one.answer for one in answered],
+        "tokens": [one.tokens for one in answered],
+        "first_ms": [one.first_ms for one in answered],
+        "ms": wall,
+        "cpu_ms": cpu,
+    }
 
 
 if __name__ == "__main__":
-    serve(_Server().reply)
+    serve(Server(SIDES).reply)

@@ -124,10 +124,15 @@ def _summarization(quality: Mapping[str, Any]) -> list[str]:
         f"{quality['rouge2']:.3f}, ROUGE-Lsum {quality['rougeLsum']:.3f}, chrF "
         f"{quality['chrf']:.3f}; the beginning of each text, as long, has {metric} "
         f"{quality['lead'][metric]:.3f}.",
-        f"Against the uncompressed model: {quality['kept']:.1%} of its {metric} is left."
-        f"{_verdict(quality)}",
+        f"{_kept_summaries(quality, metric)}{_verdict(quality)}",
         "\n".join([f"| language | rows | {metric} | a lead |", "| --- | --- | --- | --- |", *rows]),
     ]
+
+
+def _kept_summaries(quality: Mapping[str, Any], metric: str) -> str:
+    if quality["kept"] is None:
+        return f"The uncompressed model's {metric} is 0: there is nothing to keep."
+    return f"Against the uncompressed model: {quality['kept']:.1%} of its {metric} is left."
 
 
 def _questions(quality: Mapping[str, Any]) -> list[str]:

@@ -11,10 +11,12 @@ import tiny
 import tiny_llama
 
 import edgekit
-from edgekit import build, plan, recipe
+from edgekit import build, paths, plan, recipe
+from edgekit.bench import Teacher, bench
 from edgekit.cli import main
 from edgekit.errors import RecipeError
 from edgekit.outcome import Built
+from edgekit.store import Store
 
 RECIPE = """\
 version: 1
@@ -106,6 +108,16 @@ def test_evaluate_judges_it_again(
     assert found["rougeLsum"] == pytest.approx(quality["rougeLsum"])
     assert (found["kept"], found["verdict"]) == (quality["kept"], quality["verdict"])
     assert code == {"PASS": 0, "FAIL": 3, "INCONCLUSIVE": 4}[found["verdict"]]
+
+
+def test_a_bench_compares_it_with_its_teacher(built_summaries: Built) -> None:
+    [one] = built_summaries.artifacts
+    texts = ["Warm the room. It is cold here. The lamp is on in the hall."] * 2
+    with Store(paths.store_dir()) as store:
+        against = Teacher(built_summaries.teacher, store)
+        found = bench(one.path, texts, against=against, threads=1, rounds=1)
+    assert found["torch_fp32"]["peak_rss_bytes"] > 1.5 * found["artifact"]["peak_rss_bytes"]
+    assert found["agreement"]["torch_fp32"] == 1
 
 
 def test_a_file_on_the_command_line(

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import tiny
+import tiny_seq2seq
 
 import edgekit
 from edgekit import build, plan, recipe
 
 NAMES = [name for name in recipe.shipped() if name.startswith("classify-")]
+WRITERS = ("summarize-int8", "summarize-small", "package-summaries-small")
 # What the tiny teacher has is too little for the sizes and the proof of the real ones.
 CHANGES = [
     "must={}",
@@ -36,3 +38,27 @@ def test_a_shipped_recipe_leaves_an_artifact_that_answers(
     assert steps == [*(entry.name for entry in made.bound.steps), "onnx"]
     with edgekit.load(done.artifacts[0].path) as model:
         assert model.classify("lamp on").label in tiny.LABELS
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_shipped_recipe_leaves_a_summarizer_that_writes(
+    name: str, tiny_writers: tiny_seq2seq.Writers, tmp_path: Path
+) -> None:
+    project = tiny_seq2seq.make_project(tmp_path / "project", tiny_writers["t5"]).parent
+    shipped = recipe.read(recipe.shipped()[name])
+    # The rest of the recipe as it is shipped, on other data.
+    changes = [
+        *CHANGES,
+        f"model={project / 'model'}",
+        f"languages=[{', '.join(tiny.LANGUAGES)}]",
+        *(
+            f"data.{kind}={project / 'data' / kind}.jsonl"
+            for kind in ("train", "validation", "test")
+        ),
+    ]
+    bound = recipe.read(recipe.shipped()[name], changes=changes)
+    done = build.compress(plan.make(bound, out=tmp_path / "out"))
+    steps = [step["step"] for step in done.artifacts[0].manifest["steps"]]
+    assert steps == [*(entry.name for entry in shipped.steps), "onnx"]
+    with edgekit.load(done.artifacts[0].path) as model:
+        assert model.summarize("lamp on. warm the room.").engine == "seq2seq"

@@ -64,6 +64,11 @@ def run(settings: argparse.Namespace) -> int:
 
     if artifacts.read(settings.artifact).manifest.task == "chat":
         return _run_chat(settings)
+    summarizes = artifacts.read(settings.artifact).manifest.task == "summarization"
+    if settings.baseline and summarizes:
+        raise EdgekitError(
+            "--baseline is for classifiers; a summarizer is compared with its teacher in PyTorch."
+        )
     if settings.baseline and settings.against is None:
         raise EdgekitError("--baseline compares with a teacher; name it with --against.")
     texts = _texts(settings.artifact, settings.data)
@@ -84,6 +89,8 @@ def run(settings: argparse.Namespace) -> int:
             result["quality"] = quality(store, settings.artifact, rows, against=settings.against)
     if settings.json:
         print_json(result)
+    elif summarizes:
+        _print_summaries(result)
     else:
         _print(result)
     return DONE
@@ -139,6 +146,35 @@ def _print_chat(result: dict[str, Any]) -> None:
     _warn_if_busy(result)
 
 
+def _print_summaries(result: dict[str, Any]) -> None:
+    lengths = result["lengths"]
+    print_table(
+        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens, one at a time with "
+        f"{result['threads']} threads, {result['rounds']} rounds in turns",
+        ("", "a text", "CPU", "first words", "writes", "memory", "weights"),
+        [
+            (
+                title,
+                f"{result[name]['p50_ms'] / 1000:.2f} s",
+                f"{result[name]['cpu_ms'] / 1000:.2f} s",
+                f"{result[name].get('first_words_ms', 0) / 1000:.2f} s",
+                f"{result[name].get('tokens_per_s', 0):,.0f} tokens/s",
+                human_bytes(result[name]["peak_rss_bytes"]),
+                human_bytes(result[name]["size_bytes"]),
+            )
+            for name, title in NAMES.items()
+            if name in result
+        ],
+    )
+    if "ratio" in result:
+        print(
+            f"\nThe artifact is {result['ratio']['size']:.1f} times smaller than the teacher and "
+            f"{result['ratio']['torch_fp32']:.1f} times as fast as it in PyTorch "
+            f"({result['ratio_cpu']['torch_fp32']:.1f} times by CPU time)."
+        )
+    _warn_if_busy(result)
+
+
 def _warn_if_busy(result: dict[str, Any]) -> None:
     if result["machine"]["load_before"] > 0.5:
         print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
@@ -151,7 +187,9 @@ def _texts(folder: Path, data: Path | None) -> list[str]:
 
     if data is not None:
         return list(read_texts([data]))
-    return list(golden.parse(artifacts.read_file(artifacts.read(folder), golden.GOLDEN)).inputs)
+    artifact = artifacts.read(folder)
+    found = golden.read(artifacts.read_file(artifact, golden.GOLDEN), artifact.manifest)
+    return golden.texts(found)
 
 
 def _rows(data: Path | None) -> list[Row]:

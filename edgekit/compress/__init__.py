@@ -10,8 +10,8 @@ A step is a module with
     cost(settings, planned)              estimated seconds and peak memory
     run(settings, job)                   does the work; returns what it changed, as JSON
 
-To add one, write its file in this folder and its line in STEPS, for classifiers, or in CHAT_STEPS,
-for models that continue texts; a module that serves both stands in both.
+To add one, write its file in this folder and its line in STEPS, for classifiers, in CHAT_STEPS, for
+models that continue texts, or in SUMMARIZATION_STEPS; a module that serves several stands in each.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CHAT_STEPS = {
 SUMMARIZATION_STEPS = {
     "distill": "edgekit.compress.distill",
     "finetune": "edgekit.compress.finetune",
+    "prune": "edgekit.compress.prune_writer",
     "trim_vocab": "edgekit.compress.trim_vocab",
 }
 # The steps that each task has.

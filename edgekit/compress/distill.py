@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from edgekit.compress import writers
 from edgekit.compress.architectures import ARCHITECTURES
 from edgekit.compress.checkpoint import STATIC, Description, describe
 from edgekit.cost import Cost
 from edgekit.errors import RecipeError
 from edgekit.job import Job, Planned
-from edgekit.settings import Settings, check_layers
+from edgekit.settings import Settings, check_layers, kept_layers
 
 VERSION = 2
 
@@ -144,6 +144,9 @@ def check(settings: DistillSettings, planned: Planned) -> None:
 def after(settings: DistillSettings, planned: Planned) -> Planned:
     """The student, and how much faster than the checkpoint it will be."""
     before = planned.description
+    if before.is_writer:
+        kept = min(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
+        return writers.shortened(planned, encoder=before.layers, decoder=kept)
     student = _student(settings, planned)
     faster = (student.layers * student.hidden**2) / max(1, before.layers * before.hidden**2)
     if settings.static:
@@ -207,16 +210,6 @@ def frozen(settings: DistillSettings, vocabulary: int) -> bool:
     if settings.freeze_embeddings is not None:
         return settings.freeze_embeddings
     return vocabulary >= 60_000 and not settings.static
-
-
-def kept_layers(wanted: int | list[int], layers: int) -> list[int]:
-    """The numbers of the layers that stay: first, last and evenly between them for a count."""
-    if isinstance(wanted, list):
-        return wanted
-    count = min(wanted, layers)
-    if count == 1:
-        return [0]
-    return [math.floor(number * (layers - 1) / (count - 1) + 0.5) for number in range(count)]
 
 
 def static_width(settings: DistillSettings, hidden: int) -> int:
@@ -305,20 +298,9 @@ def _check_student(student: str, planned: Planned) -> None:
         )
 
 
-def _smaller_writer(settings: DistillSettings, before: Description) -> Description:
-    kept = min(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
-    # A decoder's layer has two attentions where an encoder's has one.
-    body = before.parameters - before.embedding_parameters
-    layer = body * 3 // (2 * before.layers + 3 * before.decoder_layers)
-    gone = layer * (before.decoder_layers - kept)
-    return replace(before, decoder_layers=kept, parameters=before.parameters - gone)
-
-
 def _student(settings: DistillSettings, planned: Planned) -> Description:
     """The student as it will be."""
     before = planned.description
-    if before.is_writer:
-        return _smaller_writer(settings, before)
     if settings.static:
         return _static(settings, before)
     if settings.student is not None:

@@ -22,10 +22,11 @@ from edgekit.compress import chunked, devices, layers, models, predict, static_s
 from edgekit.compress.augmentation import augment
 from edgekit.compress.batches import Example, examples
 from edgekit.compress.checkpoint import STATIC, describe
-from edgekit.compress.distill import frozen, kept_layers, passes, static_width
+from edgekit.compress.distill import frozen, passes, static_width
 from edgekit.compress.training import Classifier, Loss, Schedule, Trained, Training
 from edgekit.job import Job
 from edgekit.runtime.text import TextEncoder
+from edgekit.settings import kept_layers
 from edgekit.store import PROGRESS
 from edgekit.tasks import classification
 

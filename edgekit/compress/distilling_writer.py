@@ -7,25 +7,26 @@ decoder, and learns the summaries that the teacher writes (Shleifer and Rush 202
 
 from __future__ import annotations
 
-import copy
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
-
+from edgekit import machine
 from edgekit.compress import devices, models, writing
-from edgekit.compress.distill import kept_layers, passes
-from edgekit.compress.layers import renumbered
+from edgekit.compress.distill import passes
+from edgekit.compress.layers import keep_writer_layers
 from edgekit.compress.training import Schedule
 from edgekit.digest import sha256_json
 from edgekit.job import Job, OnProgress
 from edgekit.machine import write_safely
+from edgekit.runtime.parallel import in_order
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.runtime.text import TOKENIZER
+from edgekit.settings import kept_layers
 from edgekit.store import PROGRESS
 
 if TYPE_CHECKING:  # distill.py imports this module when it runs
@@ -44,7 +45,9 @@ def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
     texts = [*(row.text for row in job.dataset.train), *unlabeled]
     judged = [row.text for row in job.dataset.validation]
     written = pseudo_summaries(job, [*texts, *judged])
-    student = keep_layers(job.checkpoint, _kept(settings, job))
+    before = job.description
+    kept = kept_layers(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
+    student = keep_writer_layers(job.checkpoint, encoder=range(before.layers), decoder=kept)
     trained = writing.learn(
         student,
         job,
@@ -55,6 +58,7 @@ def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
     models.save(student, job.out, source=job.checkpoint)
     return {
         "after": {
+            "decoder_layers": kept,
             "texts": len(texts),
             "best_epoch": trained.best_epoch,
             "validation_likelihood": round(trained.best_score, 6),
@@ -81,30 +85,38 @@ def pseudo_summaries(job: Job, texts: Sequence[str]) -> list[str]:
 
 
 def _write(job: Job, texts: Sequence[str], out: Path, on_progress: OnProgress) -> int:
-    """The teacher answers through its export, which is several times faster than torch."""
+    kept = out / PROGRESS / SUMMARIES
+    written = _read(kept) if kept.is_file() else []
+    teacher = _teacher(job)
+    answers = in_order(teacher.beginning, texts[len(written) :], workers=machine.cores())
+    with closing(answers):
+        for number, summary in enumerate(answers, start=len(written) + 1):
+            written.append(summary)
+            if number % SAVE_EVERY == 0:
+                kept.parent.mkdir(exist_ok=True)
+                write_safely(kept, _lines(written))
+            on_progress(number / len(texts))
+    teacher.close()
+    write_safely(out / SUMMARIES, _lines(written))
+    return len(written)
+
+
+def _teacher(job: Job) -> Seq2SeqSummarizer:
+    """It answers through its export, which is several times faster than torch, and several texts at
+    once, each in one thread."""
     from edgekit.export.seq2seq import tracing
     from edgekit.export.seq2seq.settings import settings
 
-    kept = out / PROGRESS / SUMMARIES
-    written = _read(kept) if kept.is_file() else []
     with tempfile.TemporaryDirectory() as scratch:
         tracing.export(job.teacher, Path(scratch))
-        teacher = Seq2SeqSummarizer(
+        return Seq2SeqSummarizer(
             lambda name: (Path(scratch) / name).read_bytes(),
             (job.teacher / TOKENIZER).read_bytes(),
             settings(models.load_seq2seq(job.teacher)),
             prefix=job.recipe.prefix,
             max_tokens=job.max_tokens,
+            threads=1,
         )
-    for number, text in enumerate(texts[len(written) :], start=len(written) + 1):
-        written.append(teacher.beginning(text))
-        if number % SAVE_EVERY == 0:
-            kept.parent.mkdir(exist_ok=True)
-            write_safely(kept, _lines(written))
-        on_progress(number / len(texts))
-    teacher.close()
-    write_safely(out / SUMMARIES, _lines(written))
-    return len(written)
 
 
 def _lines(written: Sequence[str]) -> bytes:
@@ -113,34 +125,6 @@ def _lines(written: Sequence[str]) -> bytes:
 
 def _read(path: Path) -> list[str]:
     return [str(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-
-
-def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
-    """The checkpoint with these layers of its decoder, in that order, and all else of it."""
-    whole = models.load_seq2seq(folder)
-    config: Any = copy.deepcopy(whole.config)
-    t5 = config.model_type in ("t5", "mt5")
-    setattr(config, "num_decoder_layers" if t5 else "decoder_layers", len(numbers))
-    smaller: Any = AutoModelForSeq2SeqLM.from_config(config)
-    weights = whole.state_dict()
-    prefix = "decoder.block." if t5 else "model.decoder.layers."
-    kept = renumbered(weights, prefix, numbers)
-    if t5:
-        # Only the first layer has the biases of distances, which all layers use.
-        bias = "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        kept = {name: one for name, one in kept.items() if "relative_attention_bias" not in name}
-        kept.update({name: one for name, one in weights.items() if name.startswith("encoder.")})
-        kept[bias] = weights[bias]
-    smaller.load_state_dict(kept)
-    smaller.generation_config = whole.generation_config
-    smaller.eval()
-    found: PreTrainedModel = smaller
-    return found
-
-
-def _kept(settings: DistillSettings, job: Job) -> list[int]:
-    layers = job.description.decoder_layers
-    return kept_layers(settings.decoder_layers or layers, layers)
 
 
 def _schedule(settings: DistillSettings, job: Job) -> Schedule:

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
 
 from edgekit.compress import models
 from edgekit.compress.architectures import ARCHITECTURES
+from edgekit.compress.writers import LAYOUTS
 from edgekit.errors import StepError
 
 
@@ -37,6 +42,27 @@ def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
                 "smaller model can be made of some; put distill before prune."
             )
     smaller.load_state_dict({name: weights[name] for name in wanted})
+    smaller.eval()
+    return smaller
+
+
+def keep_writer_layers(
+    folder: Path, *, encoder: Sequence[int], decoder: Sequence[int]
+) -> PreTrainedModel:
+    """An encoder-decoder with these layers of each half, in that order, and all else of it."""
+    whole = models.load_seq2seq(folder)
+    layout = LAYOUTS[whole.config.model_type]
+    config, weights = copy.deepcopy(whole.config), whole.state_dict()
+    of_first = {name: one for name, one in weights.items() if layout.is_of_first(name)}
+    for half, numbers in ((layout.encoder, encoder), (layout.decoder, decoder)):
+        setattr(config, half.count, len(numbers))
+        weights = renumbered(weights, f"{half.layers}.", numbers)
+    # What the first layer has for all of them stays with the first, whichever that is.
+    kept = {name: one for name, one in weights.items() if not layout.is_of_first(name)}
+    config.num_hidden_layers = len(encoder)
+    smaller: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config)
+    smaller.load_state_dict({**kept, **of_first})
+    smaller.generation_config = whole.generation_config
     smaller.eval()
     return smaller
 

@@ -70,12 +70,11 @@ def learn(
     schedule: Schedule,
     smoothing: float = 0.0,
 ) -> Trained:
-    """Cross-entropy of every piece. The score is the likelihood that the model gives to a piece of
-    the validation summaries, in the geometric mean: between 0 and 1."""
+    """Cross-entropy of every piece. The score is the likelihood of the validation summaries."""
     nn.Module.to(model, job.device)
 
     def score() -> float:
-        return math.exp(-_mean_loss(model, validation.examples))
+        return likelihood(model, validation.examples)
 
     trained = Training(
         model,
@@ -88,6 +87,11 @@ def learn(
     ).run(job.on_progress)
     nn.Module.to(model, "cpu")
     return replace(trained, notes=(*trained.notes, *train.note()))
+
+
+def likelihood(model: PreTrainedModel, examples: Sequence[Example]) -> float:
+    """What the model gives to a piece of the summaries, in the geometric mean: between 0 and 1."""
+    return math.exp(-_mean_loss(model, examples))
 
 
 def _loss(examples: Sequence[Example], smoothing: float) -> Loss:
@@ -119,7 +123,7 @@ def _mean_loss(model: PreTrainedModel, examples: Sequence[Example]) -> float:
             part = [examples[number] for number in numbers]
             inputs, _ = collate(part, pad=pad, device=device)
             labels = _labels(part, device)
-            logits = model(**inputs, labels=labels).logits.float()
+            logits = model(**inputs, labels=labels, use_cache=False).logits.float()
             total += float(
                 functional.cross_entropy(
                     logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"

@@ -16,6 +16,8 @@ from edgekit.tasks.classification import Answer, answer
 from edgekit.tasks.conversation import Message
 
 GOLDEN = "golden.json"
+# What runs a format: another version of it may round otherwise.
+_ENGINES = {"gguf": "llama-cpp-python", "onnx": "onnxruntime"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,12 @@ def check(engine: Engine, manifest: Manifest, data: bytes) -> int:
     return _check_answers(cast("Classifier", engine), manifest, golden)
 
 
+def texts(golden: Golden) -> list[str]:
+    """The inputs that are plain texts."""
+    inputs = golden.prompts if isinstance(golden, GoldenTokens) else golden.inputs
+    return [one for one in inputs if isinstance(one, str)]
+
+
 def _check_answers(engine: Classifier, manifest: Manifest, golden: GoldenAnswers) -> int:
     for number, text in enumerate(golden.inputs):
         logits, parts = run(engine, manifest, text, alone=True)
@@ -181,7 +189,8 @@ def _check_tokens(engine: Writer, manifest: Manifest, golden: GoldenTokens) -> i
             raise ArtifactError(
                 f"The model '{manifest.name}' does not answer here as it did where it was built "
                 f"(golden input {number + 1}: tokens {list(found)} instead of {list(wanted)}); "
-                "install another version of llama-cpp-python, or build the artifact again."
+                f"install another version of {_ENGINES[manifest.model.format]}, or build the "
+                "artifact again."
             )
     return len(golden.prompts)
 

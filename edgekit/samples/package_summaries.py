@@ -23,7 +23,7 @@ VERSION = 2
 SEED = 7
 LANGUAGES = ("da", "de", "en", "es", "fr", "it", "pl", "pt-BR", "ru", "sk", "uk")
 LEAST_LANGUAGES = 8
-RECIPES = {"recipe.yaml": NAME}
+RECIPES = {"recipe.yaml": NAME, "small.yaml": f"{NAME}-small"}
 """What lies in the sample's folder, and the shipped recipe that it is a copy of."""
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"

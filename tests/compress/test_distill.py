@@ -42,6 +42,7 @@ from edgekit.export.quantize import quantize
 from edgekit.job import Job, Make
 from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
 from edgekit.runtime.text import TextEncoder
+from edgekit.settings import kept_layers
 from edgekit.store import Finished, Store
 
 QUICK: dict[str, Any] = {"epochs": 2, "augment": 1, "learning_rate": 1e-3}
@@ -98,7 +99,7 @@ def logits(folder: Path, job: Job) -> np.ndarray:
 def test_the_first_and_last_layer_stay_and_even_ones_between(
     wanted: Any, of: int, kept: list[int]
 ) -> None:
-    assert distill.kept_layers(wanted, of) == kept
+    assert kept_layers(wanted, of) == kept
 
 
 SMALL: dict[str, Any] = {

@@ -19,6 +19,7 @@ from edgekit.compress import (
     distill,
     distilling_writer,
     finetune,
+    layers,
     models,
     training,
     trim_vocab,
@@ -29,6 +30,7 @@ from edgekit.compress.distill import DistillSettings
 from edgekit.compress.finetune import FinetuneSettings
 from edgekit.compress.trim_vocab import TrimVocabSettings
 from edgekit.job import Job, Make
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.store import Finished
 
 
@@ -50,7 +52,7 @@ SETTINGS = FinetuneSettings(epochs=2, learning_rate=5e-3, batch_size=16, label_s
 
 def likelihood(job: Job, folder: Path) -> float:
     rows = writing.given(job, job.dataset.validation).examples
-    return float(torch.tensor(-writing._mean_loss(models.load_seq2seq(folder), rows)).exp())
+    return writing.likelihood(models.load_seq2seq(folder), rows)
 
 
 def test_finetune_learns_to_write_and_says_how_well(job: Job) -> None:
@@ -144,6 +146,39 @@ def test_a_trimmed_model_writes_what_it_wrote(
     assert compared > 2 or family == "mt5"
 
 
+def test_the_teacher_writes_no_summary_twice(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut while it writes, it goes on behind what was kept."""
+    monkeypatch.setattr(distilling_writer, "SAVE_EVERY", 4)
+    asked: list[str] = []
+    beginning = Seq2SeqSummarizer.beginning
+
+    def listening(self: Seq2SeqSummarizer, text: str) -> str:
+        asked.append(text)
+        return beginning(self, text)
+
+    monkeypatch.setattr(Seq2SeqSummarizer, "beginning", listening)
+    texts = [row.text for row in job.dataset.train[:12]]
+
+    def cut(fraction: float) -> None:
+        if fraction > 0.7:
+            raise PowerCut
+
+    out = tmp_path / "summaries"
+    out.mkdir()
+    with pytest.raises(PowerCut):
+        distilling_writer._write(job, texts, out, cut)
+    asked.clear()
+    distilling_writer._write(job, texts, out, lambda fraction: None)
+    assert asked == texts[8:]
+    written = (out / distilling_writer.SUMMARIES).read_bytes()
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    distilling_writer._write(job, texts, whole, lambda fraction: None)
+    assert written == (whole / distilling_writer.SUMMARIES).read_bytes()
+
+
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_a_student_with_fewer_layers_learns_what_the_teacher_writes(
     family: str, made: Path, tiny_writers: tiny_seq2seq.Writers, tmp_path: Path
@@ -166,8 +201,6 @@ def test_a_student_with_fewer_layers_learns_what_the_teacher_writes(
     assert describe(out).layers == describe(checkpoint).layers
     assert done["after"]["texts"] == len(job.dataset.train)
     untaught = tmp_path / "untaught"
-    models.save(distilling_writer.keep_layers(checkpoint, [0]), untaught, source=checkpoint)
+    kept = layers.keep_writer_layers(checkpoint, encoder=[0, 1], decoder=[0])
+    models.save(kept, untaught, source=checkpoint)
     assert likelihood(job, out) > likelihood(job, untaught)
-    whole = distilling_writer.keep_layers(checkpoint, [0, 1]).state_dict()
-    wanted = models.load_seq2seq(checkpoint).state_dict()
-    assert all(torch.equal(whole[name], wanted[name]) for name in wanted)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import tiny_seq2seq
 
 from edgekit import paths, plan, recipe
 
@@ -60,12 +61,30 @@ def short_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def rates(short_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds nothing but how fast this machine is: measuring it takes seconds."""
+    return measured_rates(short_recipe, tmp_path_factory)
+
+
+def measured_rates(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rates")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        plan.make(recipe.read(short_recipe))
+        plan.make(recipe.read(path))
         shutil.copy(paths.rates_file(), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def fresh_summarizer(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run, with an empty store, that has a teacher write summaries and a student learn them."""
+    folder = tmp_path_factory.mktemp("summarizer")
+    checkpoint = tiny_seq2seq.make_model(folder / "t5", trained=False)
+    text = tiny_seq2seq.RECIPE.replace("must: {keep: 0.5}\n", "").replace(
+        "outputs:", "steps:\n  - distill: {decoder_layers: 1, epochs: 2, batch_size: 16}\noutputs:"
+    )
+    made = tiny_seq2seq.make_project(folder / "project", checkpoint, recipe=text)
+    for path in (made.parent / "data").iterdir():
+        path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:40]), "utf-8")
+    return fresh_run(folder, made, measured_rates(made, tmp_path_factory))
 
 
 def fresh_run(folder: Path, short_recipe: Path, rates: Path) -> Run:

@@ -3,7 +3,7 @@
 Importing torch takes longer than the whole tiny recipe. So one process imports everything once,
 before any of its threads has started, and forks a child for every run; `Forked` talks to it. The
 child is the real command in all but three things: the store's commit points and every file
-operation below the output folder are heard of, and training saves after each iteration.
+operation below the output folder are heard of, and what saves its progress does so more often.
 
     python forked.py    reads a Run as JSON a line, answers with an Ended as JSON a line
 """
@@ -22,7 +22,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -45,13 +46,18 @@ CHANGES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 # Whatever a run would import by and by.
 IMPORTED = (
     "transformers.models.bert.modeling_bert",
+    "transformers.models.t5.modeling_t5",
     "edgekit.build",
     "edgekit.cli.compress",
     "edgekit.cli.planning",
+    "edgekit.compress.distilling_writer",
     "edgekit.compress.finetuning",
     "edgekit.compress.speed",
+    "edgekit.export.seq2seq.tracing",
     "edgekit.export.tracing",
 )
+# Summaries between two savings of those that a teacher writes.
+SUMMARIES = 16
 
 
 @dataclass(frozen=True)
@@ -138,18 +144,26 @@ class _Watch:
         self._out = Path(run.out).absolute()
         self._notes = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._operations = 0
-        self._saves = 0
+        self._begun: list[str] = []
+        self._saves: Counter[str] = Counter()
 
     def point(self, name: str) -> None:
         self._note("point", name)
+        step, _, what = name.partition(":")
+        if what == "begun":
+            self._begun.append(step)
+        elif what == "finished" and step in self._begun:
+            self._begun.remove(step)
         if name == self._run.fill_at:
             fill(Path(self._run.fill), spare_bytes=self._run.spare_bytes)
         if name == self._run.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def saved(self) -> None:
-        self._saves += 1
-        self.point(f"finetune:saved {self._saves}")
+        """What was begun last has saved how far it is."""
+        step = self._begun[-1]
+        self._saves[step] += 1
+        self.point(f"{step}:saved {self._saves[step]}")
 
     def audit(self, event: str, arguments: tuple[object, ...]) -> None:
         if event not in CHANGES or (event == "open" and not _writes(arguments)):
@@ -250,7 +264,7 @@ def _digest(path: Path) -> str:
 def _compress(run: Run, notes: Path, stderr: Path) -> None:
     """The child: the command itself, watched; never returns."""
     from edgekit import build, cli
-    from edgekit.compress import training
+    from edgekit.compress import distilling_writer, training
 
     code = 70
     try:
@@ -262,14 +276,10 @@ def _compress(run: Run, notes: Path, stderr: Path) -> None:
         if run.die_after_s:
             threading.Timer(run.die_after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
         build.compress = functools.partial(build.compress, on_commit=watch.point)
-        save = training.save_progress
-
-        def save_and_tell(*arguments: object, **settings: object) -> None:
-            save(*arguments, **settings)
-            watch.saved()
-
-        training.save_progress = save_and_tell
+        training.save_progress = _telling(training.save_progress, watch)
         training.SAVE_EVERY_SECONDS = 0.0
+        distilling_writer.write_safely = _telling(distilling_writer.write_safely, watch)
+        distilling_writer.SAVE_EVERY = SUMMARIES
         sys.addaudithook(watch.audit)
         changes = [word for setting in run.settings for word in ("--set", setting)]
         code = cli.main(["compress", run.recipe, "--out", run.out, *changes])
@@ -278,6 +288,14 @@ def _compress(run: Run, notes: Path, stderr: Path) -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _telling(save: Callable[..., None], watch: _Watch) -> Callable[..., None]:
+    def save_and_tell(*arguments: object, **settings: object) -> None:
+        save(*arguments, **settings)
+        watch.saved()
+
+    return save_and_tell
 
 
 if __name__ == "__main__":

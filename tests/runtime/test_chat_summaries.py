@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +16,14 @@ import pytest
 from tiny_summarizer import make_summarizer
 
 import edgekit
+from edgekit import paths
+from edgekit.cli import main
 from edgekit.errors import ContextOverflow
+from edgekit.runtime.cancelling import Cancel
 from edgekit.runtime.chatting import ChatVerbs
 from edgekit.runtime.summaries.chat import ChatReader
+from edgekit.runtime.summaries.written import Writing
+from edgekit.tasks.conversation import Reply
 from edgekit.tasks.summarization import Told, Wanted
 
 TEXT = "\n\n".join(
@@ -77,6 +88,98 @@ def test_the_latest_notes_go_along_as_far_as_there_is_room() -> None:
     assert "note 3" in verbs.shown
     assert verbs.shown.index("note 3") < verbs.shown.index("note 4")
     assert "note 1" not in verbs.shown
+
+
+class Answering(Listening):
+    """As above, and it answers; what is asked must leave room in the context for the answer."""
+
+    context = 2048
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def chat(self, messages: Sequence[Any], asked: Any, *, when_full: str) -> Any:
+        shown = messages[0]["content"]
+        assert when_full == "error"
+        assert self.count(shown) + asked.max_tokens <= self.context
+        self.asked.append(shown)
+        return Said("The guide says much, and all of it is noted here. " * 6)
+
+
+class Said:
+    """A ChatStream that is over."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __enter__(self) -> Said:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([self._text])
+
+    def reply(self) -> Reply:
+        return Reply(self._text, "stop", (), 1, 0, 1)
+
+
+def test_three_hundred_pages_stay_within_the_context_and_are_all_read() -> None:
+    """600,000 characters, whose notes do not fit at once either; progress counts the parts."""
+    text = "\n\n".join(
+        f"Chapter{n} begins. " + "It tells of lamps and halls and of what they are for. " * 38
+        for n in range(300)
+    )
+    assert len(text) > 600_000
+    verbs, told = Answering(), list[Told]()
+    wanted = Wanted(120, "en")
+    found = Writing(
+        ChatReader(verbs, wanted), wanted, engine="chat", model="", tell=told.append,
+        cancel=Cancel(),
+    ).summary(text)  # fmt: skip
+    assert found.parts_read == found.parts > 60
+    shown = "\n".join(verbs.asked)
+    assert all(f"Chapter{n} begins" in shown for n in range(300))
+    counted = [one.parts_read for one in told if not one.piece]
+    assert counted == list(range(found.parts + 1))
+    assert {one.parts for one in told} == {found.parts}
+    # The notes were read again in parts before they were joined.
+    assert len(verbs.asked) > found.parts + 1
+
+
+def test_a_killed_command_goes_on_where_it_was(
+    made_chat_artifact: Path,
+    asked: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    path = tmp_path / "long.txt"
+    path.write_text(TEXT, "utf-8")
+    command = ["summarize", str(made_chat_artifact), str(path), "--words", "10", "--json"]
+    killed = subprocess.Popen(
+        [sys.executable, "-P", "-m", "edgekit", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    notes: dict[str, str] = {}
+    while len(notes) < 2 and killed.poll() is None:
+        for kept in paths.summaries_dir().glob("*.json"):
+            notes = json.loads(kept.read_bytes())["texts"]
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert main(command) == 0
+    again, shown = json.loads(capsys.readouterr().out), len(asked)
+    assert again["parts_read"] == again["parts"] > 2
+    assert not list(paths.summaries_dir().iterdir())
+    asked.clear()
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == again
+    assert len(asked) - shown >= 2
 
 
 def test_a_text_that_fits_is_asked_of_once(model: edgekit.Model, asked: list[str]) -> None:

@@ -78,10 +78,27 @@ def test_repeated_sentences_are_said_once(model: edgekit.Model) -> None:
     assert found.text == "The lamp in the hall is on."
 
 
-def test_a_line_without_sentence_ends_and_of_a_megabyte(model: edgekit.Model) -> None:
-    found = model.summarize("heat " * 200_000, words=100)
-    assert found.parts_read == found.parts > 10
+def test_a_line_without_sentence_ends_and_of_ten_megabytes(model: edgekit.Model) -> None:
+    found = model.summarize("heat " * 2_000_000, words=100)
+    assert found.parts_read == found.parts > 100
     assert words.count(found.text) <= 110
+
+
+def test_a_text_in_several_languages(model: edgekit.Model) -> None:
+    """Its sentences stay what they are; the language is that of the most of it, or untold."""
+    several = [
+        "The lamp in the hall is on, and the room is warm enough for all of us.",
+        "Das Zimmer ist warm, und die Lampe im Flur ist noch immer an.",
+        "病人发烧了，需要在家里好好休息几天。",
+        "المريض يعاني من الحمى منذ ثلاثة أيام ويحتاج إلى الراحة.",
+        "Пациент болен уже три дня, и ему нужен покой.",
+    ]
+    found = model.summarize(" ".join(several), words=20)
+    assert found.sentences
+    assert {one.text for one in found.sentences} <= set(several)
+    assert (found.parts_read, found.parts) == (1, 1)
+    # The tiny model was judged in English and French alone.
+    assert found.language in ("en", "fr") or len(found.warnings) == 1
 
 
 def test_a_right_to_left_text_with_numbers(model: edgekit.Model) -> None:

@@ -83,6 +83,31 @@ def test_a_model_that_hardly_shortens_comes_to_an_end() -> None:
     assert found.text
 
 
+def test_ten_megabytes_in_one_line_without_an_end_are_read_whole() -> None:
+    model = FirstWords(window=5_000)
+    text = " ".join(f"word{number:06}" for number in range(910_000))
+    found = summary(model, text)
+    assert found.parts_read == found.parts > 180
+    assert sum(len(part.split()) for part in model.read[: found.parts]) == 910_000
+    assert found.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lamp",
+        "The lamp is on.",
+        "درجة الحرارة 39.5 في الغرفة 12 منذ 3 أيام.",
+        "The lamp is on. Die Lampe ist an. 灯亮了。 Лампа горит.",
+    ],
+    ids=["one word", "shorter than asked", "right to left, with numbers", "several languages"],
+)
+def test_a_short_text_is_read_once_and_nothing_of_it_is_held_for_made_up(text: str) -> None:
+    found = summary(FirstWords(keeps=100), text)
+    assert found.text.split() == text.split()
+    assert (found.parts_read, found.parts, found.flagged) == (1, 1, ())
+
+
 def test_cancelled_it_gives_the_notes_so_far() -> None:
     cancel = Cancel()
 

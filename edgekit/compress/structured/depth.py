@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.compress.structured.calibration import Calibration
@@ -22,17 +23,31 @@ def search(
 ) -> Depths:
     """Takes out one layer after the other, down to `least`: each time the one whose going moves the
     answers least from those of the whole model."""
-    count = len(layer_list(model))
+    layers = layer_list(model)
     wanted = _answers(model, calibration)
+
+    def lost(rest: Sequence[int]) -> float:
+        with only(layers, rest):
+            found = _answers(model, calibration)
+        return float((wanted.exp() * (wanted - found)).sum(-1).mean())
+
+    return remove(lost, len(layers), least=least, on_progress=on_progress)
+
+
+def remove(
+    lost: Callable[[Sequence[int]], float],
+    count: int,
+    *,
+    least: int,
+    on_progress: Callable[[float], None],
+) -> Depths:
+    """One layer after the other, down to `least`; `lost` says what is, where these alone stay."""
     present = list(range(count))
     depths = [(tuple(present), 0.0)]
     while len(present) > least:
         tried = {}
         for number in present:
-            rest = [other for other in present if other != number]
-            with _only(model, rest):
-                found = _answers(model, calibration)
-            tried[number] = float((wanted.exp() * (wanted - found)).sum(-1).mean())
+            tried[number] = lost([other for other in present if other != number])
         gone = min(tried, key=lambda number: tried[number])
         present.remove(gone)
         depths.append((tuple(present), tried[gone]))
@@ -48,14 +63,13 @@ def _answers(model: PreTrainedModel, calibration: Calibration) -> torch.Tensor:
 
 
 @contextmanager
-def _only(model: PreTrainedModel, numbers: Sequence[int]) -> Iterator[None]:
-    """The model with these layers only, for a while."""
-    found = layer_list(model)
-    everything = list(found)
-    del found[:]
-    found.extend(everything[number] for number in numbers)
+def only(layers: nn.ModuleList, numbers: Sequence[int]) -> Iterator[None]:
+    """A model's layers without all others, for a while."""
+    everything = list(layers)
+    del layers[:]
+    layers.extend(everything[number] for number in numbers)
     try:
         yield
     finally:
-        del found[:]
-        found.extend(everything)
+        del layers[:]
+        layers.extend(everything)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from edgekit.errors import ArtifactError
+
+# A summary may be so much longer than was asked for: it ends where its sentence does.
+SLACK = 1.25
 
 EarlyStopping = bool | Literal["never"]
 
@@ -62,6 +66,15 @@ class Generation:
                 "The model's generation settings are damaged or incomplete; build it again."
             )
         return found
+
+
+def bounded(settings: Generation, text: str, *, tokens: int, words: int) -> Generation:
+    """The settings for a summary of about so many words of a text of so many tokens, where they
+    allow more."""
+    most = math.ceil(words * max(1.0, tokens / max(1, len(text.split()))) * SLACK) + 2
+    if most >= settings.max_length:
+        return settings
+    return replace(settings, max_length=most, min_length=min(settings.min_length, most // 2))
 
 
 def _frozen(value: Any) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -13,14 +11,12 @@ import tokenizers
 from edgekit import machine
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
-from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.generation import Generation, bounded
 from edgekit.runtime.seq2seq.network import Network
 from edgekit.runtime.seq2seq.search import OnPieces, search
 from edgekit.runtime.text import TextEncoder, clean, guarded
 
 OnPiece = Callable[[str], None]
-# A summary may be so much longer than was asked for: it ends where its sentence does.
-SLACK = 1.25
 
 
 class Seq2SeqSummarizer:
@@ -66,7 +62,7 @@ class Seq2SeqSummarizer:
                 "model reads at once; split it into parts."
             )
         told = _Text(self._encoder.tokenizer, on_piece)
-        self.pieces(windows[0], self._bounded(text, words), on_pieces=told.add)
+        self.pieces(windows[0], self._settings(text, words), on_pieces=told.add)
         return told.finish()
 
     def beginning(self, text: str) -> str:
@@ -109,15 +105,10 @@ class Seq2SeqSummarizer:
         """The ids of a text, or of as much of it as the model reads at once."""
         return self._encoder.windows(text)[0]
 
-    def _bounded(self, text: str, words: int | None) -> Generation:
-        settings = self._generation
+    def _settings(self, text: str, words: int | None) -> Generation:
         if words is None:
-            return settings
-        pieces_per_word = self.count(text) / max(1, len(text.split()))
-        most = math.ceil(words * max(1.0, pieces_per_word) * SLACK) + 2
-        if most >= settings.max_length:
-            return settings
-        return replace(settings, max_length=most, min_length=min(settings.min_length, most // 2))
+            return self._generation
+        return bounded(self._generation, text, tokens=self.count(text), words=words)
 
     def close(self) -> None:
         self._network.close()
