@@ -40,16 +40,16 @@ def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def snapshot(request: pytest.FixtureRequest) -> Callable[[Pilot[None]], Awaitable[None]]:
+def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
     """Compares the screen with its picture from an earlier run, named after the test."""
 
-    async def compare(pilot: Pilot[None]) -> None:
+    async def compare(pilot: Pilot[None], part: str = "") -> None:
         for field in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
             field.cursor_blink = False
         await pilot.pause()
         picture = _steady(pilot.app.export_screenshot(title="edgekit"))
         name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
-        path = FOLDER / f"{name}.svg"
+        path = FOLDER / f"{f'{name}-{part}' if part else name}.svg"
         if os.environ.get(UPDATE):
             path.write_text(picture, encoding="utf-8")
         wanted = path.read_text(encoding="utf-8") if path.exists() else ""

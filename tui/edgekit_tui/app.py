@@ -36,7 +36,7 @@ class EdgekitApp(App[None]):
     TITLE = "edgekit"
     CSS_PATH = "edgekit.tcss"
     # Instance variables in the base class, so no ClassVar.
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall"), (32, "-high")]  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -165,6 +165,7 @@ class EdgekitApp(App[None]):
         try:
             if self.values["keep"] != _FOREVER:
                 results.forget(_days(self.values["keep"]))
+                places.forget(places.summaries(), _days(self.values["keep"]))
             if self.values["chats"] != _FOREVER:
                 # Also with "keep nothing": what was kept before that was chosen.
                 stored = History(places.history_file(), now=self._now)

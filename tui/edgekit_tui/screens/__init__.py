@@ -20,6 +20,9 @@ SCREENS = {
     "chat": "edgekit_tui.screens.chat:ChatScreen",
     "chats": "edgekit_tui.screens.chats:ChatsScreen",
     "chat_settings": "edgekit_tui.screens.chat_settings:ChatSettingsScreen",
+    "summarize": "edgekit_tui.screens.summarize:SummarizeScreen",
+    "document": "edgekit_tui.screens.document:DocumentScreen",
+    "summary": "edgekit_tui.screens.summary:SummaryScreen",
     "file": "edgekit_tui.screens.file:FileScreen",
     "column": "edgekit_tui.screens.file:ColumnScreen",
     "labelling": "edgekit_tui.screens.labelling:LabellingScreen",
@@ -34,7 +37,7 @@ SCREENS = {
     "review": "edgekit_tui.screens.review:ReviewScreen",
 }
 
-TASKS = {"classification": "classify", "chat": "chat"}
+TASKS = {"classification": "classify", "chat": "chat", "summarization": "summarize"}
 
 
 def screen_class(name: str) -> Callable[..., Page]:
