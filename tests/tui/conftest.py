@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 from scripted import offline
+from textual import _wait
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
+
+# The pilot calls an app idle that did nothing for so long, twice for every key. What a test waits
+# for it says itself (`settle`, `until`), so that this is only what lets the app work at all.
+_wait.SLEEP_GRANULARITY = 1 / 200
+_wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 20
 
 FOLDER = Path(__file__).parent / "__snapshots__"
 # Set, the pictures are made anew instead of being compared: look at each before it is committed.

@@ -119,6 +119,13 @@ class Brought(Message):
 
 
 @dataclass
+class Moved(Message):
+    """The data folder is another one."""
+
+    folder: Path
+
+
+@dataclass
 class Verified(Message):
     """Every file and every golden answer of an artifact is right."""
 

@@ -90,6 +90,7 @@ class Models:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: tuple[Path, Answerer] | None = None
+        self._opened_with: tuple[int | None, str | None] = (None, None)
         self._times: list[float] = []
         self.threads: int | None = None
         self.max_ram: str | None = None
@@ -97,11 +98,12 @@ class Models:
     def get(self, folder: Path) -> Answerer:
         """Blocks while a model loads; raises EdgekitError if it cannot be used."""
         with self._lock:
-            if self._open is not None and self._open[0] == folder:
+            wanted = (self.threads, self.max_ram)
+            if self._open is not None and (self._open[0], self._opened_with) == (folder, wanted):
                 return self._open[1]
             self._shut()
-            model = self._opener(folder, self.threads, self.max_ram)
-            self._open = (folder, model)
+            model = self._opener(folder, *wanted)
+            self._open, self._opened_with = (folder, model), wanted
             return model
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,28 @@ def private_folder(path: Path) -> Path:
 
 
 def home() -> Path:
-    return private_folder(paths.data_dir())
+    """The data folder. Raises DataError where it was put on a drive that is not there."""
+    folder = paths.data_dir()
+    if not named() and folder != paths.own_data_dir() and not folder.is_dir():
+        raise DataError(
+            f"{folder}: the data folder is not there; attach its drive, or delete "
+            f"{paths.data_pointer()} to begin with an empty one."
+        )
+    return private_folder(folder)
+
+
+def named() -> bool:
+    """Whether EDGEKIT_DATA says where the data folder is, so that nobody can choose it here."""
+    return "EDGEKIT_DATA" in os.environ
+
+
+def choose_home(folder: Path) -> None:
+    """Has the data folder be another one, from now on and in every app that starts."""
+    pointer = paths.data_pointer()
+    if folder == paths.own_data_dir():
+        pointer.unlink(missing_ok=True)
+    else:
+        write_private(pointer, str(folder).encode("utf-8"))
 
 
 def artifacts() -> Path:

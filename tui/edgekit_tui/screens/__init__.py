@@ -31,8 +31,10 @@ SCREENS = {
     "artifact": "edgekit_tui.screens.artifact:ArtifactScreen",
     "import": "edgekit_tui.screens.artifacts:ImportScreen",
     "build": "edgekit_tui.screens.build:BuildScreen",
+    "samples": "edgekit_tui.screens.samples:SamplesScreen",
     "building": "edgekit_tui.screens.build:BuildingScreen",
     "settings": "edgekit_tui.screens.settings:SettingsScreen",
+    "folder": "edgekit_tui.screens.folder:FolderScreen",
     "export": "edgekit_tui.screens.export:ExportScreen",
     "review": "edgekit_tui.screens.review:ReviewScreen",
 }
