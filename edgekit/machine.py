@@ -123,11 +123,17 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_safely(path: Path, data: bytes) -> None:
-    """Replaces a file in one move: a reader sees the old bytes or the new, never a part."""
+def write_safely(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replaces a file in one move: a reader sees the old bytes or the new, never a part.
+
+    `mode` is what the umask takes from; with 0o600 nobody else can read it at any moment.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(data)
+        partial.unlink(missing_ok=True)  # one that a crash left has a mode of its own
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
         sync_file(partial)
         partial.replace(path)
     except BaseException:

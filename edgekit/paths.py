@@ -15,9 +15,28 @@ def cache_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """Where a user's artifacts and history live; EDGEKIT_DATA moves it."""
-    moved = os.environ.get("EDGEKIT_DATA")
-    return Path(moved) if moved else Path(platformdirs.user_data_dir("edgekit", appauthor=False))
+    """Where a user's artifacts and history live.
+
+    EDGEKIT_DATA says where; else what the user chose, as `data_pointer` tells; else the system's
+    own place for it.
+    """
+    named = os.environ.get("EDGEKIT_DATA")
+    if named:
+        return Path(named)
+    try:
+        return Path(data_pointer().read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return own_data_dir()
+
+
+def own_data_dir() -> Path:
+    """Where the system keeps a user's data."""
+    return Path(platformdirs.user_data_dir("edgekit", appauthor=False))
+
+
+def data_pointer() -> Path:
+    """The file that holds the path of a data folder elsewhere, if the user chose one."""
+    return own_data_dir() / "folder.txt"
 
 
 def store_dir() -> Path:

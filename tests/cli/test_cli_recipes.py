@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edgekit import samples
 from edgekit.cli import COMMANDS, main
 
 
@@ -71,3 +72,24 @@ def test_an_unknown_sample_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     code, _, err = run(capsys, "sample", "home-intent", tmp_path / "x")
     assert code == 1
     assert "Did you mean 'home-intents'?" in err
+
+
+def test_a_sample_tells_its_progress_as_json_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Stands for a sample's module: the real ones fetch packages.
+    monkeypatch.setitem(samples.SAMPLES, "tiny", f"{__name__}:make_tiny")
+    code, out, err = run(capsys, "sample", "tiny", tmp_path / "x", "--json")
+    assert code == 0
+    recipe = str(tmp_path / "x" / "recipe.yaml")
+    assert json.loads(out) == {"sample": "tiny", "path": str(tmp_path / "x"), "recipe": recipe}
+    (event,) = map(json.loads, err.splitlines())
+    assert event == {
+        "event": "step", "step": "tiny", "state": "progress", "fraction": 0.5, "eta_s": None,
+        "note": "writing",
+    }  # fmt: skip
+
+
+def make_tiny(target: Path, *, on_progress: samples.Progress) -> Path:
+    on_progress("writing", 0.5)
+    return target

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 from scripted import offline
+from textual import _wait
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
+
+# The pilot calls an app idle that did nothing for so long, twice for every key. What a test waits
+# for it says itself (`settle`, `until`), so that this is only what lets the app work at all.
+_wait.SLEEP_GRANULARITY = 1 / 200
+_wait.SLEEP_IDLE = _wait.SLEEP_GRANULARITY / 20
 
 FOLDER = Path(__file__).parent / "__snapshots__"
 # Set, the pictures are made anew instead of being compared: look at each before it is committed.
@@ -40,16 +46,16 @@ def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def snapshot(request: pytest.FixtureRequest) -> Callable[[Pilot[None]], Awaitable[None]]:
+def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
     """Compares the screen with its picture from an earlier run, named after the test."""
 
-    async def compare(pilot: Pilot[None]) -> None:
+    async def compare(pilot: Pilot[None], part: str = "") -> None:
         for field in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
             field.cursor_blink = False
         await pilot.pause()
         picture = _steady(pilot.app.export_screenshot(title="edgekit"))
         name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
-        path = FOLDER / f"{name}.svg"
+        path = FOLDER / f"{f'{name}-{part}' if part else name}.svg"
         if os.environ.get(UPDATE):
             path.write_text(picture, encoding="utf-8")
         wanted = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -40,7 +40,7 @@ async def take(artifact: Path, table: Path, out: Path, theme: str) -> None:
         await settle(pilot)
         keep("home")
         shutil.copy(table, "texts.csv")
-        await pilot.press("f")
+        await pilot.press("4")
         await settle(pilot)
         await pilot.press(*"texts", "enter")
         await settle(pilot)

@@ -219,7 +219,8 @@ def make_app(
     model: ScriptedModel | None = None,
     values: Mapping[str, str] = {},
     encoding: str = "utf-8",
-    build_command: Callable[[Path], list[str]] = building.command,
+    build_command: Callable[[Path], list[str]] = building.compress,
+    sample_command: Callable[[str, Path], list[str]] = building.sample,
 ) -> EdgekitApp:
     """The app with a script for a model, a clock that goes 12 ms a look, and plenty of memory."""
     artifacts = list(artifacts)
@@ -233,6 +234,7 @@ def make_app(
         clock=lambda: next(ticks) * 0.012,
         now=lambda: NOW,
         build_command=build_command,
+        sample_command=sample_command,
         encoding=encoding,
     )
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import edgekit_tui
 import pytest
 from edgekit_tui.screens import SCREENS, TASKS, screen_class
+from edgekit_tui.screens.artifacts import ArtifactsScreen
 from edgekit_tui.screens.page import Page
 from scripted import found, make_app, settle
 from textual.binding import Binding
-from textual.widgets import Input
 
 SOURCE = Path(edgekit_tui.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -62,6 +62,6 @@ def test_every_task_of_the_table_has_a_screen() -> None:
 async def test_the_mouse_presses_the_keys_at_the_bottom() -> None:
     async with make_app([found()]).run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.click("KeyBar", offset=(26, 0))  # "f Label a file"
+        await pilot.click("KeyBar", offset=(13, 0))  # "a Artifacts"
         await settle(pilot)
-        assert pilot.app.screen.query_one(Input)
+        assert isinstance(pilot.app.screen, ArtifactsScreen)

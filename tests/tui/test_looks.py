@@ -91,9 +91,9 @@ async def test_chat(
 
 
 async def test_every_screen_stands_a_tiny_terminal() -> None:
-    async with make_app([found()]).run_test(size=TINY) as pilot:
+    async with make_app([found(), found_chat()]).run_test(size=TINY) as pilot:
         await settle(pilot)
-        for key in ("c", "f", "a", "b", "comma"):
+        for key in ("1", "2", "3", "4", "a", "i", "s", "b", "comma"):
             await pilot.press(key)
             await settle(pilot)
             assert len(pilot.app.screen_stack) == 3, key

@@ -24,7 +24,6 @@ from hostile import HOSTILE
 from scripted import (
     DEADLY,
     ScriptedModel,
-    found,
     found_chat,
     make_app,
     make_chat_manifest,
@@ -534,16 +533,6 @@ async def test_an_answer_looks_as_if_it_had_come_at_once() -> None:
         assert grown.size == whole.size
         height = grown.size.height
         assert lines[:height] == [*lines[height:], *[""] * (2 * height - len(lines))]
-
-
-async def test_a_chat_artifact_gives_no_labels() -> None:
-    app = make_app([found_chat(), found()])
-    async with app.run_test(size=SMALL) as pilot:
-        await settle(pilot)
-        for key in ("c", "f"):
-            await press(pilot, key)
-            assert isinstance(app.screen, HomeScreen)
-            assert "gives no labels" in shown(app, "#notice")
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from edgekit_tui.widgets.scores import Scores
 from edgekit_tui.widgets.words import Words
 from scripted import DEADLY, ScriptedModel, found, make_app, make_manifest, settle, shown, until
 from textual.pilot import Pilot
-from textual.widgets import OptionList
 from tiny_artifact import make_artifact
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
@@ -21,23 +20,6 @@ async def typed(pilot: Pilot[None], text: str) -> None:
     """Types it and waits for the answer."""
     await pilot.press(*("space" if letter == " " else letter for letter in text))
     await settle(pilot)
-
-
-async def test_home_shows_what_was_found(snapshot: Snapshot) -> None:
-    other = found(Path("/drive/triage"), name="triage-sw", languages=["sw", "en"])
-    async with make_app([found(), other]).run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        assert pilot.app.screen.query_one("#artifacts", OptionList).option_count == 2
-        await snapshot(pilot)
-
-
-async def test_home_without_artifacts_says_the_first_steps(snapshot: Snapshot) -> None:
-    async with make_app().run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        assert "edgekit sample home-intents" in shown(pilot.app, "#empty Static")
-        await pilot.press("c")
-        assert "needs an artifact" in shown(pilot.app, "#notice")
-        await snapshot(pilot)
 
 
 async def test_a_text_is_labelled_while_it_is_typed(snapshot: Snapshot) -> None:

@@ -34,7 +34,7 @@ def make_table(path: Path, rows: int = 1000) -> Path:
 async def label(pilot: Pilot[None], name: str) -> None:
     """From Home to the results of a table in the working folder."""
     await settle(pilot)
-    await pilot.press("f")
+    await pilot.press("4")
     await settle(pilot)
     assert isinstance(pilot.app.screen, FileScreen)
     await pilot.press(*name)
@@ -93,7 +93,7 @@ async def test_the_column_is_chosen_with_its_first_rows_in_sight(snapshot: Snaps
     )
     async with make_app([found()]).run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("f")
+        await pilot.press("4")
         await settle(pilot)
         await pilot.press(*"odd", "enter")
         await settle(pilot)
@@ -181,7 +181,7 @@ async def test_a_file_that_cannot_be_read_is_a_sentence() -> None:
     Path("bad.csv").write_bytes(b"text\n\xff\xfe\n")
     async with make_app([found()]).run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("f")
+        await pilot.press("4")
         await settle(pilot)
         await pilot.press(*"bad", "enter")
         await settle(pilot)
@@ -193,7 +193,7 @@ async def test_a_file_that_vanishes_and_a_worker_that_dies_can_be_gone_on_with()
     data = table.read_bytes()
     async with make_app([found()]).run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("f")
+        await pilot.press("4")
         await settle(pilot)
         await pilot.press(*"letters", "enter")
         await settle(pilot)

@@ -36,7 +36,7 @@ class EdgekitApp(App[None]):
     TITLE = "edgekit"
     CSS_PATH = "edgekit.tcss"
     # Instance variables in the base class, so no ClassVar.
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall"), (32, "-high")]  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -56,11 +56,12 @@ class EdgekitApp(App[None]):
         free_memory: Callable[[], int] = machine.available_memory_bytes,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], float] = time.time,
-        build_command: Callable[[Path], list[str]] = building.command,
+        build_command: Callable[[Path], list[str]] = building.compress,
+        sample_command: Callable[[str, Path], list[str]] = building.sample,
         encoding: str | None = None,
     ) -> None:
         super().__init__()
-        self.build_command = build_command
+        self.build_command, self.sample_command = build_command, sample_command
         self.given = [path.resolve() for path in artifacts]
         self.models = Models(opener, clock=clock)
         self.free_memory = free_memory
@@ -102,6 +103,14 @@ class EdgekitApp(App[None]):
             self._gates.append(filters.NoColour())
         if self._encoding.lower().replace("-", "").replace("_", "") != "utf8":
             self._gates.append(filters.Encodable(self._encoding))
+
+    def take_data_folder(self) -> None:
+        """What is kept in the folder that was chosen is what there is from now on."""
+        self.models.close()
+        self.history.close()
+        self.values = settings.load()
+        self.history = self._open_history()
+        self.apply_settings()
 
     def _open_history(self) -> History:
         kept = self.values["chats"] != _NOTHING
@@ -165,6 +174,7 @@ class EdgekitApp(App[None]):
         try:
             if self.values["keep"] != _FOREVER:
                 results.forget(_days(self.values["keep"]))
+                places.forget(places.summaries(), _days(self.values["keep"]))
             if self.values["chats"] != _FOREVER:
                 # Also with "keep nothing": what was kept before that was chosen.
                 stored = History(places.history_file(), now=self._now)

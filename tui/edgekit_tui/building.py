@@ -1,4 +1,4 @@
-"""A build as a child process: its events, its words, its end. Imports nothing that builds."""
+"""A command of edgekit as a child process: its events, its words, its end. Builds nothing."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ from typing import Any
 
 from edgekit.errors import EdgekitError
 
-# What `edgekit compress` needs beyond the runtime; looked for, never imported.
-_NEEDED = ("torch", "transformers", "pydantic", "yaml")
-REMEDY = "pip install 'edgekit[compress]'"
+# What the commands need beyond the runtime, by extra; looked for, never imported.
+_NEEDED = {
+    "compress": ("torch", "transformers", "pydantic", "yaml"),
+    "gguf": ("gguf", "llama_cpp"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """A line of `edgekit compress --json`."""
+    """A line of `--json`."""
 
     step: str
     state: str
     fraction: float
     eta_s: float | None
+    note: str = ""
+    """Something that a person should know of the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,27 @@ class Ended:
     """What the command printed last, where it came that far."""
 
 
-def can_build() -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in _NEEDED)
+def remedy(*extras: str) -> str:
+    """What to install so that the commands of these extras run; empty where nothing is missing."""
+    missing = [
+        extra
+        for extra in extras
+        if any(importlib.util.find_spec(name) is None for name in _NEEDED[extra])
+    ]
+    return f"pip install 'edgekit[{','.join(missing)}]'" if missing else ""
 
 
-def command(recipe: Path) -> list[str]:
+def command(*words: str | Path) -> list[str]:
     # -P: nothing in the working folder is taken for a module.
-    return [sys.executable, "-P", "-m", "edgekit", "compress", str(recipe), "--json"]
+    return [sys.executable, "-P", "-m", "edgekit", *map(str, words), "--json"]
+
+
+def compress(recipe: Path) -> list[str]:
+    return command("compress", recipe)
+
+
+def sample(name: str, folder: Path) -> list[str]:
+    return command("sample", name, folder)
 
 
 class Build:
@@ -113,6 +131,7 @@ def parse(line: str) -> StepEvent | str:
             str(value["state"]),
             float(value["fraction"]),
             None if eta is None else float(eta),
+            str(value.get("note") or ""),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return line

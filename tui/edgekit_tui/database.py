@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,12 @@ class Database:
             f"{self.path}: this file cannot be used ({said}); move it to another place, and a new "
             "one is begun."
         )
+
+
+def copy(path: Path, out: Path) -> None:
+    """A database as it is at this moment, also while another app writes it."""
+    with closing(sqlite3.connect(path)) as there, closing(_connect(out)) as here:
+        there.backup(here)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,11 @@ class Found:
     wrong: str = ""
 
     @property
+    def task(self) -> str:
+        """Empty where it cannot be read."""
+        return self.artifact.manifest.task if self.artifact else ""
+
+    @property
     def name(self) -> str:
         return self.artifact.manifest.name if self.artifact else self.folder.name
 
@@ -46,6 +51,7 @@ def find(given: Iterable[Path] = (), *, working: Path | None = None) -> list[Fou
     places_to_look: list[tuple[Source, Iterable[Path]]] = [
         ("given", given),
         ("own", _below(places.artifacts(), 1)),
+        ("own", _below(places.samples(), _DEPTH + 1)),
         ("here", _below(working or Path.cwd(), _DEPTH)),
         ("drive", (folder for drive in drives() for folder in _below(drive, _DEPTH))),
     ]
@@ -67,6 +73,17 @@ def look(folder: Path, source: Source = "given") -> Found:
     except EdgekitError as error:
         return Found(folder, source, None, wrong=str(error))
     return Found(folder, source, inspection.artifact, inspection.fits, inspection.available_bytes)
+
+
+def best(
+    found: Iterable[Found], tasks: Sequence[str], *, chosen: Found | None = None
+) -> Found | None:
+    """The chosen one if its task is among these; else one that fits in memory, and whose task
+    comes first."""
+    usable = [one for one in found if one.task in tasks]
+    if chosen in usable:
+        return chosen
+    return min(usable, key=lambda one: (not one.fits, tasks.index(one.task)), default=None)
 
 
 def drives() -> list[Path]:

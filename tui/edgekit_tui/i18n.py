@@ -113,6 +113,11 @@ def number(value: float) -> str:
     return format_decimal(value, locale=current().locale)
 
 
+def rate(per_second: float) -> str:
+    """As exactly as it was measured: 12.3 -> '12', 3.21 -> '3.2'."""
+    return number(round(per_second, 0 if per_second >= 10 else 1))
+
+
 def percent(value: float, *, digits: int = 0) -> str:
     pattern = current().locale.percent_formats[None].pattern
     if digits:

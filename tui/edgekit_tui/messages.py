@@ -7,7 +7,9 @@ from pathlib import Path
 
 from textual.message import Message
 
+from edgekit.artifact import Manifest
 from edgekit.tasks.classification import Answer
+from edgekit.tasks.documents import Document
 from edgekit.tasks.records import Record
 from edgekit_tui.answering import Answering, Ending
 from edgekit_tui.building import Ended, StepEvent
@@ -16,6 +18,7 @@ from edgekit_tui.found import Found
 from edgekit_tui.history import Chat, Turn
 from edgekit_tui.labelling import Job, Pace
 from edgekit_tui.results import Query, Result
+from edgekit_tui.summarizing import Made
 
 
 @dataclass
@@ -116,6 +119,13 @@ class Brought(Message):
 
 
 @dataclass
+class Moved(Message):
+    """The data folder is another one."""
+
+    folder: Path
+
+
+@dataclass
 class Verified(Message):
     """Every file and every golden answer of an artifact is right."""
 
@@ -184,6 +194,29 @@ class AnswerFailed(Message):
     sentence: str
     full: bool
     """Whether the chat is longer than the model can read."""
+
+
+@dataclass
+class DocumentRead(Message):
+    """A text to summarize, and how many words it has."""
+
+    document: Document
+    words: int
+    name: str
+    source: Path | None
+
+
+@dataclass
+class CanSummarize(Message):
+    """A model is open; and the summarizers that could choose what it reads."""
+
+    manifest: Manifest
+    choosers: list[Found]
+
+
+@dataclass
+class Summarized(Message):
+    made: Made
 
 
 @dataclass

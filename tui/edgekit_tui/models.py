@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Literal, Protocol, overload
@@ -14,8 +15,10 @@ from typing import Literal, Protocol, overload
 import edgekit
 from edgekit.artifact import Manifest
 from edgekit.errors import WorkerError
+from edgekit.runtime.summaries.stream import SummaryStream
 from edgekit.tasks.classification import Answer
 from edgekit.tasks.conversation import Message, Reply, WhenFull
+from edgekit.tasks.summarization import Effort, Told
 from edgekit_tui import places
 
 _KEPT_TIMES = 30
@@ -52,6 +55,18 @@ class Answerer(Protocol):
         when_full: WhenFull = "error",
     ) -> Stream: ...
 
+    def summarize(
+        self,
+        text: str,
+        *,
+        words: int | None = None,
+        effort: Effort = "default",
+        embedder: edgekit.Model | None = None,
+        stream: Literal[True],
+        kept: str | os.PathLike[str] | None = None,
+        on_told: Callable[[Told], None] = ...,
+    ) -> SummaryStream: ...
+
     def close(self) -> None: ...
 
 
@@ -75,6 +90,7 @@ class Models:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: tuple[Path, Answerer] | None = None
+        self._opened_with: tuple[int | None, str | None] = (None, None)
         self._times: list[float] = []
         self.threads: int | None = None
         self.max_ram: str | None = None
@@ -82,12 +98,19 @@ class Models:
     def get(self, folder: Path) -> Answerer:
         """Blocks while a model loads; raises EdgekitError if it cannot be used."""
         with self._lock:
-            if self._open is not None and self._open[0] == folder:
+            wanted = (self.threads, self.max_ram)
+            if self._open is not None and (self._open[0], self._opened_with) == (folder, wanted):
                 return self._open[1]
             self._shut()
-            model = self._opener(folder, self.threads, self.max_ram)
-            self._open = (folder, model)
+            model = self._opener(folder, *wanted)
+            self._open, self._opened_with = (folder, model), wanted
             return model
+
+    @contextmanager
+    def beside(self, folder: Path) -> Iterator[Answerer]:
+        """A second model, for as long as the block lasts."""
+        with closing(self._opener(folder, self.threads, self.max_ram)) as model:
+            yield model
 
     def answer(self, folder: Path, text: str) -> Answer:
         """One text's answer, timed; a worker that died is started once more."""
@@ -117,7 +140,7 @@ class Models:
             _, model = self._open
             self._open = None
             if (seconds := self.seconds_per_text()) is not None:
-                with contextlib.suppress(OSError):  # what is lost is measured again
+                with suppress(OSError):  # what is lost is measured again
                     remember_speed(model.manifest.digest, seconds)
             self._times = []
             model.close()
@@ -125,13 +148,40 @@ class Models:
 
 def known_speeds() -> dict[str, float]:
     """Artifact's digest -> seconds for a text on this machine."""
+    return _known(places.speeds_file())
+
+
+def remember_speed(digest: str, seconds: float) -> None:
+    _remember(places.speeds_file(), digest, seconds)
+
+
+def known_reading_rates() -> dict[str, float]:
+    """Summarizer's digest -> words of a text that it read a second on this machine; of one that
+    another chooses the sentences for, the two digests with a `+`."""
+    return _known(places.reading_rates_file())
+
+
+def remember_reading_rate(key: str, words_per_second: float) -> None:
+    _remember(places.reading_rates_file(), key, words_per_second)
+
+
+def known_writing_rates() -> dict[str, float]:
+    """Chat model's digest -> words that it wrote a second on this machine."""
+    return _known(places.writing_rates_file())
+
+
+def remember_writing_rate(digest: str, words_per_second: float) -> None:
+    _remember(places.writing_rates_file(), digest, words_per_second)
+
+
+def _known(path: Path) -> dict[str, float]:
     try:
-        found = json.loads(places.speeds_file().read_bytes())
-        return {str(digest): float(seconds) for digest, seconds in found.items()}
+        found = json.loads(path.read_bytes())
+        return {str(key): float(value) for key, value in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # a measurement that is lost is made again
 
 
-def remember_speed(digest: str, seconds: float) -> None:
-    speeds = {**known_speeds(), digest: round(seconds, 5)}
-    places.write_private(places.speeds_file(), json.dumps(speeds).encode("ascii"))
+def _remember(path: Path, key: str, value: float) -> None:
+    known = {**_known(path), key: round(value, 5)}
+    places.write_private(path, json.dumps(known).encode("ascii"))

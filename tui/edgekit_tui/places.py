@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from edgekit import machine, paths
+from edgekit.errors import DataError
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -19,7 +24,28 @@ def private_folder(path: Path) -> Path:
 
 
 def home() -> Path:
-    return private_folder(paths.data_dir())
+    """The data folder. Raises DataError where it was put on a drive that is not there."""
+    folder = paths.data_dir()
+    if not named() and folder != paths.own_data_dir() and not folder.is_dir():
+        raise DataError(
+            f"{folder}: the data folder is not there; attach its drive, or delete "
+            f"{paths.data_pointer()} to begin with an empty one."
+        )
+    return private_folder(folder)
+
+
+def named() -> bool:
+    """Whether EDGEKIT_DATA says where the data folder is, so that nobody can choose it here."""
+    return "EDGEKIT_DATA" in os.environ
+
+
+def choose_home(folder: Path) -> None:
+    """Has the data folder be another one, from now on and in every app that starts."""
+    pointer = paths.data_pointer()
+    if folder == paths.own_data_dir():
+        pointer.unlink(missing_ok=True)
+    else:
+        write_private(pointer, str(folder).encode("utf-8"))
 
 
 def artifacts() -> Path:
@@ -27,9 +53,19 @@ def artifacts() -> Path:
     return home() / "artifacts"
 
 
+def samples() -> Path:
+    """Samples that were fetched, and the artifacts that were built of them."""
+    return home() / "samples"
+
+
 def results() -> Path:
     """Labelled files, until they are removed or too old."""
     return home() / "results"
+
+
+def summaries() -> Path:
+    """What was read of texts whose summary was stopped, until it is gone on with or too old."""
+    return home() / "summaries"
 
 
 def corrections() -> Path:
@@ -50,13 +86,49 @@ def speeds_file() -> Path:
     return home() / "speeds.json"
 
 
+def reading_rates_file() -> Path:
+    """How many words a second each summarizer read on this machine."""
+    return home() / "reading_rates.json"
+
+
+def writing_rates_file() -> Path:
+    """How many words a second each chat model wrote on this machine."""
+    return home() / "writing_rates.json"
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Replaces a file in one move; nobody else can read it at any moment."""
     private_folder(path.parent)
-    partial = path.with_name(path.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-    machine.sync_file(partial)
-    partial.replace(path)
-    machine.sync_folder(path.parent)
+    machine.write_safely(path, data, mode=FILE_MODE)
+
+
+def forget(folder: Path, older_than_seconds: float) -> int:
+    """Removes the files in a folder of ours that are older; their number."""
+    gone = 0
+    if not folder.is_dir():
+        return gone
+    limit = time.time() - older_than_seconds
+    for path in folder.iterdir():
+        if path.is_file() and path.stat().st_mtime <= limit:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+@contextmanager
+def written_whole(out: Path) -> Iterator[TextIO]:
+    """A text file of the person's that is there whole or not at all, and overwrites none.
+
+    Raises DataError where there is one of that name.
+    """
+    if out.exists():
+        raise DataError(f"{out}: this file exists; choose another name.")
+    partial = out.with_name(out.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        partial.replace(out)
+    except BaseException:
+        # Half an export looks like a whole one, and after a full disk it fills it further.
+        partial.unlink(missing_ok=True)
+        raise

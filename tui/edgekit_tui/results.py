@@ -6,7 +6,6 @@ The index is made from the file and can be made again; nothing is kept in it alo
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -214,12 +213,4 @@ def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | No
 
 def forget(older_than_seconds: float) -> int:
     """Removes labelled files, their indexes and unfinished work that are older; their number."""
-    gone = 0
-    if not places.results().is_dir():
-        return gone
-    limit = time.time() - older_than_seconds
-    for path in places.results().iterdir():
-        if path.is_file() and path.stat().st_mtime <= limit:
-            path.unlink(missing_ok=True)
-            gone += 1
-    return gone
+    return places.forget(places.results(), older_than_seconds)

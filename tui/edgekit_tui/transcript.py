@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgekit.errors import DataError
 from edgekit.tasks.conversation import Message
+from edgekit_tui import places
 from edgekit_tui.history import Chat, History, Turn
 from edgekit_tui.i18n import _
 from edgekit_tui.text import clean, one_line
@@ -54,26 +54,15 @@ def export(history: History, chat: Chat, out: Path) -> int:
 
     Raises DataError for an `out` that is there: nothing of the person's is overwritten.
     """
-    if out.exists():
-        raise DataError(f"{out}: this file exists; choose another name.")
-    partial = out.with_name(out.name + ".partial")
     written = 0
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(f"# {one_line(chat.title)}\n\n*{one_line(chat.model)}*\n")
-            if chat.settings.system.strip():
-                stream.write(
-                    f"\n> {clean(chat.settings.system).replace(chr(10), chr(10) + '> ')}\n"
-                )
-            for turn in _all_turns(history, chat.id):
-                who = _("You") if turn.role == "user" else _("Model")
-                stream.write(f"\n**{who}:**\n\n{clean(turn.text)}\n")
-                written += 1
-        partial.replace(out)
-    except BaseException:
-        # Half an export looks like a whole one, and after a full disk it fills it further.
-        partial.unlink(missing_ok=True)
-        raise
+    with places.written_whole(out) as stream:
+        stream.write(f"# {one_line(chat.title)}\n\n*{one_line(chat.model)}*\n")
+        if chat.settings.system.strip():
+            stream.write(f"\n> {clean(chat.settings.system).replace(chr(10), chr(10) + '> ')}\n")
+        for turn in _all_turns(history, chat.id):
+            who = _("You") if turn.role == "user" else _("Model")
+            stream.write(f"\n**{who}:**\n\n{clean(turn.text)}\n")
+            written += 1
     return written
 
 

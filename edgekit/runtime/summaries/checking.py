@@ -23,7 +23,8 @@ def unsupported(summary: str, source: str) -> tuple[str, ...]:
     """Numbers and names of the summary, as it has them, that are nowhere in the source."""
     numbers = set(_numbers(source))
     strange = [found for found, value in _placed_numbers(summary) if value not in numbers]
-    words = {word.casefold() for word in _WORD.findall(source)}
+    # One after the other: a book in one call would keep every other thread from running.
+    words = {match[0].casefold() for match in _WORD.finditer(source)}
     stems = {word[:length] for word in words for length in range(_STEM, len(word) + 1)}
     for name in _names(summary):
         folded = name.casefold()

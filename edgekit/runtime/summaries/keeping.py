@@ -27,9 +27,9 @@ class Notes:
         self._kept[sha256_json(list(made_from))] = text
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            machine.write_safely(
-                self._path, canonical_json({"key": self._key, "texts": self._kept})
-            )
+            data = canonical_json({"key": self._key, "texts": self._kept})
+            # They tell of texts that may be private.
+            machine.write_safely(self._path, data, mode=0o600)
 
     def forget(self) -> None:
         """The work is done."""

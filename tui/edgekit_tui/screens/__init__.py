@@ -20,6 +20,9 @@ SCREENS = {
     "chat": "edgekit_tui.screens.chat:ChatScreen",
     "chats": "edgekit_tui.screens.chats:ChatsScreen",
     "chat_settings": "edgekit_tui.screens.chat_settings:ChatSettingsScreen",
+    "summarize": "edgekit_tui.screens.summarize:SummarizeScreen",
+    "document": "edgekit_tui.screens.document:DocumentScreen",
+    "summary": "edgekit_tui.screens.summary:SummaryScreen",
     "file": "edgekit_tui.screens.file:FileScreen",
     "column": "edgekit_tui.screens.file:ColumnScreen",
     "labelling": "edgekit_tui.screens.labelling:LabellingScreen",
@@ -28,13 +31,15 @@ SCREENS = {
     "artifact": "edgekit_tui.screens.artifact:ArtifactScreen",
     "import": "edgekit_tui.screens.artifacts:ImportScreen",
     "build": "edgekit_tui.screens.build:BuildScreen",
+    "samples": "edgekit_tui.screens.samples:SamplesScreen",
     "building": "edgekit_tui.screens.build:BuildingScreen",
     "settings": "edgekit_tui.screens.settings:SettingsScreen",
+    "folder": "edgekit_tui.screens.folder:FolderScreen",
     "export": "edgekit_tui.screens.export:ExportScreen",
     "review": "edgekit_tui.screens.review:ReviewScreen",
 }
 
-TASKS = {"classification": "classify", "chat": "chat"}
+TASKS = {"classification": "classify", "chat": "chat", "summarization": "summarize"}
 
 
 def screen_class(name: str) -> Callable[..., Page]:

@@ -14,11 +14,11 @@ from textual.widgets.option_list import Option
 
 from edgekit.artifact import MANIFEST
 from edgekit.errors import EdgekitError
-from edgekit_tui import found, importing, models
+from edgekit_tui import found, importing
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, size
 from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Progressed, Said
-from edgekit_tui.screens.home import describe
+from edgekit_tui.screens.home import describe, speeds
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
@@ -64,9 +64,9 @@ class ArtifactsScreen(Page):
     def _show(self) -> None:
         options = self.query_one("#artifacts", OptionList)
         chosen = options.highlighted or 0
-        speeds = models.known_speeds()
+        measured = speeds()
         options.clear_options()
-        options.add_options(Option(describe(entry, speeds)) for entry in self.found)
+        options.add_options(Option(describe(entry, measured)) for entry in self.found)
         if self.found:
             options.highlighted = min(chosen, len(self.found) - 1)
         self.refresh_bindings()

@@ -1,8 +1,8 @@
-"""Build: a recipe run in a process of its own; its steps, its time, its words; stop and go on."""
+"""Build: a command run in a process of its own; its steps, its time, its words; stop and go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from edgekit.errors import EdgekitError
-from edgekit_tui import building
+from edgekit_tui import building, found
 from edgekit_tui.building import Build, Ended, StepEvent
 from edgekit_tui.i18n import N_, _, duration, percent
 from edgekit_tui.messages import BuildEnded, BuildSaid, Failed
@@ -41,18 +41,18 @@ class BuildScreen(Page):
         yield Picker(Path.cwd(), is_recipe)
 
     def fill(self) -> None:
-        if building.can_build():
-            self.query_one(Picker).focus_path()
-        else:
-            self.query_one(Picker).display = False
+        remedy = building.remedy("compress")
+        self.query_one(Picker).display = not remedy
+        if remedy:
             text = _("Building needs more than this computer has installed: {remedy}")
-            self.query_one("#notice", Notice).say(
-                text.format(remedy=building.REMEDY), kind="warning"
-            )
+            self.query_one("#notice", Notice).say(text.format(remedy=remedy), kind="warning")
+        else:
+            self.query_one(Picker).focus_path()
 
     @on(Picker.Picked)
     def picked(self, event: Picker.Picked) -> None:
-        self.edgekit.open_screen("building", event.path)
+        recipe = event.path
+        self.edgekit.open_screen("building", recipe.name, self.edgekit.build_command(recipe))
 
 
 def is_recipe(path: Path) -> bool:
@@ -60,18 +60,24 @@ def is_recipe(path: Path) -> bool:
 
 
 class BuildingScreen(Page):
+    """Also makes a sample, whose recipe comes next."""
+
     TITLE_TEXT = N_("Build")
     HELP_TEXT = N_("Stop keeps what is finished; Go on takes it up again.")
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "build", N_("Build it"), id="building.build"),
+        Binding("enter", "use", N_("Use it"), id="building.use"),
         Binding("s", "stop", N_("Stop"), id="building.stop"),
         Binding("g", "again", N_("Go on"), id="building.again"),
     ]
 
-    def __init__(self, recipe: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], recipe: Path | None = None) -> None:
+        """`recipe` is what can be built when this has ended well."""
         super().__init__()
-        self.recipe = recipe
+        self._what, self._command, self._recipe = name, command, recipe
         self.running = False
         self._build: Build | None = None
+        self._ended: Ended | None = None
         self._steps: dict[str, StepEvent] = {}
         self._lines: list[str] = []
         self._said = ("", "hint")
@@ -84,7 +90,7 @@ class BuildingScreen(Page):
             yield Static("", id="lines", markup=False)
 
     def fill(self) -> None:
-        self.top.say(self.recipe.name)
+        self.top.say(self._what)
         self.query_one("#log").focus()
         self.query_one("#notice", Notice).say(self._said[0], kind=self._said[1])
         self._draw()
@@ -93,8 +99,9 @@ class BuildingScreen(Page):
 
     def action_again(self) -> None:
         self._steps, self._lines = {}, []
-        self._say(_("Checking the recipe…"), "hint")
-        self._build = Build(self.edgekit.build_command(self.recipe), on_event=self._tell)
+        self._say(_("It begins; the first steps may take a moment…"), "hint")
+        self._ended = None
+        self._build = Build(self._command, on_event=self._tell)
         self.running = True
         self.run_build(self._build)
         self.refresh_bindings()
@@ -114,13 +121,18 @@ class BuildingScreen(Page):
         if isinstance(message.said, StepEvent):
             self._say("", "hint")
             self._steps[message.said.step] = message.said
+            self._log(message.said.note)
         else:
-            self._lines = [*self._lines, clean(message.said)][-_KEPT_LINES:]
+            self._log(message.said)
         self._draw()
+
+    def _log(self, line: str) -> None:
+        if line and [line] != self._lines[-1:]:
+            self._lines = [*self._lines, clean(line)][-_KEPT_LINES:]
 
     @on(BuildEnded)
     def take_end(self, message: BuildEnded) -> None:
-        self.running = False
+        self.running, self._ended = False, message.ended
         self._say(*_ending(message.ended, self._lines))
         self.refresh_bindings()
 
@@ -143,7 +155,31 @@ class BuildingScreen(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return self.running
-        return not self.running if action == "again" else True
+        if action == "again":
+            return not self.running and not self._well
+        if action == "build":
+            return self._well and self._recipe is not None
+        return self._well and bool(self._made) if action == "use" else True
+
+    @property
+    def _well(self) -> bool:
+        return self._ended is not None and self._ended.result is not None
+
+    @property
+    def _made(self) -> list[Path]:
+        """The artifacts that were built."""
+        result = self._ended.result if self._ended else None
+        return [Path(str(entry["path"])) for entry in (result or {}).get("artifacts", [])]
+
+    def action_build(self) -> None:
+        if self._recipe is not None:
+            command = self.edgekit.build_command(self._recipe)
+            screen = self.edgekit.make_screen("building", self._recipe.name, command)
+            self.app.switch_screen(screen)
+
+    def action_use(self) -> None:
+        made = found.look(self._made[0].resolve())
+        self.app.switch_screen(self.edgekit.make_screen("artifact", made))
 
     def action_stop(self) -> None:
         if self._build is not None:
@@ -156,6 +192,8 @@ class BuildingScreen(Page):
 
 
 def _ending(ended: Ended, lines: list[str]) -> tuple[str, str]:
+    if ended.result is not None and "artifacts" not in ended.result:
+        return _("The sample is there. Press enter to build its artifact."), "good"
     if ended.result is not None:
         folders = ", ".join(str(entry["path"]) for entry in ended.result.get("artifacts", []))
         verdict = ended.result.get("verdict") or _("no verdict")

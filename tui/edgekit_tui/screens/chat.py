@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +15,7 @@ from textual.widgets import Button, Static
 
 from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import context_of
+from edgekit_tui import models, speed
 from edgekit_tui.answering import Answering
 from edgekit_tui.history import Chat, ChatSettings, Turn
 from edgekit_tui.i18n import N_, _, number, percent
@@ -209,9 +211,8 @@ class ChatScreen(Page):
             return
         if self.answering.trouble:
             self._notice(self.answering.trouble)
-        rate = self.answering.words_per_second
-        if rate is not None:
-            self._say(_("{rate} words a second").format(rate=_rate(rate)))
+        if facts := speed.of_writing(self.answering.words_per_second):
+            self._say(" · ".join(facts))
 
     @on(AnswerEnded)
     def take_answer(self, message: AnswerEnded) -> None:
@@ -221,13 +222,20 @@ class ChatScreen(Page):
             self._notice(_("The model said nothing."), kind="hint")
             return
         self._tokens = turn.tokens
-        facts = []
         rate = message.answering.words_per_second
         if rate is not None:
-            facts.append(_("{rate} words a second").format(rate=_rate(rate)))
+            self.remember(rate)
+        facts = speed.of_writing(rate)
         if count := message.ending.left_out:
             facts.append(_("old turns left out: {count}").format(count=number(count)))
         self._say_facts(*facts)
+
+    @work(thread=True, group="remember")
+    def remember(self, words_per_second: float) -> None:
+        """For Home; what cannot be written is measured again."""
+        with suppress(OSError, EdgekitError):
+            digest = self.edgekit.models.get(self.folder).manifest.digest
+            models.remember_writing_rate(digest, words_per_second)
 
     @on(AnswerFailed)
     def take_no_answer(self, message: AnswerFailed) -> None:
@@ -375,7 +383,3 @@ class ChatScreen(Page):
 
     def _say(self, text: str) -> None:
         self.query_one("#status", Static).update(clean(text))
-
-
-def _rate(words_per_second: float) -> str:
-    return number(round(words_per_second, 0 if words_per_second >= 10 else 1))

@@ -16,8 +16,8 @@ from textual.worker import get_current_worker
 
 from edgekit.errors import EdgekitError
 from edgekit.tasks.classification import Answer
-from edgekit_tui import importance
-from edgekit_tui.i18n import N_, _, ngettext, number
+from edgekit_tui import importance, speed
+from edgekit_tui.i18n import N_, _, duration, ngettext, number
 from edgekit_tui.messages import Answered, Failed, Weighed
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import clean
@@ -28,6 +28,8 @@ from edgekit_tui.widgets.words import Words
 
 # How long after the last key the model is asked: it should not answer half words.
 PAUSE_SECONDS = 0.25
+# A shorter wait for the words that mattered needs no word.
+_LONG_SECONDS = 2.0
 
 
 class ClassifyScreen(Page):
@@ -47,6 +49,7 @@ class ClassifyScreen(Page):
         self.text = ""
         self._answer: Answer | None = None
         self._timer: Timer | None = None
+        self._facts: list[str] = []
 
     def body(self) -> Iterable[Widget]:
         yield TextField(self.text, id="text", placeholder=_("Type or paste a text here"))
@@ -131,13 +134,22 @@ class ClassifyScreen(Page):
             parts = ngettext("read in {count} part", "read in {count} parts", message.answer.parts)
             facts.append(parts.format(count=number(message.answer.parts)))
         if message.seconds is not None:
-            milliseconds = number(max(1, round(message.seconds * 1000)))
-            facts.append(_("{ms} ms a text").format(ms=milliseconds))
-        self._say(" · ".join(facts))
+            facts += speed.of_answering(message.seconds)
+        self._facts = facts
+        self._say(" · ".join([*facts, *self._weighing(message)]))
+
+    def _weighing(self, message: Answered) -> list[str]:
+        """How long the words take, each of which is left out once in the background."""
+        words = importance.words(message.text)
+        left = (message.seconds or 0.0) * words
+        if left < _LONG_SECONDS or not 1 < words <= importance.MOST_WORDS:
+            return []
+        return [_("which words mattered is known in {time}").format(time=duration(left))]
 
     @on(Weighed)
     def take_weights(self, message: Weighed) -> None:
         if message.text == self.text:
+            self._say(" · ".join(self._facts))
             self.query_one("#words", Words).show(message.words)
             for name in ("#words-heading", "#words"):
                 self.query_one(name).display = True

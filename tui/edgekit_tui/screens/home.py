@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit_tui import models
-from edgekit_tui.found import Found
-from edgekit_tui.i18n import N_, _, language_name, ngettext, number, size
+from edgekit_tui import models, speed
+from edgekit_tui.found import Found, best
+from edgekit_tui.i18n import N_, _, language_name, ngettext, number, rate, size
 from edgekit_tui.messages import ArtifactsFound
 from edgekit_tui.screens import task_screen
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import one_line
 from edgekit_tui.widgets.notice import Notice
 
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person wants to do, and the tasks of artifacts that do it."""
+
+    key: str
+    screen: str
+    title: str
+    about: str
+    tasks: tuple[str, ...]
+
+
+# Digits: every keyboard has them, whatever script its letters are of.
 ACTIONS = (
-    ("classify", "c", N_("Classify")),
-    ("file", "f", N_("Label a file")),
-    ("artifacts", "a", N_("Artifacts")),
-    ("build", "b", N_("Build")),
+    Action("1", "chat", N_("Chat"), N_("ask a model"), ("chat",)),
+    Action("2", "classify", N_("Classify"), N_("one text"), ("classification",)),
+    Action("3", "summarize", N_("Summarize"), N_("a long text"), ("summarization", "chat")),
+    Action("4", "file", N_("Label a file"), N_("a whole table"), ("classification",)),
 )
-FOR_ARTIFACTS = ("classify", "file")
+_BY_SCREEN = {action.screen: action for action in ACTIONS}
+FURTHER = (
+    ("a", "artifacts", N_("Artifacts")),
+    ("s", "samples", N_("Samples")),
+    ("b", "build", N_("Build")),
+    ("comma", "settings", N_("Settings")),
+)
 _TASK_NAMES = {
     "classification": N_("classification"),
     "summarization": N_("summarization"),
@@ -45,10 +65,15 @@ class HomeScreen(Page):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(key, f"open('{name}')", title, id=f"home.{name}")
-            for name, key, title in ACTIONS
+            # Their buttons show the keys.
+            Binding(one.key, f"act('{one.screen}')", one.title, show=False, id=f"home.{one.screen}")
+            for one in ACTIONS
         ),
-        Binding("comma", "open('settings')", N_("Settings"), id="home.settings"),
+        *(
+            Binding(key, f"open('{name}')", title, id=f"home.{name}")
+            for key, name, title in FURTHER
+        ),
+        Binding("i", "open('import')", N_("Import"), show=False, id="home.import"),
         Binding("escape", "nothing", show=False),
     ]
 
@@ -56,6 +81,7 @@ class HomeScreen(Page):
         super().__init__()
         self.found: list[Found] = []
         self._searched = False
+        self._told: tuple[list[Found], dict[str, str]] | None = None
 
     def body(self) -> Iterable[Widget]:
         yield _Actions()
@@ -64,6 +90,8 @@ class HomeScreen(Page):
         with VerticalScroll(id="empty") as empty:
             empty.display = False
             yield Static(_first_steps(), markup=False)
+            yield Button(Content(_("s  Make one from a sample")), id="samples")
+            yield Button(Content(_("i  Import from a drive")), id="import")
         yield Notice(id="notice")
 
     def fill(self) -> None:
@@ -89,18 +117,25 @@ class HomeScreen(Page):
     @on(ArtifactsFound)
     def take(self, message: ArtifactsFound) -> None:
         self._searched = True
-        if message.found != self.found or not self.found:
-            self.found = message.found
+        told = (message.found, speeds())
+        if told != self._told:
+            self.found, self._told = message.found, told
             self._show()
 
     def _show(self) -> None:
         options = self.query_one("#artifacts", OptionList)
         chosen = options.highlighted or 0
-        speeds = models.known_speeds()
+        measured = self._told[1] if self._told else {}
         options.clear_options()
-        options.add_options(Option(describe(found, speeds)) for found in self.found)
+        options.add_options(Option(describe(found, measured)) for found in self.found)
         empty = self._searched and not self.found
         options.display, self.query_one("#empty").display = not empty, empty
+        self.query_one("#artifacts-heading").display = not empty
+        for action in ACTIONS:
+            fits = best(self.found, action.tasks) is not None
+            self.query_one(f"#{action.screen}").set_class(not fits, "-lacking")
+        if empty:
+            self.query_one("#samples").focus()
         if self.found:
             options.highlighted = min(chosen, len(self.found) - 1)
         self.refresh_bindings()
@@ -129,21 +164,28 @@ class HomeScreen(Page):
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:
-        self.action_open(event.button.id or "")
+        name = event.button.id or ""
+        if name in _BY_SCREEN:
+            self.action_act(name)
+        else:
+            self.edgekit.open_screen(name)
 
     def action_open(self, name: str) -> None:
-        if name not in FOR_ARTIFACTS:
-            self.edgekit.open_screen(name)
-        elif self.chosen is None:
-            hint = _("This needs an artifact: press a and import one.")
-            self.query_one("#notice", Notice).say(hint, kind="hint")
-        elif self.chosen.artifact is None:
-            self.query_one("#notice", Notice).say(self.chosen.wrong)
-        elif self.chosen.artifact.manifest.task != "classification":
-            hint = _("This artifact gives no labels: press Enter to use it.")
-            self.query_one("#notice", Notice).say(hint, kind="hint")
+        self.edgekit.open_screen(name)
+
+    def action_act(self, name: str) -> None:
+        """With the artifact that is chosen, if it can do that, else with the best one that can."""
+        action, notice = _BY_SCREEN[name], self.query_one("#notice", Notice)
+        used = best(self.found, action.tasks, chosen=self.chosen)
+        if used is not None:
+            notice.clear_text()
+            self.edgekit.open_screen(name, used.folder)
+        elif self.chosen is not None and self.chosen.artifact is None:
+            notice.say(self.chosen.wrong)
         else:
-            self.edgekit.open_screen(name, self.chosen.folder)
+            lacking = _("No artifact for this is here yet ({task}). Press i to import one from a "
+                        "drive, or s to make one from a sample.")  # fmt: skip
+            notice.say(lacking.format(task=_(_TASK_NAMES[action.tasks[0]])), kind="hint")
 
     def action_nothing(self) -> None:
         """Home is where Esc leads; from here there is no further back."""
@@ -153,13 +195,26 @@ class ArtifactList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", N_("Use"), id="home.use")]
 
 
-class _Actions(Horizontal):
+class _Actions(Container):
     def compose(self) -> ComposeResult:
-        for name, _key, title in ACTIONS:
-            yield Button(Content(_(title)), id=name)
+        for action in ACTIONS:
+            title = Content.assemble((action.key, "$key bold"), "  ", (_(action.title), "bold"))
+            yield Button(
+                Content.assemble(title, "\n", (_(action.about), "$muted")), id=action.screen
+            )
 
 
-def describe(found: Found, speeds: dict[str, float]) -> Content:
+def speeds() -> dict[str, str]:
+    """Artifact's digest -> how fast it was on this machine, in words."""
+    told = {digest: speed.of_a_text(seconds) for digest, seconds in models.known_speeds().items()}
+    rates = models.known_writing_rates() | models.known_reading_rates()
+    return told | {
+        digest: _("{rate} words a second").format(rate=rate(words))
+        for digest, words in rates.items()
+    }
+
+
+def describe(found: Found, speeds: Mapping[str, str]) -> Content:
     """Two lines: the name and the task; languages, size, memory, speed."""
     if found.artifact is None:
         return Content.assemble(
@@ -172,7 +227,7 @@ def describe(found: Found, speeds: dict[str, float]) -> Content:
         _("fits in memory") if found.fits else _("does not fit in memory now"),
     ]
     if manifest.digest in speeds:
-        facts.append(_("{ms} ms a text").format(ms=number(round(speeds[manifest.digest] * 1000))))
+        facts.append(speeds[manifest.digest])
     colour = "$muted" if found.fits else "$warning"
     task = _(_TASK_NAMES.get(manifest.task, manifest.task))
     where = {"drive": _("on a drive"), "here": _("in this folder")}.get(found.source, "")
@@ -193,9 +248,6 @@ def _languages(codes: tuple[str, ...]) -> str:
 def _first_steps() -> Content:
     return Content.assemble(
         (_("There is no artifact on this computer yet."), "bold"), "\n\n",
-        _("From a drive: plug it in, then press a and choose Import."), "\n\n",
-        _("With a network, a sample to try, in about an hour:"), "\n",
-        ("  edgekit sample home-intents demo\n  edgekit compress demo/recipe.yaml", "$primary"),
-        "\n\n",
-        _("Then start this app again in that folder."),
+        _("An artifact is a folder with a small model that answers here, without a network. Copy "
+          "one from a USB drive, or, with a network, make one from a sample."), "\n",
     )  # fmt: skip

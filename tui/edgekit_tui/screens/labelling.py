@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, cast
 
-import psutil
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -16,7 +15,7 @@ from textual.widgets import Static
 
 from edgekit.errors import EdgekitError
 from edgekit.runtime.model import Model
-from edgekit_tui import results
+from edgekit_tui import power, results
 from edgekit_tui.i18n import N_, _, duration, number, percent
 from edgekit_tui.labelling import Job, Labelling, Pace, Stopped
 from edgekit_tui.messages import Failed, Labelled, Paced, Said
@@ -107,10 +106,7 @@ class LabellingScreen(Page):
             _("{rate} texts a second").format(rate=rate),
             _("about {time} left").format(time=duration(pace.seconds_left)),
         ]
-        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-        if battery is not None and not battery.power_plugged:
-            facts.append(_("on battery, {share}").format(share=percent(battery.percent / 100)))
-        return " · ".join(facts)
+        return " · ".join(filter(None, (*facts, power.on_battery())))
 
     @on(Said)
     def take_word(self, message: Said) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
@@ -21,6 +23,9 @@ from edgekit_tui.widgets.notice import Notice
 class SettingsScreen(Page):
     TITLE_TEXT = N_("Settings")
     HELP_TEXT = N_("Choose a setting with the up and down keys; left and right change it.")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "folder", N_("Data folder"), id="settings.folder"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +49,13 @@ class SettingsScreen(Page):
     def moved(self, event: OptionList.OptionHighlighted) -> None:
         self._place = event.option_index
         self._explain()
+
+    def action_folder(self) -> None:
+        self.edgekit.open_screen("folder")
+
+    async def on_screen_resume(self) -> None:
+        await super().on_screen_resume()
+        self.fill()  # the data folder may be another one, with settings of its own
 
     def _explain(self) -> None:
         text = _(SETTINGS[self._place].help)

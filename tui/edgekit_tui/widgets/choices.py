@@ -38,6 +38,10 @@ class Choices(OptionList):
     def chosen(self) -> Setting:
         return self._settings[self.highlighted or 0]
 
+    def offer(self, settings: Sequence[Setting]) -> None:
+        """Replaces the settings; `show` follows."""
+        self._settings = settings
+
     def show(self, values: Mapping[str, str], *, place: int | None = None) -> None:
         """What is chosen now, by the settings' keys; `place` is the setting to stand on."""
         place = (self.highlighted or 0) if place is None else place

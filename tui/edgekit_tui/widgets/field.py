@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from textual.events import Paste
+from textual.message import Message
 from textual.widgets import TextArea
+
+MOST_PASTED = 50_000
+"""Characters; a field with more would answer slower than a person types."""
 
 
 class TextField(TextArea):
@@ -17,3 +24,17 @@ class TextField(TextArea):
             highlight_cursor_line=False,
             tab_behavior="focus",
         )
+
+
+class LongTextField(TextField):
+    """Hands over what is pasted and too long to be edited."""
+
+    @dataclass
+    class Pasted(Message):
+        text: str
+
+    async def _on_paste(self, event: Paste) -> None:
+        if len(event.text) > MOST_PASTED:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Pasted(event.text))

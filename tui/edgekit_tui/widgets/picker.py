@@ -65,6 +65,11 @@ class Picker(Vertical):
         self.query_one(PathInput).cursor_position = len(_as_typed(self._start))
         self._list()
 
+    @property
+    def folder(self) -> Path:
+        """The one whose names are shown."""
+        return _split(self.query_one(PathInput).value)[0]
+
     def focus_path(self) -> None:
         self.query_one(PathInput).focus()
 

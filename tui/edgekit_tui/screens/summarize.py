@@ -1,0 +1,283 @@
+"""Summarize, first: a text that is typed, pasted or in a file; how long its summary is to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, OptionList, Static, TextArea
+from textual.worker import get_current_worker
+
+from edgekit.artifact import Manifest
+from edgekit.errors import EdgekitError
+from edgekit.tasks import documents
+from edgekit.tasks.summarization import WORDS
+from edgekit_tui import models
+from edgekit_tui.found import Found
+from edgekit_tui.i18n import N_, _, duration, ngettext, number
+from edgekit_tui.messages import CanSummarize, DocumentRead, Failed
+from edgekit_tui.screens.page import Page
+from edgekit_tui.settings import Setting
+from edgekit_tui.summarizing import Job, count_words, writes
+from edgekit_tui.text import one_line
+from edgekit_tui.widgets.choices import Choices
+from edgekit_tui.widgets.field import LongTextField
+from edgekit_tui.widgets.notice import Notice
+
+LENGTHS = (30, 60, 120, 250, 500, 1000)
+_ALL, _FAST = "all", "fast"
+# Enough to see that it is the right text.
+_BEGINNING = 1200
+
+
+class SummarizeScreen(Page):
+    TITLE_TEXT = N_("Summarize")
+    HELP_TEXT = N_(
+        "Type or paste a text, or open a file with ctrl f; ctrl s summarizes it. Tab goes to the "
+        "settings below, left and right change them. All of the text is read, however long it is."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "go", N_("Summarize"), id="summarize.go"),
+        Binding("ctrl+f", "file", N_("Open a file"), id="summarize.file"),
+        Binding("ctrl+l", "clear", N_("Clear"), id="summarize.clear"),
+    ]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.text = ""
+        self.read_text: DocumentRead | None = None
+        """What came from a file, or is too long for the field."""
+        self._manifest: Manifest | None = None
+        self._choosers: Sequence[Found] = ()
+        self._words = WORDS
+        self._fast = False
+
+    def body(self) -> Iterable[Widget]:
+        placeholder = _("Type or paste a text here, or open a file: ctrl f")
+        yield LongTextField(self.text, id="text", placeholder=placeholder)
+        with VerticalScroll(id="document"):
+            yield Static("", id="beginning", markup=False)
+        yield Notice(id="notice")
+        yield Choices(self._settings(), id="choices")
+        yield Static("", classes="muted", id="about", markup=False)
+        yield Static("", id="status", markup=False)
+        yield Button(Content(_("Summarize")), id="go", classes="-primary")
+
+    def fill(self) -> None:
+        self._show_text()
+        self._show_choices()
+        if self._manifest is None:
+            self._say(_("Opening the model…"))
+            self.load()
+        else:
+            self._say_ready(self._manifest)
+
+    async def on_screen_resume(self) -> None:
+        """A summary that was made has measured how fast the model is."""
+        await super().on_screen_resume()
+        self._say_estimate()
+
+    @work(thread=True, exclusive=True, group="model")
+    def load(self) -> None:
+        try:
+            manifest = self.edgekit.models.get(self.folder).manifest
+        except EdgekitError as error:
+            self.post_message(Failed(str(error)))
+            return
+        choosers = [found for found in self.edgekit.find() if _chooses(found)]
+        self.post_message(CanSummarize(manifest, choosers if writes(manifest) else []))
+
+    @on(CanSummarize)
+    def take_model(self, message: CanSummarize) -> None:
+        self._manifest, self._choosers = message.manifest, message.choosers
+        spec = message.manifest.model.summary
+        if spec is not None and self._words == WORDS:
+            self._words = spec.words
+        self._show_choices()
+        self._say_ready(message.manifest)
+
+    def _say_ready(self, manifest: Manifest) -> None:
+        self.top.say(manifest.name)
+        self._say_estimate()
+
+    # The text.
+
+    @on(TextArea.Changed)
+    def typed(self, event: TextArea.Changed) -> None:
+        self.text = event.text_area.text
+        self.query_one("#notice", Notice).clear_text()
+        self._say_estimate()
+
+    @on(LongTextField.Pasted)
+    def take_paste(self, message: LongTextField.Pasted) -> None:
+        self.read(None, message.text)
+
+    def action_file(self) -> None:
+        self.edgekit.open_screen("document", self.take_path)
+
+    def take_path(self, path: Path) -> None:
+        self.read(path, "")
+
+    def read(self, path: Path | None, text: str) -> None:
+        self.query_one("#notice", Notice).clear_text()
+        self._say(_("Reading {name}…").format(name=path.name) if path else _("Reading the text…"))
+        self.read_document(path, text)
+
+    @work(thread=True, exclusive=True, group="read")
+    def read_document(self, path: Path | None, text: str) -> None:
+        worker = get_current_worker()
+        try:
+            document = documents.from_text(text) if path is None else documents.read(path)
+            words, name = count_words(document.text), path.name if path else ""
+        except EdgekitError as error:
+            if not worker.is_cancelled:
+                self.post_message(Failed(str(error)))
+        else:
+            if not worker.is_cancelled:
+                self.post_message(DocumentRead(document, words, name, path))
+
+    @on(DocumentRead)
+    def take_document(self, message: DocumentRead) -> None:
+        self.read_text = message
+        self._show_text()
+        self._say_estimate()
+
+    def _show_text(self) -> None:
+        """The field, or the beginning of what was read instead of it."""
+        read = self.read_text
+        self.query_one("#text").display = read is None
+        self.query_one("#document").display = read is not None
+        if read is None:
+            self.query_one("#text").focus()
+            return
+        facts = [_words(read.words)]
+        if pages := len(read.document.pages):
+            facts.append(
+                ngettext("{count} page", "{count} pages", pages).format(count=number(pages))
+            )
+        name = one_line(read.name or _("The pasted text"))
+        beginning = one_line(read.document.text[: 4 * _BEGINNING], most=_BEGINNING)
+        self.query_one("#beginning", Static).update(
+            Content.assemble((name, "bold"), (f"  {' · '.join(facts)}", "$muted"), "\n", beginning)
+        )
+        self.query_one(Choices).focus()
+
+    def action_clear(self) -> None:
+        self.workers.cancel_group(self, "read")
+        self.read_text = None
+        self.query_one("#text", LongTextField).text = ""
+        self._show_text()
+        self._say_estimate()
+
+    # The settings.
+
+    def _settings(self) -> list[Setting]:
+        lengths = sorted({*LENGTHS, self._words})
+        found = [
+            Setting(
+                "words",
+                N_("Length of the summary"),
+                N_("About so many words; a summary ends with a whole sentence."),
+                {str(words): _words(words) for words in lengths},
+            )
+        ]
+        if self._choosers:
+            found.append(
+                Setting(
+                    "reading",
+                    N_("What the model reads"),
+                    N_("All of it is more thorough; what matters is chosen by a faster model."),
+                    {_ALL: N_("All of it"), _FAST: N_("What matters, faster")},
+                )
+            )
+        return found
+
+    def _show_choices(self) -> None:
+        choices = self.query_one(Choices)
+        choices.offer(self._settings())
+        fast = self._fast and self._choosers
+        choices.show({"words": str(self._words), "reading": _FAST if fast else _ALL})
+
+    @on(OptionList.OptionHighlighted)
+    def explain(self) -> None:
+        self.query_one("#about", Static).update(_(self.query_one(Choices).chosen.help))
+
+    @on(Choices.Changed)
+    def change(self, message: Choices.Changed) -> None:
+        if message.key == "words":
+            self._words = int(message.value)
+        else:
+            self._fast = message.value == _FAST
+        self._show_choices()
+        self._say_estimate()
+
+    # The way on.
+
+    @on(Button.Pressed, "#go")
+    def press(self) -> None:
+        self.action_go()
+
+    def action_go(self) -> None:
+        try:
+            job = self._job()
+        except EdgekitError as error:
+            self.query_one("#notice", Notice).say(str(error), kind="hint")
+        else:
+            self.edgekit.open_screen("summary", job)
+
+    def _job(self) -> Job:
+        """Raises DataError where there is nothing to summarize."""
+        read = self.read_text
+        if read is None:
+            document = documents.from_text(self.text)
+            read = DocumentRead(document, count_words(self.text), "", None)
+        chooser = self._choosers[0].folder if self._fast and self._choosers else None
+        return Job(
+            self.folder, read.document, self._words, read.words, read.name, read.source, chooser
+        )
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self._say("")
+        self.query_one("#notice", Notice).say(message.sentence)
+
+    def _say_estimate(self) -> None:
+        """How long it will take, as far as it was measured here."""
+        if self._manifest is None:
+            return
+        words = self.read_text.words if self.read_text else count_words(self.text)
+        if not words:
+            self._say("")
+            return
+        rate = models.known_reading_rates().get(self._rate_key(self._manifest))
+        if rate:
+            time = _("about {time} on this computer").format(time=duration(words / rate))
+        else:
+            time = _("how long it takes here is measured while it is read")
+        self._say(f"{_words(words)} · {time}")
+
+    def _rate_key(self, manifest: Manifest) -> str:
+        if not (self._fast and self._choosers and self._choosers[0].artifact):
+            return manifest.digest
+        return f"{manifest.digest}+{self._choosers[0].artifact.manifest.digest}"
+
+    def _say(self, text: str) -> None:
+        self.query_one("#status", Static).update(Content(one_line(text)))
+
+
+def _words(count: int) -> str:
+    return ngettext("{count} word", "{count} words", count).format(count=number(count))
+
+
+def _chooses(found: Found) -> bool:
+    """Whether it chooses sentences that another model may read."""
+    if found.artifact is None or not found.fits:
+        return False
+    return found.artifact.manifest.task == "summarization" and not writes(found.artifact.manifest)

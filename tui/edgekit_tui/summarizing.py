@@ -1,0 +1,228 @@
+"""One summary: asked for, followed, stopped. Runs in a thread and knows no screens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import edgekit
+from edgekit.artifact import Manifest
+from edgekit.digest import sha256_json
+from edgekit.runtime.summaries.attribution import attribute
+from edgekit.runtime.summaries.sentences import Span, flat, spans
+from edgekit.runtime.summaries.stream import SummaryStream
+from edgekit.tasks import words as counting
+from edgekit.tasks.documents import Document
+from edgekit.tasks.summarization import Summary, Told
+from edgekit_tui import models, places
+from edgekit_tui.models import Answerer, Models
+
+TASKS = frozenset({"summarization", "chat"})
+"""Whose artifacts can summarize."""
+# Words of a text are counted so many characters at a time: other threads run in between.
+_CHARACTERS = 50_000
+# Fewer words say nothing of how fast they are written.
+_LEAST_WRITTEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is summarized with what; the same job goes on where it was stopped."""
+
+    artifact: Path
+    document: Document
+    words: int
+    """Length of the summary."""
+    text_words: int
+    name: str = ""
+    """Of the file; empty for a text that was typed."""
+    source: Path | None = None
+    chooser: Path | None = None
+    """An extractive summarizer that reads all, so that the other reads what matters of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    parts_read: int
+    parts: int
+    """0 until it is known."""
+    written: int
+    """Words of the summary."""
+    seconds: float
+    seconds_left: float | None
+    """None until there is something to measure."""
+    words_per_second: float | None
+    """Of the text, that were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A sentence of the text, with what stands around it."""
+
+    before: str
+    text: str
+    after: str
+    page: int | None
+    share: float
+    """How much of the text stands before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    summary: Summary
+    passages: tuple[tuple[Passage, ...], ...]
+    """For each sentence of the summary, those of the text that it stands on."""
+    seconds: float
+
+
+class Summarizing:
+    """Runs a job in the calling thread; `stop` and what it shows are for others."""
+
+    def __init__(
+        self, job: Job, *, keep: bool, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """`keep` is whether what was read may be kept for a run that is stopped."""
+        self.job = job
+        self.text = ""
+        """What was written of the summary so far."""
+        self._keep, self._clock = keep, clock
+        self._stopped = threading.Event()
+        self._stream: SummaryStream | None = None
+        self._told = Told(0, 0)
+        self._began = self._last_part = self._first_word = 0.0
+        self._known_rate: float | None = None
+        self._writes = False
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._stream is not None:
+            self._stream.cancel()
+
+    def run(self, opened: Models) -> Made:
+        """What was stopped gives what was read until then. Raises EdgekitError, and OSError where
+        what was read cannot be kept."""
+        model = opened.get(self.job.artifact)
+        self._writes = writes(model.manifest)
+        with self._chooser(opened) as chooser:
+            key = model.manifest.digest + (f"+{chooser.manifest.digest}" if chooser else "")
+            self._known_rate = models.known_reading_rates().get(key)
+            self._began = self._last_part = self._clock()
+            self._stream = model.summarize(
+                self.job.document.text,
+                words=self.job.words,
+                effort="fast" if chooser else "default",
+                embedder=cast("edgekit.Model | None", chooser),
+                stream=True,
+                kept=self._kept(key),
+                on_told=self._hear,
+            )
+            if self.stopped:
+                self._stream.cancel()
+            summary = self._stream.summary()
+        seconds = self._clock() - self._began
+        if not summary.cancelled and seconds > 0:
+            with suppress(OSError):  # what is lost is measured again
+                models.remember_reading_rate(key, self.job.text_words / seconds)
+        return Made(summary, passages(summary, self.job.document), seconds)
+
+    @property
+    def progress(self) -> Progress:
+        told, now = self._told, self._clock()
+        spent = now - self._began if self._began else 0.0
+        written = counting.count(self.text)
+        return Progress(
+            told.parts_read,
+            told.parts,
+            written,
+            spent,
+            self._seconds_left(told, written, now),
+            self._rate(told),
+        )
+
+    def _hear(self, told: Told) -> None:
+        if told.parts_read > self._told.parts_read:
+            self._last_part = self._clock()
+        if told.piece and not self.text:
+            self._first_word = self._clock()
+        self._told = told
+        self.text += told.piece
+
+    def _rate(self, told: Told) -> float | None:
+        if not told.parts_read or self._last_part <= self._began:
+            return None
+        share = told.parts_read / told.parts
+        return share * self.job.text_words / (self._last_part - self._began)
+
+    def _seconds_left(self, told: Told, written: int, now: float) -> float | None:
+        if written >= _LEAST_WRITTEN and now > self._first_word:
+            rate = written / (now - self._first_word)
+            return max(0.0, self.job.words - written) / rate
+        read = self._rate(told)
+        # Where one model reads for another, the first one's pace says nothing of both.
+        if read is not None and self.job.chooser is None:
+            # A model that writes puts its notes together in about the time of one more part.
+            parts = told.parts - told.parts_read + (self._writes and told.parts > 1)
+            left = parts * self.job.text_words / told.parts / read
+            return max(0.0, left - (now - self._last_part))
+        if self._known_rate and self._began:
+            return max(0.0, self.job.text_words / self._known_rate - (now - self._began))
+        return None
+
+    @contextmanager
+    def _chooser(self, opened: Models) -> Iterator[Answerer | None]:
+        if self.job.chooser is None:
+            yield None
+            return
+        with opened.beside(self.job.chooser) as model:
+            yield model
+
+    def _kept(self, key: str) -> Path | None:
+        if not self._keep:
+            return None
+        name = sha256_json([key, self.job.document.text, self.job.words])
+        return places.private_folder(places.summaries()) / f"{name}.json"
+
+
+def writes(manifest: Manifest) -> bool:
+    """Whether it writes sentences of its own, and does not choose some of the text's."""
+    spec = manifest.model.summary
+    return spec is None or spec.engine != "extractive"
+
+
+def count_words(text: str) -> int:
+    return sum(
+        counting.count(text[at : at + _CHARACTERS]) for at in range(0, len(text), _CHARACTERS)
+    )
+
+
+def passages(summary: Summary, document: Document) -> tuple[tuple[Passage, ...], ...]:
+    """Where each sentence of a summary stands in the text, as far as that can be told."""
+    if not summary.sentences:
+        return ()
+    found = spans(document.text)
+    place = {span: number for number, span in enumerate(found)}
+    return tuple(
+        tuple(_passage(document, found, place[span]) for span in those)
+        for those in attribute(summary.sentences, document.text, found)
+    )
+
+
+def _passage(document: Document, found: Sequence[Span], at: int) -> Passage:
+    def text(number: int) -> str:
+        """A sentence of the same paragraph; what stands in another one is no context."""
+        if not 0 <= number < len(found) or found[number].paragraph != found[at].paragraph:
+            return ""
+        return flat(document.text[found[number].start : found[number].end])
+
+    start = found[at].start
+    share = start / len(document.text)
+    return Passage(text(at - 1), text(at), text(at + 1), document.page(start), share)
