@@ -72,6 +72,11 @@ class Terminal:
             self._read(0.05)
         return self._process.wait(1)
 
+    def hang_up(self) -> int:
+        os.close(self._main)
+        self._main = os.open(os.devnull, os.O_RDWR)
+        return self._process.wait(PATIENCE_SECONDS)
+
     def kill(self) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -250,6 +255,16 @@ def test_a_closed_terminal_ends_the_app_and_its_worker(
     os.kill(terminal._process.pid, signal_number)
     _gone, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
     assert not alive
+
+
+def test_a_terminal_that_goes_without_a_signal_ends_the_app(
+    tmp_path: Path, terminals: list[Terminal]
+) -> None:
+    make_artifact(tmp_path / "work" / "tiny")
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.wait_for("tiny-intents")
+    assert terminal.hang_up() == -signal.SIGTERM
 
 
 def test_nothing_opens_a_socket_and_all_files_are_private(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -40,8 +43,21 @@ def run(artifacts: Sequence[Path]) -> int:
             f"{error.filename}: the data folder cannot be used ({error.strerror}); "
             "set EDGEKIT_DATA to a folder of yours."
         ) from error
+    # Windows, which has no poll, closes the app with its window.
+    if hasattr(select, "poll"):
+        threading.Thread(target=_end_with_the_terminal, daemon=True).start()
     app.run()
     return app.return_code or 0
+
+
+def _end_with_the_terminal() -> None:
+    """Ends the process when its terminal goes, also where nobody sends it a signal: Textual would
+    read the end of its input over and over."""
+    terminal = select.poll()
+    # A hang-up is always told of.
+    terminal.register(sys.stdin.fileno(), 0)
+    terminal.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
