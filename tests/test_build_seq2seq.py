@@ -83,6 +83,16 @@ def test_golden_answers_were_kept_and_are_not_empty(built: Built) -> None:
     assert sum(len(answer["tokens"]) for answer in golden["answers"]) > 8
 
 
+def test_evaluate_judges_it_again(built: Built, capsys: pytest.CaptureFixture[str]) -> None:
+    data = built.out.parent / "project" / "data" / "test.jsonl"
+    command = ["evaluate", str(artifact_of(built)), "--data", str(data)]
+    code = main([*command, "--against", str(built.teacher), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    quality = built.artifacts[0].manifest["quality"]
+    assert (found["rougeLsum"], found["kept"]) == (quality["rougeLsum"], quality["kept"])
+    assert code == {"PASS": 0, "FAIL": 3, "INCONCLUSIVE": 4}[found["verdict"]]
+
+
 def test_a_bench_compares_it_with_generate_at_the_same_beams(
     built: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -166,7 +166,8 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
     effort = passes(settings)
     used = min(settings.unlabeled, len(planned.dataset.unlabeled))
     per_text = tokens.train / max(1, len(planned.dataset.train))
-    learnt = (tokens.train + used * per_text) * (1 + effort.augment)
+    writes = planned.description.is_writer
+    learnt = (tokens.train + used * per_text) * (1 if writes else 1 + effort.augment)
     # Rates were measured on a model of the recipe's first checkpoint, the teacher's shape.
     slower = teacher.layers / max(1, planned.description.layers)
     asked = (learnt + tokens.validation) * slower
@@ -180,7 +181,7 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
     if settings.max_minutes is not None:
         learning = min(learning, settings.max_minutes * 60)
     trained = student.description.parameters
-    if frozen(settings, student.description.vocabulary):
+    if not writes and frozen(settings, student.description.vocabulary):
         trained -= student.description.embedding_parameters
     activations = student.activation_bytes(settings.batch_size)
     lesson = round(learnt / max(1.0, per_text)) * 2 * (len(teacher.labels or ()) + teacher.hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tiny_summarizer import make_summarizer
 import edgekit
 from edgekit import artifact
 from edgekit.errors import ArtifactError, DataError, EdgekitError, UnsupportedTask
+from edgekit.runtime import onnx
 from edgekit.runtime.summaries import choosing
 from edgekit.runtime.summaries.extractive import PART_SENTENCES
 from edgekit.runtime.summaries.sentences import flat
@@ -71,6 +73,24 @@ def test_a_text_without_words_is_refused(model: edgekit.Model, text: str) -> Non
 def test_a_length_that_no_summary_has_is_refused(model: edgekit.Model, asked: int) -> None:
     with pytest.raises(EdgekitError, match="words"):
         model.summarize(TEXT, words=asked)
+
+
+def test_the_model_is_in_memory_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its golden answers are checked for the first time."""
+    opened: list[int] = []
+    open_session = onnx.open_session
+
+    def listening(read_model: Callable[[], bytes], threads: int) -> object:
+        opened.append(threads)
+        return open_session(read_model, threads)
+
+    monkeypatch.setattr(onnx, "open_session", listening)
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
+    with edgekit.load(folder, threads=2) as model:
+        model.summarize(TEXT, words=20)
+    assert opened == [1]
 
 
 def test_repeated_sentences_are_said_once(model: edgekit.Model) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from edgekit import recipe
 from edgekit.compress.checkpoint import describe
 from edgekit.compress.models import load_seq2seq
 from edgekit.errors import SampleError
@@ -104,6 +105,15 @@ def test_a_failing_apt_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", str(bin_folder), prepend=":")
     with pytest.raises(SampleError, match="no network"):
         descriptions.fetch(tmp_path / "private", ["en"])
+
+
+def test_its_recipes_are_shipped_and_the_second_starts_from_what_the_first_leaves() -> None:
+    shipped = recipe.shipped()
+    first, second = (recipe.read(shipped[name]) for name in package_summaries.RECIPES.values())
+    assert second.recipe.model.base == "./out/teacher"
+    assert second.recipe.languages == first.recipe.languages
+    assert tuple(first.recipe.languages) == package_summaries.LANGUAGES
+    assert second.recipe.data == first.recipe.data
 
 
 def test_its_model_reads_and_writes(tmp_path: Path) -> None:

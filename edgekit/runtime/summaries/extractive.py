@@ -56,7 +56,8 @@ class Extractive:
 
     def embed(self, text: str) -> np.ndarray:
         """The text's vector, float32 of shape (width,)."""
-        return self._encoder.vector(text)[0]
+        # As sentences are embedded: another session would hold the model a second time.
+        return self._vector(text)
 
     def summarize(
         self,
