@@ -31,7 +31,7 @@ FILE = "model.gguf"
 """As an artifact calls it."""
 PROBE_TOKENS = 1024
 """Read in each run that measures sensitivity; more where there are many languages."""
-LANGUAGE_TOKENS = calibration.LEAST_WINDOW
+LANGUAGE_TOKENS = 128
 COMPARED = 4
 """As many times the tokens of a probe are read where whole files are compared."""
 

@@ -12,7 +12,7 @@ from edgekit.tasks.rows import Row
 
 WINDOW = 512
 """Tokens that are read at once, from their beginning; fewer where a language's share is less."""
-LEAST_WINDOW = 128
+LEAST_WINDOW = 64
 # The most characters that a token has on average: as many of a language's rows are looked at.
 _CHARACTERS = 8
 NO_LANGUAGE = "unknown"
