@@ -89,8 +89,9 @@ def speeds(
         sides = []
         for one in (whole, trimmed):
             request = {"folder": one["artifact"], "threads": settings.threads, "context": CONTEXT}
-            asked = Plan("raw", request, one["size_bytes"], one["size_bytes"])
-            child = stack.enter_context(Child(asked, module="edgekit.bench_chat_side"))
+            size = one["size_bytes"]
+            asked = Plan("raw", request, size, size, module="edgekit.bench_chat_side")
+            child = stack.enter_context(Child(asked))
             child.open()
             child.ask("answer", {"prompt": _PROMPTS[0], "tokens": 2})
             sides.append(child)
