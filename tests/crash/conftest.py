@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from forked import Ended, Forked, Run
 
-SMALL_DISK = "16m"
+SMALL_DISK = "64m"
+"""Tests of a worker share their cache: a copy of it has room for several builds."""
 
 
 @pytest.fixture(scope="session")
