@@ -61,10 +61,12 @@ bench: .venv/ready
 	$(BIN)/edgekit sample home-intents demo
 	$(BIN)/python tests/bench/table.py demo
 
-# The README's pictures of the terminal app, taken from the app itself.
+# The README's pictures of the terminal app, taken from the app itself: an artifact of each task.
+ARTIFACTS ?= demo/quick/home-intents-quick-onnx chat/out/smollm2-gguf \
+	summaries/out/package-summaries-onnx
+
 pictures: .venv/ready
-	PYTHONPATH=tests $(BIN)/python tests/tui/pictures.py demo/quick/home-intents-quick-onnx \
-		demo/data/test.csv docs/pictures
+	PYTHONPATH=tests $(BIN)/python tests/tui/pictures.py docs/pictures demo/data/test.csv $(ARTIFACTS)
 
 # The architectures of the GPUs found here, unless others are asked for: CUDA_ARCHITECTURES='75;86'
 CUDA_ARCHITECTURES ?=

@@ -1,7 +1,7 @@
-"""Pictures of the app for its documents: python tests/tui/pictures.py ARTIFACT TABLE FOLDER
+"""Pictures of the app for its documents: python tests/tui/pictures.py FOLDER TABLE ARTIFACT…
 
-The real app, driven by keys, with a real artifact and a table of texts; one SVG for each picture.
-Needs PYTHONPATH=tests.
+The real app, driven by keys, with a real artifact of each task and a table of texts; an SVG for
+each picture. Tasks without an artifact are left out. Needs PYTHONPATH=tests.
 """
 
 from __future__ import annotations
@@ -11,62 +11,116 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit_tui import i18n, settings
+from edgekit_tui import found, i18n, settings
 from edgekit_tui.app import EdgekitApp
 from edgekit_tui.screens.results import ResultsScreen
 from scripted import offline, settle, until
+from textual.pilot import Pilot
 
 TEXT = "éteins la lumière du salon"
+QUESTION = "Explain in two sentences why the sky is blue."
+LICENCE = Path(__file__).parents[2] / "LICENSE"
 
 
-async def take(artifact: Path, table: Path, out: Path, theme: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Camera:
+    pilot: Pilot[None]
+    out: Path
+    theme: str
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await settle(self.pilot)
+
+    async def type(self, text: str) -> None:
+        await self.press(*("space" if letter == " " else letter for letter in text))
+
+    def keep(self, name: str) -> None:
+        svg = offline(self.pilot.app.export_screenshot(title="edgekit"))
+        (self.out / f"{name}-{self.theme}.svg").write_text(svg, encoding="utf-8")
+
+
+async def classification(camera: Camera) -> None:
+    app = camera.pilot.app
+    await camera.press("2")
+    await camera.type(TEXT)
+    camera.keep("classify")
+    await camera.press("escape")
+    await camera.press("4")
+    await camera.press(*"texts", "enter")
+    camera.keep("column")
+    await camera.pilot.press("enter")
+    await until(camera.pilot, lambda: isinstance(app.screen, ResultsScreen))
+    await settle(camera.pilot)
+    camera.keep("results")
+    await camera.press("r")
+    camera.keep("review")
+    await camera.press("escape", "escape", "escape", "escape")
+    await camera.press("a")
+    camera.keep("artifacts")
+    await camera.press("enter")
+    camera.keep("artifact")
+    await camera.press("escape", "escape")
+
+
+async def chat(camera: Camera) -> None:
+    app = camera.pilot.app
+    await camera.press("1")
+    await camera.type(QUESTION)
+    await camera.press("enter")
+    await until(camera.pilot, lambda: app.screen.answering is None)  # type: ignore[attr-defined]
+    camera.keep("chat")
+    await camera.press("escape")
+
+
+async def summarization(camera: Camera) -> None:
+    app = camera.pilot.app
+    await camera.press("3", "ctrl+f")
+    await camera.press(*"licence.txt", "enter")
+    camera.keep("summarize")
+    await camera.press("ctrl+s")
+    await until(camera.pilot, lambda: getattr(app.screen, "made", None) is not None)
+    camera.keep("summary")
+    await camera.press("escape", "escape")
+
+
+WALKS: dict[str, Callable[[Camera], Awaitable[None]]] = {
+    "chat": chat,
+    "summarization": summarization,
+    "classification": classification,
+}
+
+
+async def take(artifacts: list[Path], out: Path, theme: str) -> None:
     settings.save({**settings.load(), "theme": theme, "language": "en"})
-    app = EdgekitApp([artifact], free_memory=lambda: 3_100_000_000)
+    app = EdgekitApp(artifacts, free_memory=lambda: 3_100_000_000)
     async with app.run_test(size=(96, 28)) as pilot:
-
-        def keep(name: str) -> None:
-            path = out / f"{name}-{theme}.svg"
-            path.write_text(offline(app.export_screenshot(title="edgekit")), encoding="utf-8")
-
+        camera = Camera(pilot, out, theme)
         await settle(pilot)
-        await pilot.press("enter")
-        await settle(pilot)
-        await pilot.press(*("space" if letter == " " else letter for letter in TEXT))
-        await settle(pilot)
-        keep("classify")
-        await pilot.press("escape")
-        await settle(pilot)
-        keep("home")
-        shutil.copy(table, "texts.csv")
-        await pilot.press("4")
-        await settle(pilot)
-        await pilot.press(*"texts", "enter")
-        await settle(pilot)
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
-        await settle(pilot)
-        keep("results")
-        await pilot.press("r")
-        await settle(pilot)
-        keep("review")
-        await pilot.press("escape", "escape", "escape", "escape")
-        await settle(pilot)
-        await pilot.press("a", "enter")
-        await settle(pilot)
-        keep("artifact")
+        tasks = {found.look(folder).task for folder in artifacts}
+        for task, walk in WALKS.items():
+            if task in tasks:
+                await walk(camera)
+        camera.keep("home")  # with the speeds that were measured
+        await camera.press("comma")
+        camera.keep("settings")
 
 
 def main() -> None:
-    artifact, table, out = (Path(word).resolve() for word in sys.argv[1:4])
+    out, table, *artifacts = (Path(word).resolve() for word in sys.argv[1:])
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EDGEKIT_DATA"] = os.environ["HOME"] = folder
         os.chdir(folder)
+        shutil.copy(table, "texts.csv")
+        shutil.copy(LICENCE, "licence.txt")
         for theme in ("dark", "light"):
             i18n.choose("en")
-            asyncio.run(take(artifact, table, out, theme))
+            asyncio.run(take(artifacts, out, theme))
 
 
 if __name__ == "__main__":

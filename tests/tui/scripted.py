@@ -228,7 +228,7 @@ def make_app(
     if values:
         settings.save({**settings.load(), **values})
     return EdgekitApp(
-        opener=lambda folder, threads, max_ram: model or ScriptedModel(make_manifest()),
+        opener=lambda folder, threads, max_ram: model or _scripted(folder, artifacts),
         finder=lambda given: artifacts,
         free_memory=lambda: 6_100_000_000,
         clock=lambda: next(ticks) * 0.012,
@@ -237,6 +237,13 @@ def make_app(
         sample_command=sample_command,
         encoding=encoding,
     )
+
+
+def _scripted(folder: Path, artifacts: Iterable[Found]) -> ScriptedModel:
+    of_folder = (
+        one.artifact.manifest for one in artifacts if one.folder == folder and one.artifact
+    )
+    return ScriptedModel(next(of_folder, make_manifest()))
 
 
 def offline(svg: str) -> str:

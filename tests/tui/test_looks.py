@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from edgekit_tui import i18n
 from edgekit_tui.history import ChatSettings
+from edgekit_tui.screens.results import ResultsScreen
 from edgekit_tui.widgets.turns import ModelTurn
-from scripted import ScriptedModel, found, found_chat, make_app, make_chat_manifest, settle, shown
-from textual.pilot import Pilot
+from scripted import (
+    ScriptedModel,
+    found,
+    found_chat,
+    make_app,
+    make_chat_manifest,
+    settle,
+    shown,
+    until,
+)
 
-Snapshot = Callable[[Pilot[None]], Awaitable[None]]
+Snapshot = Callable[..., Awaitable[None]]
 SMALL, LARGE, TINY = (80, 24), (120, 40), (40, 12)
 
 
@@ -88,6 +98,47 @@ async def test_chat(
         await settle(pilot)
         assert len(app.screen.query(ModelTurn)) == 1
         await snapshot(pilot)
+
+
+# From one screen to the next by keys, Home first; a name stands where a picture is taken.
+WALK = (
+    "question_mark", "help", "escape",
+    "4", "file", *"letters", "enter", "column", "enter", "", "results",
+    "e", "export", "escape", "r", "review", "escape", "escape", "escape", "escape",
+    "1", "ctrl+t", "chats", "escape", "ctrl+s", "chat-settings", "escape", "escape",
+    "a", "artifacts", "enter", "artifact", "escape", "i", "import", "escape", "escape",
+    "s", "samples", "escape", "b", "build", "escape", "comma", "f", "folder",
+)  # fmt: skip
+PICTURES = (
+    "help", "file", "column", "results", "export", "review", "chats", "chat-settings", "artifacts",
+    "artifact", "import", "samples", "build", "folder",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "language"),
+    [(SMALL, "dark", "en"), (LARGE, "light", "ar"), (LARGE, "plain", "zh"), (SMALL, "dark", "hi")],
+    ids=["en", "ar", "zh", "hi"],
+)
+async def test_screen(size: tuple[int, int], theme: str, language: str, snapshot: Snapshot) -> None:
+    """Every other screen, in one app for each look: every size, theme and script is there once.
+
+    But for Settings, which counts the translations that nobody has confirmed yet.
+    """
+    Path("letters.csv").write_text("n,text\n1,the lamp\n2,a song\n3,شغل lamp\n", encoding="utf-8")
+    values = {"theme": theme, "language": language, "direction": "app"}
+    app = make_app([found(), found_chat()], values=values)
+    app.history.begin("tiny-chat", ChatSettings(), "Why do lamps shine?")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for key in WALK:
+            if not key:
+                await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
+            elif key not in PICTURES:
+                await pilot.press(key)
+            await settle(pilot)
+            if key in PICTURES:
+                await snapshot(pilot, key)
 
 
 async def test_every_screen_stands_a_tiny_terminal() -> None:

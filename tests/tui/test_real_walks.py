@@ -19,7 +19,6 @@ import pytest
 import tmux
 from edgekit_tui import found
 
-from edgekit import build, plan, recipe, samples
 from edgekit.tasks.rows import read_rows
 
 pytestmark = [
@@ -45,6 +44,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             for one in found.find(working=Path(folder)):
                 if one.task == task:
                     return one.folder
+        from edgekit import build, plan, recipe, samples  # torch: only where it has to build
+
         name, file = SAMPLES[task]
         made = samples.make(name, tmp_path_factory.mktemp("samples") / name)
         return build.compress(plan.make(recipe.read(made / file))).artifacts[0].path
@@ -113,7 +114,7 @@ def test_a_table_is_labelled_corrected_and_exported(
     app.wait_for("Which column")
     app.wait_for("turn on the kitchen light")
     app.press("Enter")
-    app.wait_for("1,000 rows", seconds=600)
+    app.wait_for("1,000 rows · as in the file", seconds=900)
     app.press("r")
     app.wait_for("kept in")
     for number in range(1, 6):
@@ -130,14 +131,12 @@ def test_a_table_is_labelled_corrected_and_exported(
     with Path("letters-labelled.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 1000
-    assert rows[4]["label"] == "HassTurnOn"
+    assert rows[0]["label"] == "HassTurnOn"
     (path,) = corrected.glob("*.csv")
     assert len(read_rows(path)) == 5
 
 
-def test_a_long_text_is_summarized(
-    artifact: Callable[[str], Path], start: Start, tmp_path: Path
-) -> None:
+def test_a_long_text_is_summarized(artifact: Callable[[str], Path], start: Start) -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     Path("report.txt").write_text(re.sub(r"```.*?```", "", text, flags=re.DOTALL), encoding="utf-8")
     app = start(artifact("summarization"))
@@ -150,13 +149,13 @@ def test_a_long_text_is_summarized(
     app.press("Enter")
     app.wait_for("words ·")
     app.press("C-s")
-    app.wait_for("parts read", seconds=600)
+    app.wait_for("e Export", seconds=900)
     app.press("e")
     app.wait_for("Write the summary")
     app.press("Enter")
     app.wait_for("was written to")
-    (written,) = Path().glob("report*.md")
-    assert len(written.read_text(encoding="utf-8").split()) > 20
+    summary = Path("report-summary.txt").read_text(encoding="utf-8")
+    assert len(summary.split()) > 3
 
 
 def test_an_artifact_comes_from_a_stick(

@@ -110,6 +110,19 @@ async def test_a_speed_that_was_measured_is_shown_at_home() -> None:
         assert "150 words a second" in shown(pilot.app, "#artifacts")
 
 
+async def test_what_a_text_took_is_shown_at_home_before_the_model_is_closed() -> None:
+    async with make_app([found()]).run_test(size=SMALL) as pilot:
+        await settle(pilot)
+        await pilot.press("2")
+        await settle(pilot)
+        for letter in "ab":
+            await pilot.press(letter)
+            await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "12 ms a text" in shown(pilot.app, "#artifacts")
+
+
 async def test_home_without_artifacts_says_the_first_steps(snapshot: Snapshot) -> None:
     async with make_app().run_test(size=SMALL) as pilot:
         await settle(pilot)

@@ -72,7 +72,6 @@ async def test_a_pasted_text_is_summarized_copied_and_exported(snapshot: Snapsho
     async with app.run_test(size=(80, 24)) as pilot:
         await to_text(pilot, TEXT)
         assert "46 words · how long it takes here" in shown(app, "#status")
-        await snapshot(pilot, "text")
         await pilot.press("tab", "right")
         await to_summary(pilot)
         assert model.asked[0]["words"] == 60, "the artifact's own 30, and the next choice"
@@ -85,7 +84,7 @@ async def test_a_pasted_text_is_summarized_copied_and_exported(snapshot: Snapsho
         assert passage.startswith("IN THE TEXT · after 34% of the text")
         assert "Since March" in passage
         assert "Sundays" in passage, "what stands around it is shown, too"
-        await snapshot(pilot, "summary")
+        await snapshot(pilot)
 
         await pilot.press("c")
         assert app.clipboard == "The well in Kisumu gives 40 litres a minute. Since March its " \

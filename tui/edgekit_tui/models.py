@@ -125,6 +125,12 @@ class Models:
         times = self._times[1:]
         return median(times) if times else None
 
+    def speeds(self) -> dict[str, float]:
+        """What was measured on this machine, now and before: an artifact's digest -> seconds."""
+        opened = self._open
+        now = {opened[1].manifest.digest: self.seconds_per_text()} if opened else {}
+        return known_speeds() | {digest: seconds for digest, seconds in now.items() if seconds}
+
     def close(self) -> None:
         with self._lock:
             self._shut()

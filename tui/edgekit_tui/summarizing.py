@@ -18,16 +18,15 @@ from edgekit.runtime.summaries.sentences import Span, flat, spans
 from edgekit.runtime.summaries.stream import SummaryStream
 from edgekit.tasks import words as counting
 from edgekit.tasks.documents import Document
-from edgekit.tasks.summarization import Summary, Told
+from edgekit.tasks.summarization import Summary
 from edgekit_tui import models, places
 from edgekit_tui.models import Answerer, Models
+from edgekit_tui.reading import Progress, Reading, Work
 
 TASKS = frozenset({"summarization", "chat"})
 """Whose artifacts can summarize."""
 # Words of a text are counted so many characters at a time: other threads run in between.
 _CHARACTERS = 50_000
-# Fewer words say nothing of how fast they are written.
-_LEAST_WRITTEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +43,6 @@ class Job:
     source: Path | None = None
     chooser: Path | None = None
     """An extractive summarizer that reads all, so that the other reads what matters of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    parts_read: int
-    parts: int
-    """0 until it is known."""
-    written: int
-    """Words of the summary."""
-    seconds: float
-    seconds_left: float | None
-    """None until there is something to measure."""
-    words_per_second: float | None
-    """Of the text, that were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +73,24 @@ class Summarizing:
     ) -> None:
         """`keep` is whether what was read may be kept for a run that is stopped."""
         self.job = job
-        self.text = ""
-        """What was written of the summary so far."""
         self._keep, self._clock = keep, clock
         self._stopped = threading.Event()
         self._stream: SummaryStream | None = None
-        self._told = Told(0, 0)
-        self._began = self._last_part = self._first_word = 0.0
-        self._known_rate: float | None = None
-        self._writes = False
+        self._reading: Reading | None = None
 
     @property
     def stopped(self) -> bool:
         return self._stopped.is_set()
+
+    @property
+    def text(self) -> str:
+        """What was written of the summary so far."""
+        return self._reading.text if self._reading is not None else ""
+
+    @property
+    def progress(self) -> Progress | None:
+        """None until the model is open."""
+        return self._reading.progress(self._clock()) if self._reading is not None else None
 
     def stop(self) -> None:
         self._stopped.set()
@@ -111,11 +101,10 @@ class Summarizing:
         """What was stopped gives what was read until then. Raises EdgekitError, and OSError where
         what was read cannot be kept."""
         model = opened.get(self.job.artifact)
-        self._writes = writes(model.manifest)
         with self._chooser(opened) as chooser:
-            key = model.manifest.digest + (f"+{chooser.manifest.digest}" if chooser else "")
-            self._known_rate = models.known_reading_rates().get(key)
-            self._began = self._last_part = self._clock()
+            key = rate_key(model.manifest, chooser.manifest if chooser else None)
+            began = self._clock()
+            reading = self._reading = Reading(self._work(model.manifest, key), began)
             self._stream = model.summarize(
                 self.job.document.text,
                 words=self.job.words,
@@ -123,59 +112,25 @@ class Summarizing:
                 embedder=cast("edgekit.Model | None", chooser),
                 stream=True,
                 kept=self._kept(key),
-                on_told=self._hear,
+                on_told=lambda told: reading.hear(told, self._clock()),
             )
             if self.stopped:
                 self._stream.cancel()
             summary = self._stream.summary()
-        seconds = self._clock() - self._began
+        seconds = self._clock() - began
         if not summary.cancelled and seconds > 0:
             with suppress(OSError):  # what is lost is measured again
                 models.remember_reading_rate(key, self.job.text_words / seconds)
         return Made(summary, passages(summary, self.job.document), seconds)
 
-    @property
-    def progress(self) -> Progress:
-        told, now = self._told, self._clock()
-        spent = now - self._began if self._began else 0.0
-        written = counting.count(self.text)
-        return Progress(
-            told.parts_read,
-            told.parts,
-            written,
-            spent,
-            self._seconds_left(told, written, now),
-            self._rate(told),
+    def _work(self, manifest: Manifest, key: str) -> Work:
+        return Work(
+            self.job.text_words,
+            self.job.words,
+            writes(manifest),
+            in_turn=self.job.chooser is not None,
+            known_rate=models.known_reading_rates().get(key),
         )
-
-    def _hear(self, told: Told) -> None:
-        if told.parts_read > self._told.parts_read:
-            self._last_part = self._clock()
-        if told.piece and not self.text:
-            self._first_word = self._clock()
-        self._told = told
-        self.text += told.piece
-
-    def _rate(self, told: Told) -> float | None:
-        if not told.parts_read or self._last_part <= self._began:
-            return None
-        share = told.parts_read / told.parts
-        return share * self.job.text_words / (self._last_part - self._began)
-
-    def _seconds_left(self, told: Told, written: int, now: float) -> float | None:
-        if written >= _LEAST_WRITTEN and now > self._first_word:
-            rate = written / (now - self._first_word)
-            return max(0.0, self.job.words - written) / rate
-        read = self._rate(told)
-        # Where one model reads for another, the first one's pace says nothing of both.
-        if read is not None and self.job.chooser is None:
-            # A model that writes puts its notes together in about the time of one more part.
-            parts = told.parts - told.parts_read + (self._writes and told.parts > 1)
-            left = parts * self.job.text_words / told.parts / read
-            return max(0.0, left - (now - self._last_part))
-        if self._known_rate and self._began:
-            return max(0.0, self.job.text_words / self._known_rate - (now - self._began))
-        return None
 
     @contextmanager
     def _chooser(self, opened: Models) -> Iterator[Answerer | None]:
@@ -190,6 +145,11 @@ class Summarizing:
             return None
         name = sha256_json([key, self.job.document.text, self.job.words])
         return places.private_folder(places.summaries()) / f"{name}.json"
+
+
+def rate_key(manifest: Manifest, chooser: Manifest | None) -> str:
+    """What the pace of a model, or of two in turn, is remembered by."""
+    return manifest.digest if chooser is None else f"{manifest.digest}+{chooser.digest}"
 
 
 def writes(manifest: Manifest) -> bool:

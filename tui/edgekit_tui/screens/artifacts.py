@@ -64,7 +64,7 @@ class ArtifactsScreen(Page):
     def _show(self) -> None:
         options = self.query_one("#artifacts", OptionList)
         chosen = options.highlighted or 0
-        measured = speeds()
+        measured = speeds(self.edgekit.models.speeds())
         options.clear_options()
         options.add_options(Option(describe(entry, measured)) for entry in self.found)
         if self.found:

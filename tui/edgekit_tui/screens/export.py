@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.screens.page import Page
+from edgekit_tui.text import path_text
 from edgekit_tui.widgets.notice import Notice
 
 
@@ -31,7 +34,7 @@ class ExportScreen(Page):
 
     def body(self) -> Iterable[Widget]:
         yield Static(_(self._lead), classes="lead", markup=False)
-        yield Input(str(_free(self._suggested)), id="path", select_on_focus=False)
+        yield _Name(path_text(_free(self._suggested)), id="path", select_on_focus=False)
         yield Static(
             _("Formats: {formats}").format(formats=" ".join(self._endings)),
             classes="muted", markup=False,
@@ -39,7 +42,9 @@ class ExportScreen(Page):
         yield Notice(id="notice")
 
     def fill(self) -> None:
-        self.query_one("#path").focus()
+        name = self.query_one("#path", Input)
+        name.focus()
+        name.action_end()  # of a long path, its end is what one looks at
 
     @on(Input.Submitted)
     def chosen(self, event: Input.Submitted) -> None:
@@ -55,6 +60,12 @@ class ExportScreen(Page):
         else:
             self.app.pop_screen()
             self._take(path)
+
+
+class _Name(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", N_("Write it"), id="export.write")
+    ]
 
 
 def _free(path: Path) -> Path:

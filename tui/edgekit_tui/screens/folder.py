@@ -50,7 +50,7 @@ class FolderScreen(Page):
     def fill(self) -> None:
         self._set_busy(self._busy)
         if places.named():
-            self.query_one(Picker).display = False
+            self.query_one(Picker).display = self.query_one("#status").display = False
             said = _(
                 "EDGEKIT_DATA says where the data folder is; start the app without it to choose."
             )

@@ -117,7 +117,7 @@ class HomeScreen(Page):
     @on(ArtifactsFound)
     def take(self, message: ArtifactsFound) -> None:
         self._searched = True
-        told = (message.found, speeds())
+        told = (message.found, speeds(self.edgekit.models.speeds()))
         if told != self._told:
             self.found, self._told = message.found, told
             self._show()
@@ -204,9 +204,9 @@ class _Actions(Container):
             )
 
 
-def speeds() -> dict[str, str]:
+def speeds(seconds_per_text: Mapping[str, float]) -> dict[str, str]:
     """Artifact's digest -> how fast it was on this machine, in words."""
-    told = {digest: speed.of_a_text(seconds) for digest, seconds in models.known_speeds().items()}
+    told = {digest: speed.of_a_text(seconds) for digest, seconds in seconds_per_text.items()}
     rates = models.known_writing_rates() | models.known_reading_rates()
     return told | {
         digest: _("{rate} words a second").format(rate=rate(words))

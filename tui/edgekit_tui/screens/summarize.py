@@ -24,7 +24,7 @@ from edgekit_tui.i18n import N_, _, duration, ngettext, number
 from edgekit_tui.messages import CanSummarize, DocumentRead, Failed
 from edgekit_tui.screens.page import Page
 from edgekit_tui.settings import Setting
-from edgekit_tui.summarizing import Job, count_words, writes
+from edgekit_tui.summarizing import Job, count_words, rate_key, writes
 from edgekit_tui.text import one_line
 from edgekit_tui.widgets.choices import Choices
 from edgekit_tui.widgets.field import LongTextField
@@ -202,8 +202,8 @@ class SummarizeScreen(Page):
     def _show_choices(self) -> None:
         choices = self.query_one(Choices)
         choices.offer(self._settings())
-        fast = self._fast and self._choosers
-        choices.show({"words": str(self._words), "reading": _FAST if fast else _ALL})
+        reading = _FAST if self._chooser else _ALL
+        choices.show({"words": str(self._words), "reading": reading})
 
     @on(OptionList.OptionHighlighted)
     def explain(self) -> None:
@@ -238,10 +238,15 @@ class SummarizeScreen(Page):
         if read is None:
             document = documents.from_text(self.text)
             read = DocumentRead(document, count_words(self.text), "", None)
-        chooser = self._choosers[0].folder if self._fast and self._choosers else None
+        chooser = self._chooser.folder if self._chooser else None
         return Job(
             self.folder, read.document, self._words, read.words, read.name, read.source, chooser
         )
+
+    @property
+    def _chooser(self) -> Found | None:
+        """Who reads all of it first, if that was asked for."""
+        return self._choosers[0] if self._fast and self._choosers else None
 
     @on(Failed)
     def take_failure(self, message: Failed) -> None:
@@ -256,17 +261,14 @@ class SummarizeScreen(Page):
         if not words:
             self._say("")
             return
-        rate = models.known_reading_rates().get(self._rate_key(self._manifest))
+        chooser = self._chooser.artifact if self._chooser else None
+        key = rate_key(self._manifest, chooser.manifest if chooser else None)
+        rate = models.known_reading_rates().get(key)
         if rate:
             time = _("about {time} on this computer").format(time=duration(words / rate))
         else:
             time = _("how long it takes here is measured while it is read")
         self._say(f"{_words(words)} · {time}")
-
-    def _rate_key(self, manifest: Manifest) -> str:
-        if not (self._fast and self._choosers and self._choosers[0].artifact):
-            return manifest.digest
-        return f"{manifest.digest}+{self._choosers[0].artifact.manifest.digest}"
 
     def _say(self, text: str) -> None:
         self.query_one("#status", Static).update(Content(one_line(text)))

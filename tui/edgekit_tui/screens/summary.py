@@ -20,8 +20,9 @@ from edgekit.errors import EdgekitError
 from edgekit_tui import power, summary_file
 from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number
 from edgekit_tui.messages import Exported, Failed, Summarized
+from edgekit_tui.reading import Progress
 from edgekit_tui.screens.page import Page
-from edgekit_tui.summarizing import Job, Made, Passage, Progress, Summarizing, count_words
+from edgekit_tui.summarizing import Job, Made, Passage, Summarizing, count_words
 from edgekit_tui.text import clean, content, one_line
 from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
@@ -106,16 +107,18 @@ class SummaryScreen(Page):
         if self.summarizing is None:
             return
         progress = self.summarizing.progress
+        self.query_one("#pace", Static).update(Content(self._pace(progress)))
+        if progress is None:
+            return
         share, counted = _share(progress, self.job)
         self.query_one("#share", Static).update(Content(counted))
         self.query_one("#bar", Bar).show(share)
-        self.query_one("#pace", Static).update(Content(self._pace(progress)))
         self.query_one("#text", Static).update(content(self.summarizing.text))
 
-    def _pace(self, progress: Progress) -> str:
+    def _pace(self, progress: Progress | None) -> str:
         if self.summarizing is not None and self.summarizing.stopped:
             return _("Stopping…")
-        if not progress.seconds:
+        if progress is None:
             return _("Opening the model…")
         facts = []
         if progress.words_per_second is not None:

@@ -16,6 +16,8 @@ from edgekit_tui.i18n import N_, _
 from edgekit_tui.settings import Setting
 
 _TITLES = 32
+# In a narrower list the choice follows its title at once.
+_LEAST_WIDTH = 56
 
 
 class Choices(OptionList):
@@ -53,8 +55,13 @@ class Choices(OptionList):
     def _line(self, setting: Setting) -> Content:
         value = _(setting.choices[self._values[setting.key]])
         title = Content(_(setting.title))
-        gap = " " * max(1, _TITLES - title.cell_length)
+        titles = _TITLES if self.size.width >= _LEAST_WIDTH else 0
+        gap = " " * max(2, titles - title.cell_length)
         return Content.assemble(title, gap, (f"‹ {value} ›", "$primary"), "\n")
+
+    def on_resize(self) -> None:
+        if self._values:
+            self.show(self._values)
 
     def action_select(self) -> None:
         self.action_change(1)

@@ -18,7 +18,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgekit_tui.i18n import N_, _, ngettext, number, size
-from edgekit_tui.text import one_line
+from edgekit_tui.text import one_line, path_text
 
 MOST_NAMES = 500
 Accept = Callable[[Path], bool]
@@ -150,7 +150,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _as_typed(folder: Path) -> str:
-    return str(folder).rstrip(os.sep) + os.sep
+    return path_text(folder).rstrip(os.sep) + os.sep
 
 
 def _split(value: str) -> tuple[Path, str]:
