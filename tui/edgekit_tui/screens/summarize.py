@@ -55,6 +55,7 @@ class SummarizeScreen(Page):
         self.read_text: DocumentRead | None = None
         """What came from a file, or is too long for the field."""
         self._manifest: Manifest | None = None
+        self._opening = False
         self._choosers: Sequence[Found] = ()
         self._words = WORDS
         self._fast = False
@@ -74,7 +75,8 @@ class SummarizeScreen(Page):
         self._show_text()
         self._show_choices()
         if self._manifest is None:
-            self._say(_("Opening the model…"))
+            self._opening = True
+            self._say_estimate()
             self.load()
         else:
             self._say_ready(self._manifest)
@@ -250,12 +252,14 @@ class SummarizeScreen(Page):
 
     @on(Failed)
     def take_failure(self, message: Failed) -> None:
+        self._opening = False
         self._say("")
         self.query_one("#notice", Notice).say(message.sentence)
 
     def _say_estimate(self) -> None:
         """How long it will take, as far as it was measured here."""
         if self._manifest is None:
+            self._say(_("Opening the model…") if self._opening else "")
             return
         words = self.read_text.words if self.read_text else count_words(self.text)
         if not words:

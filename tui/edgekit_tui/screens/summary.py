@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 
 from edgekit.errors import EdgekitError
 from edgekit_tui import power, summary_file
-from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number
+from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number, rate
 from edgekit_tui.messages import Exported, Failed, Summarized
 from edgekit_tui.reading import Progress
 from edgekit_tui.screens.page import Page
@@ -122,9 +122,8 @@ class SummaryScreen(Page):
             return _("Opening the model…")
         facts = []
         if progress.words_per_second is not None:
-            rate = progress.words_per_second
-            rounded = number(round(rate, 0 if rate >= 10 else 1))
-            facts.append(_("{rate} words a second").format(rate=rounded))
+            read = rate(progress.words_per_second)
+            facts.append(_("{rate} words a second").format(rate=read))
         if progress.seconds_left is None:
             spent = duration(progress.seconds)
             facts.append(_("{time} so far; the speed is not measured yet").format(time=spent))
