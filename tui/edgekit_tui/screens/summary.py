@@ -245,7 +245,8 @@ class SummaryScreen(Page):
 
     def action_export(self) -> None:
         source = self.job.source
-        name = f"{source.stem}-{_('summary')}" if source else _("summary")
+        # A name that would command a terminal is not handed on.
+        name = f"{one_line(source.stem)}-{_('summary')}" if source else _("summary")
         folder = source.parent if source else Path.cwd()
         suggested = folder / f"{name}{summary_file.ENDINGS[0]}"
         lead = N_("Write the summary and what it stands on to:")
