@@ -123,7 +123,8 @@ async def test_leaving_in_the_middle_keeps_what_was_said() -> None:
 
 async def test_an_answer_is_kept_while_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "KEEP_SECONDS", 0.01)
-    monkeypatch.setattr(database, "LOCK_SECONDS", 0.05)
+    # Long enough for the test to look at what the app is just making.
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1.0)
     model = ScriptedModel(make_chat_manifest(), hold=True)
     app = make_app([found_chat()], model=model)
     async with app.run_test(size=SMALL) as pilot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,6 @@ from typing import cast
 
 import edgekit
 from edgekit.artifact import Manifest
-from edgekit.digest import sha256_json
 from edgekit.runtime.summaries.attribution import attribute
 from edgekit.runtime.summaries.sentences import Span, flat, spans
 from edgekit.runtime.summaries.stream import SummaryStream
@@ -143,7 +143,8 @@ class Summarizing:
     def _kept(self, key: str) -> Path | None:
         if not self._keep:
             return None
-        name = sha256_json([key, self.job.document.text, self.job.words])
+        what = f"{key} {self.job.words} {self.job.document.text}"
+        name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
         return places.private_folder(places.summaries()) / f"{name}.json"
 
 
