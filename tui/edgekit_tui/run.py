@@ -56,8 +56,9 @@ def _end_with_the_terminal() -> None:
     terminal = select.poll()
     # A hang-up is always told of.
     terminal.register(sys.stdin.fileno(), 0)
-    terminal.poll()
-    os.kill(os.getpid(), signal.SIGTERM)
+    # Where a system cannot watch terminals it says so at once.
+    if any(event & select.POLLHUP for _, event in terminal.poll()):
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
