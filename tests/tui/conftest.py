@@ -45,6 +45,9 @@ def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "work")
 
 
+DRAWN_TRIES, DRAWN_SECONDS = 20, 0.1
+
+
 @pytest.fixture
 def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
     """Compares the screen with its picture from an earlier run, named after the test."""
@@ -52,19 +55,29 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
     async def compare(pilot: Pilot[None], part: str = "") -> None:
         for field in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
             field.cursor_blink = False
-        await pilot.pause()
-        picture = _steady(pilot.app.export_screenshot(title="edgekit"))
         name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
         path = FOLDER / f"{f'{name}-{part}' if part else name}.svg"
+        await pilot.pause()
+        picture = _picture(pilot)
         if os.environ.get(UPDATE):
             path.write_text(picture, encoding="utf-8")
         wanted = path.read_text(encoding="utf-8") if path.exists() else ""
+        # What was just chosen may not be drawn yet.
+        for _ in range(DRAWN_TRIES):
+            if picture == wanted:
+                return
+            await pilot.pause(DRAWN_SECONDS)
+            picture = _picture(pilot)
         if picture != wanted:
             seen = Path(os.environ["EDGEKIT_DATA"]).parent / path.name
             seen.write_text(picture, encoding="utf-8")
             pytest.fail(f"the screen is not as in {path}; it is now {seen} (see {UPDATE})")
 
     return compare
+
+
+def _picture(pilot: Pilot[None]) -> str:
+    return _steady(pilot.app.export_screenshot(title="edgekit"))
 
 
 def _steady(svg: str) -> str:
