@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edgekit import machine, paths
@@ -40,6 +40,14 @@ class Rates:
     """Start a process with torch and transformers."""
     torch_bytes: int
     """Memory of such a process before it holds a model."""
+
+    def scaled(self, share: float) -> Rates:
+        """Those of a model that does this share of the work for a token."""
+        return replace(
+            self,
+            train_seconds_per_token=self.train_seconds_per_token * share,
+            forward_seconds_per_token=self.forward_seconds_per_token * share,
+        )
 
 
 def rates(*, config: Path, layers: int, device: str, batch: int, length: int) -> Rates:

@@ -151,12 +151,7 @@ def after(settings: DistillSettings, planned: Planned) -> Planned:
     faster = (student.layers * student.hidden**2) / max(1, before.layers * before.hidden**2)
     if settings.static:
         faster = STATIC_SHARE
-    rates = replace(
-        planned.rates,
-        train_seconds_per_token=planned.rates.train_seconds_per_token * faster,
-        forward_seconds_per_token=planned.rates.forward_seconds_per_token * faster,
-    )
-    return replace(planned, description=student, rates=rates)
+    return replace(planned, description=student, rates=planned.rates.scaled(faster))
 
 
 def cost(settings: DistillSettings, planned: Planned) -> Cost:

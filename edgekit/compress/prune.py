@@ -111,12 +111,7 @@ def after(settings: PruneSettings, planned: Planned) -> Planned:
     description = _estimate(settings, before)
     body = before.parameters - before.embedding_parameters
     share = (description.parameters - before.embedding_parameters) / max(1, body)
-    rates = replace(
-        planned.rates,
-        train_seconds_per_token=planned.rates.train_seconds_per_token * share,
-        forward_seconds_per_token=planned.rates.forward_seconds_per_token * share,
-    )
-    return replace(planned, description=description, rates=rates)
+    return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
 def cost(settings: PruneSettings, planned: Planned) -> Cost:

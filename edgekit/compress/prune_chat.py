@@ -99,12 +99,7 @@ def after(settings: PruneSettings, planned: Planned) -> Planned:
     before = planned.description
     description = smaller(settings, before)
     share = _body(description) / max(1, _body(before))
-    rates = replace(
-        planned.rates,
-        train_seconds_per_token=planned.rates.train_seconds_per_token * share,
-        forward_seconds_per_token=planned.rates.forward_seconds_per_token * share,
-    )
-    return replace(planned, description=description, rates=rates)
+    return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
 def cost(settings: PruneSettings, planned: Planned) -> Cost:

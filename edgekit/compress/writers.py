@@ -50,12 +50,7 @@ def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
     before = planned.description
     description = _with_layers(before, encoder, decoder)
     share = _body(description) / max(1, _body(before))
-    rates = replace(
-        planned.rates,
-        train_seconds_per_token=planned.rates.train_seconds_per_token * share,
-        forward_seconds_per_token=planned.rates.forward_seconds_per_token * share,
-    )
-    return replace(planned, description=description, rates=rates)
+    return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
 def _with_layers(before: Description, encoder: int, decoder: int) -> Description:

@@ -1,4 +1,4 @@
-"""A teacher and the job of distilling it, for all tests of the step."""
+"""A teacher, and the job of a step that starts from it; a module may have a teacher of its own."""
 
 from __future__ import annotations
 

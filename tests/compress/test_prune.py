@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 import tiny
 import torch
 from pydantic import ValidationError
-from tiny_job import make_job
 
 from edgekit import build, data, plan, recipe
 from edgekit.compress import distill, finetune, models, predict, prune
@@ -29,7 +28,7 @@ from edgekit.errors import RecipeError, StepError
 from edgekit.job import Job, Make
 from edgekit.outcome import Built
 from edgekit.runtime.text import TextEncoder
-from edgekit.store import Finished, Store
+from edgekit.store import Finished
 from edgekit.tasks.rows import Row
 
 TEXTS = [*tiny.texts()[::9], "lamp"]
@@ -46,16 +45,6 @@ def teacher(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
         layer.matrix("attention.output.dense").weight[:, 16:32] = 0
     models.save(model, folder, source=built.teacher)
     return folder
-
-
-@pytest.fixture
-def job(made_project: Path, teacher: Path, tmp_path: Path) -> Iterator[Job]:
-    with Store(tmp_path / "store") as store:
-
-        def run_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-            return store.run(name, inputs, lambda out: make(out, lambda fraction: None))
-
-        yield make_job(made_project, teacher, tmp_path / "out", run_stored=run_stored)
 
 
 def answers(folder: Path) -> np.ndarray:

@@ -6,14 +6,18 @@ import asyncio
 import inspect
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from scripted import offline
 from textual import _wait
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
+
+if TYPE_CHECKING:  # Windows has no PTYs
+    from pty_terminal import Terminal
 
 # The pilot calls an app idle that did nothing for so long, twice for every key. What a test waits
 # for it says itself (`settle`, `until`), so that this is only what lets the app work at all.
@@ -45,6 +49,15 @@ def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "work")
 
 
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    started: list[Terminal] = []
+    yield started
+    for terminal in started:
+        terminal.kill()
+
+
+# What was just chosen may not be drawn yet.
 DRAWN_TRIES, DRAWN_SECONDS = 20, 0.1
 
 
@@ -58,20 +71,16 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
         name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
         path = FOLDER / f"{f'{name}-{part}' if part else name}.svg"
         await pilot.pause()
-        picture = _picture(pilot)
         if os.environ.get(UPDATE):
-            path.write_text(picture, encoding="utf-8")
+            path.write_text(_picture(pilot), encoding="utf-8")
         wanted = path.read_text(encoding="utf-8") if path.exists() else ""
-        # What was just chosen may not be drawn yet.
         for _ in range(DRAWN_TRIES):
-            if picture == wanted:
+            if _picture(pilot) == wanted:
                 return
             await pilot.pause(DRAWN_SECONDS)
-            picture = _picture(pilot)
-        if picture != wanted:
-            seen = Path(os.environ["EDGEKIT_DATA"]).parent / path.name
-            seen.write_text(picture, encoding="utf-8")
-            pytest.fail(f"the screen is not as in {path}; it is now {seen} (see {UPDATE})")
+        seen = Path(os.environ["EDGEKIT_DATA"]).parent / path.name
+        seen.write_text(_picture(pilot), encoding="utf-8")
+        pytest.fail(f"the screen is not as in {path}; it is now {seen} (see {UPDATE})")
 
     return compare
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
@@ -14,7 +13,6 @@ from edgekit.artifact import MANIFEST, Artifact, FileEntry, read, verify
 from edgekit.errors import ArtifactError, EdgekitError, IntegrityError, OutOfDisk
 from edgekit_tui import places
 
-_CHUNK_BYTES = 1 << 20
 OnBytes = Callable[[int, int], None]
 """Told the bytes done and those there are."""
 
@@ -82,12 +80,9 @@ def _copy_all(artifact: Artifact, target: Path, on_bytes: OnBytes | None) -> Non
 
 def _copy(source: Path, target: Path, entry: FileEntry, tell: Callable[[int], None]) -> None:
     hasher = sha256()
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, places.FILE_MODE)
-    with source.open("rb") as reader, os.fdopen(descriptor, "wb") as writer:
-        while chunk := reader.read(_CHUNK_BYTES):
-            hasher.update(chunk)
-            writer.write(chunk)
-            tell(len(chunk))
+    for chunk in places.copy_private(source, target):
+        hasher.update(chunk)
+        tell(len(chunk))
     if hasher.hexdigest() != entry.sha256:
         raise IntegrityError(
             f"{source}: these are not the bytes that were written (sha256 differs); nothing was "

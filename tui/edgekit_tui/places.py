@@ -14,6 +14,7 @@ from edgekit.errors import DataError
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_CHUNK_BYTES = 1 << 20
 
 
 def private_folder(path: Path) -> Path:
@@ -100,6 +101,15 @@ def write_private(path: Path, data: bytes) -> None:
     """Replaces a file in one move; nobody else can read it at any moment."""
     private_folder(path.parent)
     machine.write_safely(path, data, mode=FILE_MODE)
+
+
+def copy_private(source: Path, target: Path) -> Iterator[bytes]:
+    """Copies into a new file that nobody else can read at any moment; gives each piece of it."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with source.open("rb") as reader, os.fdopen(descriptor, "wb") as writer:
+        while chunk := reader.read(_CHUNK_BYTES):
+            writer.write(chunk)
+            yield chunk
 
 
 def forget(folder: Path, older_than_seconds: float) -> int:

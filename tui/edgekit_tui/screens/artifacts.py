@@ -17,7 +17,8 @@ from edgekit.errors import EdgekitError
 from edgekit_tui import found, importing
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, size
-from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Progressed, Said
+from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Said
+from edgekit_tui.screens.copying import CopyingPage
 from edgekit_tui.screens.home import describe, speeds
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.bar import Bar
@@ -139,17 +140,13 @@ class _List(OptionList):
     ]
 
 
-class ImportScreen(Page):
+class ImportScreen(CopyingPage):
     TITLE_TEXT = N_("Import")
+    COPIED_TEXT = N_("{done} of {total} copied and checked")
     HELP_TEXT = N_(
         "Choose the folder of an artifact, for example on a USB drive. It is copied into the data "
         "folder, and every byte is checked. Should the drive be pulled out, nothing half is kept."
     )
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._stopped = False
-        self._busy = False
 
     def body(self) -> Iterable[Widget]:
         yield Static(
@@ -189,18 +186,6 @@ class ImportScreen(Page):
         else:
             self.post_message(Brought(target))
 
-    def _tell(self, done: int, total: int) -> None:
-        if self._stopped:
-            raise importing.Stopped
-        self.post_message(Progressed(done, total))
-
-    @on(Progressed)
-    def take_progress(self, message: Progressed) -> None:
-        text = _("{done} of {total} copied and checked")
-        text = text.format(done=size(message.done), total=size(message.total))
-        self.query_one("#status", Static).update(text)
-        self.query_one("#bar", Bar).show(message.done / max(1, message.total))
-
     @on(Brought)
     def take(self, message: Brought) -> None:
         brought = found.look(message.folder, "own")
@@ -212,9 +197,6 @@ class ImportScreen(Page):
         self.query_one("#status", Static).update("")
         self.query_one("#notice", Notice).say(message.sentence)
         self.query_one(Picker).focus_path()
-
-    def on_unmount(self) -> None:
-        self._stopped = True
 
 
 def is_artifact(path: Path) -> bool:

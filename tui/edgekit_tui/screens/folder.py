@@ -12,18 +12,19 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from edgekit.errors import EdgekitError
-from edgekit_tui import moving, places
+from edgekit_tui import importing, moving, places
 from edgekit_tui.i18n import N_, _, size
-from edgekit_tui.messages import Failed, Moved, Progressed
-from edgekit_tui.screens.page import Page
+from edgekit_tui.messages import Failed, Moved
+from edgekit_tui.screens.copying import CopyingPage
 from edgekit_tui.text import content, path_text
 from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.picker import Picker
 
 
-class FolderScreen(Page):
+class FolderScreen(CopyingPage):
     TITLE_TEXT = N_("Data folder")
+    COPIED_TEXT = N_("{done} of {total} copied")
     HELP_TEXT = N_(
         "Artifacts, chats, results, corrections and settings are kept in one folder, which nobody "
         "else can read. Open the folder in which it should be, then press ctrl s. The old folder "
@@ -32,10 +33,6 @@ class FolderScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "choose", N_("Keep it here"), id="folder.choose", priority=True),
     ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._busy = self._stopped = False
 
     def body(self) -> Iterable[Widget]:
         now = _("Now everything is in {path}. Open the folder in which it should be:")
@@ -102,24 +99,12 @@ class FolderScreen(Page):
     def move(self, folder: Path) -> None:
         try:
             moving.move(folder, on_bytes=self._tell)
-        except _Stopped:
+        except importing.Stopped:
             return
         except EdgekitError as error:
             self.post_message(Failed(str(error)))
         else:
             self.post_message(Moved(folder))
-
-    def _tell(self, done: int, total: int) -> None:
-        if self._stopped:
-            raise _Stopped
-        self.post_message(Progressed(done, total))
-
-    @on(Progressed)
-    def take_progress(self, message: Progressed) -> None:
-        text = _("{done} of {total} copied")
-        text = text.format(done=size(message.done), total=size(message.total))
-        self.query_one("#status", Static).update(text)
-        self.query_one("#bar", Bar).show(message.done / max(1, message.total))
 
     @on(Moved)
     def take(self, message: Moved) -> None:
@@ -130,10 +115,3 @@ class FolderScreen(Page):
     def take_failure(self, message: Failed) -> None:
         self._set_busy(False)
         self.query_one("#notice", Notice).say(message.sentence)
-
-    def on_unmount(self) -> None:
-        self._stopped = True
-
-
-class _Stopped(Exception):
-    """The person went away; nothing of the copy is left."""
