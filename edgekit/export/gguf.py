@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from edgekit import machine
+from edgekit.compress.checkpoint import Description
 from edgekit.cost import Cost
 from edgekit.errors import DataError, RecipeError
-from edgekit.export.llama import budget, budgeting, calibration, importance, quantizing
+from edgekit.export.llama import (
+    budget,
+    budgeting,
+    calibration,
+    importance,
+    quantizing,
+    rounding,
+)
 from edgekit.export.llama.budget import Room
 from edgekit.export.llama.budgeting import FILE
 from edgekit.export.llama.types import FAST, MIXES, NEED_IMPORTANCE, TYPES
@@ -91,12 +100,25 @@ class GgufSettings(Settings):
     """Type of the table of embeddings; what the mix gives it unless told."""
     calibration_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 16_384
     """Tokens of the training rows and unlabeled texts that say which columns matter; 0 for none."""
+    rounding: Literal["nearest", "gptq"] | None = None
+    """How weights come into their types: nearest is llama.cpp's way, each by itself; with gptq each
+    makes up for those before it, and the texts are read again for every gigabyte of what that has
+    to know. gptq for a budget, nearest for a mix, unless told."""
 
     @model_validator(mode="after")
     def _all_of_it_means_something(self) -> GgufSettings:
         if self.quantize == "none" and self.embeddings is not None:
             raise ValueError(
                 "embeddings|says how to quantize, but 'quantize' is none; remove one of the two"
+            )
+        if self.quantize == "none" and self.rounding is not None:
+            raise ValueError(
+                "rounding|says how to quantize, but 'quantize' is none; remove one of the two"
+            )
+        if self.rounding == "gptq" and not self.calibration_tokens:
+            raise ValueError(
+                "calibration_tokens|cannot be 0 where 'rounding' is gptq, which learns from texts "
+                "how weights make up for one another; leave it out"
             )
         if isinstance(self.quantize, Budget) and not self.calibration_tokens:
             raise ValueError(
@@ -109,6 +131,11 @@ class GgufSettings(Settings):
                 "small need to know which weights matter; leave it out"
             )
         return self
+
+    @property
+    def is_by_gptq(self) -> bool:
+        told = self.rounding or ("gptq" if isinstance(self.quantize, Budget) else "nearest")
+        return told == "gptq"
 
     @property
     def reads_texts(self) -> bool:
@@ -136,6 +163,8 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
     if isinstance(settings.quantize, Budget):
         _refuse_impossible(settings.quantize, planned)
         tokens += BUDGET_TOKENS
+    if settings.is_by_gptq:
+        tokens += settings.calibration_tokens * _passes(description)
     return Cost(
         seconds=6 * half_bytes * rates.write_seconds_per_byte
         + tokens * rates.forward_seconds_per_token
@@ -144,6 +173,12 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
         peak_bytes=rates.torch_bytes + half_bytes + 4 * description.embedding_parameters,
         disk_bytes=half_bytes + half_bytes // 2,
     )
+
+
+def _passes(description: Description) -> int:
+    """How often the calibration texts are read to round: see rounding.py."""
+    covariances = 4 * (6 * description.hidden**2 + description.ffn**2) * description.layers
+    return math.ceil(covariances / rounding.COVARIANCES_BYTES)
 
 
 def _refuse_impossible(asked: Budget, planned: Planned) -> None:
@@ -181,7 +216,8 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
         return Exported(source, "none", record)
     # A budget that is too small is refused before anything is measured.
     space = _room(settings, source)
-    measured = _importance(settings, job, converted)
+    texts = partial(_calibrate, settings, job, source)
+    measured = _importance(settings, job, converted, texts)
     inputs = {**_inputs(job), "half": converted.digest, "embeddings": settings.embeddings}
     matrix = None
     if measured is not None:
@@ -194,6 +230,7 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
             source=source,
             importance=matrix,
             rows=job.rows,
+            calibrate=texts if settings.is_by_gptq else None,
             languages=job.languages,
             embeddings=settings.embeddings,
             seed=job.seed,
@@ -202,7 +239,9 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
         )
         done = budgeting.make(ground, space, job.run)
     else:
-        make = partial(_quantize, settings, source, matrix)
+        if settings.is_by_gptq:
+            inputs["rounding"] = "gptq"
+        make = partial(_quantize, settings, source, matrix, texts)
         done = job.run("gguf-quantize", {**inputs, "mix": settings.quantize}, make)
     # Its notes are sentences of what `substituted` says.
     record.update(
@@ -245,7 +284,22 @@ def _prove(job: OutputJob, model: Path, out: Path, on_progress: OnProgress) -> d
     return parity.prove(job.checkpoint, model, texts=texts, threads=machine.cores())
 
 
-def _importance(settings: GgufSettings, job: OutputJob, converted: Finished) -> Finished | None:
+def _calibrate(settings: GgufSettings, job: OutputJob, source: Path) -> calibration.Chosen:
+    return calibration.choose(
+        source,
+        job.calibration,
+        languages=job.languages,
+        tokens=settings.calibration_tokens,
+        seed=job.seed,
+    )
+
+
+def _importance(
+    settings: GgufSettings,
+    job: OutputJob,
+    converted: Finished,
+    texts: Callable[[], calibration.Chosen],
+) -> Finished | None:
     """Measured on rows that train and unlabeled texts, as many of each language."""
     if not settings.calibration_tokens:
         return None
@@ -259,20 +313,18 @@ def _importance(settings: GgufSettings, job: OutputJob, converted: Finished) -> 
         "tokens": settings.calibration_tokens,
         "seed": job.seed,
     }
-    return job.run("gguf-importance", inputs, partial(_measure, settings, job, converted))
+    make = partial(_measure, converted.folder / FILE, job.languages, texts)
+    return job.run("gguf-importance", inputs, make)
 
 
 def _measure(
-    settings: GgufSettings, job: OutputJob, converted: Finished, out: Path, on_progress: OnProgress
+    model: Path,
+    languages: Sequence[str],
+    texts: Callable[[], calibration.Chosen],
+    out: Path,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
-    model = converted.folder / FILE
-    chosen = calibration.choose(
-        model,
-        job.calibration,
-        languages=job.languages,
-        tokens=settings.calibration_tokens,
-        seed=job.seed,
-    )
+    chosen = texts()
     record = importance.measure(
         model,
         chosen.tokens,
@@ -281,7 +333,7 @@ def _measure(
         on_progress=on_progress,
         progress=out / PROGRESS,
     )
-    missing = [language for language in job.languages if language not in chosen.by_language]
+    missing = [language for language in languages if language not in chosen.by_language]
     return {
         **record,
         "by_language": dict(chosen.by_language),
@@ -293,16 +345,27 @@ def _quantize(
     settings: GgufSettings,
     source: Path,
     matrix: Path | None,
+    texts: Callable[[], calibration.Chosen],
     out: Path,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
-    return quantizing.quantize(
-        source,
-        out / FILE,
+    quantize = partial(
+        quantizing.quantize,
         mix=str(settings.quantize),
         embeddings=settings.embeddings,
         importance=matrix,
         threads=machine.cores(),
+    )
+    if not settings.is_by_gptq:
+        return quantize(source, out / FILE)
+    return rounding.quantize(
+        quantize,
+        source,
+        out / FILE,
+        texts().tokens,
+        threads=machine.cores(),
+        on_progress=on_progress,
+        progress=out / PROGRESS,
     )
 
 

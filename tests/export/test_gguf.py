@@ -73,6 +73,8 @@ def test_a_budget_is_a_size_or_bits(
         ("{quantize: {bits: 40}}", "recipe.yaml:8: .*40: .*less than or equal to 16"),
         ("{quantize: {sizes: 9MB}}", "recipe.yaml:8: 'quantize' has no 'sizes'.*'size'"),
         ("{quantize: none, embeddings: q8_0}", "'quantize' is none; remove one of the two"),
+        ("{quantize: none, rounding: gptq}", "'rounding' says how to quantize, but 'quantize' is"),
+        ("{rounding: gptq, calibration_tokens: 0}", "cannot be 0 where 'rounding' is gptq, which"),
         ("{quantize: iq2_m, calibration_tokens: 0}", "is iq2_m: types this small need to know"),
         ("{quantize: {bits: 5}, calibration_tokens: 0}", "cannot be 0 where 'quantize' is a budg"),
     ],
@@ -120,6 +122,16 @@ def test_a_budget_costs_more_than_a_mix() -> None:
     known = planned(rows_that_train("a"))
     mix = gguf.cost(gguf.GgufSettings(), known)
     assert gguf.cost(gguf.GgufSettings(quantize=gguf.Budget(bits=5.0)), known).seconds > mix.seconds
+
+
+def test_rounding_by_gptq_costs_the_reading_of_the_texts() -> None:
+    known = planned(rows_that_train("a"))
+    for quantize in ("q4_k_m", gguf.Budget(bits=5.0)):
+        near, by_gptq = (
+            gguf.cost(gguf.GgufSettings(quantize=quantize, rounding=one), known).seconds
+            for one in ("nearest", "gptq")
+        )
+        assert by_gptq > near
 
 
 def test_reading_a_recipe_loads_none_of_the_heavy_packages() -> None:
@@ -223,7 +235,7 @@ def test_a_budget_too_small_is_refused_before_anything_is_measured(job: Runs) ->
 
 
 def test_a_budget_is_kept_and_compared(job: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensitivity, "part_of", lambda name, layers: name.split(".")[2][:3])
+    monkeypatch.setattr(sensitivity, "part_of", lambda name, layers: name.split(".")[-2][:3])
     stock = run(job(), quantize="q4_k_m", embeddings="q8_0")
     size = stock.model.stat().st_size
     exported = run(job(), quantize=gguf.Budget(size=size), embeddings="q8_0")
@@ -231,7 +243,23 @@ def test_a_budget_is_kept_and_compared(job: Runs, monkeypatch: pytest.MonkeyPatc
     types = {one.name: one.type for one in read_tensors(exported.model)}
     assert types["token_embd.weight"] == "q8_0"
     tried = {one["types"]: one for one in exported.record["tried"]}
-    assert len(tried) == 2
+    assert [*tried][:2] == ["chosen", "chosen, GPTQ"]
+    assert len(tried) == 3
     fitting = {name: one["kld"] for name, one in tried.items() if one["size_bytes"] <= size}
     assert fitting[exported.record["taken"]] == min(fitting.values())
     assert [path.name for path in exported.model.parent.glob("*.gguf")] == ["model.gguf"]
+
+
+def test_a_mix_is_rounded_as_told(job: Runs) -> None:
+    near = run(job(), quantize="q4_0")
+    by_gptq = run(job(), quantize="q4_0", rounding="gptq")
+    assert "rounded" not in near.record
+    assert by_gptq.record["rounded"] == 7
+    assert by_gptq.record["types"] == near.record["types"]
+    assert by_gptq.model.read_bytes() != near.model.read_bytes()
+
+
+def test_a_budget_may_be_rounded_each_by_itself(job: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensitivity, "part_of", lambda name, layers: name.split(".")[-2][:3])
+    exported = run(job(), quantize=gguf.Budget(bits=7.0), rounding="nearest")
+    assert "chosen, GPTQ" not in {one["types"] for one in exported.record["tried"]}

@@ -1,4 +1,4 @@
-"""Makes the file that keeps a budget: measures, chooses, quantizes, compares with llama.cpp's mix.
+"""Makes the file that keeps a budget: measures, chooses, rounds, compares with llama.cpp's mix.
 
 Each measurement is a piece of work of its own in the step store, so that another budget finds it
 there.
@@ -6,7 +6,8 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from edgekit.export.llama import (
     losses,
     predicting,
     quantizing,
+    rounding,
     sensitivity,
 )
 from edgekit.export.llama.budget import Room
@@ -45,6 +47,9 @@ class Ground:
     importance: Path
     rows: Sequence[Row]
     """Rows that choose."""
+    calibrate: Callable[[], calibration.Chosen] | None
+    """Texts that say how weights may make up for one another; None where each is rounded by
+    itself."""
     languages: Sequence[str]
     embeddings: str | None
     """Type of the table of embeddings, where it is told."""
@@ -61,6 +66,10 @@ class Ground:
     def compared_tokens(self) -> int:
         return COMPARED * self.probe_tokens
 
+    @property
+    def quantize(self) -> Callable[..., dict[str, Any]]:
+        return partial(quantizing.quantize, importance=self.importance, threads=self.threads)
+
 
 def make(ground: Ground, space: Room, run: RunStored) -> Finished:
     """The quantized file, and in its record what was chosen and how it compares."""
@@ -75,12 +84,12 @@ def make(ground: Ground, space: Room, run: RunStored) -> Finished:
     chosen = budget.choose(
         space, found.record["losses"], measured.record["costs"], budget.by_part(parts)
     )
-    inputs |= {"chosen": chosen, "whole": space.whole_bytes, "tokens": ground.compared_tokens}
-    return run(
-        "gguf-budget",
-        inputs,
-        partial(_write, ground, chosen, space.whole_bytes),
-    )
+    inputs |= {"chosen": chosen}
+    rounded = None
+    if ground.calibrate is not None:
+        rounded = run("gguf-round", inputs, partial(_round, ground, ground.calibrate, chosen))
+    inputs |= {"whole": space.whole_bytes, "tokens": ground.compared_tokens}
+    return run("gguf-budget", inputs, partial(_write, ground, chosen, space.whole_bytes, rounded))
 
 
 def _measure_losses(
@@ -119,23 +128,48 @@ def _measure_costs(
     return {"costs": costs, "tokens": chosen.count}
 
 
-def _write(
-    ground: Ground, chosen: Mapping[str, str], whole: int, out: Path, on_progress: OnProgress
+def _round(
+    ground: Ground,
+    calibrate: Callable[[], calibration.Chosen],
+    chosen: Mapping[str, str],
+    out: Path,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
-    """The chosen types, or llama.cpp's own mix where that is no larger and predicts better."""
-    texts = _texts(ground, ground.compared_tokens)
-    quantize = partial(
-        quantizing.quantize,
+    """The chosen types, each weight rounded so that it makes up for those before it."""
+    return rounding.quantize(
+        partial(ground.quantize, chosen=chosen),
         ground.source,
-        importance=ground.importance,
+        out / FILE,
+        calibrate().tokens,
         threads=ground.threads,
+        on_progress=on_progress,
+        progress=out / PROGRESS,
     )
-    files = {"chosen": out / FILE}
-    records = {"chosen": quantize(files["chosen"], chosen=chosen)}
+
+
+def _write(
+    ground: Ground,
+    chosen: Mapping[str, str],
+    whole: int,
+    rounded: Finished | None,
+    out: Path,
+    on_progress: OnProgress,
+) -> dict[str, Any]:
+    """The best of the files that fit: the chosen types rounded by GPTQ, rounded by llama.cpp, and
+    llama.cpp's own mix."""
+    texts = _texts(ground, ground.compared_tokens)
+    files = {"chosen": out / "chosen.gguf"}
+    records = {"chosen": ground.quantize(ground.source, files["chosen"], chosen=chosen)}
+    if rounded is not None:
+        name = "chosen, GPTQ"
+        files[name], records[name] = out / "gptq.gguf", dict(rounded.record)
+        shutil.copyfile(rounded.folder / FILE, files[name])
     mix = quantizing.nearest_mix(ground.source, whole, embeddings=ground.embeddings)
     if mix is not None:
         files[mix] = out / f"{mix}.gguf"
-        records[mix] = quantize(files[mix], mix=mix, embeddings=ground.embeddings)
+        records[mix] = ground.quantize(
+            ground.source, files[mix], mix=mix, embeddings=ground.embeddings
+        )
     on_progress(0.3)
     tried = _compare(ground, files, texts.tokens, out, on_progress)
     fitting = [name for name in files if records[name]["size_bytes"] <= whole]

@@ -7,7 +7,6 @@ in each, so that a killed run goes on.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import sys
 import tempfile
@@ -26,8 +25,6 @@ from edgekit.progress import load_progress, save_progress
 PART_TOKENS = 4096
 """Read between two saves."""
 _MODULE = "edgekit.export.llama.importance"
-_MULTIPLIES = b"MUL_MAT"
-_FLOAT32 = 0
 
 
 def measure(
@@ -113,66 +110,13 @@ def _apart(
     )
 
 
-class _Tensor(ctypes.Structure):
-    """ggml_tensor of ggml.h, as far as its name."""
-
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("buffer", ctypes.c_void_p),
-        ("ne", ctypes.c_int64 * 4),
-        ("nb", ctypes.c_size_t * 4),
-        ("op", ctypes.c_int),
-        ("op_params", ctypes.c_int32 * 16),
-        ("flags", ctypes.c_int32),
-        ("src", ctypes.c_void_p * 10),
-        ("view_src", ctypes.c_void_p),
-        ("view_offs", ctypes.c_size_t),
-        ("data", ctypes.c_void_p),
-        ("name", ctypes.c_char * 64),
-    )
-
-
 class _Squares:
-    """Listens to a computation and sums the squares of what each matrix is multiplied with."""
+    """Sums the squares of what each matrix is multiplied with."""
 
-    def __init__(self, library: Any, callback: Callable[[Any], Any]) -> None:
+    def __init__(self) -> None:
         self.sums: dict[str, np.ndarray] = {}
-        self.fault: str | None = None
-        self._library = library
-        self._multiplies = self._number_of(_MULTIPLIES)
-        # ctypes keeps no reference to a callback; without this one it would be freed.
-        self.callback = callback(self._hear)
 
-    def _number_of(self, name: bytes) -> int:
-        numbers = (one for one in range(256) if self._library.ggml_op_name(one) == name)
-        found = next(numbers, None)
-        if found is None:
-            raise ExportError("the installed llama.cpp has no operation MUL_MAT.")
-        return found
-
-    def _hear(self, address: int, ask: bool, _: object) -> bool:
-        """Asked before a node is computed whether it matters; called again when it is."""
-        node = _Tensor.from_address(address)
-        if node.name != self._library.ggml_get_name(address):
-            self.fault = "the installed llama.cpp keeps its tensors otherwise than 0.3.36's"
-            return not ask
-        if node.op != self._multiplies:
-            return False
-        matrix = _Tensor.from_address(node.src[0])
-        inputs = _Tensor.from_address(node.src[1])
-        if not matrix.name.endswith(b".weight") or inputs.type != _FLOAT32:
-            return False
-        if not ask:
-            self._add(matrix.name.decode(), inputs)
-        return True
-
-    def _add(self, name: str, inputs: _Tensor) -> None:
-        columns, rows = inputs.ne[0], inputs.ne[1] * inputs.ne[2] * inputs.ne[3]
-        if inputs.nb[1] != 4 * columns:
-            self.fault = f"the inputs of {name} are not in one piece"
-            return
-        pointer = ctypes.cast(inputs.data, ctypes.POINTER(ctypes.c_float))
-        values = np.ctypeslib.as_array(pointer, shape=(rows, columns))
+    def hear(self, name: str, values: np.ndarray, _: int) -> None:
         squares = np.einsum("ij,ij->j", values, values, dtype=np.float64)
         if name in self.sums:
             self.sums[name] += squares
@@ -182,27 +126,11 @@ class _Squares:
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
-    import llama_cpp  # llama.cpp must not be loaded where it may not die
+    from edgekit.export.llama import listening  # llama.cpp must not be loaded where it may not die
 
-    from edgekit.export.llama import library, opening
-
-    tokens = request["tokens"]
-    squares = _Squares(library.load(), llama_cpp.ggml_backend_sched_eval_callback)
-    settings = llama_cpp.llama_context_default_params()
-    settings.cb_eval = squares.callback
-    with (
-        opening.open_model(Path(request["model"])) as model,
-        opening.open_context(
-            model, tokens=max(map(len, tokens)), threads=request["threads"], settings=settings
-        ) as reader,
-    ):
-        for number, sequence in enumerate(tokens):
-            reader.forget()
-            for start in range(0, len(sequence), reader.most):
-                reader.logits(sequence[start : start + reader.most])
-            apart.tell((number + 1) / len(tokens))
-    if squares.fault is not None:
-        raise ExportError(f"{squares.fault}; install the version of constraints.txt.")
+    squares = _Squares()
+    model, tokens = Path(request["model"]), request["tokens"]
+    listening.listen(model, tokens, squares.hear, threads=request["threads"])
     if any(not np.isfinite(one).all() for one in squares.sums.values()):
         raise ExportError("it computes values that are no numbers; its weights are damaged.")
     out = Path(request["out"])

@@ -10,7 +10,6 @@ differ by orders of magnitude where a layer makes massive activations (Sun et al
 from __future__ import annotations
 
 import json
-import math
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +22,8 @@ import numpy as np
 
 from edgekit import machine
 from edgekit.export import apart
-from edgekit.export.llama import header
-from edgekit.export.llama.types import TYPES, Tensor
+from edgekit.export.llama import halves, header
+from edgekit.export.llama.types import Tensor
 from edgekit.progress import load_progress, save_progress
 
 SAMPLED_ROWS = 256
@@ -32,7 +31,6 @@ SAMPLED_ROWS = 256
 PART_WEIGHTS = 400_000_000
 """Quantized between two saves, each type counted."""
 _MODULE = "edgekit.export.llama.losses"
-_DTYPES = {TYPES["f32"].number: np.float32, TYPES["f16"].number: np.float16}
 
 Losses = Mapping[str, Mapping[str, float]]
 """By matrix and type."""
@@ -89,7 +87,7 @@ def _part(tensors: Sequence[Tensor], candidates: Sequence[str]) -> Sequence[Tens
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
-    from edgekit.export.llama import importance, library  # see library
+    from edgekit.export.llama import blocks, importance, library  # see library
 
     chunk = library.load().ggml_quantize_chunk
     weights = importance.read(Path(request["importance"]))
@@ -97,54 +95,27 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     entries = {one.name: one for one in header.read(model)}
 
     def work(name: str) -> dict[str, float]:
-        rows = _rows(model, entries[name])
+        rows = halves.rows(model, entries[name])
         every = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED_ROWS)).astype(np.int64)
         values = np.ascontiguousarray(rows[every], dtype=np.float32)
         # Every column counts the same where nothing is known of them.
         columns = weights.get(name, np.ones(values.shape[1], dtype=np.float32))
         whole = _energy(values, columns)
-        return {
-            type_: _energy(_error(chunk, values, type_, columns), columns) / whole if whole else 0.0
-            for type_ in request["tensors"][name]
-        }
+
+        def lost(type_: str) -> float:
+            packed = blocks.quantize(chunk, values, type_, columns)
+            return _energy(blocks.dequantize(packed, type_) - values, columns)
+
+        return {type_: lost(type_) / whole if whole else 0.0 for type_ in request["tensors"][name]}
 
     with ThreadPoolExecutor(request["threads"]) as pool:
         losses = dict(zip(request["tensors"], pool.map(work, request["tensors"]), strict=True))
     return {"losses": losses, "peak_bytes": machine.peak_rss_bytes()}
 
 
-def _rows(model: Path, entry: header.Entry) -> np.ndarray:
-    """A matrix of an f16 file, mapped."""
-    columns, *others = entry.shape
-    shape = (math.prod(others), columns)
-    dtype = _DTYPES[entry.type]
-    return np.memmap(model, dtype=dtype, mode="r", offset=entry.offset, shape=shape)
-
-
 def _energy(values: np.ndarray, columns: np.ndarray) -> float:
     """The expected square of the products with what the columns are multiplied with."""
     return float((np.square(values) * columns).sum(dtype=np.float64))
-
-
-def _error(
-    chunk: Callable[..., int], values: np.ndarray, type_: str, columns: np.ndarray
-) -> np.ndarray:
-    """What quantization adds to the values."""
-    import gguf
-
-    chosen = TYPES[type_]
-    rows, width = values.shape
-    packed = np.empty((rows, chosen.row_bytes(width)), dtype=np.uint8)
-    chunk(
-        chosen.number,
-        values.ctypes.data,
-        packed.ctypes.data,
-        0,
-        rows,
-        width,
-        columns.ctypes.data,
-    )
-    return np.asarray(gguf.dequantize(packed, gguf.GGMLQuantizationType(chosen.number)) - values)
 
 
 if __name__ == "__main__":
