@@ -102,8 +102,8 @@ def _run_chat(settings: argparse.Namespace) -> int:
     for name in ("against", "data", "baseline"):
         if getattr(settings, name):
             raise EdgekitError(
-                f"--{name} is for classifiers; a chat artifact is compared with llama-cpp-python "
-                "on the same file."
+                f"--{name} is for other artifacts; one that chats is compared with "
+                "llama-cpp-python on the same file."
             )
     with Progress(console=messages(), transient=True) as bars:
         task = bars.add_task("bench", total=1.0)

@@ -24,6 +24,11 @@ from edgekit.outcome import Built
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 WRITING = ("gguf-convert", "gguf-importance", "gguf-quantize", "judge")
 OTHERS = ("checkpoint", "gguf-parity", "teacher")
+OF_A_BUDGET = ("gguf-losses", "gguf-sensitivity", "gguf-round", "gguf-budget")
+BUDGET = (
+    "outputs=[{gguf: {quantize: {bits: 7}, calibration_tokens: 256}}]",
+    "must={kld: 1}",
+)
 PART = 4096
 """Room for part of a file, so that the disk is full in the midst of it."""
 KILLED = -signal.SIGKILL
@@ -37,13 +42,15 @@ class Whole:
     cache: Path
     left: Mapping[str, str]
     """Digests of the teacher and of the artifact."""
+    settings: tuple[str, ...] = ()
+    """What `--set` got."""
 
     def without(self, names: tuple[str, ...], folder: Path) -> Path:
         """A copy of the cache whose store has all but the pieces of work of these names."""
         copied = folder / f"without-{names[0]}"
         (copied / "store").mkdir(parents=True)
         shutil.copy(self.cache / "rates.json", copied)
-        wanted = {*WRITING, *OTHERS}
+        wanted = {*WRITING, *OTHERS, *OF_A_BUDGET}
         for done in self.cache.glob("store/*/DONE.json"):
             name = json.loads(done.read_text("utf-8"))["facts"]["name"]
             if name in wanted - {*names}:
@@ -66,16 +73,38 @@ def whole(
     )
 
 
+@pytest.fixture(scope="module")
+def whole_budget(forked: Forked, whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The same model in a file whose types are chosen and whose weights GPTQ rounds."""
+    folder = tmp_path_factory.mktemp("budget")
+    cache = folder / "cache"
+    start = ((str(whole.without(("judge",), folder)), str(cache)),)
+    out = str(folder / "out")
+    ended = forked.run(Run(str(whole.recipe), str(cache), out, settings=BUDGET, copy=start))
+    assert ended.code == 0, ended.stderr
+    return Whole(whole.recipe, cache, ended.left, BUDGET)
+
+
 @pytest.mark.usefixtures("has_small_disk")
-@pytest.mark.parametrize("piece", WRITING)
+@pytest.mark.parametrize(
+    ("build", "piece"),
+    [*(("whole", one) for one in WRITING), *(("whole_budget", one) for one in OF_A_BUDGET[2:])],
+)
 def test_a_full_disk_is_told_and_costs_nothing(
-    forked: Forked, whole: Whole, small_disk: Path, tmp_path: Path, piece: str
+    request: pytest.FixtureRequest,
+    forked: Forked,
+    build: str,
+    small_disk: Path,
+    tmp_path: Path,
+    piece: str,
 ) -> None:
+    whole: Whole = request.getfixturevalue(build)
     cache = str(small_disk / "cache")
     run = Run(
         recipe=str(whole.recipe),
         cache=cache,
         out=str(tmp_path / "out"),
+        settings=whole.settings,
         remove=(cache,),
         copy=((str(whole.without((piece,), tmp_path)), cache),),
         fill=str(small_disk),
