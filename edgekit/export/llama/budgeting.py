@@ -88,7 +88,11 @@ def make(ground: Ground, space: Room, run: RunStored) -> Finished:
     rounded = None
     if ground.calibrate is not None:
         rounded = run("gguf-round", inputs, partial(_round, ground, ground.calibrate, chosen))
-    inputs |= {"whole": space.whole_bytes, "tokens": ground.compared_tokens}
+    inputs |= {
+        "rounded": rounded and rounded.digest,
+        "whole": space.whole_bytes,
+        "tokens": ground.compared_tokens,
+    }
     return run("gguf-budget", inputs, partial(_write, ground, chosen, space.whole_bytes, rounded))
 
 

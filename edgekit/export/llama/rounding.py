@@ -70,7 +70,7 @@ def anew(
     entries = {one.name: one for one in header.read(file) if _can_be_rounded(one)}
     groups = list(_groups(entries.values()))
     done, peak = 0, 0
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
         folder = Path(temporary)
         if progress is not None and (saved := load_progress(progress)) is not None:
             done, peak = saved.state["done"], saved.state["peak_bytes"]
