@@ -71,6 +71,7 @@ def listen(
             reader.forget()
             for start in range(0, len(sequence), reader.most):
                 reader.logits(sequence[start : start + reader.most])
+                ear.last = ear.newest
             apart.tell((number + 1) / len(tokens))
     if ear.fault is not None:
         raise ExportError(f"{ear.fault}; install the version of constraints.txt.")
@@ -81,6 +82,11 @@ class _Ear:
 
     def __init__(self, library: Any, hear: Hear, wanted: Callable[[str], bool]) -> None:
         self.fault: str | None = None
+        self.newest = ""
+        """The matrix that was heard of last."""
+        self.last = ""
+        """The last one of a computation that is wanted; what comes behind it is left out, such as
+        the scores of every piece of the vocabulary."""
         self._library, self._tell, self._wanted = library, hear, wanted
         self._multiplies = self._number_of(_MULTIPLIES)
         # ctypes keeps no reference to a callback; without this one it would be freed.
@@ -94,7 +100,8 @@ class _Ear:
         return found
 
     def _hear(self, address: int, ask: bool, _: object) -> bool:
-        """Asked before a node is computed whether it matters; called again when it is."""
+        """Asked before a node is computed whether it matters; called again when it is, where False
+        ends the computation."""
         node = _Tensor.from_address(address)
         if node.name != self._library.ggml_get_name(address):
             self.fault = "the installed llama.cpp keeps its tensors otherwise than 0.3.36's"
@@ -108,9 +115,11 @@ class _Ear:
         name = matrix.name.decode()
         if not self._wanted(name):
             return False
-        if not ask:
-            self._pass_on(name, inputs, node.src[1])
-        return True
+        if ask:
+            return True
+        self.newest = name
+        self._pass_on(name, inputs, node.src[1])
+        return name != self.last
 
     def _pass_on(self, name: str, inputs: _Tensor, address: int) -> None:
         columns, rows = inputs.ne[0], inputs.ne[1] * inputs.ne[2] * inputs.ne[3]
