@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from edgekit import machine
-from edgekit.compress.checkpoint import Description
 from edgekit.cost import Cost
 from edgekit.errors import DataError, RecipeError
 from edgekit.export.llama import (
@@ -163,22 +161,20 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
     if isinstance(settings.quantize, Budget):
         _refuse_impossible(settings.quantize, planned)
         tokens += BUDGET_TOKENS
+    # The proof holds one layer in fp32 at a time, and the weights as they are in the file.
+    peak_bytes = rates.torch_bytes + half_bytes + 4 * description.embedding_parameters
     if settings.is_by_gptq:
-        tokens += settings.calibration_tokens * _passes(description)
+        layer_bytes = 4 * (6 * description.hidden**2 + description.ffn**2)
+        passes, rounding_bytes = rounding.cost(layer_bytes * description.layers, description.ffn)
+        tokens += passes * settings.calibration_tokens
+        peak_bytes = max(peak_bytes, half_bytes + rounding_bytes)
     return Cost(
         seconds=6 * half_bytes * rates.write_seconds_per_byte
         + tokens * rates.forward_seconds_per_token
         + QUANTIZE_SECONDS_PER_WEIGHT * description.parameters / machine.cores(),
-        # The proof holds one layer in fp32 at a time, and the weights as they are in the file.
-        peak_bytes=rates.torch_bytes + half_bytes + 4 * description.embedding_parameters,
+        peak_bytes=peak_bytes,
         disk_bytes=half_bytes + half_bytes // 2,
     )
-
-
-def _passes(description: Description) -> int:
-    """How often the calibration texts are read to round: see rounding.py."""
-    covariances = 4 * (6 * description.hidden**2 + description.ffn**2) * description.layers
-    return math.ceil(covariances / rounding.COVARIANCES_BYTES)
 
 
 def _refuse_impossible(asked: Budget, planned: Planned) -> None:

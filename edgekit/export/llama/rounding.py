@@ -8,6 +8,7 @@ them, and gives back their bytes.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -31,8 +32,19 @@ COVARIANCES_BYTES = 1_000_000_000
 ROWS = 4096
 """Rounded at once by a thread."""
 _MODULE = "edgekit.export.llama.rounding"
+_COPIES = 4
+"""Of a covariance, in float64, while it is inverted."""
 _READING = 0.8
 """Of a child's time, about."""
+
+
+def cost(covariances_bytes: int, columns: int) -> tuple[int, int]:
+    """How often the texts are read, and the bytes that are held beside the f16 model.
+
+    Of all covariances together, and of the longest rows, whose covariance is inverted.
+    """
+    held = min(covariances_bytes, COVARIANCES_BYTES)
+    return math.ceil(covariances_bytes / COVARIANCES_BYTES), held + _COPIES * 8 * columns**2
 
 
 def quantize(
