@@ -165,7 +165,7 @@ def test_bench_compares_with_the_same_file_raw(
     assert result["ratio"]["raw"] > 0
     assert result["threads"] == 1
     assert main([*command, "--data", "texts.txt"]) == ERROR
-    assert "--data is for classifiers" in capsys.readouterr().err
+    assert "--data is for other artifacts" in capsys.readouterr().err
 
 
 def test_bench_for_people(chat_artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
