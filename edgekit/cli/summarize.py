@@ -101,13 +101,16 @@ def _embedder(folder: Path | None) -> Iterator[Model | None]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Told], None]]:
-    """Parts on stderr, with the time that is left."""
+    """Parts on stderr, with the time that is left; how long it takes to join their notes is not
+    known."""
     with Progress(*Progress.get_default_columns(), console=messages(), transient=True) as bars:
         bar = bars.add_task("reading", total=None)
+        joining = bars.add_task("joining the notes on them", total=None, visible=False)
 
         def told(now: Told) -> None:
             title = f"{now.parts_read:,} of {now.parts:,} parts read"
             bars.update(bar, description=title, completed=now.parts_read, total=now.parts)
+            bars.update(joining, visible=1 < now.parts == now.parts_read)
 
         yield told
 
