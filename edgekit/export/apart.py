@@ -11,8 +11,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from edgekit.errors import EdgekitError, ExportError
@@ -56,6 +58,21 @@ def run_apart(
     if "error" in found:
         raise ExportError(f"{format}: {doing} failed: {found['error']}")
     return found
+
+
+def ask_apart(
+    module: str,
+    *verb: str,
+    request: Mapping[str, Any],
+    doing: str,
+    format: str,
+    on_progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """`run_apart` with a request as JSON, in a file whose path is the child's last argument."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        return run_apart(module, *verb, path, doing=doing, format=format, on_progress=on_progress)
 
 
 def _heard(output: Iterable[str], on_progress: Callable[[float], None] | None) -> list[str]:

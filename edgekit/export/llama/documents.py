@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -62,11 +61,8 @@ def _apart(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str,
         "rows": [{"text": row.text, "messages": row.messages} for row in rows],
         "window": window,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        doing = f"reading texts with {model.name}"
-        return apart.run_apart(_MODULE, path, doing=doing, format="gguf")
+    doing = f"reading texts with {model.name}"
+    return apart.ask_apart(_MODULE, request=request, doing=doing, format="gguf")
 
 
 def _read(request: Mapping[str, Any]) -> dict[str, Any]:

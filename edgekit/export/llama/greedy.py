@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,11 +39,8 @@ def answers(
     """
     request = {"model": str(model.resolve()), "prompts": list(prompts), "count": count,
                "threads": threads}  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        doing = f"asking {model.name}"
-        found = apart.run_apart(_MODULE, path, doing=doing, format="gguf")
+    doing = f"asking {model.name}"
+    found = apart.ask_apart(_MODULE, request=request, doing=doing, format="gguf")
     return [Continued(tuple(one["tokens"]), tuple(one["margins"])) for one in found["answers"]]
 
 

@@ -58,7 +58,14 @@ def measure(
                 "threads": threads,
             }
             told = partial(_tell, on_progress, before / count, share / count)
-            peak = max(peak, _apart(request, Path(temporary), told)["peak_bytes"])
+            found = apart.ask_apart(
+                _MODULE,
+                request=request,
+                doing="measuring importance",
+                format="gguf",
+                on_progress=told,
+            )
+            peak = max(peak, found["peak_bytes"])
             for name, values in _load(part).items():
                 sums[name] = sums.get(name, 0) + values
             if progress is not None and last < len(tokens):
@@ -98,16 +105,6 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 def _save(values: Mapping[str, np.ndarray], name: str, folder: Path) -> None:
     with (folder / name).open("wb") as stream:
         np.savez(stream, allow_pickle=False, **values)
-
-
-def _apart(
-    request: Mapping[str, Any], folder: Path, on_progress: Callable[[float], None]
-) -> dict[str, Any]:
-    path = folder / "request.json"
-    path.write_text(json.dumps(request), encoding="utf-8")
-    return apart.run_apart(
-        _MODULE, path, doing="measuring importance", format="gguf", on_progress=on_progress
-    )
 
 
 class _Squares:

@@ -171,12 +171,9 @@ def _apart(
     doing: str,
     on_progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        return apart.run_apart(
-            _MODULE, verb, path, doing=doing, format="gguf", on_progress=on_progress
-        )
+    return apart.ask_apart(
+        _MODULE, verb, request=request, doing=doing, format="gguf", on_progress=on_progress
+    )
 
 
 def _predict(request: dict[str, Any]) -> dict[str, Any]:

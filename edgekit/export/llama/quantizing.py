@@ -6,7 +6,6 @@ import json
 import math
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -134,10 +133,7 @@ def _request(source: Path, out: Path, *, embeddings: str | None) -> dict[str, An
 
 
 def _apart(verb: str, request: Mapping[str, Any], *, doing: str) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        return apart.run_apart(_MODULE, verb, path, doing=doing, format="gguf")
+    return apart.ask_apart(_MODULE, verb, request=request, doing=doing, format="gguf")
 
 
 def _check(tensors: list[Tensor], chosen: Mapping[str, str]) -> None:

@@ -99,7 +99,10 @@ def anew(
                 "threads": threads,
             }
             told = partial(_tell, on_progress, number, len(groups))
-            peak = max(peak, _apart(request, folder, told)["peak_bytes"])
+            found = apart.ask_apart(
+                _MODULE, request=request, doing="rounding weights", format="gguf", on_progress=told
+            )
+            peak = max(peak, found["peak_bytes"])
             if progress is not None and number + 1 < len(groups):
                 state = {"done": number + 1, "peak_bytes": peak}
                 save_progress(progress, partial(_copy, folder), state=state)
@@ -128,16 +131,6 @@ def _groups(entries: Iterable[Entry]) -> Iterator[list[str]]:
 
 def _tell(on_progress: Callable[[float], None], number: int, count: int, fraction: float) -> None:
     on_progress((number + _READING * fraction) / count)
-
-
-def _apart(
-    request: Mapping[str, Any], folder: Path, on_progress: Callable[[float], None]
-) -> dict[str, Any]:
-    path = folder / "request.json"
-    path.write_text(json.dumps(request), encoding="utf-8")
-    return apart.run_apart(
-        _MODULE, path, doing="rounding weights", format="gguf", on_progress=on_progress
-    )
 
 
 def _copy(source: Path, folder: Path) -> None:
