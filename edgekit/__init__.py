@@ -26,12 +26,12 @@ from edgekit.errors import (
 )
 
 if TYPE_CHECKING:
-    from edgekit.manifest import Manifest
-    from edgekit.runtime.chatting import ChatStream
+    from edgekit.artifact.manifest import Manifest
+    from edgekit.data.conversation import Reply
+    from edgekit.model import Model
     from edgekit.runtime.memory import Inspection
-    from edgekit.runtime.model import Model
-    from edgekit.tasks.classification import Answer
-    from edgekit.tasks.conversation import Reply
+    from edgekit.tasks.chat.verbs import ChatStream
+    from edgekit.tasks.classification.answer import Answer
 
 __version__ = "0.1.0"
 
@@ -75,7 +75,7 @@ def load(
     `context` is how many tokens a chat model remembers, 4096 unless told. Raises ArtifactError,
     IntegrityError, OutOfMemoryBudget or UnsupportedTask.
     """
-    from edgekit.runtime.model import load as load_model  # numpy and an engine: not on import
+    from edgekit.model import load as load_model  # numpy and an engine: not on import
 
     return load_model(folder, threads=threads, max_ram=max_ram, isolate=isolate, context=context)
 
@@ -86,19 +86,19 @@ def inspect(folder: str | os.PathLike[str], *, context: int | None = None) -> In
     A chat model's need grows with its `context`, the tokens that it remembers. Raises ArtifactError
     or IntegrityError.
     """
-    from edgekit.artifact import read  # hashing, locks and the machine: not on import
+    from edgekit.artifact.folder import read  # hashing, locks and the machine: not on import
     from edgekit.runtime.memory import inspect as inspect_memory
 
     return inspect_memory(read(Path(folder)), context=context)
 
 
 _LAZY = {
-    "Answer": "edgekit.tasks.classification",
-    "ChatStream": "edgekit.runtime.chatting",
+    "Answer": "edgekit.tasks.classification.answer",
+    "ChatStream": "edgekit.tasks.chat.verbs",
     "Inspection": "edgekit.runtime.memory",
-    "Manifest": "edgekit.manifest",
-    "Model": "edgekit.runtime.model",
-    "Reply": "edgekit.tasks.conversation",
+    "Manifest": "edgekit.artifact.manifest",
+    "Model": "edgekit.model",
+    "Reply": "edgekit.data.conversation",
 }
 
 

@@ -1,4 +1,4 @@
-"""A child as export/apart.py runs them: tells fractions, then answers or dies as it is told."""
+"""A child as system/child.py runs them: tells fractions, then answers or dies as it is told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from edgekit.errors import DataError
-from edgekit.export.apart import answer, tell
+from edgekit.system.child import answer, tell
 
 
 def _work() -> dict[str, Any]:

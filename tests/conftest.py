@@ -12,8 +12,9 @@ import tiny
 import tiny_chat
 import tiny_seq2seq
 
-from edgekit import build, plan, recipe
-from edgekit.outcome import Built
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.recipe import recipe
 
 # No test asserts a time: a busy machine is no failure.
 hypothesis.settings.register_profile("edgekit", deadline=None)

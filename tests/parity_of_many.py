@@ -13,9 +13,9 @@ from typing import Any
 
 import llama_cpp
 
-from edgekit.export import apart
-from edgekit.export.llama import parity
-from edgekit.runtime.llama import native
+from edgekit.export.gguf import parity
+from edgekit.runtime.gguf import native
+from edgekit.system import child
 
 CONTEXT = 8192
 """Tokens: enough that sizes in hundredths of a MiB say what one takes."""
@@ -50,4 +50,4 @@ def remembered_bytes(model: Path) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(apart.answer(lambda: compare(Path(sys.argv[1]))))
+    sys.exit(child.answer(lambda: compare(Path(sys.argv[1]))))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from edgekit.cost import Cost
-from edgekit.job import Job, Planned
-from edgekit.settings import Settings
+from edgekit.job.cost import Cost
+from edgekit.job.job import Job, Planned
+from edgekit.recipe.settings import Settings
 
 VERSION = 1
 

@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_artifact import fields
 
-from edgekit import artifact, paths, seen
-from edgekit.digest import canonical_json, sha256_json
+from edgekit.artifact import folder as artifact
+from edgekit.artifact import verified
+from edgekit.artifact.manifest import decode, encode
 from edgekit.errors import ArtifactError, IntegrityError
-from edgekit.manifest import decode, encode
+from edgekit.system import paths
+from edgekit.system.digest import canonical_json, sha256_json
 
 FILES = {"model.onnx": b"weights" * 100, "tokenizer.json": b"{}", "LICENSE": b"free\n"}
 
@@ -262,9 +264,9 @@ class TestLargeFiles:
     def test_once_and_then_weekly(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.is_hashed(folder, monkeypatch)
         assert not self.is_hashed(folder, monkeypatch)
-        later = seen.time.time() + 7.1 * 24 * 3600
+        later = verified.time.time() + 7.1 * 24 * 3600
         with monkeypatch.context() as patch:
-            patch.setattr(seen.time, "time", lambda: later)
+            patch.setattr(verified.time, "time", lambda: later)
             assert self.is_hashed(folder, monkeypatch)
             assert not self.is_hashed(folder, monkeypatch)
         # The clock was wrong, and is right again: what it said of the future is worth nothing.
@@ -318,15 +320,15 @@ class TestLargeFiles:
 
 
 def test_the_memory_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen, "KEPT", 3)
+    monkeypatch.setattr(verified, "KEPT", 3)
     for number in range(5):
-        seen.remember(f"key {number}", number)
-    assert [seen.recall(f"key {number}") for number in range(5)] == [None, None, 2, 3, 4]
+        verified.remember(f"key {number}", number)
+    assert [verified.recall(f"key {number}") for number in range(5)] == [None, None, 2, 3, 4]
 
 
 def test_another_machine_with_the_same_home_remembers_for_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen.remember("key", True)
-    monkeypatch.setattr(seen.platform, "node", lambda: "another")
-    assert seen.recall("key") is None
+    verified.remember("key", True)
+    monkeypatch.setattr(verified.platform, "node", lambda: "another")
+    assert verified.recall("key") is None

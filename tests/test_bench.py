@@ -11,16 +11,17 @@ import pytest
 import tiny
 from tiny_artifact import TEXTS, make_artifact
 
-from edgekit import artifact as artifacts
-from edgekit import bench as benches
-from edgekit import bench_exports, paths
-from edgekit.bench import Teacher, bench
-from edgekit.bench_process import Child, Plan
-from edgekit.bench_quality import quality
+from edgekit.artifact import folder as artifacts
+from edgekit.bench import exports
+from edgekit.bench import measure as benches
+from edgekit.bench.child import Child, Plan
+from edgekit.bench.measure import Teacher, bench
+from edgekit.build.outcome import Built
+from edgekit.data.rows import read_rows
 from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerError
-from edgekit.outcome import Built
-from edgekit.store import Store
-from edgekit.tasks.rows import read_rows
+from edgekit.store.store import Store
+from edgekit.system import paths
+from edgekit.tasks.classification.proof.bench_quality import quality
 
 NUMBERS = {
     "size_bytes", "folder_bytes", "p50_ms", "p95_ms", "cpu_ms", "texts_per_s", "cold_start_ms",
@@ -86,9 +87,9 @@ def test_against_its_teacher_there_are_ratios_and_the_same_answers(
 
 
 def test_the_teacher_is_exported_once_and_the_store_counts_it(built: Built, store: Store) -> None:
-    first = bench_exports.fp32(store, built.teacher)
+    first = exports.fp32(store, built.teacher)
     made = first.stat().st_mtime_ns
-    assert bench_exports.fp32(store, built.teacher).stat().st_mtime_ns == made
+    assert exports.fp32(store, built.teacher).stat().st_mtime_ns == made
     (entry,) = (entry for entry in store.entries() if entry.name == "bench-fp32")
     assert entry.size_bytes > first.stat().st_size
     assert entry.in_use
@@ -100,7 +101,7 @@ def test_a_teacher_that_cannot_be_exported_is_an_error(
     broken = Path(shutil.copytree(built.teacher, tmp_path / "broken"))
     (broken / "config.json").write_text('{"auto_map": {}}')
     with pytest.raises(EdgekitError, match="to compare with it failed"):
-        bench_exports.optimum_int8(store, broken)
+        exports.optimum_int8(store, broken)
 
 
 def test_quality_is_that_of_the_build_and_optimum_has_its_own(

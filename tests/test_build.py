@@ -13,14 +13,18 @@ import pytest
 import tiny
 
 import edgekit
-from edgekit import artifact, build, compress, paths, plan, recipe
-from edgekit.compress import predict
-from edgekit.digest import sha256_folder
+from edgekit import tables
+from edgekit.artifact import folder as artifact
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
 from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBudget
-from edgekit.events import Event
-from edgekit.export import onnx
-from edgekit.judging import classification
-from edgekit.outcome import Built
+from edgekit.export.onnx import classifier as onnx
+from edgekit.job.events import Event
+from edgekit.recipe import recipe
+from edgekit.system import paths
+from edgekit.system.digest import sha256_folder
+from edgekit.tasks.classification.proof import judge as classification
+from edgekit.training import predict
 
 
 def test_the_artifact_answers_like_its_teacher(built: Built) -> None:
@@ -216,7 +220,7 @@ def test_the_licence_outlives_a_second_recipe(built: Built, project: Path) -> No
 
 
 def test_no_step_sees_the_rows_that_judge(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(compress.STEPS, "spy", "spy_step")
+    monkeypatch.setitem(tables.STEPS, "spy", "spy_step")
     tiny.make_encoder(project / "labelled", labels=tiny.LABELS)
     changes = ["model=./labelled", "steps=[{spy: {}}]"]
     bound = recipe.read(project / "recipe.yaml", changes=changes)

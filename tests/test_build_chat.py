@@ -16,16 +16,20 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import edgekit
-from edgekit import artifact, build, paths, plan, recipe
+from edgekit.artifact import folder as artifact
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.build.report import Reported, ReportedOutput, render
 from edgekit.cli import FAILED, INCONCLUSIVE, main
-from edgekit.digest import sha256_bytes
+from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.events import Event
-from edgekit.export.llama import greedy
-from edgekit.judging import chat, questions
-from edgekit.outcome import Built
-from edgekit.report import Reported, ReportedOutput, render
-from edgekit.tasks.rows import Row
+from edgekit.export.gguf import greedy
+from edgekit.job.events import Event
+from edgekit.recipe import recipe
+from edgekit.system import paths
+from edgekit.system.digest import sha256_bytes
+from edgekit.tasks.chat.proof import judge as chat
+from edgekit.tasks.chat.proof import questions
 
 
 def make_again(

@@ -18,16 +18,18 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from edgekit import build, paths, plan, recipe
-from edgekit.compress.vocabulary import languages
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.data.rows import Row
 from edgekit.errors import CheckpointError
-from edgekit.export.llama import documents, vocabularies
-from edgekit.export.llama.predicting import Predictions, digests
-from edgekit.export.llama.vocabularies import GONE, Cut
-from edgekit.judging import comparing
-from edgekit.outcome import Built
+from edgekit.export.gguf import documents, vocabularies
+from edgekit.export.gguf.predicting import Predictions, digests
+from edgekit.export.gguf.vocabularies import GONE, Cut
+from edgekit.recipe import recipe
 from edgekit.runtime import templates
-from edgekit.tasks.rows import Row
+from edgekit.steps.trim_vocab.vocabulary import languages
+from edgekit.system import paths
+from edgekit.tasks.chat.proof import comparing
 
 CHANGES = (
     "name=trimmed",

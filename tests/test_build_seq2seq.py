@@ -11,15 +11,17 @@ import tiny_seq2seq
 from transformers import AutoTokenizer
 
 import edgekit
-from edgekit import bench_summaries_torch, build, plan, recipe
-from edgekit.artifact import read, verify
+from edgekit.artifact.folder import read, verify
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.checkpoint import models
 from edgekit.cli import DONE, ERROR, main
-from edgekit.compress import models
 from edgekit.errors import ArtifactError, UnsupportedTask
-from edgekit.outcome import Built
+from edgekit.recipe import recipe
 from edgekit.runtime.golden import check
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
-from edgekit.tasks.summarization import Told
+from edgekit.tasks.summarization.proof import bench_torch
+from edgekit.tasks.summarization.summary import Told
 
 
 @pytest.fixture(scope="module", params=["t5", pytest.param("bart", marks=pytest.mark.slow)])
@@ -123,7 +125,7 @@ def test_torch_writes_with_the_settings_of_the_artifact(built: Built) -> None:
     assert spec.summary is not None
     asked = {"num_beams": 3, "max_length": 9, "min_length": 8}
     pairs = tiny_seq2seq.pairs(6, seed=35)
-    summarize = bench_summaries_torch.summarizer(
+    summarize = bench_torch.summarizer(
         built.teacher,
         prefix=spec.prefix,
         max_tokens=spec.max_tokens,

@@ -11,12 +11,14 @@ import tiny
 import tiny_llama
 
 import edgekit
-from edgekit import build, paths, plan, recipe
-from edgekit.bench import Teacher, bench
+from edgekit.bench.measure import Teacher, bench
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
 from edgekit.cli import main
 from edgekit.errors import RecipeError
-from edgekit.outcome import Built
-from edgekit.store import Store
+from edgekit.recipe import recipe
+from edgekit.store.store import Store
+from edgekit.system import paths
 
 RECIPE = """\
 version: 1

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from edgekit.disk import REAL_DISK, make_folder, remove, size_bytes
+from edgekit.system.disk import REAL_DISK, make_folder, remove, size_bytes
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.evaluate import Must, flip_rows, judge
-from edgekit.tasks.noninferiority import Kept
-from edgekit.tasks.rows import Row
-from edgekit.verdict import Finding, decide
+from edgekit.judging.noninferiority import Kept
+from edgekit.judging.verdict import Finding, decide
+from edgekit.tasks.classification.proof.quality import Must, flip_rows, judge
 
 LABELS = ["off", "on", "dim"]
 LANGUAGES = ["ar", "en", "fr"]

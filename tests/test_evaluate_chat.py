@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.evaluate_chat import ChatMust, judge, measure
-from edgekit.tasks.chat import Tokenwise
-from edgekit.tasks.rows import Row
-from edgekit.verdict_chat import MIN_GROUPS, MIN_LANGUAGE_TOKENS
+from edgekit.tasks.chat.proof.distance import Tokenwise
+from edgekit.tasks.chat.proof.quality import ChatMust, judge, measure
+from edgekit.tasks.chat.proof.verdict import MIN_GROUPS, MIN_LANGUAGE_TOKENS
 
 LANGUAGES = ["ar", "en"]
 MUST = ChatMust(kld=0.05, top1=0.85, ppl_ratio=1.05, worst_language_kld=0.1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.evaluate_summaries import SummaryMust, changed_rows, judge
-from edgekit.judging import rouge
-from edgekit.tasks.noninferiority import kept_mean
-from edgekit.tasks.rows import Row
+from edgekit.judging.noninferiority import kept_mean
+from edgekit.tasks.summarization.proof import rouge
+from edgekit.tasks.summarization.proof.quality import SummaryMust, changed_rows, judge
 
 PLACE = np.array([0])
 

@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-from edgekit import cost, machine
-from edgekit.compress import speed
-from edgekit.cost import Rates
+from edgekit.build import speed
 from edgekit.errors import OutOfDisk, StepError
-from edgekit.store import Store
+from edgekit.job import cost
+from edgekit.job.cost import Rates
+from edgekit.store.store import Store
+from edgekit.system import machine
 
 INPUTS = {"seed": 7}
 
@@ -120,7 +121,7 @@ import os, pathlib, sys
 import numpy
 from safetensors.numpy import save_file
 from edgekit.errors import OutOfDisk
-from edgekit.store import Store
+from edgekit.store.store import Store
 
 def plain(folder):
     (folder / "weights.bin").write_bytes(os.urandom(2_000_000))

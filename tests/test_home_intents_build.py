@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import edgekit
-from edgekit import build, plan, recipe, samples
-from edgekit.compress.checkpoint import describe
+from edgekit import samples
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import EdgekitError
-from edgekit.outcome import Built
+from edgekit.recipe import recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 FLIPS = 200

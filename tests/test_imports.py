@@ -20,12 +20,12 @@ def imported_by(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "module",
     [
-        "edgekit.runtime.model",
+        "edgekit.model",
         "edgekit.runtime.worker",
-        "edgekit.runtime.files",
-        "edgekit.artifact",
-        "edgekit.tasks.rows",
-        "edgekit.evaluate",
+        "edgekit.tasks.classification.file",
+        "edgekit.artifact.folder",
+        "edgekit.data.rows",
+        "edgekit.tasks.classification.proof.quality",
     ],
 )
 def test_what_runs_offline_needs_nothing_that_compresses(module: str) -> None:
@@ -47,5 +47,6 @@ def test_help_waits_for_nothing_heavy(command: str) -> None:
 
 
 def test_a_recipe_is_read_and_refused_without_torch() -> None:
-    code = "import edgekit.recipe, edgekit.plan, edgekit.data, edgekit.compress.finetune"
+    modules = "recipe.recipe", "build.plan", "recipe.dataset", "steps.finetune.encoder.plan"
+    code = "\n".join(f"import edgekit.{module}" for module in modules)
     assert not imported_by(code) & {"torch", "transformers", "optimum"}

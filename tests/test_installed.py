@@ -4,12 +4,12 @@ from importlib import metadata
 
 import pytest
 
-from edgekit import installed
+from edgekit.system import packages
 
 
 def test_a_build_for_gpus_stands_for_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert installed.version("onnxruntime") == metadata.version("onnxruntime")
-    assert installed.version("no-such-package") is None
+    assert packages.version("onnxruntime") == metadata.version("onnxruntime")
+    assert packages.version("no-such-package") is None
 
     def only_gpu(name: str) -> str:
         if name == "onnxruntime-gpu":
@@ -17,5 +17,5 @@ def test_a_build_for_gpus_stands_for_the_package(monkeypatch: pytest.MonkeyPatch
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", only_gpu)
-    assert installed.version("onnxruntime") == "1.31.1"
-    assert installed.version("torch") is None
+    assert packages.version("onnxruntime") == "1.31.1"
+    assert packages.version("torch") is None

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import build, machine, outcome, plan, recipe
-from edgekit.outcome import Built, StepTaken
-from edgekit.store import Store
+from edgekit.build import build, outcome, plan
+from edgekit.build.outcome import Built, StepTaken
+from edgekit.recipe import recipe
+from edgekit.store.store import Store
+from edgekit.system import machine
 
 
 def test_two_steps_of_one_name_are_told_apart(built: Built) -> None:

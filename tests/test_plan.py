@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import tiny
 
-from edgekit import data, plan, recipe
+from edgekit.build import plan
 from edgekit.errors import CheckpointError, DataError, EdgekitError, RecipeError
-from edgekit.judging import classification
+from edgekit.recipe import dataset as data
+from edgekit.recipe import recipe
+from edgekit.tasks.classification.proof import judge as classification
 
 
 def make(project: Path, **settings: object) -> plan.Plan:

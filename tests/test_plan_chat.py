@@ -13,10 +13,14 @@ import tiny_chat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit import compress, data, manifest, plan, recipe
+from edgekit import tables
+from edgekit.artifact import manifest
+from edgekit.build import plan
+from edgekit.data.rows import read_documents, read_questions
 from edgekit.errors import ArtifactError, DataError, EdgekitError, RecipeError
-from edgekit.judging import chat
-from edgekit.tasks.rows import read_documents, read_questions
+from edgekit.recipe import dataset as data
+from edgekit.recipe import recipe
+from edgekit.tasks.chat.proof import judge as chat
 
 
 def replace(project: Path, name: str, old: str, new: str) -> None:
@@ -161,7 +165,7 @@ def test_a_decoder_is_no_classifier(project: Path, made_chat_project: Path) -> N
 def test_a_step_of_another_task_is_refused(
     chat_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(compress.STEPS, "spy", "spy_step")
+    monkeypatch.setitem(tables.STEPS, "spy", "spy_step")
     replace(chat_project, "recipe.yaml", "outputs:", "steps: [spy: {}]\noutputs:")
     sentence = r"recipe.yaml:11: step 1 \(spy\) is not for the task chat, whose steps are: .*; rem"
     with pytest.raises(RecipeError, match=sentence):

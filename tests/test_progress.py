@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from edgekit.errors import StepError
-from edgekit.progress import SPENT, load_progress, save_progress, spent_seconds
-from edgekit.sealed import DONE
+from edgekit.store.progress import SPENT, load_progress, save_progress, spent_seconds
+from edgekit.store.seal import DONE
 
 
 def _save(folder, iteration):

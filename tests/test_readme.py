@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import cli, recipe
-from edgekit.compress.trim_vocab import TrimVocabSettings
-from edgekit.export.llama import trimming
+from edgekit import cli
+from edgekit.recipe import recipe
+from edgekit.steps.trim_vocab import gguf as trimming
+from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

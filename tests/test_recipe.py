@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import tiny
 
-from edgekit import compress, recipe
-from edgekit import schema as recipe_schema
+from edgekit import tables
 from edgekit.errors import RecipeError
+from edgekit.recipe import recipe
+from edgekit.recipe import schema as recipe_schema
 
 GOOD = tiny.RECIPE
 
@@ -178,7 +179,7 @@ def test_extends_lays_a_recipe_over_a_shipped_one(
 def test_the_schema_knows_every_step_and_its_settings() -> None:
     schema = recipe_schema.schema()
     steps = schema["properties"]["steps"]["items"]["oneOf"]
-    assert {next(iter(step["properties"])) for step in steps} == set(compress.STEPS)
+    assert {next(iter(step["properties"])) for step in steps} == set(tables.STEPS)
     finetune = schema["$defs"]["steps.classification.finetune"]
     assert finetune["additionalProperties"] is False
     assert "Passes over" in finetune["properties"]["epochs"]["description"]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.evaluate import Must, flip_rows, judge
-from edgekit.report import Reported, ReportedOutput, render, write
-from edgekit.tasks.rows import Row
+from edgekit.build.report import Reported, ReportedOutput, render, write
+from edgekit.data.rows import Row
+from edgekit.tasks.classification.proof.quality import Must, flip_rows, judge
 
 LABELS = ["off", "on"]
 HOSTILE = '<script src="//x"></script><img onerror=a> {{ 7*7 }} \u202eflip\x1b[2J\x00\ud800 " \''

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgekit import recipe, strict_yaml
+from edgekit.recipe import recipe, strict_yaml
 
 RECIPES = recipe.shipped()
 
@@ -49,5 +49,5 @@ def test_the_wheel_carries_the_recipes(tmp_path: Path) -> None:
     for name in RECIPES:
         assert f"edgekit/recipes/{name}.yaml" in names
     assert "edgekit/py.typed" in names
-    assert "edgekit/report.html.j2" in names
+    assert "edgekit/build/report.html.j2" in names
     assert "edgekit/samples/names.json" in names

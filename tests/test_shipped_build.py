@@ -9,7 +9,8 @@ import tiny
 import tiny_seq2seq
 
 import edgekit
-from edgekit import build, plan, recipe
+from edgekit.build import build, plan
+from edgekit.recipe import recipe
 
 NAMES = [name for name in recipe.shipped() if name.startswith("classify-")]
 # The tiny teacher's decoder has two layers.

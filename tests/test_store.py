@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import StepError
-from edgekit.progress import SPENT, save_progress
-from edgekit.sealed import DONE
-from edgekit.store import COMMIT_POINTS, PROGRESS, Store, key_of
+from edgekit.store.progress import SPENT, save_progress
+from edgekit.store.seal import DONE
+from edgekit.store.store import COMMIT_POINTS, PROGRESS, Store, key_of
 
 INPUTS = {"seed": 7, "settings": {"layers": 4}}
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from edgekit.errors import EdgekitError
-from edgekit.store import Store, key_of
+from edgekit.store.store import Store, key_of
 
 
 def write(folder):
@@ -51,7 +51,7 @@ def test_what_another_live_build_uses_stays(tmp_path):
     ready, leave = tmp_path / "ready", tmp_path / "leave"
     program = (
         "import pathlib, sys, time\n"
-        "from edgekit.store import Store\n"
+        "from edgekit.store.store import Store\n"
         "store, ready, leave = (pathlib.Path(name) for name in sys.argv[1:])\n"
         "store = Store(store, budget_bytes=10**9)\n"
         "store.run('theirs', {}, lambda folder: {})\n"
@@ -84,7 +84,7 @@ def test_what_another_live_build_uses_stays(tmp_path):
 def test_a_killed_build_holds_nothing(tmp_path):
     program = (
         "import os, pathlib, sys\n"
-        "from edgekit.store import Store\n"
+        "from edgekit.store.store import Store\n"
         "store = Store(pathlib.Path(sys.argv[1]), budget_bytes=10**9)\n"
         "store.run('done', {}, lambda folder: {})\n"
         "store.run('begun', {}, lambda folder: os.kill(os.getpid(), 9))\n"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit import strict_yaml
 from edgekit.errors import RecipeError
+from edgekit.recipe import strict_yaml
 
 BAD = {
     "duplicate key": (b"a: 1\nb: 2\na: 3\n", "x.yaml:3: the key 'a' stands here twice"),

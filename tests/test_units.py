@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from edgekit.units import parse_bytes, parse_seconds
+from edgekit.wording.units import parse_bytes, parse_seconds
 
 
 @pytest.mark.parametrize(

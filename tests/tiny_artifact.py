@@ -11,10 +11,10 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.text import TextEncoder
-from edgekit.tasks.classification import answer
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.tasks.classification.answer import answer
 
 LABELS = ("heat", "light", "music")
 TEXTS = (

@@ -11,11 +11,11 @@ import pytest
 import tiny_llama
 from tiny_artifact import fields
 
-from edgekit import artifact
-from edgekit.export.llama.convert import convert
-from edgekit.runtime.llama.engine import LlamaChat
-from edgekit.runtime.llama.native import Llama, Opening
-from edgekit.tasks.conversation import Message
+from edgekit.artifact import folder as artifact
+from edgekit.data.conversation import Message
+from edgekit.export.gguf.convert import convert
+from edgekit.runtime.gguf.engine import LlamaChat
+from edgekit.runtime.gguf.native import Llama, Opening
 
 PROMPTS: tuple[list[Message], ...] = (
     [{"role": "user", "content": "What is the capital of Kenya?"}],

@@ -19,10 +19,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from edgekit import plan, recipe
-from edgekit.compress import predict
-from edgekit.job import Job
-from edgekit.store import Store
+from edgekit.build import plan
+from edgekit.job.job import Job
+from edgekit.recipe import recipe
+from edgekit.store.store import Store
+from edgekit.training import predict
 
 QUICK: dict[str, Any] = {"epochs": 2, "augment": 1, "learning_rate": 1e-3}
 TABLE = "static.embeddings.weight"

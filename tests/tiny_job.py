@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit import data, recipe
-from edgekit.compress.checkpoint import describe
-from edgekit.digest import sha256_folder
-from edgekit.job import Job, Make, RunStored
-from edgekit.store import Finished
+from edgekit.checkpoint.describe import describe
+from edgekit.job.job import Job, Make, RunStored
+from edgekit.recipe import dataset as data
+from edgekit.recipe import recipe
+from edgekit.store.store import Finished
+from edgekit.system.digest import sha256_folder
 
 
 def nothing_stored(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:

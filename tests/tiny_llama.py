@@ -17,7 +17,7 @@ from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from edgekit.compress.vocabulary import declaration
+from edgekit.data import declaration
 
 CONTEXT = 512
 LANGUAGES = ("en", "fr", "sw", "ru", "ar", "hi", "th", "zh", "ja", "ko", "el", "am")

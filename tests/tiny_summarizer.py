@@ -9,9 +9,9 @@ from typing import Any
 import onnx
 import tiny_artifact
 
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
-from edgekit.runtime.text import TextEncoder
+from edgekit.runtime.tokens import TextEncoder
 
 WIDTH = 16
 GOLDEN = ("turn up the heating", "éteins la lumière", "关灯")

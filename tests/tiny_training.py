@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.compress.training import Schedule
+from edgekit.training.loop import Schedule
 
 SCHEDULE = Schedule(
     epochs=3,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from edgekit import paths
 from edgekit.cli import DONE
 from edgekit.cli.output import messages, print_json, print_table
 from edgekit.errors import EdgekitError
-from edgekit.store import Store
-from edgekit.units import human_bytes
+from edgekit.store.store import Store
+from edgekit.system import paths
+from edgekit.wording.units import human_bytes
 
 if TYPE_CHECKING:
-    from edgekit.tasks.rows import Row
+    from edgekit.data.rows import Row
 
 NAMES = {
     "artifact": "artifact",
@@ -59,8 +59,8 @@ def _count(text: str) -> int:
 
 def run(settings: argparse.Namespace) -> int:
     # numpy and tokenizers: not for `--help`.
-    from edgekit import artifact as artifacts
-    from edgekit.bench import Teacher, bench
+    from edgekit.artifact import folder as artifacts
+    from edgekit.bench.measure import Teacher, bench
 
     if artifacts.read(settings.artifact).manifest.task == "chat":
         return _run_chat(settings)
@@ -83,7 +83,7 @@ def run(settings: argparse.Namespace) -> int:
             on_progress=lambda fraction: bars.update(task, completed=fraction),
         )
         if settings.baseline and (rows := _rows(settings.data)):
-            from edgekit.bench_quality import quality
+            from edgekit.tasks.classification.proof.bench_quality import quality
 
             bars.update(task, description="quality", total=None)
             result["quality"] = quality(store, settings.artifact, rows, against=settings.against)
@@ -97,7 +97,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _run_chat(settings: argparse.Namespace) -> int:
-    from edgekit import bench_chat
+    from edgekit.tasks.chat.proof import bench as bench_chat
 
     for name in ("against", "data", "baseline"):
         if getattr(settings, name):
@@ -181,9 +181,9 @@ def _warn_if_busy(result: dict[str, Any]) -> None:
 
 
 def _texts(folder: Path, data: Path | None) -> list[str]:
-    from edgekit import artifact as artifacts
+    from edgekit.artifact import folder as artifacts
+    from edgekit.data.rows import read_texts
     from edgekit.runtime import golden
-    from edgekit.tasks.rows import read_texts
 
     if data is not None:
         return list(read_texts([data]))
@@ -194,8 +194,8 @@ def _texts(folder: Path, data: Path | None) -> list[str]:
 
 def _rows(data: Path | None) -> list[Row]:
     """The labelled rows of the data; none where it has no labels."""
-    from edgekit.tasks.records import READERS
-    from edgekit.tasks.rows import read_rows, stream_records
+    from edgekit.data.records import READERS
+    from edgekit.data.rows import read_rows, stream_records
 
     if data is None or data.suffix.lower() not in READERS:
         return []

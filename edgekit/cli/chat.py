@@ -13,8 +13,8 @@ from edgekit.cli.terminal import Shown, printable
 from edgekit.errors import EdgekitError
 
 if TYPE_CHECKING:
-    from edgekit.runtime.model import Model
-    from edgekit.tasks.conversation import Message, Reply, WhenFull
+    from edgekit.data.conversation import Message, Reply, WhenFull
+    from edgekit.model import Model
 
 HELP = "An empty line sends nothing. Ctrl-C stops an answer. /new begins anew, /quit ends."
 

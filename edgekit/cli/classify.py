@@ -17,8 +17,8 @@ from edgekit.cli.terminal import printable
 from edgekit.errors import UnsupportedTask
 
 if TYPE_CHECKING:
-    from edgekit.runtime.model import Model
-    from edgekit.tasks.classification import Answer
+    from edgekit.model import Model
+    from edgekit.tasks.classification.answer import Answer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +124,7 @@ def _lines(texts: Sequence[str], answers: Sequence[Answer]) -> list[str]:
 
 
 def _classify_file(model: Model, settings: argparse.Namespace) -> int:
-    from edgekit.runtime.files import classify_file  # the engine: not for `--help`
+    from edgekit.tasks.classification.file import classify_file  # the engine: not for `--help`
 
     bar = Progress(
         TextColumn("labelling"),

@@ -14,12 +14,12 @@ from edgekit.cli.output import messages, print_event, print_json
 from edgekit.cli.plan import add_recipe_arguments
 from edgekit.cli.terminal import printable
 from edgekit.errors import EdgekitError
-from edgekit.units import human_bytes, human_seconds
+from edgekit.wording.units import human_bytes, human_seconds
 
 if TYPE_CHECKING:
-    from edgekit.compress.distributed import Crew
-    from edgekit.events import Event
-    from edgekit.outcome import Built, BuiltArtifact
+    from edgekit.build.outcome import Built, BuiltArtifact
+    from edgekit.job.events import Event
+    from edgekit.training.crew import Crew
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(settings: argparse.Namespace) -> int:
     if not launching.is_launched():
         return launching.launch(settings) if settings.processes > 1 else _build(settings)
     from edgekit.cli.planning import choose_device
-    from edgekit.compress import distributed
+    from edgekit.training import crew as distributed
 
     crew = distributed.join(choose_device(settings.device))
     return _build(settings, crew=crew) if crew.leads else _follow(crew)
@@ -69,7 +69,7 @@ def _follow(crew: Crew) -> int:
 
 
 def _build(settings: argparse.Namespace, *, crew: Crew | None = None) -> int:
-    from edgekit.build import compress
+    from edgekit.build.build import compress
     from edgekit.cli.planning import make_plan
 
     plan = make_plan(settings)

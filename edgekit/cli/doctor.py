@@ -18,10 +18,11 @@ from typing import Any
 import psutil
 from packaging.requirements import Requirement
 
-from edgekit import __version__, installed, machine, paths
+from edgekit import __version__
 from edgekit.cli import cuda
 from edgekit.cli.output import print_json, print_table
-from edgekit.units import human_bytes
+from edgekit.system import machine, packages, paths
+from edgekit.wording.units import human_bytes
 
 BASE = "base"
 # For those who change edgekit itself; a user who lacks it lacks nothing.
@@ -72,7 +73,7 @@ def extras(requirements: Iterable[Requirement]) -> dict[str, dict[str, Any]]:
         if extra in _NOT_FOR_USERS:
             continue
         entry = found.setdefault(extra, {"packages": {}, "missing": []})
-        version = installed.version(requirement.name)
+        version = packages.version(requirement.name)
         entry["packages"][requirement.name] = version
         if version is None:
             entry["missing"].append(f"{requirement.name} is not installed")
@@ -187,13 +188,13 @@ def _show(found: dict[str, Any]) -> None:
         for fault in entry["missing"]:
             sys.stdout.write(f"  {fault}\n")
     sys.stdout.write("\n")
-    installed = {
+    packages = {
         package: version
         for entry in found["extras"].values()
         for package, version in entry["packages"].items()
         if version is not None
     }
-    print_table("", ("package", "version"), sorted(installed.items()))
+    print_table("", ("package", "version"), sorted(packages.items()))
 
 
 def _show_cuda(found: dict[str, Any]) -> None:

@@ -15,13 +15,13 @@ from edgekit.cli import EXIT_CODES
 from edgekit.cli.output import messages, print_json
 
 if TYPE_CHECKING:
-    from edgekit.manifest import Manifest
-    from edgekit.tasks.rows import Row
+    from edgekit.artifact.manifest import Manifest
+    from edgekit.data.rows import Row
 
 TASKS = {
-    "chat": "edgekit.cli.evaluate_chat",
-    "classification": "edgekit.cli.evaluate_classification",
-    "summarization": "edgekit.cli.evaluate_summarization",
+    "chat": "edgekit.tasks.chat.proof.shown",
+    "classification": "edgekit.tasks.classification.proof.evaluate",
+    "summarization": "edgekit.tasks.summarization.proof.shown",
 }
 
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     # numpy, hashing and the engines: not for `--help`.
-    from edgekit import artifact
+    from edgekit.artifact import folder as artifact
     from edgekit.errors import UnsupportedTask
 
     found = artifact.read(settings.artifact)
@@ -68,7 +68,7 @@ def run(settings: argparse.Namespace) -> int:
 
 def _read(path: Path, manifest: Manifest) -> list[Row]:
     """The rows, with the slices of the recipe that the file has columns for."""
-    from edgekit.tasks.rows import (
+    from edgekit.data.rows import (
         read_documents,
         read_pairs,
         read_rows,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli import DONE
 from edgekit.cli.output import print_json, print_table
 from edgekit.cli.terminal import printable
-from edgekit.languages import language_name
-from edgekit.units import human_bytes, or_dash
+from edgekit.wording.language_names import language_name
+from edgekit.wording.units import human_bytes, or_dash
 
 if TYPE_CHECKING:
-    from edgekit.manifest import Manifest
+    from edgekit.artifact.manifest import Manifest
     from edgekit.runtime.memory import Inspection
 
 

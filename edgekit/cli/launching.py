@@ -7,11 +7,10 @@ import logging
 import os
 import signal
 
-from edgekit import machine
 from edgekit.cli.output import messages
 from edgekit.cli.planning import choose_device
-from edgekit.compress import devices
 from edgekit.errors import EdgekitError, MissingExtra
+from edgekit.system import devices, machine
 
 
 def is_launched() -> bool:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from edgekit.errors import RecipeError
-from edgekit.nearest import did_you_mean
+from edgekit.wording.suggestions import did_you_mean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: argparse.Namespace) -> int:
-    from edgekit.recipe import shipped  # pydantic
+    from edgekit.recipe.recipe import shipped  # pydantic
 
     recipes = shipped()
     name = settings.recipe.removeprefix("builtin/")

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from edgekit.languages import language_name
+from edgekit.wording.language_names import language_name
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgekit.cli.output import print_json, print_table
-from edgekit.units import human_bytes, human_seconds
+from edgekit.wording.units import human_bytes, human_seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from edgekit import plan, recipe
-from edgekit.compress import devices
-from edgekit.compress.devices import Device
-from edgekit.plan import Plan
+from edgekit.build import plan
+from edgekit.build.plan import Plan
+from edgekit.recipe import recipe
+from edgekit.system import devices
+from edgekit.system.devices import Device
 
 
 def make_plan(settings: argparse.Namespace) -> Plan:

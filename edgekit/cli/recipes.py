@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: argparse.Namespace) -> int:
-    from edgekit.recipe import shipped  # pydantic
+    from edgekit.recipe.recipe import shipped  # pydantic
 
     recipes = [
         {"name": name, "about": _first_comment(path.read_text(encoding="utf-8"))}

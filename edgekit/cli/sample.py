@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgekit.cli.output import messages, print_event, print_json
-from edgekit.events import Event
+from edgekit.job.events import Event
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

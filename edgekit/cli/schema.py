@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: argparse.Namespace) -> int:
-    from edgekit.schema import schema  # pydantic
+    from edgekit.recipe.schema import schema  # pydantic
 
     print_json(schema())
     return 0

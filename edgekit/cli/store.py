@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from edgekit import paths
 from edgekit.cli.output import print_json, print_table
-from edgekit.store import Entry, Store
-from edgekit.units import human_bytes
+from edgekit.store.store import Entry, Store
+from edgekit.system import paths
+from edgekit.wording.units import human_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,10 +16,10 @@ from edgekit.cli.output import language_title, messages, print_json
 from edgekit.cli.terminal import Shown, printable
 
 if TYPE_CHECKING:
-    from edgekit.runtime.model import Model
-    from edgekit.runtime.summaries.stream import SummaryStream
-    from edgekit.tasks.documents import Document
-    from edgekit.tasks.summarization import Summary, Told
+    from edgekit.data.documents import Document
+    from edgekit.model import Model
+    from edgekit.tasks.summarization.stream import SummaryStream
+    from edgekit.tasks.summarization.summary import Summary, Told
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: argparse.Namespace) -> int:
     # The engine, and what reads files: not for `--help`.
     import edgekit
-    from edgekit import paths
-    from edgekit.digest import sha256_json
-    from edgekit.tasks import documents
+    from edgekit.data import documents
+    from edgekit.system import paths
+    from edgekit.system.digest import sha256_json
 
     document = (
         documents.from_text(sys.stdin.read())

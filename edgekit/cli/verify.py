@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from edgekit.cli import DONE
-from edgekit.units import human_bytes
+from edgekit.wording.units import human_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     # Hashing and the engine: not for `--help`.
-    from edgekit.artifact import FileEntry, read, verify
+    from edgekit.artifact.folder import FileEntry, read, verify
     from edgekit.runtime.opening import self_test
 
     def say(entry: FileEntry) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgekit import Model, load
-from edgekit.artifact import Artifact
-from edgekit.tasks.rows import Row
+from edgekit.artifact.folder import Artifact
+from edgekit.data.rows import Row
 
 THREADS = 2
 

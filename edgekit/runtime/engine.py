@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edgekit.artifact.manifest import Manifest
+from edgekit.data.conversation import Message, Reply, Sampling, WhenFull
 from edgekit.errors import ArtifactError
-from edgekit.manifest import Manifest
-from edgekit.runtime.cancelling import Cancel
-from edgekit.tasks.conversation import Message, Reply, Sampling, WhenFull
-from edgekit.tasks.summarization import Summary, Told, Wanted
+from edgekit.runtime.cancel import Cancel
+from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Chatter(Writer, Protocol):
 
 
 class Summarizer(Protocol):
-    """Shortens a text that fits into its window; runtime/summaries/parts.py makes it fit."""
+    """Shortens a text that fits into its window; tasks/summarization/parts.py makes it fit."""
 
     @property
     def window(self) -> int:

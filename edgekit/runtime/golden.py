@@ -9,11 +9,11 @@ from typing import cast
 
 import numpy as np
 
+from edgekit.artifact.manifest import Manifest
+from edgekit.data.conversation import Message
 from edgekit.errors import ArtifactError
-from edgekit.manifest import Manifest
 from edgekit.runtime.engine import Classifier, Embedder, Engine, Writer, run
-from edgekit.tasks.classification import Answer, answer
-from edgekit.tasks.conversation import Message
+from edgekit.tasks.classification.answer import Answer, answer
 
 GOLDEN = "golden.json"
 # What runs a format: another version of it may round otherwise.

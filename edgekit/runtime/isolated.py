@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.artifact import Artifact
+from edgekit.artifact.folder import Artifact
+from edgekit.data.conversation import Message, Sampling, WhenFull
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.process import Exchange, WorkerProcess
-from edgekit.tasks.conversation import Message, Sampling, WhenFull
-from edgekit.tasks.summarization import Wanted
+from edgekit.tasks.summarization.summary import Wanted
 
 
 class Supervisor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edgekit import machine
-from edgekit.artifact import Artifact
+from edgekit.artifact.folder import Artifact
+from edgekit.artifact.manifest import ChatSpec, Manifest
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
-from edgekit.manifest import ChatSpec, Manifest
-from edgekit.units import parse_bytes
+from edgekit.system import machine
+from edgekit.wording.units import parse_bytes
 
 CONTEXT = 4096
 """Tokens that a chat model remembers, unless another number is asked for or it knows fewer."""

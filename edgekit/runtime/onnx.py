@@ -16,13 +16,13 @@ import numpy as np
 import onnxruntime
 import tokenizers
 
-from edgekit import machine
-from edgekit.artifact import Artifact, read_file
+from edgekit.artifact.folder import Artifact, read_file
 from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.sessions import open_session, remedies
-from edgekit.runtime.text import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.system import machine
 
 # What a model may ask for, made from the ids of one text: all of it is real, and one segment.
 _INPUTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {

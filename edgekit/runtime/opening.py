@@ -6,14 +6,16 @@ import importlib
 from collections.abc import Callable
 from typing import cast
 
-from edgekit import machine, seen
-from edgekit.artifact import Artifact, verify_for_load
+from edgekit.artifact import verified
+from edgekit.artifact.folder import Artifact, verify_for_load
+from edgekit.artifact.manifest import Manifest
 from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
-from edgekit.manifest import Manifest
-from edgekit.runtime import BACKENDS, ISOLATED, golden, isolated
+from edgekit.runtime import golden, isolated
 from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.memory import check_memory
-from edgekit.runtime.text import TOKENIZER
+from edgekit.runtime.tokens import TOKENIZER
+from edgekit.system import machine
+from edgekit.tables import BACKENDS, ISOLATED
 
 _EXTRAS = {"llama_cpp": ("llama-cpp-python", "gguf"), "jinja2": ("jinja2", "gguf")}
 """Modules that backends need and the base install lacks: their packages, and who brings them."""
@@ -28,9 +30,9 @@ def open_engine(artifact: Artifact, asked: Asked) -> Engine:
     engine, answers = _open(artifact, asked)
     try:
         key = f"golden:{artifact.manifest.digest}:{engine.version}:{machine.cpu_name()}"
-        if seen.recall(key) is None:
+        if verified.recall(key) is None:
             golden.check(engine, artifact.manifest, answers)
-            seen.remember(key, True)
+            verified.remember(key, True)
     except BaseException:
         engine.close()
         raise

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from edgekit.errors import EdgekitError, IntegrityError
 from edgekit.runtime import wire
-from edgekit.runtime.cancelling import Cancel, Cancelled
+from edgekit.runtime.cancel import Cancel, Cancelled
 
 if TYPE_CHECKING:
-    from edgekit.artifact import Artifact
+    from edgekit.artifact.folder import Artifact
 
 # Threads are made as requests come in; the other side has no more under way than it has threads.
 _MOST_REQUESTS_AT_ONCE = 64
@@ -126,7 +126,7 @@ class _Worker:
 
 def _artifact(message: Message) -> Artifact:
     # Only now: importing takes native libraries in, and stdout must be out of their reach.
-    from edgekit.artifact import read
+    from edgekit.artifact.folder import read
 
     artifact = read(Path(message["folder"]))
     if artifact.manifest.digest != message["digest"]:
@@ -142,7 +142,7 @@ def _logits(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Messag
 
 
 def _chat(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    from edgekit.tasks.conversation import Sampling
+    from edgekit.data.conversation import Sampling
 
     reply = engine.chat(
         message["messages"],
@@ -164,7 +164,7 @@ def _count(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message
 
 
 def _summarize(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    from edgekit.tasks.summarization import Wanted
+    from edgekit.tasks.summarization.summary import Wanted
 
     found = engine.summarize(
         message["text"],

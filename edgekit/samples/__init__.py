@@ -7,17 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.errors import MissingExtra, SampleError
-from edgekit.nearest import did_you_mean
+from edgekit.tables import SAMPLES
+from edgekit.wording.suggestions import did_you_mean
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction (0 to 1) of the whole that is finished."""
 
-SAMPLES = {
-    "home-intents": "edgekit.samples.home_intents:make",
-    "package-summaries": "edgekit.samples.package_summaries:make",
-    "smollm2": "edgekit.samples.smollm2:make",
-    "spam": "edgekit.samples.spam:make",
-}
 GGUF_PACKAGES = ("gguf", "llama_cpp")
 """Of the extra gguf; all others that a sample imports are of the extra compress."""
 

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from edgekit.digest import sha256_file
-from edgekit.disk import told_when_full
 from edgekit.errors import SampleError
-from edgekit.machine import write_safely
+from edgekit.system.digest import sha256_file
+from edgekit.system.disk import told_when_full
+from edgekit.system.machine import write_safely
 
 _MARKER = "sample.json"
 _PARTIAL = ".partial"

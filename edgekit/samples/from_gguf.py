@@ -19,10 +19,10 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from edgekit.compress.vocabulary import declaration
+from edgekit.checkpoint.decoder_types import ARCHITECTURES
+from edgekit.data import declaration
 from edgekit.errors import SampleError
-from edgekit.export.llama import parity, predicting, trials
-from edgekit.export.llama.architectures import ARCHITECTURES
+from edgekit.export.gguf import parity, predicting, trials
 from edgekit.samples.rescaling import Shape, rescale
 
 SEED = 7

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit import paths
 from edgekit.samples import Progress, e5_small, folder, intents, packages, variants
 from edgekit.samples.intents import Template
 from edgekit.samples.splits import (
@@ -27,6 +26,7 @@ from edgekit.samples.splits import (
     pick,
     without_contradictions,
 )
+from edgekit.system import paths
 
 NAME = "home-intents"
 VERSION = 3

@@ -13,10 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from edgekit import paths
 from edgekit.errors import SampleError
 from edgekit.samples import Progress, descriptions, folder, summarizer_model
 from edgekit.samples.descriptions import ENGLISH, Description
+from edgekit.system import paths
 
 NAME = "package-summaries"
 VERSION = 2

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from edgekit import paths
-from edgekit.digest import sha256_file
 from edgekit.errors import SampleError
+from edgekit.system import paths
+from edgekit.system.digest import sha256_file
 
 
 class Pinned(Protocol):

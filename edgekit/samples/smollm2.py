@@ -10,14 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from edgekit.samples import (
-    Progress,
-    folder,
-    npm,
-    packages,
-    smollm2_model,
-    smollm2_texts,
-)
+from edgekit.samples import Progress, folder, npm, packages, smollm2_model, smollm2_texts
 from edgekit.samples.smollm2_texts import KINDS, TEST, TRAIN, VALIDATION, Sets
 
 NAME = "smollm2"

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit import paths
 from edgekit.samples import Progress, emails, folder, npm, packages, variants
 from edgekit.samples.npm import NpmPackage
 from edgekit.samples.packages import Package
+from edgekit.system import paths
 
 NAME = "spam"
 VERSION = 3

@@ -1,7 +1,1 @@
-"""A task's inputs, answers and metrics; numpy only, for building and for answering alike."""
-
-TASKS = {
-    "chat": "edgekit.tasks.chat",
-    "classification": "edgekit.tasks.classification",
-    "summarization": "edgekit.tasks.summarization",
-}
+"""A task is one folder: what is asked, how it is answered, and in proof/ how it is judged."""

@@ -10,19 +10,19 @@ Q4_K_M = 15  # llama_ftype of llama.h
 
 
 def convert(checkpoint: str, out: str) -> None:
-    from edgekit.export.llama import convert
+    from edgekit.export.gguf import convert
 
     convert.convert(Path(checkpoint), Path(out))
 
 
 def prove(checkpoint: str, out: str, threads: str) -> None:
-    from edgekit.export.llama import parity
+    from edgekit.export.gguf import parity
 
     parity.prove(Path(checkpoint), Path(out), texts=(), threads=int(threads))
 
 
 def quantize(source: str, out: str, threads: str) -> None:
-    from edgekit.export.llama import quantizing
+    from edgekit.export.gguf import quantizing
 
     quantizing.quantize(Path(source), Path(out), mix="q4_k_m", threads=int(threads))
 

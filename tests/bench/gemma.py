@@ -25,10 +25,10 @@ from tokenizers import (
     processors,
 )
 
-from edgekit.digest import sha256_file
 from edgekit.samples import from_gguf, packages
 from edgekit.samples.from_gguf import Parts
 from edgekit.samples.packages import Package
+from edgekit.system.digest import sha256_file
 
 VERSION = "1.0.0"
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"

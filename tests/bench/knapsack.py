@@ -20,8 +20,9 @@ from typing import Any
 import gguf
 import yaml
 
-from edgekit import build, plan, recipe
-from edgekit.outcome import Built
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.recipe import recipe
 
 LANGUAGES = ("en", "fr", "es", "de", "ru", "ja", "zh_CN", "vi")
 ENCODINGS = {"ru": "koi8-r"}

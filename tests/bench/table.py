@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit import paths
-from edgekit.bench import Teacher, bench
-from edgekit.bench_quality import quality
-from edgekit.store import Store
-from edgekit.tasks.rows import Row, read_rows
+from edgekit.bench.measure import Teacher, bench
+from edgekit.data.rows import Row, read_rows
+from edgekit.store.store import Store
+from edgekit.system import paths
+from edgekit.tasks.classification.proof.bench_quality import quality
 
 BASE = "recipe"
 COLUMNS = (

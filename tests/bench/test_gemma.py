@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from edgekit.errors import SampleError
-from edgekit.export.llama import convert, quantizing
+from edgekit.export.gguf import convert, quantizing
 from edgekit.samples import from_gguf
 from edgekit.samples.rescaling import Shape, rescale
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_artifact import TEXTS, make_artifact
 
+from edgekit.build.outcome import Built
 from edgekit.cli import DONE, ERROR, USAGE, bench, main
-from edgekit.outcome import Built
 
 
 def test_json_is_one_object_and_uses_the_golden_inputs(

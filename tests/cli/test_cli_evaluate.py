@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tiny_artifact import make_artifact
 
+from edgekit.build.outcome import Built
 from edgekit.cli import DONE, ERROR, FAILED, INCONCLUSIVE, main
-from edgekit.outcome import Built
 
 
 def evaluate(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -10,10 +10,10 @@ import pytest
 import tiny_chat
 import tiny_llama
 
-from edgekit import paths
+from edgekit.build.outcome import Built
 from edgekit.cli import DONE, ERROR, INCONCLUSIVE, main
-from edgekit.outcome import Built
-from edgekit.store import Store
+from edgekit.store.store import Store
+from edgekit.system import paths
 
 
 def evaluate(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tiny_artifact import TEXTS, make_artifact
 
-from edgekit import machine
 from edgekit.cli import DONE, ERROR, main
+from edgekit.system import machine
 
 QUALITY: dict[str, Any] = {
     "rows": 1200, "kept": 0.9953, "verdict": "PASS",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit import paths
 from edgekit.cli import DONE, ERROR, main
-from edgekit.store import Store
+from edgekit.store.store import Store
+from edgekit.system import paths
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tiny_job import make_job
 
-from edgekit.compress import finetune
-from edgekit.compress.finetune import FinetuneSettings
-from edgekit.job import Job, Make
-from edgekit.store import Finished, Store
+from edgekit.job.job import Job, Make
+from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.store.store import Finished, Store
 
 
 @pytest.fixture(scope="session")

@@ -29,11 +29,13 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit import cli
-from edgekit.compress import distributed, models, training
-from edgekit.compress.batches import Example
-from edgekit.compress.distributed import Crew, TrainingEnded
-from edgekit.compress.training import Training
+from edgekit.checkpoint import models
 from edgekit.errors import EdgekitError
+from edgekit.training import crew as distributed
+from edgekit.training import loop as training
+from edgekit.training.batches import Example
+from edgekit.training.crew import Crew, TrainingEnded
+from edgekit.training.loop import Training
 
 # 41 rows in batches of 8: the last batch has one, which leaves nothing to the second process.
 EXAMPLES = [

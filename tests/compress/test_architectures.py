@@ -6,8 +6,8 @@ import pytest
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from edgekit.compress.architectures import ARCHITECTURES
-from edgekit.compress.checkpoint import CLASSIFIERS
+from edgekit.checkpoint.describe import CLASSIFIERS
+from edgekit.checkpoint.encoders import ARCHITECTURES
 
 SIZES = {
     "vocab_size": 100,

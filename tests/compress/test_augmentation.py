@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.compress.augmentation import augment, units
+from edgekit.training.augmentation import augment, units
 
 WORDS = ["lamp", "على", "on", "灯打开", "in", "the", "hall", "കിടപ്പുമുറി", "ที่นี่", "22°"]
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join), max_size=9)

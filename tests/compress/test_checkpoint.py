@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, TaskType, get_peft_model
 
-from edgekit.compress import models, predict
-from edgekit.compress.checkpoint import describe, import_checkpoint
+from edgekit.checkpoint import models
+from edgekit.checkpoint.describe import describe, import_checkpoint
 from edgekit.errors import CheckpointError, EdgekitError
+from edgekit.training import predict
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from edgekit.compress import chunked
-from edgekit.compress.chunked import Scores
+from edgekit.training import losses
+from edgekit.training.losses import Scores
 
 ROWS, WIDTH, LABELS = 13, 8, 50
 
@@ -20,11 +20,9 @@ def test_the_divergence_is_its_definition(rows: int, temperature: float) -> None
     student, teacher = 3 * torch.randn(rows, LABELS), 3 * torch.randn(rows, LABELS)
     p, q = (torch.softmax(one.double() / temperature, -1) for one in (teacher, student))
     wanted = temperature**2 * (p * (p.log() - q.log())).sum()
-    found = chunked.kl(student, teacher, temperature=temperature)
+    found = losses.kl(student, teacher, temperature=temperature)
     assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
-    assert chunked.kl(student, student, temperature=temperature).item() == pytest.approx(
-        0, abs=1e-4
-    )
+    assert losses.kl(student, student, temperature=temperature).item() == pytest.approx(0, abs=1e-4)
 
 
 def known(teacher: torch.Tensor, kept: int, temperature: float) -> tuple[torch.Tensor, ...]:
@@ -49,7 +47,7 @@ def test_the_likeliest_pieces_give_the_loss_and_gradients_of_all(
     inputs = [hidden, *scores.head.parameters()]
     wanted = torch.autograd.grad(whole, inputs)
     ids, logp = known(teacher, LABELS - 1, temperature)
-    loss = chunked.top_kl(
+    loss = losses.top_kl(
         hidden, scores, ids, logp, temperature=temperature, chunk_bytes=rows * 4 * LABELS
     )
     assert loss.item() == pytest.approx(whole.item(), rel=1e-4)
@@ -63,11 +61,11 @@ def test_fewer_pieces_never_give_more_divergence(kept: int) -> None:
     scores, hidden = Scores(nn.Linear(WIDTH, LABELS)), torch.randn(ROWS, WIDTH)
     teacher = 3 * torch.randn(ROWS, LABELS)
     some, most = (
-        chunked.top_kl(hidden, scores, *known(teacher, count, 1.0), temperature=1.0)
+        losses.top_kl(hidden, scores, *known(teacher, count, 1.0), temperature=1.0)
         for count in (kept, LABELS - 1)
     )
     assert -1e-4 < some.item() <= most.item() + 1e-4
-    same = chunked.top_kl(
+    same = losses.top_kl(
         hidden, scores, *known(scores(hidden).detach(), kept, 1.0), temperature=1.0
     )
     assert same.item() == pytest.approx(0, abs=1e-4)
@@ -88,8 +86,8 @@ def test_no_more_logits_than_a_chunk_are_ever_held() -> None:
     labels = torch.arange(ROWS)
     chunk = 4 * 4 * LABELS
     for loss in (
-        lambda: chunked.top_kl(hidden, Scores(head), ids, logp, temperature=1, chunk_bytes=chunk),
-        lambda: chunked.nll(hidden, Scores(head), labels, chunk_bytes=chunk),
+        lambda: losses.top_kl(hidden, Scores(head), ids, logp, temperature=1, chunk_bytes=chunk),
+        lambda: losses.nll(hidden, Scores(head), labels, chunk_bytes=chunk),
     ):
         made.clear()
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
@@ -104,4 +102,4 @@ def test_the_loss_of_labels_is_cross_entropy() -> None:
     scores, hidden = Scores(nn.Linear(WIDTH, LABELS)), torch.randn(ROWS, WIDTH)
     labels = torch.arange(ROWS)
     wanted = nn.functional.cross_entropy(scores(hidden), labels, reduction="sum")
-    assert chunked.nll(hidden, scores, labels, chunk_bytes=1).item() == pytest.approx(wanted.item())
+    assert losses.nll(hidden, scores, labels, chunk_bytes=1).item() == pytest.approx(wanted.item())

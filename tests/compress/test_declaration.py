@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import regex
 
-from edgekit.compress.vocabulary import declaration, languages
+from edgekit.data import declaration
+from edgekit.steps.trim_vocab.vocabulary import languages
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import tiny_llama
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from edgekit.compress.checkpoint import describe, import_checkpoint
+from edgekit.checkpoint import converter
+from edgekit.checkpoint.describe import describe, import_checkpoint
 from edgekit.errors import CheckpointError
-from edgekit.export.llama import converter
 
 
 def logits(folder: Path) -> torch.Tensor:

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.compress import devices
-from edgekit.compress.devices import Compute, Gpu
 from edgekit.errors import EdgekitError, StepError
+from edgekit.system import devices
+from edgekit.system.devices import Compute, Gpu
 
 AMPERE = Gpu(
     name="an RTX 3060",

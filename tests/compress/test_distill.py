@@ -13,11 +13,14 @@ import pytest
 import torch
 from tiny_distilling import QUICK, changed, logits, stored, weights
 
-from edgekit.compress import distill, distilling, teaching, training
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill import DistillSettings
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import StepError
-from edgekit.job import Job
+from edgekit.job.job import Job
+from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder import run as distilling
+from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.training import loop as training
+from edgekit.training import teacher as teaching
 
 
 @pytest.mark.parametrize(

@@ -15,27 +15,26 @@ from safetensors.torch import load_file
 from tiny_job import make_job
 from transformers import AutoModelForCausalLM
 
-from edgekit import build, plan, recipe
-from edgekit.compress import (
-    distill_chat,
-    finetune_chat,
-    learner,
-    prune_chat,
-    teaching_chat,
-    training,
-    windows,
-)
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill_chat import DistillSettings
-from edgekit.compress.finetune import Lora
-from edgekit.compress.finetune_chat import FinetuneSettings
-from edgekit.compress.prune_chat import PruneSettings
-from edgekit.compress.windows import Window
+from edgekit.build import build, plan
+from edgekit.checkpoint.describe import describe
+from edgekit.data.rows import Row
 from edgekit.errors import EdgekitError, StepError
-from edgekit.export.llama import convert
-from edgekit.job import Job, Make
-from edgekit.store import Finished, Store
-from edgekit.tasks.rows import Row
+from edgekit.export.gguf import convert
+from edgekit.job.job import Job, Make
+from edgekit.recipe import recipe
+from edgekit.steps.distill.decoder import plan as distill_chat
+from edgekit.steps.distill.decoder import teacher as teaching_chat
+from edgekit.steps.distill.decoder.plan import DistillSettings
+from edgekit.steps.finetune.decoder import plan as finetune_chat
+from edgekit.steps.finetune.decoder.plan import FinetuneSettings
+from edgekit.steps.finetune.encoder.plan import Lora
+from edgekit.steps.prune.decoder import plan as prune_chat
+from edgekit.steps.prune.decoder.plan import PruneSettings
+from edgekit.store.store import Finished, Store
+from edgekit.training import decoder as learner
+from edgekit.training import loop as training
+from edgekit.training import windows
+from edgekit.training.windows import Window
 
 QUICK: dict[str, Any] = {"epochs": 2, "learning_rate": 4e-3, "tokens": 1000}
 TABLE = "model.embed_tokens.weight"

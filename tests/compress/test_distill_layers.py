@@ -16,17 +16,18 @@ from transformers import (
     AutoModelForSequenceClassification,
 )
 
-from edgekit.compress import distill, layers, predict
-from edgekit.compress.architectures import ARCHITECTURES
-from edgekit.compress.batches import examples
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill import DistillSettings
-from edgekit.compress.models import load_classifier, save
-from edgekit.compress.structured import units
+from edgekit.checkpoint import layers, units
+from edgekit.checkpoint.describe import describe
+from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.models import load_classifier, save
 from edgekit.errors import StepError
-from edgekit.job import Job
-from edgekit.runtime.text import TextEncoder
-from edgekit.settings import kept_layers
+from edgekit.job.job import Job
+from edgekit.recipe.settings import kept_layers
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.training import predict
+from edgekit.training.batches import examples
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import tiny
 from pydantic import ValidationError
 from tiny_distilling import QUICK, other_checkpoint, planned_at
 
-from edgekit.compress import distill
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill import DistillSettings
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import RecipeError
-from edgekit.job import Job
+from edgekit.job.job import Job
+from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder.plan import DistillSettings
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,19 @@ import tiny
 import torch
 from tiny_distilling import QUICK, TABLE, changed, planned_at, weights
 
-from edgekit.compress import distill, distilling, predict
-from edgekit.compress.batches import examples
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill import DistillSettings
-from edgekit.compress.models import load_classifier
+from edgekit.checkpoint.describe import describe
+from edgekit.checkpoint.models import load_classifier
 from edgekit.errors import RecipeError
-from edgekit.export.onnx import export
-from edgekit.export.quantize import quantize
-from edgekit.job import Job
+from edgekit.export.onnx.classifier import export
+from edgekit.export.onnx.quantize import quantize
+from edgekit.job.job import Job
 from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
-from edgekit.runtime.text import TextEncoder
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder import run as distilling
+from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.training import predict
+from edgekit.training.batches import examples
 
 
 def test_pieces_that_no_text_holds_keep_their_first_meaning(job: Job) -> None:

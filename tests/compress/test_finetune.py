@@ -9,13 +9,14 @@ import torch
 from safetensors.torch import load_file
 from tiny_job import make_job
 
-from edgekit.compress import finetune, predict
-from edgekit.compress.batches import examples
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.finetune import FinetuneSettings, Lora
-from edgekit.job import Job
-from edgekit.runtime.text import TextEncoder
-from edgekit.tasks import classification
+from edgekit.checkpoint.describe import describe
+from edgekit.job.job import Job
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.encoder.plan import FinetuneSettings, Lora
+from edgekit.tasks.classification import answer as classification
+from edgekit.training import predict
+from edgekit.training.batches import examples
 
 
 @pytest.fixture

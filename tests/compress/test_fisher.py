@@ -11,14 +11,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from edgekit.compress import devices, models
-from edgekit.compress.devices import Compute
-from edgekit.compress.structured import calibration, fisher, units
-from edgekit.compress.structured.calibration import Calibration
-from edgekit.compress.structured.fisher import Signals
+from edgekit.build.outcome import Built
+from edgekit.checkpoint import models, units
 from edgekit.errors import StepError
-from edgekit.outcome import Built
-from edgekit.runtime.text import TextEncoder
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.prune.encoder import calibration, fisher
+from edgekit.steps.prune.encoder.calibration import Calibration
+from edgekit.steps.prune.encoder.fisher import Signals
+from edgekit.system import devices
+from edgekit.system.devices import Compute
 
 CPU = devices.compute("cpu", None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compress import licences
+from edgekit.checkpoint import licences
 
 
 @pytest.fixture

@@ -16,20 +16,26 @@ import tiny
 import torch
 from pydantic import ValidationError
 
-from edgekit import build, data, plan, recipe
-from edgekit.compress import distill, finetune, models, predict, prune
-from edgekit.compress.batches import examples
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.finetune import FinetuneSettings
-from edgekit.compress.prune import PruneSettings
-from edgekit.compress.structured import calibration, tuning, units
-from edgekit.digest import sha256_folder
+from edgekit.build import build, plan
+from edgekit.build.outcome import Built
+from edgekit.checkpoint import models, units
+from edgekit.checkpoint.describe import describe
+from edgekit.data.rows import Row
 from edgekit.errors import RecipeError, StepError
-from edgekit.job import Job, Make
-from edgekit.outcome import Built
-from edgekit.runtime.text import TextEncoder
-from edgekit.store import Finished
-from edgekit.tasks.rows import Row
+from edgekit.job.job import Job, Make
+from edgekit.recipe import dataset as data
+from edgekit.recipe import recipe
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.steps.prune.encoder import calibration, tuning
+from edgekit.steps.prune.encoder import plan as prune
+from edgekit.steps.prune.encoder.plan import PruneSettings
+from edgekit.store.store import Finished
+from edgekit.system.digest import sha256_folder
+from edgekit.training import predict
+from edgekit.training.batches import examples
 
 TEXTS = [*tiny.texts()[::9], "lamp"]
 

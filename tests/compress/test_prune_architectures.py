@@ -12,18 +12,21 @@ import tiny
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from edgekit.compress import models, predict, prune, pruning
-from edgekit.compress.architectures import ARCHITECTURES
-from edgekit.compress.batches import examples
-from edgekit.compress.checkpoint import STATIC, describe
-from edgekit.compress.prune import PruneSettings
-from edgekit.data import Dataset
+from edgekit.checkpoint import models
+from edgekit.checkpoint.describe import STATIC, describe
+from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
-from edgekit.export.onnx import export
-from edgekit.job import Job
+from edgekit.export.onnx.classifier import export
+from edgekit.job.job import Job
+from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.text import TextEncoder
-from edgekit.tasks.rows import Row
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.prune.encoder import plan as prune
+from edgekit.steps.prune.encoder import run as pruning
+from edgekit.steps.prune.encoder.plan import PruneSettings
+from edgekit.training import predict
+from edgekit.training.batches import examples
 
 SMALL: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128,

@@ -21,16 +21,20 @@ from safetensors.torch import load_file, save_file
 from tiny_job import make_job
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from edgekit import plan, recipe
-from edgekit.compress import narrowing, prune_chat, pruning_chat, windows
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.narrowing import Part
-from edgekit.compress.prune_chat import PruneSettings
-from edgekit.compress.structured import decoder
+from edgekit.build import plan
+from edgekit.checkpoint import narrowing, tensors
+from edgekit.checkpoint.describe import describe
+from edgekit.checkpoint.narrowing import Part
+from edgekit.data.rows import Row
 from edgekit.errors import EdgekitError, RecipeError, StepError
-from edgekit.export.llama import convert, parity, tensors
-from edgekit.job import Job
-from edgekit.tasks.rows import Row
+from edgekit.export.gguf import convert, parity
+from edgekit.job.job import Job
+from edgekit.recipe import recipe
+from edgekit.steps.prune.decoder import measure as decoder
+from edgekit.steps.prune.decoder import plan as prune_chat
+from edgekit.steps.prune.decoder import run as pruning_chat
+from edgekit.steps.prune.decoder.plan import PruneSettings
+from edgekit.training import windows
 
 BIASES = {"attention_bias": True, "mlp_bias": True}
 IDS = torch.arange(3, 60)[None]

@@ -13,16 +13,20 @@ import torch
 from pydantic import ValidationError
 from tiny_job import make_job
 
-from edgekit import data, recipe
-from edgekit.compress import layers, models, prune_writer, pruning_writer, writing
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.prune_writer import PruneSettings
-from edgekit.compress.structured import depth
-from edgekit.compress.writers import LAYOUTS
-from edgekit.cost import Rates
+from edgekit.checkpoint import layers, models
+from edgekit.checkpoint.describe import describe
+from edgekit.checkpoint.seq2seq import LAYOUTS
+from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
-from edgekit.job import Job, Planned, Tokens
-from edgekit.tasks.rows import Row
+from edgekit.job.cost import Rates
+from edgekit.job.job import Job, Planned, Tokens
+from edgekit.recipe import dataset as data
+from edgekit.recipe import recipe
+from edgekit.steps.prune.encoder import depth
+from edgekit.steps.prune.seq2seq import plan as prune_writer
+from edgekit.steps.prune.seq2seq import run as pruning_writer
+from edgekit.steps.prune.seq2seq.plan import PruneSettings
+from edgekit.training import seq2seq as writing
 
 FAMILIES = sorted(LAYOUTS)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.compress.structured import choice, search
-from edgekit.compress.structured.choice import Rankings
-from edgekit.compress.structured.latency import Shape, Table, measure
-from edgekit.compress.structured.search import Depths, allocate, rank, rank_by_size
 from edgekit.errors import StepError
+from edgekit.steps.prune.encoder import choice, search
+from edgekit.steps.prune.encoder.choice import Rankings
+from edgekit.steps.prune.encoder.latency import Shape, Table, measure
+from edgekit.steps.prune.encoder.search import Depths, allocate, rank, rank_by_size
 
 OPTIONS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), min_size=1, max_size=4)
 

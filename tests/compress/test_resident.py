@@ -11,9 +11,9 @@ import tiny
 from tiny_job import make_job
 from transformers import PreTrainedModel
 
-from edgekit.compress import teaching
-from edgekit.job import Make
-from edgekit.store import Finished
+from edgekit.job.job import Make
+from edgekit.store.store import Finished
+from edgekit.training import teacher as teaching
 
 
 def models() -> dict[int, PreTrainedModel]:

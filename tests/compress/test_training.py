@@ -15,10 +15,11 @@ from tiny_training import SCHEDULE, PowerCut
 from torch import nn
 from transformers import PreTrainedModel
 
-from edgekit.compress import models, training
-from edgekit.compress.batches import Example, bucketed, collate
-from edgekit.compress.training import Loss, Schedule, Trained, Training, class_weights
+from edgekit.checkpoint import models
 from edgekit.errors import StepError
+from edgekit.training import loop as training
+from edgekit.training.batches import Example, bucketed, collate
+from edgekit.training.loop import Loss, Schedule, Trained, Training, class_weights
 
 EXAMPLES = [
     Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), label=i % 3, row=i) for i in range(40)

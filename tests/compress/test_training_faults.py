@@ -16,12 +16,14 @@ from tiny_training import PowerCut
 from torch import nn
 from transformers import PreTrainedModel
 
-from edgekit import build, plan, recipe
-from edgekit.compress import models, training
-from edgekit.compress.batches import Example
-from edgekit.compress.training import Schedule, Trained, Training
+from edgekit.build import build, plan
+from edgekit.checkpoint import models
 from edgekit.errors import StepError
-from edgekit.events import Event
+from edgekit.job.events import Event
+from edgekit.recipe import recipe
+from edgekit.training import loop as training
+from edgekit.training.batches import Example
+from edgekit.training.loop import Schedule, Trained, Training
 
 EXAMPLES = [Example(ids=(0, 5 + i % 3, 9, 2), label=i % 3, row=100 + i) for i in range(24)]
 SCHEDULE = dataclasses.replace(tiny_training.SCHEDULE, epochs=2)

@@ -19,14 +19,18 @@ from tiny_job import make_job
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from edgekit import machine, plan, recipe
-from edgekit.compress import predict, trim_vocab, trimming
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.trim_vocab import TrimVocabSettings
-from edgekit.compress.vocabulary import choice, configs, languages, pieces, surgery
-from edgekit.compress.vocabulary.classifier import Classifier
+from edgekit.build import plan
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import RecipeError, StepError
-from edgekit.job import Job
+from edgekit.job.job import Job
+from edgekit.recipe import recipe
+from edgekit.steps.trim_vocab import plan as trim_vocab
+from edgekit.steps.trim_vocab import run as trimming
+from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.steps.trim_vocab.vocabulary import choice, configs, languages, pieces, surgery
+from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
+from edgekit.system import machine
+from edgekit.training import predict
 
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}

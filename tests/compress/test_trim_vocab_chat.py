@@ -17,15 +17,17 @@ from tiny_job import make_job
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from edgekit.compress import trim_vocab, trimming
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.trim_vocab import TrimVocabSettings
-from edgekit.compress.vocabulary import declaration, languages
-from edgekit.cost import Rates
+from edgekit.checkpoint import template as conversations
+from edgekit.checkpoint.describe import describe
+from edgekit.data import declaration
 from edgekit.errors import CheckpointError, StepError, TemplateError
-from edgekit.export.llama import templates as conversations
-from edgekit.job import Job, Planned, Tokens
+from edgekit.job.cost import Rates
+from edgekit.job.job import Job, Planned, Tokens
 from edgekit.runtime import templates
+from edgekit.steps.trim_vocab import plan as trim_vocab
+from edgekit.steps.trim_vocab import run as trimming
+from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.steps.trim_vocab.vocabulary import languages
 
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}
 LANGUAGES = ("en", "fr")

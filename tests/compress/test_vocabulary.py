@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from edgekit.compress.vocabulary import documents, pieces, surgery
 from edgekit.errors import StepError
+from edgekit.steps.trim_vocab.vocabulary import documents, pieces, surgery
 
 WORDS = st.lists(st.text("abcdé", min_size=1, max_size=7), min_size=1, max_size=12)
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from edgekit.compress import models, predict, widths
-from edgekit.compress.checkpoint import describe, import_checkpoint
-from edgekit.compress.structured import units
+from edgekit.checkpoint import models, units, widths
+from edgekit.checkpoint.describe import describe, import_checkpoint
 from edgekit.errors import CheckpointError
-from edgekit.export.onnx import export
+from edgekit.export.onnx.classifier import export
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.text import TextEncoder
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.training import predict
 
 TEXTS = ["lamp on", "joue une chanson", "turn up the heating now please"]
 

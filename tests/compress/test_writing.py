@@ -15,23 +15,20 @@ from tiny_job import make_job
 from tiny_training import PowerCut
 from transformers import AutoTokenizer
 
-from edgekit.compress import (
-    distill,
-    distilling_writer,
-    finetune,
-    layers,
-    models,
-    training,
-    trim_vocab,
-    writing,
-)
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.distill import DistillSettings
-from edgekit.compress.finetune import FinetuneSettings
-from edgekit.compress.trim_vocab import TrimVocabSettings
-from edgekit.job import Job, Make
+from edgekit.checkpoint import layers, models
+from edgekit.checkpoint.describe import describe
+from edgekit.job.job import Job, Make
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
-from edgekit.store import Finished
+from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.steps.distill.seq2seq import run as distilling_writer
+from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.steps.trim_vocab import plan as trim_vocab
+from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.store.store import Finished
+from edgekit.training import loop as training
+from edgekit.training import seq2seq as writing
 
 
 @pytest.fixture(scope="module")

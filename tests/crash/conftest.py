@@ -10,7 +10,9 @@ import pytest
 import tiny
 import tiny_seq2seq
 
-from edgekit import paths, plan, recipe
+from edgekit.build import plan
+from edgekit.recipe import recipe
+from edgekit.system import paths
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import kill
 
-from edgekit.store import COMMIT_POINTS
+from edgekit.store.store import COMMIT_POINTS
 
 # All commit points of the tiny recipe with one epoch of 21 iterations.
 STEPS = ("checkpoint", "finetune", "teacher", "onnx-export", "onnx-quantize", "judge")
@@ -47,14 +47,14 @@ CHANGES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 IMPORTED = (
     "transformers.models.bert.modeling_bert",
     "transformers.models.t5.modeling_t5",
-    "edgekit.build",
+    "edgekit.build.build",
     "edgekit.cli.compress",
     "edgekit.cli.planning",
-    "edgekit.compress.distilling_writer",
-    "edgekit.compress.finetuning",
-    "edgekit.compress.speed",
-    "edgekit.export.seq2seq.tracing",
-    "edgekit.export.tracing",
+    "edgekit.steps.distill.seq2seq.run",
+    "edgekit.steps.finetune.encoder.run",
+    "edgekit.build.speed",
+    "edgekit.export.onnx.seq2seq.tracing",
+    "edgekit.export.onnx.tracing",
 )
 # Summaries between two savings of those that a teacher writes.
 SUMMARIES = 16
@@ -263,8 +263,10 @@ def _digest(path: Path) -> str:
 
 def _compress(run: Run, notes: Path, stderr: Path) -> None:
     """The child: the command itself, watched; never returns."""
-    from edgekit import build, cli
-    from edgekit.compress import distilling_writer, training
+    from edgekit import cli
+    from edgekit.build import build
+    from edgekit.steps.distill.seq2seq import run as distilling_writer
+    from edgekit.training import loop as training
 
     code = 70
     try:

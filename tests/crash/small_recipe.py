@@ -17,8 +17,8 @@ import signal
 import time
 from pathlib import Path
 
-from edgekit.progress import load_progress, save_progress
-from edgekit.store import PROGRESS, Store
+from edgekit.store.progress import load_progress, save_progress
+from edgekit.store.store import PROGRESS, Store
 
 ITERATIONS = 40
 SAVE_EVERY = 8

@@ -19,7 +19,7 @@ import kill
 import pytest
 from forked import Forked, Run
 
-from edgekit.outcome import Built
+from edgekit.build.outcome import Built
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 WRITING = ("gguf-convert", "gguf-importance", "gguf-quantize", "judge")

@@ -16,8 +16,8 @@ import kill
 import pytest
 from forked import POINTS, SAVES, STEPS
 
-from edgekit.progress import spent_seconds
-from edgekit.store import PROGRESS
+from edgekit.store.progress import spent_seconds
+from edgekit.store.store import PROGRESS
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 # An artifact of another seed, which a run replaces.

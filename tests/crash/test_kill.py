@@ -11,7 +11,7 @@ import kill
 import pytest
 import small_recipe
 
-from edgekit.store import COMMIT_POINTS, Store
+from edgekit.store.store import COMMIT_POINTS, Store
 
 TIMES = int(os.environ.get("EDGEKIT_CRASH_TIMES", "3"))
 ENTRIES = 4

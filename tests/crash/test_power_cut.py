@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from forgetful_disk import CUTS, ForgetfulDisk
 
-from edgekit.progress import load_progress, save_progress
-from edgekit.store import PROGRESS, Store
+from edgekit.store.progress import load_progress, save_progress
+from edgekit.store.store import PROGRESS, Store
 
 SAVES = 2
 # A step that makes a part of its work as an entry of its own, which other steps could share.

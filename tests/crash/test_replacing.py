@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from forgetful_disk import CUTS, Cut, ForgetfulDisk
 
-from edgekit.disk import replacing
+from edgekit.system.disk import replacing
 
 OLD = {"manifest.json": b"old", "model.onnx": b"0123" * 8, "only-old": b"x"}
 NEW = {"manifest.json": b"new", "model.onnx": b"4567" * 8, "only-new": b"y"}
@@ -137,8 +137,8 @@ def test_a_kill_and_then_a_power_cut_while_the_next_run_cleans_up(scratch, swaps
         replaced = Replaced(scratch / str(call) / "disk", swaps=swaps)
         with pytest.MonkeyPatch.context() as patch:
             # The dead do not clean up.
-            patch.setattr("edgekit.disk.remove", lambda path: None)
-            patch.setattr("edgekit.disk._put_back", lambda folder, disk: None)
+            patch.setattr("edgekit.system.disk.remove", lambda path: None)
+            patch.setattr("edgekit.system.disk._put_back", lambda folder, disk: None)
             with pytest.raises(Killed):
                 replaced.run(functools.partial(_kill_at, call))
         looker = Looker(scratch / str(call), replaced)

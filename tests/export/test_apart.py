@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.errors import ExportError
-from edgekit.export.apart import run_apart
+from edgekit.system.child import run_apart
 
 
 def run(word: str, heard: list[float] | None = None) -> dict[str, object]:

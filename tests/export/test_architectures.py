@@ -11,12 +11,12 @@ import tiny
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from edgekit.compress import predict
-from edgekit.compress.checkpoint import CLASSIFIERS, describe
-from edgekit.export.onnx import export
-from edgekit.export.quantize import quantize
+from edgekit.checkpoint.describe import CLASSIFIERS, describe
+from edgekit.export.onnx.classifier import export
+from edgekit.export.onnx.quantize import quantize
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.text import TextEncoder
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.training import predict
 
 SMALL: dict[str, Any] = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128,

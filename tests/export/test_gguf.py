@@ -11,19 +11,19 @@ from typing import Any, get_args
 import pytest
 import tiny_llama
 
-from edgekit import recipe
-from edgekit.compress.checkpoint import Description
-from edgekit.cost import Rates
-from edgekit.data import Dataset
-from edgekit.digest import sha256_folder
+from edgekit.checkpoint.describe import Description
+from edgekit.data.rows import Row
 from edgekit.errors import DataError, ExportError, RecipeError
-from edgekit.export import gguf
-from edgekit.export.llama import sensitivity
-from edgekit.export.llama.quantizing import read_tensors
-from edgekit.export.llama.types import MIXES, TYPES
-from edgekit.job import OutputJob, Planned, Tokens
-from edgekit.store import Finished, Store
-from edgekit.tasks.rows import Row
+from edgekit.export.gguf import output as gguf
+from edgekit.export.gguf import sensitivity
+from edgekit.export.gguf.quantizing import read_tensors
+from edgekit.export.gguf.types import MIXES, TYPES
+from edgekit.job.cost import Rates
+from edgekit.job.job import OutputJob, Planned, Tokens
+from edgekit.recipe import recipe
+from edgekit.recipe.dataset import Dataset
+from edgekit.store.store import Finished, Store
+from edgekit.system.digest import sha256_folder
 
 HEAD = """\
 version: 1
@@ -136,7 +136,7 @@ def test_rounding_by_gptq_costs_the_reading_of_the_texts() -> None:
 
 def test_reading_a_recipe_loads_none_of_the_heavy_packages() -> None:
     code = (
-        "import sys, edgekit.export.gguf as g; g.GgufSettings(); "
+        "import sys, edgekit.export.gguf.output as g; g.GgufSettings(); "
         "print([m for m in ('gguf', 'llama_cpp', 'torch', 'transformers') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

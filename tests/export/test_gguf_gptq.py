@@ -10,7 +10,7 @@ import tiny_llama
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.export.llama import (
+from edgekit.export.gguf import (
     blocks,
     convert,
     divergence,
@@ -22,7 +22,7 @@ from edgekit.export.llama import (
     quantizing,
     rounding,
 )
-from edgekit.export.llama.types import FAST, NAMES, TYPES
+from edgekit.export.gguf.types import FAST, NAMES, TYPES
 
 TOKENS = [list(range(5, 45)), list(range(300, 380, 2)), list(range(600, 660))]
 CHUNK = library.load().ggml_quantize_chunk

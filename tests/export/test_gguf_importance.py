@@ -10,8 +10,8 @@ import tiny_llama
 import torch
 from transformers import AutoModelForCausalLM
 
-from edgekit.export.llama import calibration, convert, importance
-from edgekit.tasks.rows import Row
+from edgekit.data.rows import Row
+from edgekit.export.gguf import calibration, convert, importance
 
 NAMES = {
     "self_attn.q_proj": "attn_q",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.export.llama import knapsack
-from edgekit.export.llama.knapsack import Option
+from edgekit.export.gguf import knapsack
+from edgekit.export.gguf.knapsack import Option
 
 OPTIONS = st.builds(
     Option, size_bytes=st.integers(1, 60), loss=st.floats(0, 100, allow_nan=False, width=32)

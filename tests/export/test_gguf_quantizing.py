@@ -10,8 +10,8 @@ import pytest
 import tiny_llama
 
 from edgekit.errors import ExportError
-from edgekit.export.llama import budget, convert, importance, losses, quantizing, types
-from edgekit.export.llama.quantizing import quantize, read_tensors
+from edgekit.export.gguf import budget, convert, importance, losses, quantizing, types
+from edgekit.export.gguf.quantizing import quantize, read_tensors
 
 TOKENS = [list(range(5, 45)), list(range(300, 380, 2))]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tiny_llama
 
-from edgekit.export.llama import budget, convert, importance, losses, sensitivity
-from edgekit.export.llama.quantizing import read_tensors
-from edgekit.export.llama.types import Tensor
+from edgekit.export.gguf import budget, convert, importance, losses, sensitivity
+from edgekit.export.gguf.quantizing import read_tensors
+from edgekit.export.gguf.types import Tensor
 
 TOKENS = [list(range(5, 45)), list(range(300, 380, 2))]
 PARTS = {

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from edgekit.export import grids
-from edgekit.export.grids import BLOCK, pack_nibbles, quantize_blocks
+from edgekit.export.onnx import grids
+from edgekit.export.onnx.grids import BLOCK, pack_nibbles, quantize_blocks
 
 ROWS = npst.arrays(
     np.float32,

@@ -12,11 +12,11 @@ import pytest
 import tiny_llama
 import torch
 
+from edgekit.checkpoint.decoder_types import ARCHITECTURES, Architecture
+from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import ExportError
-from edgekit.export import apart
-from edgekit.export.llama import convert, parity, trials
-from edgekit.export.llama.architectures import ARCHITECTURES, Architecture
-from edgekit.export.llama.tokenizing import Vocabulary
+from edgekit.export.gguf import convert, parity, trials
+from edgekit.system import child
 
 TEXTS = tiny_llama.texts(("en", "ar", "zh", "th"), of_each=1)
 FURTHER: dict[str, dict[str, Any]] = {
@@ -134,7 +134,7 @@ def compared(converted: Mapping[str, Converted], tmp_path_factory: pytest.TempPa
     pairs = {name: (str(one.checkpoint), str(one.model), TEXTS) for name, one in converted.items()}
     pairs["another"] = (pairs["linear"][0], pairs["llama"][1], TEXTS)
     path.write_text(json.dumps(pairs), encoding="utf-8")
-    return apart.run_apart("parity_of_many", path, doing="comparing", format="gguf")
+    return child.run_apart("parity_of_many", path, doing="comparing", format="gguf")
 
 
 def test_every_architecture_is_here(converted: Mapping[str, Converted]) -> None:
@@ -167,7 +167,7 @@ def test_a_file_that_predicts_otherwise_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the child found is known already; to ask it again would load torch once more."""
-    monkeypatch.setattr(apart, "run_apart", lambda *asked, **told: dict(compared["another"]))
+    monkeypatch.setattr(child, "run_apart", lambda *asked, **told: dict(compared["another"]))
     checkpoint, model = converted["linear"].checkpoint, converted["llama"].model
     with pytest.raises(ExportError, match=r"diverge by .* nats a token .* text '"):
         parity.prove(checkpoint, model, texts=TEXTS, threads=1)

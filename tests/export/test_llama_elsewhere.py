@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import tiny_llama
 
+from edgekit.checkpoint import converter
 from edgekit.errors import CheckpointError, ExportError
-from edgekit.export.llama import convert, converter, elsewhere
+from edgekit.export.gguf import convert, elsewhere
 
 SCRIPT = """\
 import json, os, pathlib, shutil, sys

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ExportError
-from edgekit.export.llama import header
+from edgekit.export.gguf import header
 
 
 @pytest.fixture

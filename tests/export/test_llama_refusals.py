@@ -13,11 +13,12 @@ import pytest
 import tiny_llama
 from safetensors.numpy import load_file, save_file
 
+from edgekit.checkpoint import tensors as tensors_of
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.checkpoint.decoder_types import ARCHITECTURES
+from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import CheckpointError
-from edgekit.export.llama import convert, generation, hyperparameters, tokenizing, weights
-from edgekit.export.llama import tensors as tensors_of
-from edgekit.export.llama.architectures import ARCHITECTURES
-from edgekit.export.llama.tokenizing import Vocabulary
+from edgekit.export.gguf import convert, generation, hyperparameters, weights
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import tiny_llama
 
+from edgekit.checkpoint import template as templates
 from edgekit.errors import ExportError
-from edgekit.export.llama import templates
 from edgekit.runtime.templates import render
 
 

@@ -13,11 +13,12 @@ import pytest
 import tiny_llama
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
-from edgekit.compress.vocabulary import declaration
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.checkpoint.decoder_types import ARCHITECTURES, Architecture
+from edgekit.checkpoint.tokenizer import Preparation, Vocabulary
+from edgekit.data import declaration
 from edgekit.errors import ExportError
-from edgekit.export.llama import pretokenizers, tokenizing, trials
-from edgekit.export.llama.architectures import ARCHITECTURES, Architecture
-from edgekit.export.llama.tokenizing import Preparation, Vocabulary
+from edgekit.export.gguf import pretokenizers, trials
 
 LLAMA = ARCHITECTURES["llama"]
 

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import tiny_llama
 
-from edgekit.compress.trim_vocab import TrimVocabSettings
-from edgekit.compress.vocabulary import declaration, languages
+from edgekit.data import declaration
 from edgekit.errors import ExportError, StepError
-from edgekit.export.llama import convert, predicting, quantizing, rewriting, trimming
-from edgekit.export.llama.rewriting import Opened
+from edgekit.export.gguf import convert, predicting, quantizing, rewriting
+from edgekit.export.gguf.rewriting import Opened
+from edgekit.steps.trim_vocab import gguf as trimming
+from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.steps.trim_vocab.vocabulary import languages
 
 LANGUAGES = ("en", "fr")
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}

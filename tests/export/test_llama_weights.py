@@ -15,9 +15,10 @@ import torch
 from hypothesis import given
 from safetensors.torch import save_file
 
+from edgekit.checkpoint import tensors
+from edgekit.checkpoint.decoder_types import ARCHITECTURES
 from edgekit.errors import CheckpointError
-from edgekit.export.llama import hyperparameters, tensors, weights
-from edgekit.export.llama.architectures import ARCHITECTURES
+from edgekit.export.gguf import hyperparameters, weights
 
 CONFIG: dict[str, Any] = {
     "hidden_size": 512, "intermediate_size": 4096, "num_hidden_layers": 4, "vocab_size": 2000,

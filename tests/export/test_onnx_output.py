@@ -11,13 +11,13 @@ import onnx as onnx_format
 import pytest
 import tiny
 
-from edgekit import recipe
+from edgekit.data.rows import Row
 from edgekit.errors import ExportError, RecipeError
-from edgekit.export import onnx
-from edgekit.export.onnx import OnnxSettings
-from edgekit.job import Make, OutputJob
-from edgekit.store import Finished, Store
-from edgekit.tasks.rows import Row
+from edgekit.export.onnx import classifier as onnx
+from edgekit.export.onnx.classifier import OnnxSettings
+from edgekit.job.job import Make, OutputJob
+from edgekit.recipe import recipe
+from edgekit.store.store import Finished, Store
 
 ROWS = tuple(Row(text, "light", "en") for text in tiny.texts()[::9])
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
+from edgekit.build.outcome import Built
+from edgekit.data.rows import Row
 from edgekit.errors import ExportError
-from edgekit.export.llama import divergence, documents, greedy, predicting
-from edgekit.export.llama.predicting import KEPT, Predictions
-from edgekit.outcome import Built
-from edgekit.progress import load_progress
-from edgekit.tasks.rows import Row
+from edgekit.export.gguf import divergence, documents, greedy, predicting
+from edgekit.export.gguf.predicting import KEPT, Predictions
+from edgekit.store.progress import load_progress
 
 TEXTS = [
     "Everyone has the right to life, liberty and security of person.",

@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as npst
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ExportError
-from edgekit.export.apart import run_apart
-from edgekit.export.grids import quantize_rows
-from edgekit.export.quantize import SCHEMES, quantize
+from edgekit.export.onnx.grids import quantize_rows
+from edgekit.export.onnx.quantize import SCHEMES, quantize
+from edgekit.system.child import run_apart
 
 VOCABULARY, HIDDEN, LABELS = 200, 96, 64
 
@@ -173,7 +173,14 @@ def test_a_model_with_nothing_to_quantize_is_told(tmp_path: Path) -> None:
 
 
 def test_the_child_process_tells_its_peak(source: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edgekit.export.quantize", source, tmp_path / "q.onnx", "s8"]
+    command = [
+        sys.executable,
+        "-m",
+        "edgekit.export.onnx.quantize",
+        source,
+        tmp_path / "q.onnx",
+        "s8",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         told = json.loads(child.stdout.read())
@@ -183,7 +190,14 @@ def test_the_child_process_tells_its_peak(source: Path, tmp_path: Path) -> None:
 
 
 def test_the_child_process_ends_with_its_parent(source: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edgekit.export.quantize", source, tmp_path / "q.onnx", "s8"]
+    command = [
+        sys.executable,
+        "-m",
+        "edgekit.export.onnx.quantize",
+        source,
+        tmp_path / "q.onnx",
+        "s8",
+    ]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert done.returncode == 1
     assert not (tmp_path / "q.onnx").exists()
@@ -191,7 +205,7 @@ def test_the_child_process_ends_with_its_parent(source: Path, tmp_path: Path) ->
 
 def test_what_a_child_refuses_or_dies_of_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"\x0b" * 50)
-    module = "edgekit.export.quantize"
+    module = "edgekit.export.onnx.quantize"
     with pytest.raises(ExportError, match=r"quantizing failed: .*this is no ONNX file"):
         run_apart(module, tmp_path / "bad", tmp_path / "q", "s8", doing="quantizing")
     with pytest.raises(ExportError, match=r"quantizing failed \(.*invalid choice.*try again"):

@@ -14,10 +14,10 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from edgekit.errors import ExportError
-from edgekit.export.quantize import quantize
-from edgekit.export.seq2seq import proof, tracing
-from edgekit.export.seq2seq.settings import settings
-from edgekit.job import OutputJob
+from edgekit.export.onnx.quantize import quantize
+from edgekit.export.onnx.seq2seq import proof, tracing
+from edgekit.export.onnx.seq2seq.settings import settings
+from edgekit.job.job import OutputJob
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 
 TEXTS = [pair.text for pair in tiny_seq2seq.pairs(4, seed=11)]

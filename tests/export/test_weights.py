@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ExportError
-from edgekit.export import weights
-from edgekit.export.weights import append_weight, open_weights
+from edgekit.export.onnx import weights
+from edgekit.export.onnx.weights import append_weight, open_weights
 
 TABLE = np.arange(6000, dtype=np.float32).reshape(60, 100) / 7
 BIAS = np.arange(100, dtype=np.float32)

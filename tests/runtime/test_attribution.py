@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.runtime.summaries.attribution import MOST_SPANS, attribute
-from edgekit.runtime.summaries.sentences import flat, spans
-from edgekit.tasks.summarization import Sentence
+from edgekit.data.sentences import flat, spans
+from edgekit.tasks.summarization.attribution import MOST_SPANS, attribute
+from edgekit.tasks.summarization.summary import Sentence
 
 TEXT = (
     "The well in Kisumu gives 40 litres a minute. The school dug the well in 1998. "

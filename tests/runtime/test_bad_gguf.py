@@ -13,7 +13,7 @@ import pytest
 from tiny_chat_artifact import chat_fields
 
 import edgekit
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
 from edgekit.errors import EdgekitError, WorkerError
 from edgekit.runtime.process import WorkerProcess
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import edgekit
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
 from edgekit.errors import (
     ArtifactError,
     ContextOverflow,

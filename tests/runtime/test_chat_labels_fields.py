@@ -12,12 +12,12 @@ from typing import Any, Literal
 import pytest
 
 import edgekit
+from edgekit.data.conversation import Sampling
 from edgekit.errors import ContextOverflow, DataError, EdgekitError
-from edgekit.runtime.cancelling import Cancel
-from edgekit.runtime.llama.engine import LlamaChat
-from edgekit.runtime.llama.native import Llama, Opening
-from edgekit.tasks.conversation import Sampling
-from edgekit.tasks.extraction import Form
+from edgekit.runtime.cancel import Cancel
+from edgekit.runtime.gguf.engine import LlamaChat
+from edgekit.runtime.gguf.native import Llama, Opening
+from edgekit.tasks.chat.extraction import Form
 
 LABELS = ["light", "lights off", "heat", "music"]
 SHORT = {"type": "string", "maxLength": 6}

@@ -16,15 +16,15 @@ import pytest
 from tiny_summarizer import make_summarizer
 
 import edgekit
-from edgekit import paths
 from edgekit.cli import main
+from edgekit.data.conversation import Reply
 from edgekit.errors import ContextOverflow
-from edgekit.runtime.cancelling import Cancel
-from edgekit.runtime.chatting import ChatVerbs
-from edgekit.runtime.summaries.chat import ChatReader
-from edgekit.runtime.summaries.written import Writing
-from edgekit.tasks.conversation import Reply
-from edgekit.tasks.summarization import Told, Wanted
+from edgekit.runtime.cancel import Cancel
+from edgekit.system import paths
+from edgekit.tasks.chat.verbs import ChatVerbs
+from edgekit.tasks.summarization.chat_reader import ChatReader
+from edgekit.tasks.summarization.summary import Told, Wanted
+from edgekit.tasks.summarization.written import Writing
 
 TEXT = "\n\n".join(
     " ".join(f"The lamp {part} of hall {n} is on." for n in range(6)) for part in range(8)

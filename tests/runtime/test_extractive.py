@@ -10,14 +10,14 @@ import pytest
 from tiny_summarizer import make_summarizer
 
 import edgekit
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
+from edgekit.data import words
+from edgekit.data.sentences import flat
 from edgekit.errors import ArtifactError, DataError, EdgekitError, UnsupportedTask
 from edgekit.runtime import onnx
-from edgekit.runtime.summaries import choosing
-from edgekit.runtime.summaries.extractive import PART_SENTENCES
-from edgekit.runtime.summaries.sentences import flat
-from edgekit.tasks import words
-from edgekit.tasks.summarization import Told
+from edgekit.tasks.summarization import choosing
+from edgekit.tasks.summarization.extractive import PART_SENTENCES
+from edgekit.tasks.summarization.summary import Told
 
 SENTENCES = [f"The room number {n} is warm and the lamp of hall {n} is on." for n in range(200)]
 TEXT = " ".join(SENTENCES)

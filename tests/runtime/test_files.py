@@ -18,12 +18,12 @@ import pytest
 from tiny_artifact import TEXTS
 
 import edgekit
-from edgekit import paths
-from edgekit.digest import sha256_json
+from edgekit.data.rows import RecordWriter, stream_records
 from edgekit.errors import DataError
-from edgekit.runtime import files
-from edgekit.runtime.files import FileResult, classify_file
-from edgekit.tasks.rows import RecordWriter, stream_records
+from edgekit.system import paths
+from edgekit.system.digest import sha256_json
+from edgekit.tasks.classification import file as files
+from edgekit.tasks.classification.file import FileResult, classify_file
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 

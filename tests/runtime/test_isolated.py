@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgekit
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
 from edgekit.errors import EdgekitError, IntegrityError, WorkerError
 from edgekit.runtime import wire
 

@@ -17,7 +17,7 @@ import pytest
 from tiny_artifact import LABELS, TEXTS, make_artifact
 
 import edgekit
-from edgekit import artifact, machine
+from edgekit.artifact import folder as artifact
 from edgekit.errors import (
     ArtifactError,
     DataError,
@@ -28,6 +28,7 @@ from edgekit.errors import (
     WorkerError,
 )
 from edgekit.runtime import golden, opening
+from edgekit.system import machine
 
 isolation = pytest.mark.parametrize("isolate", [False, True], ids=["here", "isolated"])
 
@@ -285,7 +286,7 @@ def test_a_thousand_flips_are_refused_before_anything_parses_them(
         raise AssertionError("a parser was given bytes, and nobody checked them")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", reached)
-    monkeypatch.setattr("edgekit.runtime.text.Tokenizer", reached)
+    monkeypatch.setattr("edgekit.runtime.tokens.Tokenizer", reached)
     monkeypatch.setattr(golden, "parse", reached)
     with pytest.raises(AssertionError, match="a parser was given bytes"):
         edgekit.load(tiny_artifact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.runtime.llama.prepared import prepared
+from edgekit.runtime.gguf.prepared import prepared
 
 
 @pytest.mark.parametrize(

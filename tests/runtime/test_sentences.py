@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.data.sentences import MOST_CHARACTERS, flat, spans
 from edgekit.errors import ContextOverflow
-from edgekit.runtime.summaries.parts import split
-from edgekit.runtime.summaries.sentences import MOST_CHARACTERS, flat, spans
+from edgekit.tasks.summarization.parts import split
 
 CASES = {
     "latin": [

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSeq2SeqLM
 
 from edgekit.errors import ArtifactError, ContextOverflow
-from edgekit.export.seq2seq import tracing
-from edgekit.runtime.cancelling import Cancelled
+from edgekit.export.onnx.seq2seq import tracing
+from edgekit.runtime.cancel import Cancelled
 from edgekit.runtime.seq2seq import scores
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.search import search

@@ -11,8 +11,8 @@ from tiny_artifact import make_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from edgekit.errors import ContextOverflow, EdgekitError
-from edgekit.runtime import text as text_module
-from edgekit.runtime.text import TextEncoder, clean
+from edgekit.runtime import tokens as text_module
+from edgekit.runtime.tokens import TextEncoder, clean
 
 SPECIAL_IDS = 4
 LONG = "turn up the heating. éteins la lumière du salon! شغل أغنية؟ 关灯。please play a song\n" * 9

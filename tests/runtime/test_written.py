@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.runtime.cancelling import Cancel
-from edgekit.runtime.summaries.checking import unsupported
-from edgekit.runtime.summaries.keeping import Notes
-from edgekit.runtime.summaries.stream import Here, SummaryStream
-from edgekit.runtime.summaries.written import Shortening, Writing
-from edgekit.tasks.summarization import Summary, Told, Wanted
+from edgekit.runtime.cancel import Cancel
+from edgekit.tasks.summarization.checking import unsupported
+from edgekit.tasks.summarization.resume import Notes
+from edgekit.tasks.summarization.stream import Here, SummaryStream
+from edgekit.tasks.summarization.summary import Summary, Told, Wanted
+from edgekit.tasks.summarization.written import Shortening, Writing
 
 
 class FirstWords:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models
 
-from edgekit.digest import sha256_file
 from edgekit.samples import e5_small, home_intents, intents
 from edgekit.samples.packages import Package
+from edgekit.system.digest import sha256_file
 
 HIDDEN, LAYERS, HEADS, FFN, VOCABULARY, POSITIONS = 64, 2, 2, 128, 40, 16
 

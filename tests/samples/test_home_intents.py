@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgekit import paths, samples
+from edgekit import samples
 from edgekit.errors import MissingExtra, SampleError
 from edgekit.samples import home_intents, intents, packages
 from edgekit.samples.intents import fold
 from edgekit.samples.splits import Example
+from edgekit.system import paths
 
 
 def read_rows(path: Path) -> list[Example]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgekit import recipe
-from edgekit.compress.checkpoint import describe
-from edgekit.compress.models import load_seq2seq
+from edgekit.checkpoint.describe import describe
+from edgekit.checkpoint.models import load_seq2seq
 from edgekit.errors import SampleError
+from edgekit.recipe import recipe
 from edgekit.samples import descriptions, package_summaries, summarizer_model
 from edgekit.samples.descriptions import Description
 

@@ -17,12 +17,14 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from edgekit import machine, recipe, samples
+from edgekit import samples
+from edgekit.data.rows import read_documents
 from edgekit.errors import SampleError
-from edgekit.export.llama import convert, documents, quantizing
+from edgekit.export.gguf import convert, documents, quantizing
+from edgekit.recipe import recipe
 from edgekit.samples import from_gguf, smollm2, smollm2_model, smollm2_texts
 from edgekit.samples.rescaling import Shape, rescale
-from edgekit.tasks.rows import read_documents
+from edgekit.system import machine
 
 SHAPE = Shape(layers=2, heads=4, kv_heads=2)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgekit import paths, samples
-from edgekit.digest import sha256_file
+from edgekit import samples
 from edgekit.errors import SampleError
 from edgekit.samples import npm, packages, spam
 from edgekit.samples.npm import NpmPackage
+from edgekit.system import paths
+from edgekit.system.digest import sha256_file
 
 from .conftest import tiny_tokenizer, write_wheel
 

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from edgekit.errors import DataError, EdgekitError
-from edgekit.tasks import classification
-from edgekit.tasks.classification import answer, fit_temperature, label_indexes, softmax
+from edgekit.tasks.classification import answer as classification
+from edgekit.tasks.classification.answer import answer, fit_temperature, label_indexes, softmax
 
 LABELS = ["off", "on", "dim", "never"]
 

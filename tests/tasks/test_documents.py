@@ -9,9 +9,9 @@ import docx
 import pytest
 from tiny_pdf import pdf
 
+from edgekit.data import documents
+from edgekit.data.documents import Document, read
 from edgekit.errors import DataError
-from edgekit.tasks import documents
-from edgekit.tasks.documents import Document, read
 
 
 def epub(path: Path, *, package: str = "", encryption: str = "") -> Path:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import pytest
 
+from edgekit.data.conversation import Reply
 from edgekit.errors import DataError
-from edgekit.tasks import dataclass_schemas, grammars
-from edgekit.tasks.conversation import Reply
-from edgekit.tasks.extraction import Form
+from edgekit.tasks.chat import dataclass_schemas, grammars
+from edgekit.tasks.chat.extraction import Form
 
 
 class Colour(enum.Enum):

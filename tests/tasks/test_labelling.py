@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.tasks.labelling import Balance, Question, fit_balance
+from edgekit.tasks.chat.labelling import Balance, Question, fit_balance
 
 
 def test_all_that_does_not_depend_on_the_text_stands_before_it() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from edgekit.tasks import noninferiority
-from edgekit.tasks.noninferiority import (
+from edgekit.judging import noninferiority
+from edgekit.judging.noninferiority import (
     Kept,
     Paired,
     groups_needed_without_a_flip,

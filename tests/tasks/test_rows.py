@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.data.rows import Columns, Row, read_rows, read_texts, stream_records, told_language
 from edgekit.errors import DataError
-from edgekit.tasks.rows import Columns, Row, read_rows, read_texts, stream_records, told_language
 
 HEADER = b"text,label,language\n"
 

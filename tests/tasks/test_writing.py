@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.data.rows import RecordWriter, stream_records
 from edgekit.errors import DataError, OutOfDisk
-from edgekit.tasks.rows import RecordWriter, stream_records
 
 RECORDS: list[dict[str, Any]] = [
     {"text": 'a "quoted", text\nof two lines', "label": "x", "score": 0.25, "abstained": False},

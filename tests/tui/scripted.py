@@ -18,11 +18,11 @@ from textual.app import App
 from textual.pilot import Pilot
 from tiny_artifact import fields
 
-from edgekit import manifest
-from edgekit.artifact import Artifact, Manifest
+from edgekit.artifact import manifest
+from edgekit.artifact.folder import Artifact, Manifest
+from edgekit.data.conversation import Message, Reply, WhenFull, messages, oldest_turn
 from edgekit.errors import ContextOverflow, UnsupportedTask, WorkerError
-from edgekit.tasks.classification import Answer, answer
-from edgekit.tasks.conversation import Message, Reply, WhenFull, messages, oldest_turn
+from edgekit.tasks.classification.answer import Answer, answer
 
 NOW = 1_795_000_000.0
 LABELS = ("heat", "light", "music")

@@ -11,14 +11,14 @@ from edgekit_tui.found import Found
 from scripted import DEADLY
 from tiny_artifact import fields
 
-from edgekit import manifest
-from edgekit.artifact import Artifact, Manifest
+from edgekit.artifact import manifest
+from edgekit.artifact.folder import Artifact, Manifest
+from edgekit.data.sentences import flat, spans
 from edgekit.errors import WorkerError
-from edgekit.runtime.cancelling import Cancel
-from edgekit.runtime.summaries.checking import unsupported
-from edgekit.runtime.summaries.sentences import flat, spans
-from edgekit.runtime.summaries.stream import Here, SummaryStream
-from edgekit.tasks.summarization import Sentence, Summary, Told
+from edgekit.runtime.cancel import Cancel
+from edgekit.tasks.summarization.checking import unsupported
+from edgekit.tasks.summarization.stream import Here, SummaryStream
+from edgekit.tasks.summarization.summary import Sentence, Summary, Told
 
 SENTENCES_A_PART = 2
 

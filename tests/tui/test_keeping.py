@@ -14,8 +14,8 @@ from edgekit_tui.labelling import Job, Labelling, Pace, Stopped
 from edgekit_tui.results import Query, Results, export, make_index
 from scripted import ScriptedModel, make_manifest
 
+from edgekit.data.rows import read_rows, stream_records
 from edgekit.errors import DataError, EdgekitError
-from edgekit.tasks.rows import read_rows, stream_records
 
 TABLE = """text,label,score,abstained
 the lamp,light,0.9,false

@@ -12,9 +12,9 @@ from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.data.documents import Document
 from edgekit.errors import DataError
-from edgekit.tasks.documents import Document
-from edgekit.tasks.summarization import Sentence, Summary, Told
+from edgekit.tasks.summarization.summary import Sentence, Summary, Told
 
 
 def test_before_anything_was_measured_no_time_is_said() -> None:

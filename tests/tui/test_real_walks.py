@@ -19,7 +19,7 @@ import pytest
 import tmux
 from edgekit_tui import found
 
-from edgekit.tasks.rows import read_rows
+from edgekit.data.rows import read_rows
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,7 +44,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             for one in found.find(working=Path(folder)):
                 if one.task == task:
                     return one.folder
-        from edgekit import build, plan, recipe, samples  # torch: only where it has to build
+        from edgekit import samples  # torch: only where it has to build
+        from edgekit.build import build, plan
+        from edgekit.recipe import recipe
 
         name, file = SAMPLES[task]
         made = samples.make(name, tmp_path_factory.mktemp("samples") / name)

@@ -17,7 +17,7 @@ from pty_terminal import PATIENCE_SECONDS, Terminal, check_harmless, harmless, o
 from scripted import chat_fields
 from tiny_artifact import make_artifact
 
-from edgekit import artifact
+from edgekit.artifact import folder as artifact
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no PTYs")
 

@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from tiny_artifact import make_artifact
 
-from edgekit.artifact import read, verify
+from edgekit.artifact.folder import read, verify
 from edgekit.errors import ArtifactError, IntegrityError
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]

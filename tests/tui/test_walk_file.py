@@ -17,7 +17,7 @@ from scripted import ScriptedModel, found, make_app, make_manifest, settle, show
 from textual.pilot import Pilot
 from textual.widgets import DataTable
 
-from edgekit.tasks.rows import read_rows, stream_records
+from edgekit.data.rows import read_rows, stream_records
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 TEXTS = ("turn the light on", "a song please", "heating up", "the lamp", "what now", "[/b] odd")

@@ -20,7 +20,7 @@ from scripted import ScriptedModel, found, found_chat, make_app, make_chat_manif
 from textual.widgets import OptionList
 from tiny_artifact import make_artifact
 
-from edgekit.samples import SAMPLES as KNOWN_SAMPLES
+from edgekit.tables import SAMPLES as KNOWN_SAMPLES
 
 Snapshot = Callable[..., Awaitable[None]]
 SMALL = (80, 24)

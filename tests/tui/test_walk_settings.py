@@ -15,8 +15,8 @@ from scripted import ScriptedModel, make_app, make_manifest, settle, shown
 from textual.pilot import Pilot
 from tiny_artifact import make_artifact
 
-from edgekit import machine, paths
 from edgekit.errors import DataError, OutOfDisk, OutOfMemoryBudget
+from edgekit.system import machine, paths
 
 Snapshot = Callable[..., Awaitable[None]]
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgekit.data.conversation import Reply
 from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import context_of
-from edgekit.tasks.conversation import Reply
 from edgekit_tui import importance, transcript
 from edgekit_tui.history import Chat, History, Turn
 from edgekit_tui.models import Answerer, Stream

@@ -14,8 +14,8 @@ from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 
-from edgekit import machine
 from edgekit.errors import EdgekitError
+from edgekit.system import machine
 from edgekit_tui import bidi, building, filters, found, i18n, places, results, settings, themes
 from edgekit_tui.found import Found
 from edgekit_tui.history import History

@@ -6,8 +6,8 @@ import csv
 import io
 from pathlib import Path
 
-from edgekit import machine
-from edgekit.tasks.rows import read_rows
+from edgekit.data.rows import read_rows
+from edgekit.system import machine
 from edgekit_tui import places
 
 COLUMNS = ("text", "label")

@@ -11,7 +11,7 @@ from typing import Literal
 import psutil
 
 import edgekit
-from edgekit.artifact import MANIFEST, Artifact
+from edgekit.artifact.folder import MANIFEST, Artifact
 from edgekit.errors import EdgekitError
 from edgekit_tui import places
 

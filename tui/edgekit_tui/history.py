@@ -92,7 +92,7 @@ class Turn:
     role: Role
     text: str
     ended: str = ""
-    """Why an answer ended, as `edgekit.tasks.conversation.Ended` says; empty if it was cut off."""
+    """Why an answer ended, as `edgekit.data.conversation.Ended` says; empty if it was cut off."""
     tokens: int = 0
     """What the conversation took of the model's context after this."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from edgekit.tasks.classification import Answer
+from edgekit.tasks.classification.answer import Answer
 from edgekit_tui.bidi import clusters
 from edgekit_tui.models import Answerer
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from edgekit import machine
-from edgekit.artifact import MANIFEST, Artifact, FileEntry, read, verify
+from edgekit.artifact.folder import MANIFEST, Artifact, FileEntry, read, verify
 from edgekit.errors import ArtifactError, EdgekitError, IntegrityError, OutOfDisk
+from edgekit.system import machine
 from edgekit_tui import places
 
 OnBytes = Callable[[int, int], None]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from edgekit.runtime.files import FileResult, classify_file
-from edgekit.runtime.model import Model
+from edgekit.model import Model
+from edgekit.tasks.classification.file import FileResult, classify_file
 from edgekit_tui import places
 
 # A person sees no more; a message for every row would be work for nothing.

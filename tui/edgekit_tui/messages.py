@@ -7,10 +7,10 @@ from pathlib import Path
 
 from textual.message import Message
 
-from edgekit.artifact import Manifest
-from edgekit.tasks.classification import Answer
-from edgekit.tasks.documents import Document
-from edgekit.tasks.records import Record
+from edgekit.artifact.folder import Manifest
+from edgekit.data.documents import Document
+from edgekit.data.records import Record
+from edgekit.tasks.classification.answer import Answer
 from edgekit_tui.answering import Answering, Ending
 from edgekit_tui.building import Ended, StepEvent
 from edgekit_tui.corrections import Corrections

@@ -13,12 +13,12 @@ from statistics import median
 from typing import Literal, Protocol, overload
 
 import edgekit
-from edgekit.artifact import Manifest
+from edgekit.artifact.folder import Manifest
+from edgekit.data.conversation import Message, Reply, WhenFull
 from edgekit.errors import WorkerError
-from edgekit.runtime.summaries.stream import SummaryStream
-from edgekit.tasks.classification import Answer
-from edgekit.tasks.conversation import Message, Reply, WhenFull
-from edgekit.tasks.summarization import Effort, Told
+from edgekit.tasks.classification.answer import Answer
+from edgekit.tasks.summarization.stream import SummaryStream
+from edgekit.tasks.summarization.summary import Effort, Told
 from edgekit_tui import places
 
 _KEPT_TIMES = 30

@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgekit import machine, paths
 from edgekit.errors import DataError, OutOfDisk
+from edgekit.system import machine, paths
 from edgekit_tui import database, places
 from edgekit_tui.found import DRIVE_FOLDER
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from edgekit import machine, paths
 from edgekit.errors import DataError
+from edgekit.system import machine, paths
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600

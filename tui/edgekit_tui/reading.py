@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.tasks import words as counting
-from edgekit.tasks.summarization import Told
+from edgekit.data import words as counting
+from edgekit.tasks.summarization.summary import Told
 
 # Fewer words say nothing of how fast they are written.
 _LEAST_WRITTEN = 4

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from edgekit.data.rows import RecordWriter, stream_records
 from edgekit.errors import DataError, EdgekitError, OutOfDisk
-from edgekit.tasks.rows import RecordWriter, stream_records
 from edgekit_tui import places
 from edgekit_tui.i18n import N_
 

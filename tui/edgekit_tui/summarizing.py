@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import cast
 
 import edgekit
-from edgekit.artifact import Manifest
-from edgekit.runtime.summaries.attribution import attribute
-from edgekit.runtime.summaries.sentences import Span, flat, spans
-from edgekit.runtime.summaries.stream import SummaryStream
-from edgekit.tasks import words as counting
-from edgekit.tasks.documents import Document
-from edgekit.tasks.summarization import Summary
+from edgekit.artifact.folder import Manifest
+from edgekit.data import words as counting
+from edgekit.data.documents import Document
+from edgekit.data.sentences import Span, flat, spans
+from edgekit.tasks.summarization.attribution import attribute
+from edgekit.tasks.summarization.stream import SummaryStream
+from edgekit.tasks.summarization.summary import Summary
 from edgekit_tui import models, places
 from edgekit_tui.models import Answerer, Models
 from edgekit_tui.reading import Progress, Reading, Work

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgekit.tasks.conversation import Message
+from edgekit.data.conversation import Message
 from edgekit_tui import places
 from edgekit_tui.history import Chat, History, Turn
 from edgekit_tui.i18n import _

@@ -8,13 +8,13 @@ import numpy as np
 import onnxruntime
 import tokenizers
 
-from edgekit import machine
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation, bounded
 from edgekit.runtime.seq2seq.network import Network
 from edgekit.runtime.seq2seq.search import OnPieces, search
-from edgekit.runtime.text import TextEncoder, clean, guarded
+from edgekit.runtime.tokens import TextEncoder, clean, guarded
+from edgekit.system import machine
 
 OnPiece = Callable[[str], None]
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from edgekit.artifact import FileEntry, Manifest, verify
+from edgekit.artifact.folder import FileEntry, Manifest, verify
 from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test

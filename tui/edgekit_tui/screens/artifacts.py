@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit.artifact import MANIFEST
+from edgekit.artifact.folder import MANIFEST
 from edgekit.errors import EdgekitError
 from edgekit_tui import found, importing
 from edgekit_tui.found import Found

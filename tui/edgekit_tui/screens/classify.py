@@ -15,7 +15,7 @@ from textual.widgets import Static, TextArea
 from textual.worker import get_current_worker
 
 from edgekit.errors import EdgekitError
-from edgekit.tasks.classification import Answer
+from edgekit.tasks.classification.answer import Answer
 from edgekit_tui import importance, speed
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
 from edgekit_tui.messages import Answered, Failed, Weighed

@@ -9,7 +9,7 @@ from textual import on
 from textual.widget import Widget
 from textual.widgets import Static
 
-from edgekit.tasks.documents import READERS
+from edgekit.data.documents import READERS
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.picker import Picker

@@ -12,9 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
+from edgekit.data.records import READERS, Record
+from edgekit.data.rows import stream_records
 from edgekit.errors import EdgekitError
-from edgekit.tasks.records import READERS, Record
-from edgekit.tasks.rows import stream_records
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.messages import Failed, RowsRead
 from edgekit_tui.screens.page import Page

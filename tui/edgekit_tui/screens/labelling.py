@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from edgekit.errors import EdgekitError
-from edgekit.runtime.model import Model
+from edgekit.model import Model
 from edgekit_tui import power, results
 from edgekit_tui.i18n import N_, _, duration, number, percent
 from edgekit_tui.labelling import Job, Labelling, Pace, Stopped

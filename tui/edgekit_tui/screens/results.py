@@ -15,8 +15,8 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from edgekit.data.records import READERS
 from edgekit.errors import EdgekitError
-from edgekit.tasks.records import READERS
 from edgekit_tui import results
 from edgekit_tui.i18n import N_, _, ngettext, number, percent
 from edgekit_tui.labelling import Job

@@ -14,10 +14,10 @@ from textual.widget import Widget
 from textual.widgets import Button, OptionList, Static, TextArea
 from textual.worker import get_current_worker
 
-from edgekit.artifact import Manifest
+from edgekit.artifact.folder import Manifest
+from edgekit.data import documents
 from edgekit.errors import EdgekitError
-from edgekit.tasks import documents
-from edgekit.tasks.summarization import WORDS
+from edgekit.tasks.summarization.summary import WORDS
 from edgekit_tui import models
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, duration, ngettext, number

@@ -1,0 +1,233 @@
+"""The folder that a build leaves and the runtime reads: a manifest and the files that it lists."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from edgekit.artifact import manifest, verified
+from edgekit.artifact.manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    ModelSpec,
+    Needs,
+    check_name,
+)
+from edgekit.errors import ArtifactError, IntegrityError
+from edgekit.system import machine
+from edgekit.system.digest import sha256_file
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "Artifact",
+    "FileEntry",
+    "Manifest",
+    "ModelSpec",
+    "Needs",
+    "read",
+    "read_file",
+    "verify",
+    "verify_for_load",
+    "write",
+]
+
+HASHED_AT_EVERY_LOAD_BYTES = 200_000_000
+HASHED_AGAIN_AFTER_SECONDS = 7 * 24 * 3600
+MAX_MANIFEST_BYTES = 32_000_000
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def write(folder: Path, manifest_fields: Mapping[str, Any]) -> Artifact:
+    """Turns a folder that holds every file but the manifest into an artifact.
+
+    `manifest_fields` are those of Manifest but `files` and `digest`, and in `needs` all but
+    `disk_bytes`: these three are found here. Returns once everything is on the disk itself.
+    Raises ArtifactError for a name or a value that `read` would refuse.
+    """
+    names = sorted(entry.name for entry in os.scandir(folder))
+    if MANIFEST in names:
+        raise ArtifactError(f"{folder}: there is a manifest already; write into a new folder.")
+    files = [_measure(folder, name) for name in names]
+    total = sum(entry["size_bytes"] for entry in files)
+    needs = {**manifest_fields.get("needs", {}), "disk_bytes": total}
+    data = manifest.encode({**manifest_fields, "needs": needs, "files": files})
+    for name in names:
+        machine.sync_file(folder / name)
+    machine.write_safely(folder / MANIFEST, data)
+    return Artifact(folder=folder, manifest=manifest.decode(data))
+
+
+def _measure(folder: Path, name: str) -> dict[str, Any]:
+    check_name(name)
+    path = folder / name
+    return {"path": name, "size_bytes": _regular(path).st_size, "sha256": sha256_file(path)}
+
+
+def read(folder: Path) -> Artifact:
+    """Reads and checks the manifest alone; `verify` or `verify_for_load` check the files."""
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: there is no such folder; give the path of an artifact.")
+    if not path.exists():
+        raise ArtifactError(
+            f"{folder}: this folder has no {MANIFEST}, so it is no artifact; "
+            "give a folder that `edgekit compress` wrote."
+        )
+    if _regular(path).st_size > MAX_MANIFEST_BYTES:
+        raise ArtifactError(f"{path}: this file is too large to be a manifest of an artifact.")
+    try:
+        return Artifact(folder=folder, manifest=manifest.decode(path.read_bytes()))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ArtifactError as error:
+        raise type(error)(f"{folder}: {error}") from error
+
+
+def verify(artifact: Artifact, *, on_file: Callable[[FileEntry], None] | None = None) -> None:
+    """Checks every file, size and digest; raises IntegrityError that names the first wrong one.
+
+    `on_file` is called after each file that is right.
+    """
+    _check_names(artifact)
+    for entry in artifact.manifest.files:
+        _hash(artifact, entry, keep=False)
+        if on_file is not None:
+            on_file(entry)
+
+
+def verify_for_load(artifact: Artifact, *, keep: Collection[str] = ()) -> dict[str, bytes]:
+    """Checks what must be right before any of it is parsed; the cheaper sibling of `verify`.
+
+    Files up to 200 MB are hashed each time. Larger ones are when they are first seen here, when
+    their size, time or inode changed, and after a week. Returns the bytes of the files named in
+    `keep`: those that were hashed, so that nothing can change between the check and the use.
+    """
+    _check_names(artifact)
+    kept = {}
+    for entry in artifact.manifest.files:
+        if entry.path in keep:
+            kept[entry.path] = read_file(artifact, entry.path)
+        elif not _was_right(artifact, entry):
+            _hash_and_remember(artifact, entry, keep=False)
+    return kept
+
+
+def read_file(artifact: Artifact, name: str) -> bytes:
+    """The bytes of one file, checked as `verify_for_load` would."""
+    entry = artifact.manifest.file(name)
+    if _was_right(artifact, entry):
+        try:
+            return artifact.path(name).read_bytes()
+        except OSError as error:
+            raise _unreadable(artifact.path(name), error) from error
+    return _hash_and_remember(artifact, entry, keep=True)
+
+
+def _check_names(artifact: Artifact) -> None:
+    listed = {entry.path for entry in artifact.manifest.files} | {MANIFEST}
+    try:
+        found = {entry.name for entry in os.scandir(artifact.folder)}
+    except OSError as error:
+        raise _unreadable(artifact.folder, error) from error
+    for name in sorted(found - listed):
+        raise IntegrityError(
+            f"{artifact.path(name)}: this file is not in the manifest, so it did not come with "
+            "the artifact; move it out of the folder."
+        )
+    for name in sorted(listed - found):
+        raise IntegrityError(f"{artifact.path(name)}: this file is missing; {_REMEDY}")
+    for entry in artifact.manifest.files:
+        size = _regular(artifact.path(entry.path)).st_size
+        if size != entry.size_bytes:
+            raise IntegrityError(
+                f"{artifact.path(entry.path)}: this file has {size:,} bytes instead of "
+                f"{entry.size_bytes:,}; {_REMEDY}"
+            )
+
+
+_REMEDY = "copy the artifact again from where it came, or build it again."
+
+
+def _regular(path: Path) -> os.stat_result:
+    """The state of a plain file; links lead outside, and pipes and devices hang or never end."""
+    try:
+        status = path.lstat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise IntegrityError(f"{path}: this is no plain file; {_REMEDY}")
+    return status
+
+
+def _unreadable(path: Path, error: OSError) -> IntegrityError:
+    return IntegrityError(f"{path}: this cannot be read ({error.strerror}); {_REMEDY}")
+
+
+def _hash(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
+    """Compares a file with its digest; its bytes if they are to be kept, else none."""
+    path = artifact.path(entry.path)
+    try:
+        with path.open("rb") as stream:
+            data, digest = _read_all(stream) if keep else _read_through(stream)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if digest != entry.sha256:
+        raise IntegrityError(
+            f"{path}: these are not the bytes that were written (sha256 differs); {_REMEDY}"
+        )
+    return data
+
+
+def _read_all(stream: BinaryIO) -> tuple[bytes, str]:
+    data = stream.read()
+    return data, sha256(data).hexdigest()
+
+
+def _read_through(stream: BinaryIO) -> tuple[bytes, str]:
+    hasher = sha256()
+    while chunk := stream.read(_CHUNK_BYTES):
+        hasher.update(chunk)
+    return b"", hasher.hexdigest()
+
+
+def _was_right(artifact: Artifact, entry: FileEntry) -> bool:
+    """Whether a large file was hashed here lately and has not been touched since."""
+    if entry.size_bytes <= HASHED_AT_EVERY_LOAD_BYTES:
+        return False
+    known = verified.recall(_key(artifact, entry), max_age_seconds=HASHED_AGAIN_AFTER_SECONDS)
+    return bool(known == _state(artifact, entry))
+
+
+def _hash_and_remember(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
+    # The state before: a change during the work is then seen at the next load.
+    state = _state(artifact, entry)
+    data = _hash(artifact, entry, keep=keep)
+    if entry.size_bytes > HASHED_AT_EVERY_LOAD_BYTES:
+        verified.remember(_key(artifact, entry), state)
+    return data
+
+
+def _key(artifact: Artifact, entry: FileEntry) -> str:
+    return f"file:{artifact.path(entry.path).resolve()}"
+
+
+def _state(artifact: Artifact, entry: FileEntry) -> list[Any]:
+    status = _regular(artifact.path(entry.path))
+    return [entry.sha256, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev]

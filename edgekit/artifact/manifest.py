@@ -1,0 +1,377 @@
+"""What `manifest.json` says, as frozen types, and its one canonical form. Opens no file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast, get_args
+
+from edgekit.errors import ArtifactError, IntegrityError
+from edgekit.system.digest import canonical_json, sha256_json
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
+
+# A name is good on every system: no separators, nothing hidden, no trailing dot, no device name.
+_NAME = re.compile(r"(?!\.)[a-z0-9._-]{1,100}(?<!\.)")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Control characters and those that turn the direction of what follows: both deceive a terminal.
+_DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    path: str
+    """A bare name; an artifact has no folders inside."""
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSpec:
+    """What is known of a chat model before it is loaded."""
+
+    template_sha256: str
+    """Of the chat template inside the model file; empty where it has none."""
+    context: int
+    """Tokens that it was trained to read at once."""
+    kv_bytes_per_token: int
+    """Memory that each token of a conversation takes, in 16 bits, at most."""
+    vocabulary: int
+    """Scores that it gives for each token."""
+
+
+SummaryEngine = Literal["extractive", "seq2seq"]
+"""How a model shortens a text: by choosing sentences of it, or by writing new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySpec:
+    """What is known of a model that summarizes."""
+
+    engine: SummaryEngine
+    words: int
+    """Length of a summary where no other is asked for."""
+    generation: Mapping[str, Any]
+    """How new sentences are written, as the checkpoint's generation_config.json has it; empty for
+    an engine that writes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    format: str
+    files: tuple[str, ...]
+    """The files that hold weights."""
+    quantization: str
+    parameters: int
+    max_tokens: int
+    """What the model reads at once, special tokens and prefix included."""
+    prefix: str
+    """Put before every text, as in training."""
+    temperature: float
+    """Logits are divided by it before they become scores."""
+    abstain_below: float
+    """An answer whose score is lower is marked as abstained; 0 never is."""
+    chat: ChatSpec | None = None
+    """None for other tasks, whose manifests do not have it."""
+    summary: SummarySpec | None = None
+    """Likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    disk_bytes: int
+    ram_bytes: int
+    cpu: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    name: str
+    task: str
+    languages: tuple[str, ...]
+    labels: tuple[str, ...]
+    """In the order of the logits."""
+    model: ModelSpec
+    files: tuple[FileEntry, ...]
+    """Every file of the folder but the manifest."""
+    needs: Needs
+    quality: Mapping[str, Any]
+    steps: tuple[Mapping[str, Any], ...]
+    recipe: Mapping[str, Any]
+    lock: Mapping[str, Any]
+    licence: str
+    parents: tuple[Any, ...]
+    digest: str
+    """sha256 of the canonical JSON of all the rest; it names the artifact."""
+
+    def file(self, name: str) -> FileEntry:
+        for entry in self.files:
+            if entry.path == name:
+                return entry
+        raise ArtifactError(
+            f"The artifact '{self.name}' has no file '{name}', which this work needs; "
+            "build it again."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The manifest as it is written."""
+        value = {"format_version": FORMAT_VERSION, **asdict(self)}
+        for name in ("chat", "summary"):
+            if value["model"][name] is None:
+                del value["model"][name]
+        return dict(json.loads(json.dumps(value)))
+
+
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """The bytes of a manifest with these fields; format_version and digest are added.
+
+    Raises ArtifactError if a reader would refuse them.
+    """
+    try:
+        # Through JSON once: keys become text and tuples lists, as a reader will see them.
+        body = json.loads(json.dumps({"format_version": FORMAT_VERSION, **fields}))
+        data = canonical_json({**body, "digest": sha256_json(body)})
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"The manifest has a value that JSON cannot hold ({error}); "
+            "use texts, finite numbers, lists and mappings."
+        ) from error
+    decode(data)
+    return data
+
+
+def decode(data: bytes) -> Manifest:
+    """Reads the bytes of a manifest; refuses any that `encode` would not have written.
+
+    Raises IntegrityError for bytes that were changed, ArtifactError for fields that this version
+    does not know.
+    """
+    try:
+        value = json.loads(data)
+        digest = value.pop("digest")
+        whole = canonical_json({**value, "digest": digest}) == data
+        right = whole and digest == sha256_json(value)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        right = False
+    if not right:
+        raise IntegrityError(
+            f"{MANIFEST}: these are not the bytes that were written; "
+            "copy the artifact again from where it came, or build it again."
+        )
+    return _parse(value, digest)
+
+
+def check_name(name: str) -> None:
+    """Raises ArtifactError unless `name` is a good file name on every system."""
+    good = name in UPPER_CASE_NAMES or (_NAME.fullmatch(name) and not _DEVICE.fullmatch(name))
+    if not good:
+        raise ArtifactError(
+            f"An artifact cannot have a file named {name!r}; a name has up to 100 of a-z, 0-9, "
+            "'.', '_' and '-', and neither begins nor ends with a dot."
+        )
+
+
+def _parse(value: dict[str, Any], digest: str) -> Manifest:
+    top = _Section(value, MANIFEST)
+    version = top.integer("format_version")
+    if version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{MANIFEST}: format {version} is not the {FORMAT_VERSION} that this edgekit reads; "
+            "pip install --upgrade edgekit"
+        )
+    task = top.text("task")
+    manifest = Manifest(
+        name=top.text("name"),
+        task=task,
+        languages=top.texts("languages"),
+        labels=top.texts("labels"),
+        model=_model(top.section("model"), task),
+        files=tuple(_file(section) for section in top.sections("files")),
+        needs=_needs(top.section("needs")),
+        quality=top.mapping("quality"),
+        steps=top.mappings("steps"),
+        recipe=top.mapping("recipe"),
+        lock=top.mapping("lock"),
+        licence=top.text("licence"),
+        parents=tuple(top.values("parents")),
+        digest=digest,
+    )
+    top.finish()
+    check_name(manifest.name)
+    _check_files(manifest)
+    _check_labels(manifest)
+    return manifest
+
+
+def _model(section: _Section, task: str) -> ModelSpec:
+    spec = ModelSpec(
+        format=section.text("format"),
+        files=section.texts("files"),
+        quantization=section.text("quantization"),
+        parameters=section.integer("parameters"),
+        max_tokens=section.integer("max_tokens"),
+        prefix=section.raw_text("prefix"),
+        temperature=section.number("temperature"),
+        abstain_below=section.number("abstain_below"),
+        chat=_chat(section.section("chat")) if task == "chat" else None,
+        summary=_summary(section.section("summary")) if task == "summarization" else None,
+    )
+    section.finish()
+    if not (spec.temperature > 0 and 0 <= spec.abstain_below <= 1 and spec.max_tokens > 0):
+        raise ArtifactError(
+            f"{section.place}: temperature and max_tokens must be over 0 and abstain_below "
+            "between 0 and 1; build the artifact again."
+        )
+    return spec
+
+
+def _chat(section: _Section) -> ChatSpec:
+    spec = ChatSpec(
+        template_sha256=section.raw_text("template_sha256"),
+        context=section.integer("context"),
+        kv_bytes_per_token=section.integer("kv_bytes_per_token"),
+        vocabulary=section.integer("vocabulary"),
+    )
+    section.finish()
+    if spec.template_sha256 and not _SHA256.fullmatch(spec.template_sha256):
+        raise ArtifactError(f"{section.place}: template_sha256 is no sha256; build again.")
+    return spec
+
+
+def _summary(section: _Section) -> SummarySpec:
+    engine, words = section.text("engine"), section.integer("words")
+    spec = SummarySpec(
+        engine=cast("SummaryEngine", engine),
+        words=words,
+        generation=section.mapping("generation"),
+    )
+    section.finish()
+    if engine not in get_args(SummaryEngine):
+        raise ArtifactError(
+            f"{section.place}: this edgekit does not know the engine '{engine}'; "
+            "pip install --upgrade edgekit"
+        )
+    if words < 1:
+        raise ArtifactError(f"{section.place}: words must be 1 or more; build the artifact again.")
+    return spec
+
+
+def _needs(section: _Section) -> Needs:
+    needs = Needs(
+        disk_bytes=section.integer("disk_bytes"),
+        ram_bytes=section.integer("ram_bytes"),
+        cpu=section.text("cpu"),
+    )
+    section.finish()
+    return needs
+
+
+def _file(section: _Section) -> FileEntry:
+    entry = FileEntry(
+        path=section.text("path"),
+        size_bytes=section.integer("size_bytes"),
+        sha256=section.text("sha256"),
+    )
+    section.finish()
+    check_name(entry.path)
+    if not _SHA256.fullmatch(entry.sha256):
+        raise ArtifactError(f"{section.place}.sha256 is no sha256; build the artifact again.")
+    return entry
+
+
+def _check_files(manifest: Manifest) -> None:
+    # Some systems take 'license' and 'LICENSE' for one file.
+    names = [entry.path.lower() for entry in manifest.files]
+    if len(set(names)) != len(names) or MANIFEST in names:
+        raise ArtifactError(f"{MANIFEST}: a file is listed twice; build the artifact again.")
+    for name in manifest.model.files:
+        manifest.file(name)
+
+
+def _check_labels(manifest: Manifest) -> None:
+    if len(set(manifest.labels)) != len(manifest.labels):
+        raise ArtifactError(f"{MANIFEST}: a label is listed twice; build the artifact again.")
+
+
+def _is_shown_as_is(text: str) -> bool:
+    return bool(text) and not _DECEIVING.search(text)
+
+
+class _Section:
+    """One mapping of the manifest: each key is asked for once, with its type, and none is left."""
+
+    def __init__(self, value: Any, place: str) -> None:
+        self.place = place
+        if not isinstance(value, dict):
+            raise self._wrong("a mapping")
+        self._value = dict(value)
+
+    def _wrong(self, wanted: str, key: str = "") -> ArtifactError:
+        place = f"{self.place}: {key}" if key else self.place
+        return ArtifactError(f"{place} must be {wanted}; build the artifact again.")
+
+    def _take(self, key: str, kind: type, wanted: str) -> Any:
+        value = self._value.pop(key, None)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise self._wrong(wanted, key)
+        return value
+
+    def text(self, key: str) -> str:
+        value = self._take(key, str, "a text")
+        if not _is_shown_as_is(value):
+            raise self._wrong("a text without control characters", key)
+        return str(value)
+
+    def raw_text(self, key: str) -> str:
+        """A text for the model alone, which nobody is shown; it may be empty."""
+        return str(self._take(key, str, "a text"))
+
+    def integer(self, key: str) -> int:
+        value = self._take(key, int, "a whole number")
+        if not 0 <= value < 2**63:
+            raise self._wrong("a whole number from 0 up", key)
+        return int(value)
+
+    def number(self, key: str) -> float:
+        value = self._value.pop(key, None)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self._wrong("a number", key)
+        return float(value)
+
+    def values(self, key: str) -> list[Any]:
+        return list(self._take(key, list, "a list"))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.values(key)
+        if not all(isinstance(value, str) and _is_shown_as_is(value) for value in values):
+            raise self._wrong("a list of texts without control characters", key)
+        return tuple(values)
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        return dict(self._take(key, dict, "a mapping"))
+
+    def mappings(self, key: str) -> tuple[dict[str, Any], ...]:
+        values = self.values(key)
+        if not all(isinstance(value, dict) for value in values):
+            raise self._wrong("a list of mappings", key)
+        return tuple(values)
+
+    def section(self, key: str) -> _Section:
+        return _Section(self._value.pop(key, None), f"{self.place}: {key}")
+
+    def sections(self, key: str) -> list[_Section]:
+        place = f"{self.place}: {key}"
+        return [_Section(value, f"{place}[{i}]") for i, value in enumerate(self.values(key))]
+
+    def finish(self) -> None:
+        """A key that is not known may change what the rest means: it is never skipped."""
+        if self._value:
+            raise ArtifactError(
+                f"{self.place}: this edgekit does not know '{next(iter(self._value))}'; "
+                "pip install --upgrade edgekit"
+            )

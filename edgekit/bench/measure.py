@@ -1,0 +1,308 @@
+"""Speed, memory and size of an artifact, alone or against its teacher. Runs no model itself.
+
+Every side lives in a process of its own and all of them take turns with a few texts each, so that
+whatever else the machine does hits all alike; a side that waits has stopped spinning.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+
+from edgekit.artifact import folder as artifacts
+from edgekit.artifact.manifest import Manifest
+from edgekit.bench import exports
+from edgekit.bench.child import LABELS_SIDE, Child, Plan
+from edgekit.checkpoint.describe import describe
+from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.store.store import Store
+from edgekit.system import machine
+
+T = TypeVar("T")
+
+MAX_TEXTS = 200
+MAX_SUMMARIZED = 40
+"""Of texts to summarize, which takes far longer than to label them."""
+BLOCK_TEXTS = 10
+SUMMARIES_SIDE = "edgekit.tasks.summarization.proof.bench_side"
+# Threads of an engine go on spinning for some milliseconds after their last work.
+PAUSE_SECONDS = 0.05
+COLD_STARTS = 3
+
+
+@dataclass(slots=True)
+class Times:
+    """What one side took: an entry for each text of each round, in the same order on all sides."""
+
+    wall_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    first_ms: list[float | None] = field(default_factory=list)
+    cold_ms: list[float] = field(default_factory=list)
+    cold_cpu_ms: list[float] = field(default_factory=list)
+    peak_rss_bytes: int = 0
+    texts_per_s: float | None = None
+    """Several at once; None for sides that can only do one after another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """What an artifact is compared with."""
+
+    checkpoint: Path
+    store: Store
+    """Where its exports are kept."""
+    baseline: bool = False
+    """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
+
+
+def bench(
+    folder: Path,
+    texts: Sequence[str],
+    *,
+    against: Teacher | None = None,
+    threads: int = 2,
+    rounds: int = 5,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> dict[str, Any]:
+    """What `bench --json` prints.
+
+    At most MAX_TEXTS of `texts` are used, or MAX_SUMMARIZED, the same ones each time. Latencies are
+    of single texts, for each of which every side has `threads` threads.
+    """
+    artifact = artifacts.read(folder)
+    load = psutil.getloadavg()[0] / machine.cores()
+    chosen = list(texts)
+    most = MAX_TEXTS if artifact.manifest.model.summary is None else MAX_SUMMARIZED
+    if len(chosen) > most:
+        chosen = random.Random(0).sample(chosen, most)
+    plans = [_artifact_plan(artifact, threads)]
+    if against is not None:
+        plans += _teacher_plans(against, artifact.manifest, threads)
+    times = _run(plans, chosen, rounds=rounds, on_progress=on_progress)
+    result = {
+        "threads": threads,
+        "rounds": rounds,
+        "lengths": _lengths(artifact, chosen),
+        "machine": {
+            "cpu": machine.cpu_name(),
+            "features": sorted(machine.cpu_features()),
+            "cores": machine.cores(),
+            "load_before": round(load, 2),
+        },
+        **{plan.name: _numbers(plan, times[plan.name]) for plan in plans},
+    }
+    return result if against is None else {**result, **_ratios(plans, times, rounds=rounds)}
+
+
+def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> Plan:
+    manifest = artifact.manifest
+    return Plan(
+        name="artifact",
+        request={"folder": str(artifact.folder), "threads": threads},
+        size_bytes=sum(manifest.file(name).size_bytes for name in manifest.model.files),
+        folder_bytes=manifest.needs.disk_bytes,
+        module=LABELS_SIDE if manifest.model.summary is None else SUMMARIES_SIDE,
+    )
+
+
+def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[Plan]:
+    exports.needs_compress()
+    checkpoint, summary = teacher.checkpoint, manifest.model.summary
+    torch = Plan(
+        name="torch_fp32",
+        request={},
+        size_bytes=describe(checkpoint).fp32_bytes,
+        folder_bytes=_bytes_below(checkpoint),
+    )
+    request: dict[str, Any] = {
+        "folder": str(checkpoint),
+        "threads": threads,
+        "prefix": manifest.model.prefix,
+        "max_tokens": manifest.model.max_tokens,
+    }
+    if summary is not None:
+        asked = {**request, "words": summary.words, "generation": dict(summary.generation)}
+        return [replace(torch, request=asked, module=SUMMARIES_SIDE)]
+    tokenizer_bytes = (checkpoint / TOKENIZER).stat().st_size
+
+    def exported(name: str, model: Path) -> Plan:
+        size = model.stat().st_size
+        return Plan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
+
+    plans = [
+        replace(torch, request=request),
+        exported("ort_fp32", exports.fp32(teacher.store, checkpoint)),
+    ]
+    if teacher.baseline:
+        optimum = exports.optimum_int8(teacher.store, checkpoint)
+        plans.append(exported("optimum_int8", optimum))
+    return plans
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _run(
+    plans: Sequence[Plan],
+    texts: Sequence[str],
+    *,
+    rounds: int,
+    on_progress: Callable[[float], None],
+) -> dict[str, Times]:
+    times = {plan.name: Times() for plan in plans}
+    blocks = [list(texts[at : at + BLOCK_TEXTS]) for at in range(0, len(texts), BLOCK_TEXTS)]
+    with ExitStack() as stack:
+        sides = _open_sides(plans, texts[0], times, starts=min(rounds, COLD_STARTS), stack=stack)
+        on_progress(0.2)
+        for turn in range(rounds * len(blocks)):
+            for side in _rotated(sides, turn):
+                _take_turn(side, blocks[turn % len(blocks)], times[side.name])
+            on_progress(0.2 + 0.7 * (turn + 1) / (rounds * len(blocks)))
+        for side in sides:
+            # Before several texts at once, which take memory of their own.
+            times[side.name].peak_rss_bytes = side.ask("usage")["peak_rss_bytes"]
+        artifact = sides[0]
+        artifact.ask("many", {"texts": blocks[0]})
+        many = {"texts": list(texts)}
+        seconds = [artifact.ask("many", many)["seconds"] for _ in range(rounds)]
+        times[artifact.name].texts_per_s = len(texts) / float(np.median(seconds))
+    on_progress(1.0)
+    return times
+
+
+def _start_cold(plan: Plan, text: str, stack: ExitStack) -> tuple[Child, float, float]:
+    """A side that has given its first label, with the wall and CPU time that this took, in ms."""
+    began = time.perf_counter()
+    side = stack.enter_context(Child(plan))
+    side.open()
+    side.ask("one", {"texts": [text]})
+    wall = 1000 * (time.perf_counter() - began)
+    return side, wall, side.ask("usage")["cpu_ms"]
+
+
+def _open_sides(
+    plans: Sequence[Plan], text: str, times: Mapping[str, Times], *, starts: int, stack: ExitStack
+) -> list[Child]:
+    """Starts each side several times, in turns, and keeps the last; the first is not counted."""
+    sides = {}
+    for number in range(starts + 1):
+        for plan in _rotated(plans, number):
+            with ExitStack() as one_start:
+                side, wall, cpu = _start_cold(plan, text, one_start)
+                if number > 0:
+                    times[plan.name].cold_ms.append(wall)
+                    times[plan.name].cold_cpu_ms.append(cpu)
+                if number == starts:
+                    sides[plan.name] = side
+                    stack.push(one_start.pop_all())
+    return [sides[plan.name] for plan in plans]
+
+
+def _take_turn(side: Child, block: list[str], times: Times) -> None:
+    """One text that is not counted wakes threads and caches; then each text of the block."""
+    time.sleep(PAUSE_SECONDS)
+    reply = side.ask("one", {"texts": [block[-1], *block]})
+    times.wall_ms += reply["ms"][1:]
+    times.cpu_ms += reply["cpu_ms"][1:]
+    times.answers += reply["answers"][1:]
+    times.tokens += reply["tokens"][1:]
+    times.first_ms += reply["first_ms"][1:]
+
+
+def _rotated(items: Sequence[T], by: int) -> list[T]:
+    """Nobody is always the first, or always behind the same other."""
+    shift = by % len(items)
+    turned = [*items[shift:], *items[:shift]]
+    return turned if (by // len(items)) % 2 == 0 else turned[::-1]
+
+
+def _lengths(artifact: artifacts.Artifact, texts: Sequence[str]) -> dict[str, float]:
+    """How many tokens the texts have, special ones included."""
+    spec = artifact.manifest.model
+    encoder = TextEncoder(
+        artifacts.read_file(artifact, TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens
+    )
+    tokens = [sum(len(ids) for ids in encoder.windows(text)) for text in texts]
+    p50, p95 = np.percentile(tokens, [50, 95])
+    return {
+        "texts": len(tokens),
+        "mean": round(float(np.mean(tokens)), 2),
+        "p50": float(p50),
+        "p95": float(p95),
+        "max": max(tokens),
+    }
+
+
+def _numbers(plan: Plan, times: Times) -> dict[str, float]:
+    p50, p95 = np.percentile(times.wall_ms, [50, 95])
+    return {
+        "size_bytes": plan.size_bytes,
+        "folder_bytes": plan.folder_bytes,
+        "p50_ms": round(float(p50), 3),
+        "p95_ms": round(float(p95), 3),
+        "cpu_ms": round(float(np.median(times.cpu_ms)), 3),
+        "texts_per_s": round(times.texts_per_s or 1000 / float(np.mean(times.wall_ms)), 1),
+        "cold_start_ms": round(float(np.median(times.cold_ms)), 1),
+        "cold_start_cpu_ms": round(float(np.median(times.cold_cpu_ms)), 1),
+        "peak_rss_bytes": times.peak_rss_bytes,
+        **_written(times),
+    }
+
+
+def _written(times: Times) -> dict[str, float]:
+    """Of a side that writes: its own pieces a second, and the wait for the first words."""
+    if not sum(times.tokens):
+        return {}
+    speed = 1000 * sum(times.tokens) / sum(times.wall_ms)
+    first = [one for one in times.first_ms if one is not None]
+    return {
+        "tokens_per_s": round(speed, 1),
+        **({"first_words_ms": round(float(np.median(first)), 1)} if first else {}),
+    }
+
+
+def _ratios(
+    plans: Sequence[Plan], times: Mapping[str, Times], *, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """How many times less the artifact takes: medians of wall time, of CPU time, by round."""
+    artifact, *others = plans
+    new = times[artifact.name]
+    names = [plan.name for plan in others]
+
+    def ratio(kind: str, name: str, part: slice = slice(None)) -> float:
+        old, less = getattr(times[name], kind)[part], getattr(new, kind)[part]
+        return round(float(np.median(old) / np.median(less)), 3)
+
+    size = len(new.wall_ms) // rounds
+    parts = [slice(at * size, (at + 1) * size) for at in range(rounds)]
+    weights = next(plan.size_bytes for plan in others)
+    return {
+        "ratio": {
+            "size": round(weights / artifact.size_bytes, 3),
+            **{
+                f"size_{plan.name}": round(plan.size_bytes / artifact.size_bytes, 3)
+                for plan in others
+                if plan.name == "optimum_int8"
+            },
+            **{name: ratio("wall_ms", name) for name in names},
+        },
+        "ratio_cpu": {name: ratio("cpu_ms", name) for name in names},
+        "ratio_by_round": {
+            name: [ratio("wall_ms", name, part) for part in parts] for name in names
+        },
+        "agreement": {
+            name: float(np.mean(np.array(times[name].answers) == np.array(new.answers)))
+            for name in names
+        },
+    }

@@ -1,0 +1,47 @@
+"""What a user would do today: optimum's own export of a classifier and its int8 for AVX2.
+
+`python -m edgekit.bench.optimum CHECKPOINT FOLDER` writes FOLDER/model.onnx. A process of its own,
+because it needs several times the weights' memory. Nothing of edgekit's exporter is in it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
+from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+from edgekit.checkpoint.describe import read_config
+from edgekit.system import machine
+from edgekit.system.child import answer
+
+
+def make(checkpoint: Path, folder: Path) -> Path:
+    """Exports and quantizes with optimum's defaults, as its guide has it."""
+    read_config(checkpoint)  # refuses what brings code along
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = ORTModelForSequenceClassification.from_pretrained(
+            checkpoint, export=True, local_files_only=True
+        )
+        model.save_pretrained(scratch)
+        del model
+        quantizer = ORTQuantizer.from_pretrained(scratch)
+        quantizer.quantize(
+            save_dir=scratch,
+            quantization_config=AutoQuantizationConfig.avx2(is_static=False, per_channel=False),
+        )
+        return (Path(scratch) / "model_quantized.onnx").rename(folder / "model.onnx")
+
+
+def _work() -> dict[str, Any]:
+    make(Path(sys.argv[1]), Path(sys.argv[2]))
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+if __name__ == "__main__":
+    sys.exit(answer(_work))

@@ -1,0 +1,1 @@
+"""From a recipe to artifacts: checked, estimated, run, put together, reported."""

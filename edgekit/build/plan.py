@@ -1,0 +1,339 @@
+"""Binds a recipe to its model and data, checks everything, and estimates what it will cost.
+
+Runs nothing: no weight is loaded and nothing is written but the rates measured on this machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit import tables
+from edgekit.artifact import folder as artifact
+from edgekit.checkpoint.describe import Description, describe
+from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
+from edgekit.job import cost
+from edgekit.job.cost import Cost
+from edgekit.job.job import Planned
+from edgekit.recipe import dataset as data
+from edgekit.recipe.recipe import BoundRecipe, Entry
+from edgekit.system import machine, paths
+from edgekit.tables import SHRINKING, format_module, step_module, task_module
+
+SMOKE_LAYERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One piece of work and its estimate: a step, an output, or what edgekit does around them."""
+
+    name: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe that can be followed: checked, and its cost estimated."""
+
+    bound: BoundRecipe
+    description: Description
+    dataset: data.Dataset
+    out: Path
+    model: Path
+    adapter: Path | None
+    max_tokens: int
+    device: str
+    layers: int | None
+    """The model is cut to so many layers, for a run that only tries."""
+    teacher_before: int
+    """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def teacher_stands(self) -> bool:
+        """The model itself is the teacher and is where the teacher goes: an earlier build's."""
+        return self.model == (self.out / "teacher").resolve()
+
+    @property
+    def smoke(self) -> bool:
+        return self.layers is not None
+
+    def as_json(self) -> dict[str, Any]:
+        why = self.why_not()
+        return {
+            "recipe": dict(self.bound.document),
+            "steps": [
+                {
+                    "step": step.name,
+                    "seconds": round(step.cost.seconds, 1),
+                    "peak_bytes": step.cost.peak_bytes,
+                    "disk_bytes": step.cost.disk_bytes,
+                }
+                for step in self.steps
+            ],
+            "seconds": round(sum(step.cost.seconds for step in self.steps), 1),
+            "fits": why is None,
+            "why": str(why) if why else None,
+        }
+
+    def why_not(self) -> OutOfDisk | OutOfMemoryBudget | None:
+        """What this machine lacks for the plan, None where it has enough."""
+        needed = sum(step.cost.disk_bytes for step in self.steps)
+        for folder in (paths.store_dir(), self.out):
+            free = machine.free_disk_bytes(folder)
+            if needed > free:
+                return OutOfDisk(
+                    f"{folder}: the recipe needs about {needed / 1e9:.1f} GB of disk and "
+                    f"{free / 1e9:.1f} GB are free; make room (`edgekit store --clear`) or set "
+                    "EDGEKIT_CACHE to a larger disk."
+                )
+        step = max(self.steps, key=lambda one: one.cost.peak_bytes)
+        available = machine.available_memory_bytes()
+        if step.cost.peak_bytes > available:
+            return OutOfMemoryBudget(
+                f"{self.bound.path.name}: '{step.name}' needs about "
+                f"{step.cost.peak_bytes / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are "
+                "available; close other programs, or set a smaller batch_size or max_tokens."
+            )
+        return None
+
+
+def make(
+    bound: BoundRecipe, *, out: Path | None = None, device: str = "cpu", smoke: bool = False
+) -> Plan:
+    """Checks a recipe against its model, its data and the output folder.
+
+    Raises RecipeError, CheckpointError, DataError or ArtifactError for the first thing wrong.
+    """
+    recipe = bound.recipe
+    out = out or bound.path.parent / "out"
+    if smoke:
+        out = out / "smoke"
+    model = bound.resolve(recipe.model.base)
+    adapter = bound.resolve(recipe.model.adapter) if recipe.model.adapter else None
+    description = describe(model)
+    layers = min(SMOKE_LAYERS, description.layers) if smoke else None
+    if layers is not None:
+        description = _cut(description, layers)
+    task = task_module(recipe.task)
+    labels = task.labels(bound, description)
+    max_tokens = _max_tokens(bound, description)
+    _check_suited(bound)
+    _check_unlabeled(bound)
+    _check_files(bound)
+    dataset = data.read(bound, labels=labels)
+    if smoke:
+        dataset = data.few(dataset, rows=task.TRIAL_ROWS)
+    _check_proof(bound, dataset, smoke=smoke)
+    for name in artifact_names(bound):
+        _check_replaceable(out / name)
+    _check_model_stays(bound, out, model)
+    planned = _planned(bound, description, dataset, max_tokens=max_tokens, device=device)
+    steps = _estimate(bound, planned)
+    return Plan(
+        bound=bound,
+        description=description,
+        dataset=dataset,
+        out=out,
+        model=model,
+        adapter=adapter,
+        max_tokens=max_tokens,
+        device=device,
+        layers=layers,
+        teacher_before=_teacher_before(bound),
+        steps=steps,
+    )
+
+
+def artifact_names(bound: BoundRecipe) -> list[str]:
+    """The folder of each output: `<name>-<format>`, with the quantization where two share one."""
+    formats = [entry.name for entry in bound.outputs]
+    names = []
+    for entry in bound.outputs:
+        name = f"{bound.recipe.name}-{entry.name}"
+        if formats.count(entry.name) > 1:
+            name += f"-{getattr(entry.settings, 'quantize', 'none')}"
+        if name in names:
+            raise RecipeError(f"{entry.place}: two outputs would both be called {name}; drop one.")
+        names.append(name)
+    return names
+
+
+def _teacher_before(bound: BoundRecipe) -> int:
+    """The number of the first step that shrinks; that of the outputs where none does."""
+    shrinking = (number for number, step in enumerate(bound.steps) if step.name in SHRINKING)
+    return next(shrinking, len(bound.steps))
+
+
+def _max_tokens(bound: BoundRecipe, description: Description) -> int:
+    asked = bound.recipe.max_tokens
+    if asked is not None and asked > description.max_tokens:
+        raise RecipeError(
+            f"{bound.place('max_tokens')}: max_tokens is {asked}, and the model reads at most "
+            f"{description.max_tokens}; lower it."
+        )
+    return asked or description.max_tokens
+
+
+def _check_suited(bound: BoundRecipe) -> None:
+    """Every output must know what to do with a model of the recipe's task."""
+    task = bound.recipe.task
+    for number, entry in enumerate(bound.outputs, 1):
+        if entry.name not in tables.FORMATS_OF_TASK[task]:
+            known = ", ".join(sorted(tables.FORMATS_OF_TASK[task]))
+            raise RecipeError(
+                f"{entry.place}: output {number} ({entry.name}) cannot hold a model for {task}; "
+                f"write {known}."
+            )
+
+
+def _check_unlabeled(bound: BoundRecipe) -> None:
+    """Nothing in a recipe is ignored silently."""
+    read = any(entry.settings.reads_unlabeled for entry in (*bound.steps, *bound.outputs))
+    if bound.recipe.data.unlabeled and not read:
+        raise RecipeError(
+            f"{bound.place('data', 'unlabeled')}: no step of this recipe reads data.unlabeled; "
+            "remove it."
+        )
+
+
+def _check_files(bound: BoundRecipe) -> None:
+    for entry in bound.steps:
+        for name in step_module(entry.name, bound.recipe.task).files(entry.settings):
+            if not bound.resolve(name).exists():
+                raise RecipeError(
+                    f"{entry.place}: {entry.name} names {name}, which does not exist; paths are "
+                    "relative to the recipe."
+                )
+
+
+def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> None:
+    """Every listed language must be in the test set, or nothing is proven for it."""
+    if not dataset.test or smoke:
+        return
+    asked = {row.language for row in dataset.choices}
+    if asked and not asked & {None, *bound.recipe.languages}:
+        raise RecipeError(
+            f"{bound.place('data', 'choices')}: no row of data.choices is in a language of the "
+            "recipe; add rows that are, or remove it."
+        )
+    tested = {row.language for row in dataset.test}
+    missing = [language for language in bound.recipe.languages if language not in tested]
+    if missing:
+        raise RecipeError(
+            f"{bound.place('languages')}: no row of data.test is in '{missing[0]}'; add rows with "
+            "that language, or remove it from languages."
+        )
+
+
+def _check_replaceable(folder: Path) -> None:
+    """An earlier artifact may be replaced; anything else that stands there is somebody's work."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    try:
+        artifact.read(folder)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{folder} exists and is not an artifact that a recipe left; move it away or choose "
+            "another --out."
+        ) from error
+
+
+def _check_model_stays(bound: BoundRecipe, out: Path, model: Path) -> None:
+    """A recipe may start from the teacher of an earlier build, and must not put another there."""
+    changed = bound.recipe.model.adapter is not None or _teacher_before(bound) > 0
+    if changed and model == (out / "teacher").resolve():
+        raise RecipeError(
+            f"{bound.place('model')}: the teacher of this recipe would replace its own model, "
+            f"{model}; choose another --out."
+        )
+
+
+def _cut(description: Description, layers: int) -> Description:
+    body = description.parameters - description.embedding_parameters
+    parameters = description.embedding_parameters + body * layers // description.layers
+    return replace(description, layers=layers, parameters=parameters)
+
+
+def _planned(
+    bound: BoundRecipe,
+    description: Description,
+    dataset: data.Dataset,
+    *,
+    max_tokens: int,
+    device: str,
+) -> Planned:
+    model = bound.resolve(bound.recipe.model.base)
+    task = task_module(bound.recipe.task)
+    tokens = task.tokens(bound, dataset, max_tokens=max_tokens)
+    rows = len(dataset.train) + len(dataset.validation) + len(dataset.test)
+    batch, length = task.measured_shape(tokens, rows)
+    return Planned(
+        place=bound.place("steps"),
+        recipe=bound.recipe,
+        description=description,
+        dataset=dataset,
+        tokens=tokens,
+        rates=cost.rates(
+            config=model / "config.json",
+            layers=description.layers,
+            device=device,
+            batch=batch,
+            length=length,
+        ),
+        resolve=bound.resolve,
+    )
+
+
+def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
+    """Checks each step on what the one before leaves, and adds up what each costs."""
+    steps = [PlannedStep("checkpoint", _import_cost(planned))]
+    before, teacher = _teacher_before(bound), planned
+    for number, entry in enumerate(bound.steps):
+        if number <= before:
+            teacher = planned
+        if number == before:
+            planned = replace(planned, teacher=teacher.description)
+        planned = replace(planned, place=entry.place)
+        module = step_module(entry.name, bound.recipe.task)
+        module.check(entry.settings, planned)
+        steps.append(PlannedStep(entry.name, module.cost(entry.settings, planned)))
+        planned = module.after(entry.settings, planned)
+    teacher = teacher if before < len(bound.steps) else planned
+    steps.append(PlannedStep("teacher", _teacher_cost(teacher)))
+    steps += [_planned_output(entry, planned) for entry in bound.outputs]
+    return tuple(steps)
+
+
+def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
+    made = format_module(entry.name).cost(entry.settings, planned)
+    judging = task_module(planned.recipe.task).judging_cost(planned)
+    return PlannedStep(entry.name, _both(made, judging))
+
+
+def _import_cost(planned: Planned) -> Cost:
+    size = planned.description.fp32_bytes
+    return Cost(
+        seconds=2 * size * planned.rates.write_seconds_per_byte,
+        peak_bytes=planned.rates.torch_bytes,
+        disk_bytes=size,
+    )
+
+
+def _teacher_cost(planned: Planned) -> Cost:
+    """Its folder is copied to the output, and it says what it thinks of the rows that judge."""
+    size = planned.description.fp32_bytes
+    copied = Cost(
+        seconds=size * planned.rates.write_seconds_per_byte, peak_bytes=0, disk_bytes=size
+    )
+    return _both(copied, task_module(planned.recipe.task).teacher_cost(planned))
+
+
+def _both(first: Cost, second: Cost) -> Cost:
+    """One after the other."""
+    return Cost(
+        seconds=first.seconds + second.seconds,
+        peak_bytes=max(first.peak_bytes, second.peak_bytes),
+        disk_bytes=first.disk_bytes + second.disk_bytes,
+    )

@@ -1,0 +1,352 @@
+"""Describes and imports a Hugging Face folder without running anything that it brings along.
+
+A checkpoint is somebody else's file. Pickle weights and custom modelling code run programs, and
+private config keys have been used to get around `trust_remote_code=False`; so: safetensors only,
+known model types only, private keys stripped, and nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.checkpoint import converter, licences, widths
+from edgekit.checkpoint.decoder_types import ARCHITECTURES as LLAMA_ARCHITECTURES
+from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.errors import CheckpointError
+from edgekit.wording.suggestions import did_you_mean
+
+CLASSIFIERS = frozenset(
+    {
+        "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra",
+        "modernbert", "mpnet", "roberta", "xlm-roberta",
+    }
+)  # fmt: skip
+DECODERS = frozenset(LLAMA_ARCHITECTURES)
+"""Model types that continue a text, and that edgekit converts itself."""
+WRITERS = frozenset({"bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5"})
+"""Model types with an encoder and a decoder: they read a text and write another."""
+STATIC = "edgekit-static"
+"""The model type of a static student (checkpoint/static.py), which transformers does not know."""
+CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+CARRIED_BY_WRITERS = ("generation_config.json",)
+CARRIED_BY_DECODERS = ("generation_config.json", "chat_template.jinja", "chat_template.json")
+# What config.json calls these numbers; the others are names that older decoders have.
+_LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "num_layers")
+_DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
+_HIDDEN = ("hidden_size", "dim", "n_embd", "d_model")
+_HEADS = ("num_attention_heads", "n_heads", "n_head", "encoder_attention_heads", "num_heads")
+_FFN = ("intermediate_size", "hidden_dim", "n_inner", "ffn_dim", "encoder_ffn_dim", "d_ff")
+_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")
+_TABLES = (
+    "embeddings.",
+    "embed_tokens.",
+    "wte.",
+    "wpe.",
+    "embed_in.",
+    "shared.",
+    "embed_positions.",
+)
+# T5 has no positions to run out of; what it was trained to read at once.
+_T5_TOKENS = 512
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What can be known of a checkpoint from its config and the headers of its weights."""
+
+    model_type: str
+    layers: int
+    """Of the encoder, where there is a decoder, too."""
+    hidden: int
+    heads: int
+    """Of the layer with the most, where they differ."""
+    ffn: int
+    """Width of the feed-forward networks; of the widest, where they differ."""
+    vocabulary: int
+    parameters: int
+    embedding_parameters: int
+    """Parameters of the tables that are looked up, not multiplied with."""
+    max_tokens: int
+    labels: tuple[str, ...] | None
+    """None for an encoder that has no classification head yet."""
+    weights_bytes: int
+    head_parameters: int = 0
+    """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
+    decoder_layers: int = 0
+    """Of a model that reads a text and writes another; 0 for others."""
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it continues a text."""
+        return _decodes(self.model_type)
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether it reads a text with one half and writes another with its other half."""
+        return self.model_type in WRITERS
+
+    @property
+    def head_share(self) -> float:
+        """What the layers and the scores of every piece cost, as a multiple of the layers."""
+        body = max(1, self.parameters - self.embedding_parameters - self.head_parameters)
+        return 1 + self.vocabulary * self.hidden / body
+
+    @property
+    def fp32_bytes(self) -> int:
+        return 4 * self.parameters
+
+
+def describe(folder: Path) -> Description:
+    """Reads config.json and weight headers; raises CheckpointError for what cannot be used."""
+    config = read_config(folder)
+    shapes, weights_bytes = _read_shapes(folder)
+    if not (folder / "tokenizer.json").is_file():
+        raise CheckpointError(
+            f"{folder}: tokenizer.json is missing; save the folder's fast tokenizer into it with "
+            "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        )
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    heads, ffn = _widest(folder, config)
+    return Description(
+        model_type=config["model_type"],
+        layers=_number(folder, config, *_LAYERS),
+        hidden=_number(folder, config, *_HIDDEN),
+        heads=heads,
+        ffn=ffn,
+        vocabulary=_number(folder, config, "vocab_size"),
+        parameters=parameters,
+        embedding_parameters=sum(
+            math.prod(shape)
+            for name, shape in shapes.items()
+            if any(table in name for table in _TABLES)
+        ),
+        max_tokens=_max_tokens(folder, config),
+        labels=_labels(folder, config),
+        weights_bytes=weights_bytes,
+        head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
+        decoder_layers=_decoder_layers(folder, config),
+    )
+
+
+def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
+    if config["model_type"] not in WRITERS:
+        return 0
+    # A T5 that does not say has as many as its encoder.
+    return _number(folder, config, *_DECODER_LAYERS, *_LAYERS)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json, refused where it asks for code or an unknown architecture; no private keys."""
+    if folder.suffix == ".gguf":
+        raise CheckpointError(
+            f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
+            "from the Hugging Face folder that it was made from; name that. To cut pieces out of "
+            "the file as it is, there is edgekit.steps.trim_vocab.gguf.trim in Python."
+        )
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{folder} is no folder; `model` names a Hugging Face folder with config.json, "
+            "*.safetensors and tokenizer.json."
+        )
+    config = _read_json(folder / "config.json")
+    if "auto_map" in config:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: 'auto_map' asks for code that the checkpoint brings along, "
+            "and edgekit never runs such code; use a checkpoint of an architecture that "
+            "transformers knows itself."
+        )
+    model_type = config.get("model_type")
+    known = CLASSIFIERS | DECODERS | WRITERS | {STATIC}
+    other = _continues_texts(config)
+    if model_type not in known and not (other and converter.at_hand()):
+        raise CheckpointError(
+            f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
+            f"can compress.{did_you_mean(str(model_type), sorted(known - {STATIC}))}"
+            f"{f' Else {converter.ADVICE}' if other else ''}"
+        )
+    return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def _decodes(model_type: str) -> bool:
+    return model_type not in CLASSIFIERS | WRITERS | {STATIC}
+
+
+def _continues_texts(config: Mapping[str, Any]) -> bool:
+    names = config.get("architectures") or [""]
+    return str(names[0]).endswith(("ForCausalLM", "LMHeadModel"))
+
+
+def import_checkpoint(
+    source: Path, out: Path, *, adapter: Path | None = None, layers: int | None = None
+) -> dict[str, Any]:
+    """Copies what is safe of a checkpoint into `out`; returns what it is.
+
+    An adapter is merged; `layers` keeps the first few layers only, for a run that only tries.
+    """
+    description = describe(source)
+    _write_json(out / "config.json", read_config(source))
+    if not description.is_decoder and (source / widths.FILE).is_file():
+        shutil.copyfile(source / widths.FILE, out / widths.FILE)
+    carry(source, out)
+    for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
+        shutil.copyfile(path, out / path.name)
+    if adapter is not None:
+        from edgekit.training import adapters  # torch
+
+        adapters.merge_folder(out, adapter)
+    if layers is not None:
+        from edgekit.checkpoint import models  # torch
+
+        models.cut_folder(out, layers)
+    return {"model_type": description.model_type, "parameters": description.parameters}
+
+
+def carry(source: Path, out: Path) -> None:
+    """Copies what belongs to a checkpoint beside config.json and weights."""
+    model_type = read_config(source)["model_type"]
+    further: tuple[str, ...] = ()
+    if model_type in WRITERS:
+        further = CARRIED_BY_WRITERS
+    elif _decodes(model_type):
+        further = CARRIED_BY_DECODERS
+    for name in (*CARRIED, *further):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+    licences.carry(source, out)
+
+
+def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:
+    """Shapes of all tensors, and the bytes of their files; every file is checked to be whole."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    total = 0
+    for path in _weight_files(folder):
+        header, header_bytes = _read_header(path)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        size = path.stat().st_size
+        if size != 8 + header_bytes + end:
+            raise CheckpointError(
+                f"{path}: {size:,} bytes where its header says {8 + header_bytes + end:,}; the "
+                "file is cut or damaged, copy it again."
+            )
+        shapes.update({name: tuple(entry["shape"]) for name, entry in header.items()})
+        total += size
+    return shapes, total
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(_read_json(index).get("weight_map", {}).values()))
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise CheckpointError(
+                f"{folder}: {len(missing)} of {len(names)} weight files are missing "
+                f"(first: {missing[0]}); copy the whole folder again."
+            )
+        return [folder / name for name in names]
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
+    if pickles:
+        raise CheckpointError(
+            f"{folder}: its weights are only in {pickles[0]}, a format that can run programs; "
+            "save them as safetensors where you trust them: model.save_pretrained(folder)."
+        )
+    raise CheckpointError(f"{folder}: there is no model.safetensors; copy the whole folder again.")
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The JSON header of a safetensors file, and its length in bytes."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= min(100_000_000, path.stat().st_size - 8):
+            raise CheckpointError(f"{path}: this is no safetensors file; copy it again.")
+        try:
+            header = json.loads(stream.read(length))
+            header.pop("__metadata__", None)
+            for entry in header.values():
+                math.prod(entry["shape"]), entry["data_offsets"][1]
+        except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+            raise CheckpointError(f"{path}: its header is damaged; copy it again.") from error
+    return header, length
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; the folder must be a whole Hugging Face folder.")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: this is not JSON ({error}); copy the file again."
+        ) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: this must be a JSON object; copy the file again.")
+    return value
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
+    for name in names:
+        if isinstance(config.get(name), int):
+            return int(config[name])
+    raise CheckpointError(f"{folder / 'config.json'}: '{names[0]}' is missing; copy it again.")
+
+
+def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None:
+    """The widths of each layer of a pruned checkpoint, None where config.json says it all."""
+    architecture = ARCHITECTURES.get(config["model_type"])
+    shared = architecture is not None and architecture.shared
+    return widths.read(
+        folder,
+        layers=1 if shared else _number(folder, config, *_LAYERS),
+        heads=_number(folder, config, *_HEADS),
+        ffn=_number(folder, config, *_FFN),
+    )
+
+
+def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
+    """Heads and neurons of the widest layer."""
+    if config["model_type"] not in CLASSIFIERS | {STATIC}:
+        # Decoders that do not say it have four times their own width.
+        ffn = next((config[key] for key in _FFN if isinstance(config.get(key), int)), None)
+        hidden = _number(folder, config, *_HIDDEN)
+        return _number(folder, config, *_HEADS), int(ffn or 4 * hidden)
+    found = read_widths(folder, config)
+    if found is not None:
+        return max(found.heads), max(found.ffn)
+    return _number(folder, config, *_HEADS), _number(folder, config, *_FFN)
+
+
+def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
+    if config["model_type"] in ("t5", "mt5"):
+        positions = int(config.get("n_positions") or _T5_TOKENS)
+    else:
+        positions = _number(folder, config, *_POSITIONS)
+    # RoBERTa numbers positions from padding_idx + 1: two rows of its table are never used.
+    unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
+    limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)
+    return int(min(positions - unused, limit))
+
+
+def _labels(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...] | None:
+    architectures = config.get("architectures") or [""]
+    if not architectures[0].endswith("ForSequenceClassification"):
+        return None
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    try:
+        return tuple(str(names[str(index)]) for index in range(len(names)))
+    except KeyError as error:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: 'id2label' does not number its labels from 0; mend it."
+        ) from error

@@ -1,0 +1,83 @@
+"""Makes a smaller model of some of a checkpoint's layers. Knows not which are worth keeping."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
+
+from edgekit.checkpoint import models
+from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.seq2seq import LAYOUTS
+from edgekit.errors import StepError
+
+
+def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
+    """A classifier with the layers `numbers` of a checkpoint, in that order, and all else of it.
+
+    It is built anew from its config, as whoever loads it will build it: what a layer does can
+    depend on its place. Raises StepError where the layers differ in width.
+    """
+    whole = models.load_classifier(folder)
+    config = copy.deepcopy(whole.config)
+    config.num_hidden_layers = len(numbers)
+    smaller: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    architecture = ARCHITECTURES[config.model_type]
+    weights = whole.state_dict()
+    if not architecture.shared:
+        prefix = f"{whole.base_model_prefix}.{architecture.layers}."
+        weights = renumbered(weights, prefix, numbers)
+    wanted = smaller.state_dict()
+    for name, weight in wanted.items():
+        if name not in weights or weights[name].shape != weight.shape:
+            raise StepError(
+                f"the layers of this checkpoint are not alike ({name} is of another size), so no "
+                "smaller model can be made of some; put distill before prune."
+            )
+    smaller.load_state_dict({name: weights[name] for name in wanted})
+    smaller.eval()
+    return smaller
+
+
+def keep_writer_layers(
+    folder: Path, *, encoder: Sequence[int], decoder: Sequence[int]
+) -> PreTrainedModel:
+    """An encoder-decoder with these layers of each half, in that order, and all else of it."""
+    whole = models.load_seq2seq(folder)
+    layout = LAYOUTS[whole.config.model_type]
+    config, weights = copy.deepcopy(whole.config), whole.state_dict()
+    of_first = {name: one for name, one in weights.items() if layout.is_of_first(name)}
+    for half, numbers in ((layout.encoder, encoder), (layout.decoder, decoder)):
+        setattr(config, half.count, len(numbers))
+        weights = renumbered(weights, f"{half.layers}.", numbers)
+    # What the first layer has for all of them stays with the first, whichever that is.
+    kept = {name: one for name, one in weights.items() if not layout.is_of_first(name)}
+    config.num_hidden_layers = len(encoder)
+    smaller: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config)
+    smaller.load_state_dict({**kept, **of_first})
+    smaller.generation_config = whole.generation_config
+    smaller.eval()
+    return smaller
+
+
+def renumbered(
+    weights: dict[str, torch.Tensor], prefix: str, numbers: Sequence[int]
+) -> dict[str, torch.Tensor]:
+    """The weights with each kept layer under its new number, and no other layer's."""
+    places = {number: place for place, number in enumerate(numbers)}
+    result = {}
+    for name, weight in weights.items():
+        if not name.startswith(prefix):
+            result[name] = weight
+            continue
+        number, rest = name.removeprefix(prefix).split(".", 1)
+        if int(number) in places:
+            result[f"{prefix}{places[int(number)]}.{rest}"] = weight
+    return result

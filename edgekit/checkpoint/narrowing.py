@@ -1,0 +1,66 @@
+"""Writes a file of weights out of some rows and columns of others', few at a time. Knows no model.
+
+The numbers are copied as they are stored, whatever their type; no matrix is ever whole in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.checkpoint.tensors import Tensor
+
+_ALIGNMENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What stays of one tensor: all of it, or these rows and columns in this order."""
+
+    source: Tensor
+    rows: np.ndarray | None = None
+    columns: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        found = list(self.source.shape)
+        for axis, kept in enumerate((self.rows, self.columns)):
+            if kept is not None:
+                found[axis] = len(kept)
+        return tuple(found)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        for part in self.source.stored(self.rows):
+            yield part if self.columns is None else part[:, self.columns]
+
+
+def write(
+    path: Path,
+    kept: Mapping[str, Part],
+    *,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> None:
+    """Writes a safetensors file with these tensors under these names."""
+    header, end = {}, 0
+    for name, part in kept.items():
+        size = int(np.prod(part.shape)) * part.source.item_bytes
+        header[name] = {
+            "dtype": part.source.kind,
+            "shape": list(part.shape),
+            "data_offsets": [end, end + size],
+        }
+        end += size
+    # transformers asks for it: which library's layout the weights have.
+    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    done = 0
+    with path.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for part in kept.values():
+            for some in part.parts():
+                done += stream.write(np.ascontiguousarray(some).tobytes())
+            on_progress(done / end)

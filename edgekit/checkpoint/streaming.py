@@ -1,0 +1,114 @@
+"""Runs a decoder's checkpoint in fp32 a module at a time: its weights are never all in memory.
+
+transformers computes; weights come from the safetensors files when a module is called and go when
+it has answered, those of linear layers a few rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import init_empty_weights
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from edgekit.checkpoint import tensors
+from edgekit.checkpoint.tensors import Tensor
+from edgekit.errors import CheckpointError
+
+
+@torch.inference_mode()
+def logits(
+    checkpoint: Path, tokens: Sequence[Sequence[int]], *, pieces: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Of each sequence, float32 of shape (tokens, vocabulary), or of these `pieces` alone.
+
+    Equal weights give equal bits: a table whose rows are the `pieces` of another gives what that
+    one gives for them.
+    """
+    model, found = open_decoder(checkpoint), tensors.read(checkpoint)
+    config = model.config
+    longest = max(map(len, tokens))
+    # Causal: what is set behind a sequence changes nothing before it.
+    padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
+    hidden = model.get_decoder()(input_ids=padded, use_cache=False).last_hidden_state
+    tied = config.tie_word_embeddings or "lm_head.weight" not in found
+    scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
+    for one, states in zip(tokens, hidden, strict=True):
+        found_scores = _linear({"weight": scores}, states[: len(one)], pieces)
+        yield _limited(found_scores, config).numpy()
+
+
+def open_decoder(checkpoint: Path) -> PreTrainedModel:
+    """The model, whose modules but its head compute in fp32 with weights from the files."""
+    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+    # Attention that other implementations compute without Gemma 2's limit of its scores.
+    config._attn_implementation = "eager"
+    with init_empty_weights(include_buffers=False):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    model.eval()
+    found = tensors.read(checkpoint)
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        own = [one for one, _ in module.named_parameters(recurse=False)]
+        if own and module is not head:
+            _stream(module, {one: _place(f"{name}.{one}", found) for one in own})
+    return model
+
+
+def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
+    """Makes a module take its weights from their places when it is called."""
+    if isinstance(module, nn.Linear):
+        module.forward = partial(_linear, places)  # type: ignore[method-assign]
+    else:
+        module.register_forward_pre_hook(partial(_bring, places))
+        module.register_forward_hook(_take)
+
+
+def _linear(
+    places: Mapping[str, Tensor], states: torch.Tensor, order: np.ndarray | None = None
+) -> torch.Tensor:
+    """A linear layer whose matrix is never whole; of its rows, those of `order` where given."""
+    # Copied to where torch puts matrices: where one begins decides the last bits of its products.
+    parts = [states @ torch.tensor(part).T for part in places["weight"].rows(order)]
+    found = torch.cat(parts, dim=-1)
+    return found + _whole(places["bias"]) if "bias" in places else found
+
+
+def _place(name: str, found: Mapping[str, Tensor]) -> Tensor:
+    if name not in found:
+        raise CheckpointError(f"the weights '{name}' are missing; copy the whole folder again.")
+    return found[name]
+
+
+def _bring(
+    places: Mapping[str, Tensor], module: nn.Module, arguments: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Gives a module its weights; of a table that is looked up, the rows that will be."""
+    order = None
+    if isinstance(module, nn.Embedding):
+        used, renumbered = torch.unique(arguments[0], return_inverse=True)
+        order, arguments = used.numpy(), (renumbered, *arguments[1:])
+    for name, place in places.items():
+        module._parameters[name] = nn.Parameter(_whole(place, order), requires_grad=False)
+    return arguments
+
+
+def _whole(place: Tensor, order: np.ndarray | None = None) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate(list(place.rows(order))))
+
+
+def _take(module: nn.Module, _: Any, answer: Any) -> None:
+    for name, weight in module._parameters.items():
+        if weight is not None:
+            module._parameters[name] = nn.Parameter(weight.to("meta"), requires_grad=False)
+
+
+def _limited(scores: torch.Tensor, config: Any) -> torch.Tensor:
+    most = getattr(config, "final_logit_softcapping", None)
+    return scores if most is None else most * torch.tanh(scores / most)

@@ -1,0 +1,1 @@
+"""What people's files hold: rows, records, documents, sentences. Knows no model."""

@@ -1,0 +1,111 @@
+"""Texts of files that people have: plain text, Markdown, HTML, PDF, Word and EPUB. Knows no model.
+
+A file is somebody else's: what it would unpack to is checked before it is unpacked, nothing in it
+is run or fetched, and one that yields no text is said to.
+"""
+
+from __future__ import annotations
+
+import importlib
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import cast
+
+from edgekit.errors import DataError
+
+MOST_BYTES = 500_000_000
+MOST_CHARACTERS = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text, and where its pages begin."""
+
+    text: str
+    pages: tuple[int, ...] = ()
+    """The first character of each page; none for a format without pages."""
+    warnings: tuple[str, ...] = ()
+    """A sentence for whatever of the file is not in the text."""
+
+    def page(self, at: int) -> int | None:
+        """The page, from 1, that a character is on."""
+        return bisect_right(self.pages, at) if self.pages else None
+
+
+READERS = {
+    ".txt": "edgekit.data.documents:read_plain",
+    ".text": "edgekit.data.documents:read_plain",
+    ".md": "edgekit.data.markup:read_markdown",
+    ".markdown": "edgekit.data.markup:read_markdown",
+    ".html": "edgekit.data.markup:read_html",
+    ".htm": "edgekit.data.markup:read_html",
+    ".xhtml": "edgekit.data.markup:read_html",
+    ".pdf": "edgekit.data.pdf:read_pdf",
+    ".docx": "edgekit.data.zipped:read_docx",
+    ".epub": "edgekit.data.zipped:read_epub",
+}
+
+
+def read(path: Path) -> Document:
+    """The text of a file, by its suffix. Raises DataError where it has none or cannot be read."""
+    place = READERS.get(path.suffix.lower())
+    if place is None:
+        raise DataError(
+            f"{path}: '{path.suffix}' is no kind of text that edgekit reads; save it as one of "
+            f"{', '.join(READERS)}."
+        )
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; check the path.") from error
+    if size > MOST_BYTES:
+        raise DataError(f"{path}: over {MOST_BYTES // 10**6} MB; split it.")
+    module, _, function = place.partition(":")
+    reader = cast("Callable[[Path], Document]", getattr(importlib.import_module(module), function))
+    try:
+        document = reader(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}; check the path.") from error
+    return _checked(document, str(path))
+
+
+def from_text(text: str) -> Document:
+    """The same of a text that is at hand."""
+    return _checked(Document(text), "the text")
+
+
+def read_plain(path: Path) -> Document:
+    return Document(decode(path.read_bytes(), str(path)))
+
+
+def decode(data: bytes, place: str) -> str:
+    """UTF-8, or UTF-16 where its mark says so; DataError for anything else."""
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{place}: byte {error.start + 1:,} is not {encoding.removesuffix('-sig').upper()}; "
+            "save the file as UTF-8 text."
+        ) from error
+
+
+def joined(pages: Sequence[str], warnings: Sequence[str] = ()) -> Document:
+    """Pages or chapters as one text."""
+    pieces = [page + "\n\n" for page in pages]
+    starts = accumulate((len(piece) for piece in pieces[:-1]), initial=0)
+    return Document("".join(pieces), tuple(starts), tuple(warnings))
+
+
+def _checked(document: Document, place: str) -> Document:
+    if len(document.text) > MOST_CHARACTERS:
+        raise DataError(f"{place}: over {MOST_CHARACTERS // 10**6} million characters; split it.")
+    if not any(mark.isalnum() for mark in document.text):
+        raise DataError(
+            f"{place}: there is no text in it; where it holds pictures of pages, have a program "
+            "for text recognition (OCR) read it first."
+        )
+    return document

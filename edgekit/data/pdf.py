@@ -1,0 +1,64 @@
+"""Texts of PDF files, page by page, by pypdf. Pictures are not read."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgekit.data.documents import Document, joined
+from edgekit.errors import DataError, MissingExtra
+
+MOST_PAGES = 20_000
+
+
+def read_pdf(path: Path) -> Document:
+    """Raises DataError for a file that asks for a password, or is none."""
+    if importlib.util.find_spec("pypdf") is None:
+        raise MissingExtra("pypdf", "files")
+    from pypdf import PdfReader  # an extra
+    from pypdf.errors import PyPdfError
+
+    with _quiet(), path.open("rb") as stream:
+        try:
+            reader = PdfReader(stream)
+            if reader.is_encrypted and not reader.decrypt(""):
+                raise DataError(
+                    f"{path}: this PDF asks for a password; save it without one, then try again."
+                )
+            if len(reader.pages) > MOST_PAGES:
+                raise DataError(f"{path}: over {MOST_PAGES:,} pages; split it.")
+            pages = [page.extract_text() for page in reader.pages]
+        except DataError:
+            raise
+        except (PyPdfError, *_DAMAGE) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(
+                f"{path}: this PDF cannot be read ({reason}); open it and save it again as PDF."
+            ) from error
+    empty = sum(not page.strip() for page in pages)
+    missing = [
+        f"{empty} of {len(pages)} pages have no text (pictures, or nothing) and were not read."
+    ]
+    return joined(pages, missing if empty else [])
+
+
+# What a damaged file makes pypdf do, beside its own errors.
+_DAMAGE: tuple[Any, ...] = (
+    ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, AssertionError,
+    NotImplementedError, MemoryError, UnicodeError, ZeroDivisionError, StopIteration, ImportError,
+)  # fmt: skip
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """pypdf tells a program's log of every small thing that is wrong with a file."""
+    log = logging.getLogger("pypdf")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before

@@ -1,0 +1,162 @@
+"""Writes a checkpoint as an f16 GGUF file, whose tokenizer reads texts as the checkpoint's does.
+
+Weights go from file to file a few rows at a time; numpy alone computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+
+from edgekit.checkpoint import describe as checkpoints
+from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import tensors
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.checkpoint.decoder_types import ARCHITECTURES, Architecture
+from edgekit.checkpoint.template import Rendered
+from edgekit.checkpoint.tokenizer import Vocabulary
+from edgekit.errors import CheckpointError
+from edgekit.export.gguf import elsewhere, generation, hyperparameters, trials, weights
+from edgekit.export.gguf.hyperparameters import Rope, Shape
+from edgekit.export.gguf.trials import Found
+from edgekit.system.digest import sha256_bytes
+
+_KV_BYTES = 2  # keys and values are kept as halves
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Everything of a checkpoint but its weights."""
+
+    config: Mapping[str, Any]
+    architecture: Architecture
+    shape: Shape
+    rope: Rope
+    vocabulary: Vocabulary
+    names: Found
+    rendered: Rendered | None
+    generation: Mapping[str, Any]
+    stops: tuple[int, ...]
+
+
+def convert(
+    checkpoint: Path, out: Path, *, on_progress: Callable[[float], None] = lambda fraction: None
+) -> dict[str, Any]:
+    """Writes `out`; returns what it is and what was proven, the same on every run.
+
+    Raises CheckpointError for a checkpoint that llama.cpp would not run as transformers does, and
+    ExportError where texts or conversations would not become the checkpoint's tokens.
+    """
+    checkpoints.describe(checkpoint)  # refuses what is damaged or unsafe
+    config = checkpoints.read_config(checkpoint)
+    if "quantization_config" in config:
+        raise CheckpointError(
+            f"{checkpoint}: its weights are quantized already, and would be quantized twice; give "
+            "the checkpoint as it was before."
+        )
+    if config["model_type"] not in ARCHITECTURES:
+        return elsewhere.convert(checkpoint, out)
+    architecture = ARCHITECTURES[config["model_type"]]
+    shape = hyperparameters.read_shape(config, architecture)
+    found = tensors.read(checkpoint)
+    written = weights.choose(
+        found,
+        architecture,
+        shape,
+        tied=bool(config.get("tie_word_embeddings", "lm_head.weight" not in found)),
+        query_scale=hyperparameters.query_scale(config, shape, architecture),
+    )
+    read = _read(checkpoint, config, architecture, shape)
+    written += weights.computed(read.rope.tensors)
+    _write_header(out, read, written)
+    weights.append(out, written, on_progress)
+    conversations = read.rendered.texts if read.rendered else ()
+    trials.prove(out, checkpoint, read.vocabulary.preparation, conversations)
+    return {
+        "architecture": architecture.gguf,
+        "parameters": sum(one.source.size for one in written),
+        "context": shape.context,
+        "kv_bytes_per_token": 2 * _KV_BYTES * shape.layers * shape.kv_heads * shape.head_width,
+        "tokenizer": _tokenizer_record(read),
+        "chat": _chat_record(read),
+        "generation": {name: read.generation[name] for name in generation.SETTINGS
+                       if read.generation.get(name) is not None},
+        "notes": [*shape.notes, *read.rope.notes, *templates.notes(read.rendered)],
+    }  # fmt: skip
+
+
+def _read(
+    checkpoint: Path, config: Mapping[str, Any], architecture: Architecture, shape: Shape
+) -> _Read:
+    rope = hyperparameters.read_rope(config, shape, architecture)
+    vocabulary = tokenizing.read(checkpoint, rows=shape.vocabulary, architecture=architecture)
+    found = trials.find(checkpoint, vocabulary, architecture)
+    template = templates.read(checkpoint)
+    bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
+    rendered = template and templates.render(checkpoint, template, bos=bos, eos=eos)
+    settings = generation.read(checkpoint)
+    end = rendered.end if rendered else None
+    return _Read(
+        config=config,
+        architecture=architecture,
+        shape=shape,
+        rope=rope,
+        vocabulary=vocabulary,
+        names=found,
+        rendered=rendered or None,
+        generation=settings,
+        stops=generation.stops(config, settings, vocabulary, end=end),
+    )
+
+
+def _write_header(out: Path, read: _Read, written: list[weights.Written]) -> None:
+    """Everything but the tensors' numbers."""
+    writer = gguf.GGUFWriter(out, read.architecture.gguf)
+    hyperparameters.add_to(writer, read.config, read.shape, read.rope, read.architecture)
+    read.vocabulary.add_to(writer)
+    read.names.names.add_to(writer)
+    generation.add_to(writer, read.generation, read.stops)
+    if read.rendered:
+        writer.add_chat_template(read.rendered.template)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    for one in written:
+        writer.add_tensor_info(one.name, one.source.shape, one.type, one.size_bytes)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+
+
+def _tokenizer_record(read: _Read) -> dict[str, Any]:
+    vocabulary, found = read.vocabulary, read.names
+    return {
+        "kind": vocabulary.kind,
+        "pre": found.names.pre,
+        "pieces": len(vocabulary.tokens),
+        "proven": {"texts": found.texts, "tokens": found.tokens, "tried": found.tried},
+        **asdict(vocabulary.preparation),
+        "add_bos": vocabulary.add_bos,
+        "add_eos": vocabulary.add_eos,
+        "bos": vocabulary.text("bos"),
+        "eos": vocabulary.text("eos"),
+        "stops": list(read.stops),
+    }
+
+
+def _chat_record(read: _Read) -> dict[str, Any] | None:
+    """None where there is no template: such a model can continue texts, and not converse."""
+    rendered = read.rendered
+    if rendered is None:
+        return None
+    return {
+        "template_sha256": sha256_bytes(rendered.template.encode("utf-8")),
+        "conversations": len(rendered.texts),
+        "refused": rendered.refused,
+        "end": None if rendered.end is None else read.vocabulary.tokens[rendered.end],
+        "plain_text": list(rendered.strange),
+    }

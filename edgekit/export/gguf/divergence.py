@@ -1,0 +1,72 @@
+"""How far one language model's predictions are from another's. Runs no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ExportError
+from edgekit.export.gguf.predicting import Predictions
+from edgekit.tasks.chat.proof.distance import Tokenwise
+
+LEAST_MASS = 1e-12
+"""Masses under this are rounding, and their logarithm would be anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Of a model from its parent, token by token; arrays of shape (tokens,)."""
+
+    kld: np.ndarray
+    """Kullback-Leibler divergence KL(parent ‖ other) in nats."""
+    parent_nll: np.ndarray
+    """Negative log-probability that the parent gave to the token that followed, in nats."""
+    other_nll: np.ndarray
+    same_top: np.ndarray
+    """Whether both hold the same token for the likeliest."""
+    lengths: np.ndarray
+    """How many of the tokens belong to each sequence, in order."""
+
+    def tokenwise(self) -> Tokenwise:
+        return Tokenwise(self.kld, self.parent_nll, self.other_nll, self.same_top)
+
+    def summary(self) -> dict[str, Any]:
+        """Of all tokens together."""
+        return self.tokenwise().measures()
+
+
+def compare(parent: Path, other: Path) -> Divergence:
+    """From two files of predictions, the other's made `at` the parent's.
+
+    The tokens beyond the parent's likeliest 64 count as one, so what is found is never more than
+    the true divergence (the data processing inequality). Raises ExportError for files that were not
+    made of the same tokens.
+    """
+    mine, theirs = Predictions.read(parent), Predictions.read(other)
+    same_texts = np.array_equal(mine.digests, theirs.digests)
+    if not (same_texts and np.array_equal(mine.ids, theirs.ids)):
+        raise ExportError(f"{other} was not made at {parent}; make it anew.")
+    return Divergence(
+        kld=divergences(mine, theirs),
+        parent_nll=-mine.next.astype(np.float64),
+        other_nll=-theirs.next.astype(np.float64),
+        same_top=mine.best == theirs.best,
+        lengths=mine.lengths,
+    )
+
+
+def divergences(mine: Predictions, theirs: Predictions) -> np.ndarray:
+    """KL(mine ‖ theirs) of each token, float64, not below 0."""
+    logp, logq = mine.logp.astype(np.float64), theirs.logp.astype(np.float64)
+    rest, other_rest = (
+        np.maximum(one.rest.astype(np.float64), LEAST_MASS) for one in (mine, theirs)
+    )
+    # A piece that one of them does not have is part of the rest.
+    known = mine.ids >= 0
+    logp, logq = np.where(known, logp, 0.0), np.where(known, logq, 0.0)
+    kept = (np.exp(logp) * (logp - logq)).sum(axis=1)
+    # Rounding alone takes a sum of differences below 0.
+    return np.maximum(kept + rest * np.log(rest / other_rest), 0.0)

@@ -1,0 +1,117 @@
+"""From rows to the tokens that a GGUF reads, in windows. Runs its tokenizer in a child process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.data.conversation import DAY
+from edgekit.data.rows import Row
+from edgekit.errors import ExportError
+from edgekit.system import child
+
+if TYPE_CHECKING:
+    from edgekit.export.gguf.opening import Facts
+
+_MODULE = "edgekit.export.gguf.documents"
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Rows as tokens. A row longer than a window takes several, each read from its beginning."""
+
+    tokens: tuple[tuple[int, ...], ...]
+    """Of each window, two at least."""
+    rows: tuple[int, ...]
+    """The number of each window's row; rows of fewer than two tokens have none."""
+    facts: Mapping[str, Any]
+    """What the model says of itself: opening.Facts as JSON."""
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.tokens))
+
+
+def read(model: Path, rows: Sequence[Row], *, window: int) -> Documents:
+    """Conversations are rendered by the model's own chat template, texts are read as they stand.
+
+    A window has `window` tokens at most, and begins with the token that the model wants at the
+    beginning of texts, if any. Raises ExportError for a conversation that the model has no template
+    for.
+    """
+    found = _apart(model, rows, window=window)
+    return Documents(
+        tokens=tuple(map(tuple, found["tokens"])), rows=tuple(found["rows"]), facts=found["facts"]
+    )
+
+
+def prompts(model: Path, rows: Sequence[Row]) -> list[list[int]]:
+    """Each row up to where the model's answer begins, whole; texts are to be continued."""
+    return list(_apart(model, rows, window=None)["tokens"])
+
+
+def _apart(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str, Any]:
+    request = {
+        "model": str(model.resolve()),
+        "rows": [{"text": row.text, "messages": row.messages} for row in rows],
+        "window": window,
+    }
+    doing = f"reading texts with {model.name}"
+    return child.ask_apart(_MODULE, request=request, doing=doing, format="gguf")
+
+
+def _read(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+
+    tokens, numbers = [], []
+    with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
+        facts = opening.facts(model)
+        for number, row in enumerate(request["rows"]):
+            told, whole = bool(row["messages"]), request["window"] is None
+            text = rendered(row["messages"], facts, answer_next=whole) if told else row["text"]
+            found = opening.tokenize(model, text, special=told)
+            for window in [found] if whole else _windows(found, request["window"], facts):
+                tokens.append(window)
+                numbers.append(number)
+    return {"tokens": tokens, "rows": numbers, "facts": asdict(facts)}
+
+
+def rendered(messages: Sequence[Mapping[str, str]], facts: Facts, *, answer_next: bool) -> str:
+    """A conversation as the model reads it; with `answer_next` up to where its answer begins."""
+    from edgekit.runtime import templates  # jinja2 is an extra
+
+    if not facts.template:
+        raise ExportError(
+            "the data has conversations ('messages'), and the model has no chat template; put its "
+            "authors' template into the checkpoint as chat_template.jinja, or give texts ('text')."
+        )
+    return templates.render(
+        facts.template,
+        messages,
+        bos=facts.bos,
+        eos=facts.eos,
+        add_generation_prompt=answer_next,
+        now=DAY,
+    )
+
+
+def _windows(tokens: list[int], window: int, facts: Facts) -> Iterator[list[int]]:
+    """The tokens in parts of `window` at most; what is left of one token is not worth reading."""
+    first = [facts.bos_id] if facts.add_bos and tokens[:1] == [facts.bos_id] else []
+    rest = tokens[len(first) :]
+    size = window - len(first)
+    for start in range(0, len(rest), size):
+        part = first + rest[start : start + size]
+        if len(part) >= 2:
+            yield part
+
+
+if __name__ == "__main__":
+    _work = partial(_read, json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    sys.exit(child.answer(_work))

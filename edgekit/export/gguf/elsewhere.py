@@ -1,0 +1,91 @@
+"""Checkpoints of other architectures: what llama.cpp's own converter makes of them, proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gguf
+
+from edgekit.checkpoint import converter
+from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.export.gguf import trials
+from edgekit.system.digest import sha256_bytes
+
+
+def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
+    """As convert.convert, for a checkpoint of an architecture that edgekit does not know.
+
+    Raises CheckpointError where there is no converter, and ExportError where it fails or its file
+    reads texts otherwise than the checkpoint.
+    """
+    converter.run(checkpoint, out)
+    metadata = _metadata(out)
+    document = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
+    preparation = tokenizing.preparation(document)
+    specials = {name: metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")}
+    tokenizer = tokenizing.load(checkpoint)
+    bos, eos = (
+        "" if number is None else tokenizer.id_to_token(number) or ""
+        for number in specials.values()
+    )
+    template = templates.read(checkpoint)
+    rendered = templates.render(checkpoint, template, bos=bos, eos=eos) if template else None
+    trials.prove(out, checkpoint, preparation, rendered.texts if rendered else ())
+    return _record(metadata, preparation, bos=bos, eos=eos) | {
+        "notes": ["converted by llama.cpp's own converter", *templates.notes(rendered)],
+        "chat": rendered
+        and {
+            "template_sha256": sha256_bytes(rendered.template.encode("utf-8")),
+            "conversations": len(rendered.texts),
+            "refused": rendered.refused,
+            "end": None if rendered.end is None else tokenizer.id_to_token(rendered.end),
+            "plain_text": list(rendered.strange),
+        },
+    }
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """What the file says of itself; texts and numbers alone."""
+    reader = gguf.GGUFReader(path)
+    plain = {
+        name: field.contents()
+        for name, field in reader.fields.items()
+        if field.types and field.types[0] != gguf.GGUFValueType.ARRAY
+    }
+    return {**plain, "parameters": sum(int(tensor.n_elements) for tensor in reader.tensors)}
+
+
+def _record(
+    metadata: Mapping[str, Any], preparation: tokenizing.Preparation, *, bos: str, eos: str
+) -> dict[str, Any]:
+    kind = metadata["general.architecture"]
+
+    def told(name: str, default: int = 0) -> int:
+        return int(metadata.get(f"{kind}.{name}", default))
+
+    heads = told("attention.head_count", 1)
+    width = told("attention.key_length", told("embedding_length") // heads)
+    kv_heads = told("attention.head_count_kv", heads)
+    ends = {metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")}
+    return {
+        "architecture": kind,
+        "parameters": metadata["parameters"],
+        "context": told("context_length"),
+        "kv_bytes_per_token": 4 * told("block_count") * kv_heads * width,
+        "tokenizer": {
+            "kind": metadata.get("tokenizer.ggml.model"),
+            "pre": metadata.get("tokenizer.ggml.pre"),
+            "prepend": preparation.prepend,
+            "normalize": preparation.normalize,
+            "add_bos": bool(metadata.get("tokenizer.ggml.add_bos_token", False)),
+            "add_eos": bool(metadata.get("tokenizer.ggml.add_eos_token", False)),
+            "bos": bos,
+            "eos": eos,
+            "stops": sorted(int(end) for end in ends if end is not None),
+        },
+        "generation": {},
+    }

@@ -1,0 +1,139 @@
+"""How much each column of a GGUF's matrices matters: the mean square of what it is multiplied with.
+
+Quantization then keeps the columns that real texts use, as llama.cpp's `imatrix` does
+(github.com/ggml-org/llama.cpp/pull/4861). Runs the model in child processes, a part of the tokens
+in each, so that a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ExportError
+from edgekit.store.progress import load_progress, save_progress
+from edgekit.system import child, machine
+
+PART_TOKENS = 4096
+"""Read between two saves."""
+_MODULE = "edgekit.export.gguf.importance"
+
+
+def measure(
+    model: Path,
+    tokens: Sequence[Sequence[int]],
+    out: Path,
+    *,
+    threads: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    progress: Path | None = None,
+) -> dict[str, Any]:
+    """Reads each sequence from its beginning and writes `out`, float32 by the matrices' names.
+
+    What is done is saved in the folder `progress`, if given, and gone on with to the same result.
+    Returns the tokens read and `peak_bytes`. Raises ExportError where llama.cpp does not do it.
+    """
+    sums: dict[str, np.ndarray] = {}
+    done, peak, count = 0, 0, sum(map(len, tokens))
+    if progress is not None and (saved := load_progress(progress)) is not None:
+        done, peak = saved.state["done"], saved.state["peak_bytes"]
+        sums = _load(saved.folder / "sums.npz")
+    with tempfile.TemporaryDirectory() as temporary:
+        part = Path(temporary) / "part.npz"
+        for first, last in parts(tokens, done):
+            before = sum(map(len, tokens[:first]))
+            share = sum(map(len, tokens[first:last]))
+            request = {
+                "model": str(model.resolve()),
+                "tokens": [list(map(int, one)) for one in tokens[first:last]],
+                "out": str(part),
+                "threads": threads,
+            }
+            told = partial(_tell, on_progress, before / count, share / count)
+            found = child.ask_apart(
+                _MODULE,
+                request=request,
+                doing="measuring importance",
+                format="gguf",
+                on_progress=told,
+            )
+            peak = max(peak, found["peak_bytes"])
+            for name, values in _load(part).items():
+                sums[name] = sums.get(name, 0) + values
+            if progress is not None and last < len(tokens):
+                state = {"done": last, "peak_bytes": peak}
+                save_progress(progress, partial(_save, sums, "sums.npz"), state=state)
+    means = {name: (values / count).astype(np.float32) for name, values in sums.items()}
+    _save(means, out.name, out.parent)
+    return {"tokens": count, "matrices": len(means), "peak_bytes": peak}
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """What `measure` wrote."""
+    return _load(path)
+
+
+def parts(tokens: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
+    """Neighbouring sequences of about PART_TOKENS tokens, from the number `first` on."""
+    gathered = 0
+    for number in range(first, len(tokens)):
+        gathered += len(tokens[number])
+        if gathered >= PART_TOKENS or number == len(tokens) - 1:
+            yield first, number + 1
+            first, gathered = number + 1, 0
+
+
+def _tell(
+    on_progress: Callable[[float], None], before: float, share: float, fraction: float
+) -> None:
+    on_progress(before + share * fraction)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as found:
+        return dict(found)
+
+
+def _save(values: Mapping[str, np.ndarray], name: str, folder: Path) -> None:
+    with (folder / name).open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **values)
+
+
+class _Squares:
+    """Sums the squares of what each matrix is multiplied with."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, np.ndarray] = {}
+
+    def hear(self, name: str, values: np.ndarray, _: int) -> None:
+        squares = np.einsum("ij,ij->j", values, values, dtype=np.float64)
+        if name in self.sums:
+            self.sums[name] += squares
+        else:
+            self.sums[name] = squares
+
+
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import listening  # llama.cpp must not be loaded where it may not die
+
+    squares = _Squares()
+    model, tokens = Path(request["model"]), request["tokens"]
+    listening.listen(model, tokens, squares.hear, threads=request["threads"])
+    if any(not np.isfinite(one).all() for one in squares.sums.values()):
+        raise ExportError("it computes values that are no numbers; its weights are damaged.")
+    out = Path(request["out"])
+    _save(squares.sums, out.name, out.parent)
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+if __name__ == "__main__":
+    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    sys.exit(child.answer(_work))

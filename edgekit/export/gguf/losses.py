@@ -1,0 +1,122 @@
+"""How much each matrix of a GGUF loses in each type, as real texts weigh it. Runs no model.
+
+The loss is the expected square of the error in a matrix's products as a share of the square of the
+products: the squared error of each weight times the mean square of what it is multiplied with
+(importance.py), by llama.cpp's own quantization. A share, since the products of neighbouring layers
+differ by orders of magnitude where a layer makes massive activations (Sun et al. 2024, arXiv
+2402.17762). It is measured on a part of the rows, which are quantized by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.export.gguf import halves, header
+from edgekit.export.gguf.types import Tensor
+from edgekit.store.progress import load_progress, save_progress
+from edgekit.system import child, machine
+
+SAMPLED_ROWS = 256
+"""Of each matrix, evenly chosen."""
+PART_WEIGHTS = 400_000_000
+"""Quantized between two saves, each type counted."""
+_MODULE = "edgekit.export.gguf.losses"
+
+Losses = Mapping[str, Mapping[str, float]]
+"""By matrix and type."""
+
+
+def measure(
+    model: Path,
+    tensors: Sequence[Tensor],
+    candidates: Sequence[str],
+    *,
+    importance: Path,
+    threads: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    progress: Path | None = None,
+) -> dict[str, dict[str, float]]:
+    """The loss of each tensor in each of the `candidates` whose blocks its rows are made of.
+
+    What is done is saved in the folder `progress`, if given, and gone on with.
+    """
+    found: dict[str, dict[str, float]] = {}
+    if progress is not None and (saved := load_progress(progress)) is not None:
+        found = dict(saved.state["losses"])
+    left = [tensor for tensor in tensors if tensor.name not in found]
+    with tempfile.TemporaryDirectory() as folder:
+        while left:
+            part = _part(left, candidates)
+            request = {
+                "model": str(model.resolve()),
+                "tensors": {
+                    one.name: [name for name in candidates if one.fits(name)] for one in part
+                },
+                "importance": str(importance.resolve()),
+                "threads": threads,
+            }
+            path = Path(folder) / "request.json"
+            path.write_text(json.dumps(request), encoding="utf-8")
+            done = child.run_apart(_MODULE, path, doing="measuring losses", format="gguf")
+            found.update(done["losses"])
+            left = left[len(part) :]
+            on_progress(len(found) / len(tensors))
+            if progress is not None and left:
+                save_progress(progress, lambda folder: None, state={"losses": found})
+    return found
+
+
+def _part(tensors: Sequence[Tensor], candidates: Sequence[str]) -> Sequence[Tensor]:
+    weights = 0
+    for number, tensor in enumerate(tensors):
+        weights += len(candidates) * min(tensor.rows, SAMPLED_ROWS) * tensor.columns
+        if weights >= PART_WEIGHTS:
+            return tensors[: number + 1]
+    return tensors
+
+
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import blocks, importance, library  # see library
+
+    chunk = library.load().ggml_quantize_chunk
+    weights = importance.read(Path(request["importance"]))
+    model = Path(request["model"])
+    entries = {one.name: one for one in header.read(model)}
+
+    def work(name: str) -> dict[str, float]:
+        rows = halves.rows(model, entries[name])
+        every = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED_ROWS)).astype(np.int64)
+        values = np.ascontiguousarray(rows[every], dtype=np.float32)
+        # Every column counts the same where nothing is known of them.
+        columns = weights.get(name, np.ones(values.shape[1], dtype=np.float32))
+        whole = _energy(values, columns)
+
+        def lost(type_: str) -> float:
+            packed = blocks.quantize(chunk, values, type_, columns)
+            return _energy(blocks.dequantize(packed, type_) - values, columns)
+
+        return {type_: lost(type_) / whole if whole else 0.0 for type_ in request["tensors"][name]}
+
+    with ThreadPoolExecutor(request["threads"]) as pool:
+        losses = dict(zip(request["tensors"], pool.map(work, request["tensors"]), strict=True))
+    return {"losses": losses, "peak_bytes": machine.peak_rss_bytes()}
+
+
+def _energy(values: np.ndarray, columns: np.ndarray) -> float:
+    """The expected square of the products with what the columns are multiplied with."""
+    return float((np.square(values) * columns).sum(dtype=np.float64))
+
+
+if __name__ == "__main__":
+    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    sys.exit(child.answer(_work))

@@ -1,0 +1,109 @@
+"""Proves that an f16 GGUF predicts what its checkpoint does in fp32, on real texts."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.errors import ExportError
+from edgekit.export.gguf import trials
+from edgekit.system import allocator, child, machine
+
+MOST_DIVERGENCE = 1e-4
+"""Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
+_MODULE = "edgekit.export.gguf.parity"
+_SEQUENCES, _LONGEST = 8, 48
+
+
+def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
+    """Raises ExportError where they differ by more than halves explain.
+
+    Reads the beginnings of up to 8 of the texts, evenly chosen; where all are empty, of texts of
+    our own. Returns what was found, and `peak_bytes` of the process that did it.
+    """
+    told = [text for text in texts if text.strip()] or trials.hard_texts()
+    request = {
+        "checkpoint": str(checkpoint.resolve()),
+        "model": str(model.resolve()),
+        "texts": list(told[:: max(1, len(told) // _SEQUENCES)][:_SEQUENCES]),
+        "threads": threads,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        doing = f"comparing {model.name} with the checkpoint"
+        found = child.run_apart(_MODULE, path, doing=doing, format="gguf")
+    if not found["kld"] <= MOST_DIVERGENCE:
+        raise ExportError(
+            f"gguf: {model.name} predicts otherwise than the checkpoint: they diverge by "
+            f"{found['kld']:.2g} nats a token (at most {MOST_DIVERGENCE:g} is allowed), most on "
+            f"the text '{found['worst'][:60]}'; the installed llama.cpp does not compute this "
+            "checkpoint as transformers does."
+        )
+    del found["worst"]
+    return found
+
+
+def divergence(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """KL(wanted ‖ found) of each row of logits, in nats."""
+    rows = zip(map(_log_softmax, wanted), map(_log_softmax, found), strict=True)
+    # One at a time: a row of a large vocabulary takes megabytes.
+    return np.array([(np.exp(mine) * (mine - theirs)).sum() for mine, theirs in rows])
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits.astype(np.float64) - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+
+
+def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
+    """What `prove` returns, and the text that differs most; for child processes alone."""
+    import torch
+
+    from edgekit.checkpoint import streaming  # see opening
+    from edgekit.export.gguf import opening
+
+    torch.set_num_threads(threads)
+    tokenizer = tokenizing.load(checkpoint)
+    tokens = [tokenizer.encode(text).ids[:_LONGEST] for text in texts]
+    with (
+        opening.open_model(model) as opened,
+        opening.open_context(opened, tokens=_LONGEST, threads=threads) as reader,
+    ):
+        rows = []
+        for one, wanted in zip(tokens, streaming.logits(checkpoint, tokens), strict=True):
+            reader.forget()
+            parts = [one[at : at + reader.most] for at in range(0, len(one), reader.most)]
+            found = np.concatenate([reader.logits(part).copy() for part in parts])
+            rows.append(divergence(wanted, found))
+    worst = int(np.argmax([row.mean() for row in rows]))
+    every = np.concatenate(rows)
+    return {
+        "kld": round(float(every.mean()), 9),
+        "tokens": len(every),
+        "worst": texts[worst],
+        "peak_bytes": machine.peak_rss_bytes(),
+    }
+
+
+def _run(request: dict[str, Any]) -> dict[str, Any]:
+    allocator.give_back(least_bytes=machine.MIB)
+    return compare(
+        Path(request["checkpoint"]),
+        Path(request["model"]),
+        texts=request["texts"],
+        threads=request["threads"],
+    )
+
+
+if __name__ == "__main__":
+    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    sys.exit(child.answer(_work))

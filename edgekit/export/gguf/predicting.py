@@ -1,0 +1,283 @@
+"""What a GGUF predicts at every token of given texts, kept small. Runs it in a child process.
+
+Kept are the 64 likeliest tokens with their log-probabilities, the mass of all others together, and
+the log-probability of the token that follows: enough for a divergence from this model that is never
+more than the true one, and misses next to nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ExportError
+from edgekit.store.progress import load_progress, save_progress
+from edgekit.system import child, machine
+from edgekit.system.digest import sha256_bytes
+
+KEPT = 64
+PART_TOKENS = 4096
+"""What is read between two saves: minutes of a large model."""
+_GROUPS = 2048
+"""Parts that a row of logits is looked through by."""
+_MODULE = "edgekit.export.gguf.predicting"
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Of one model for every token but the last of each sequence; log-probabilities in nats."""
+
+    ids: np.ndarray
+    """int32 of shape (tokens, KEPT): the likeliest tokens, the likeliest first; where another
+    model's predictions were given, those of that model."""
+    logp: np.ndarray
+    """float32 of that shape: what this model gives to these ids."""
+    rest: np.ndarray
+    """float32 of shape (tokens,): the probability of all other tokens together."""
+    next: np.ndarray
+    """float32 of shape (tokens,): the log-probability of the token that follows."""
+    best: np.ndarray
+    """int32 of shape (tokens,): this model's likeliest token."""
+    lengths: np.ndarray
+    """int32: the predictions of each sequence."""
+    digests: np.ndarray
+    """Of each sequence's tokens, so that no two texts are compared."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """As if all sequences had been read at once."""
+        return cls(
+            **{one.name: np.concatenate([getattr(part, one.name) for part in parts])
+               for one in fields(cls)}
+        )  # fmt: skip
+
+    def sequences(self, first: int, last: int) -> Predictions:
+        """Of the sequences `first` to `last`, the latter not included."""
+        ends = np.concatenate([[0], self.lengths.cumsum()])
+        of_tokens, of_sequences = slice(ends[first], ends[last]), slice(first, last)
+        per_sequence = ("lengths", "digests")
+        return Predictions(
+            **{one.name: getattr(self, one.name)[
+                of_sequences if one.name in per_sequence else of_tokens] for one in fields(self)}
+        )  # fmt: skip
+
+    def write(self, path: Path) -> None:
+        with path.open("wb") as stream:
+            np.savez(stream, **{one.name: getattr(self, one.name) for one in fields(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions:
+        with np.load(path, allow_pickle=False) as found:
+            return cls(**{one.name: found[one.name] for one in fields(cls)})
+
+
+def predict(
+    model: Path,
+    tokens: Sequence[Sequence[int]],
+    out: Path,
+    *,
+    threads: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    at: Path | None = None,
+    progress: Path | None = None,
+) -> dict[str, Any]:
+    """Reads each sequence from its beginning and writes Predictions to `out`.
+
+    `at` are another model's predictions of the same tokens, to compare this one with. What is done
+    is saved in the folder `progress`, if given, and gone on with. Returns `peak_bytes` of the
+    process that did it. Raises ExportError where llama.cpp does not do it.
+    """
+    sequences = [list(map(int, one)) for one in tokens]
+    if not any(len(one) > 1 for one in sequences):
+        raise ExportError("gguf: the texts have no two tokens in a row; give longer texts.")
+    others = None if at is None else Predictions.read(at)
+    if others is not None and not np.array_equal(others.digests, digests(sequences)):
+        raise ExportError(f"{at}: these are predictions of other texts; make them anew.")
+    peak = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        done, parts = 0, list[Path]()
+        folder = Path(temporary)
+        if progress is not None and (saved := load_progress(progress)) is not None:
+            done, peak = saved.state["done"], saved.state["peak_bytes"]
+            parts = [Path(shutil.copy(path, folder)) for path in sorted(saved.folder.glob("*.npz"))]
+        for first, last in _parts(sequences, done):
+            part = folder / f"{len(parts):08d}.npz"
+            if others is not None:
+                others.sequences(first, last).write(folder / "at")
+            asked = {
+                "model": str(model.resolve()),
+                "tokens": sequences[first:last],
+                "at": None if others is None else str(folder / "at"),
+                "out": str(part),
+                "threads": threads,
+            }
+            share = partial(_share, on_progress, first / len(sequences), last / len(sequences))
+            doing = f"reading texts with {model.name}"
+            peak = max(peak, _apart("predict", asked, doing=doing, on_progress=share)["peak_bytes"])
+            parts.append(part)
+            if progress is not None and last < len(sequences):
+                state = {"done": last, "peak_bytes": peak}
+                save_progress(progress, partial(_copy, parts), state=state)
+        Predictions.joined([Predictions.read(part) for part in parts]).write(out)
+    return {"peak_bytes": peak}
+
+
+def _parts(sequences: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
+    """Neighbouring sequences of about PART_TOKENS tokens each, from the number `first` on."""
+    tokens = 0
+    for number in range(first, len(sequences)):
+        tokens += len(sequences[number])
+        if tokens >= PART_TOKENS or number == len(sequences) - 1:
+            yield first, number + 1
+            first, tokens = number + 1, 0
+
+
+def _share(
+    on_progress: Callable[[float], None], first: float, last: float, fraction: float
+) -> None:
+    on_progress(first + (last - first) * fraction)
+
+
+def _copy(files: Sequence[Path], folder: Path) -> None:
+    for path in files:
+        shutil.copy(path, folder)
+
+
+def tokenize(model: Path, texts: Sequence[str], *, special: bool) -> list[list[int]]:
+    """Token ids by the tokenizer inside a GGUF.
+
+    `special` is for texts that a chat template rendered: names of special tokens in them are these
+    tokens, and none is added. Other texts are taken letter by letter, and get the tokens that the
+    model wants at their beginning.
+    """
+    request = {"model": str(model.resolve()), "texts": list(texts), "special": special}
+    return list(_apart("tokenize", request, doing=f"reading texts with {model.name}")["tokens"])
+
+
+def _apart(
+    verb: str,
+    request: dict[str, Any],
+    *,
+    doing: str,
+    on_progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    return child.ask_apart(
+        _MODULE, verb, request=request, doing=doing, format="gguf", on_progress=on_progress
+    )
+
+
+def _predict(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+
+    tokens = request["tokens"]
+    ids = Predictions.read(Path(request["at"])).ids if request["at"] else None
+    longest = max(map(len, tokens))
+    with (
+        opening.open_model(Path(request["model"])) as model,
+        opening.open_context(model, tokens=longest, threads=request["threads"]) as reader,
+    ):
+        found = _Collected(tokens, min(KEPT, opening.vocabulary_size(model)), ids)
+        for sequence in tokens:
+            reader.forget()
+            for start in range(0, len(sequence) - 1, reader.most):
+                part = sequence[start : min(start + reader.most, len(sequence) - 1)]
+                following = sequence[start + 1 : start + 1 + len(part)]
+                found.add(reader.logits(part), np.array(following))
+                child.tell(found.done / found.total)
+    found.predictions(digests(tokens)).write(Path(request["out"]))
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+def digests(tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    """Of each sequence's tokens."""
+    return np.array([sha256_bytes(json.dumps(one).encode()) for one in tokens])
+
+
+class _Collected:
+    """The arrays of Predictions, filled batch by batch."""
+
+    def __init__(self, tokens: Sequence[Sequence[int]], kept: int, ids: np.ndarray | None) -> None:
+        self.lengths = np.array([max(0, len(one) - 1) for one in tokens], dtype=np.int32)
+        self.total, self.done = int(self.lengths.sum()), 0
+        self._asked = ids
+        shape = (self.total, kept)
+        self.ids = np.empty(shape, dtype=np.int32)
+        self.logp = np.empty(shape, dtype=np.float32)
+        self.rest, self.next = (np.empty(self.total, dtype=np.float32) for _ in range(2))
+        self.best = np.empty(self.total, dtype=np.int32)
+
+    def add(self, logits: np.ndarray, following: np.ndarray) -> None:
+        """The next rows; `following` are the tokens that follow in the text."""
+        # Row by row: one fits a processor's cache, where all of a large vocabulary's do not.
+        for row, next_token in zip(logits, following, strict=True):
+            self._add_row(row, int(next_token))
+
+    def _add_row(self, logits: np.ndarray, following: int) -> None:
+        best = logits.argmax()
+        top = logits[best]
+        if not np.isfinite(top):
+            raise ExportError("it predicts scores that are no numbers; its weights are damaged.")
+        place, kept = self.done, self.ids.shape[1]
+        ids = likeliest(logits, kept) if self._asked is None else self._asked[place]
+        known = ids >= 0
+        powers = np.exp(logits - top)
+        chosen = powers[ids[known]].sum(dtype=np.float64)
+        # Summed without the chosen ones: a difference of two sums near 1 would be rounding alone.
+        powers[ids[known]] = 0
+        rest = powers.sum(dtype=np.float64)
+        total = rest + chosen
+        norm = np.log(total)
+        self.ids[place], self.best[place] = ids, best
+        self.logp[place] = np.where(known, logits[ids] - top, -np.inf) - norm
+        self.next[place] = (logits[following] - top) - norm
+        self.rest[place] = rest / total
+        self.done = place + 1
+
+    def predictions(self, digests: np.ndarray) -> Predictions:
+        return Predictions(
+            self.ids, self.logp, self.rest, self.next, self.best, self.lengths, digests
+        )
+
+
+def likeliest(logits: np.ndarray, count: int) -> np.ndarray:
+    """The numbers of the `count` highest of one row, the highest first; of equals, the first ones.
+
+    What is below the `count`-th highest of the maxima of _GROUPS parts is none of them, and seldom
+    is much more than `count` above it.
+    """
+    candidates = np.arange(len(logits))
+    if len(logits) > 2 * _GROUPS >= 2 * count:
+        whole = len(logits) // _GROUPS * _GROUPS
+        maxima = logits[:whole].reshape(-1, _GROUPS).max(axis=0)
+        candidates = np.flatnonzero(logits >= np.partition(maxima, -count)[-count])
+    order = np.argsort(-logits[candidates], kind="stable")[:count]
+    return candidates[order]
+
+
+def _tokenize(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import opening  # see _predict
+
+    with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
+        read = partial(opening.tokenize, model, special=request["special"])
+        return {"tokens": [read(text) for text in request["texts"]]}
+
+
+_VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "predict": _predict,
+    "tokenize": _tokenize,
+}
+
+if __name__ == "__main__":
+    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
+    sys.exit(child.answer(_work))

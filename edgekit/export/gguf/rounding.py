@@ -1,0 +1,211 @@
+"""Rounds the matrices of a quantized GGUF anew by GPTQ, in the types that they have.
+
+The covariances of all matrices' inputs take more memory than the model. So a few matrices are done
+at a time: a child process reads the texts with the f16 model, adds up their covariances, rounds
+them, and gives back their bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.export.gguf import halves, header
+from edgekit.export.gguf.header import Entry
+from edgekit.export.gguf.types import EMBEDDINGS, FAST, NAMES
+from edgekit.store.progress import load_progress, save_progress
+from edgekit.system import child, machine
+
+COVARIANCES_BYTES = 1_000_000_000
+"""Held at once, unless one matrix takes more."""
+ROWS = 4096
+"""Rounded at once by a thread."""
+_MODULE = "edgekit.export.gguf.rounding"
+_COPIES = 4
+"""Of a covariance, in float64, while it is inverted."""
+_READING = 0.8
+"""Of a child's time, about."""
+
+
+def cost(covariances_bytes: int, columns: int) -> tuple[int, int]:
+    """How often the texts are read, and the bytes that are held beside the f16 model.
+
+    Of all covariances together, and of the longest rows, whose covariance is inverted.
+    """
+    held = min(covariances_bytes, COVARIANCES_BYTES)
+    return math.ceil(covariances_bytes / COVARIANCES_BYTES), held + _COPIES * 8 * columns**2
+
+
+def quantize(
+    nearest: Callable[[Path, Path], dict[str, Any]],
+    source: Path,
+    out: Path,
+    tokens: Sequence[Sequence[int]],
+    *,
+    threads: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    progress: Path | None = None,
+) -> dict[str, Any]:
+    """What `nearest`, quantizing.quantize with its settings, makes of `source`, rounded `anew`."""
+    record = nearest(source, out)
+    done = anew(source, out, tokens, threads=threads, on_progress=on_progress, progress=progress)
+    peak = max(record["peak_bytes"], done["peak_bytes"])
+    return {**record, "rounded": done["rounded"], "peak_bytes": peak}
+
+
+def anew(
+    source: Path,
+    file: Path,
+    tokens: Sequence[Sequence[int]],
+    *,
+    threads: int,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    progress: Path | None = None,
+) -> dict[str, Any]:
+    """Rounds the matrices of `file`, which llama.cpp made of the f16 file `source`, in place.
+
+    The table of embeddings stays: its rows are looked up as well as multiplied with. What is done
+    is saved in the folder `progress`, if given, and gone on with to the same result. Returns how
+    many matrices were rounded and `peak_bytes`. Raises ExportError where llama.cpp cannot read.
+    """
+    entries = {one.name: one for one in header.read(file) if _can_be_rounded(one)}
+    groups = list(_groups(entries.values()))
+    done, peak = 0, 0
+    with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
+        folder = Path(temporary)
+        if progress is not None and (saved := load_progress(progress)) is not None:
+            done, peak = saved.state["done"], saved.state["peak_bytes"]
+            for path in saved.folder.glob("*.npz"):
+                shutil.copy(path, folder)
+        for number, names in enumerate(groups):
+            if number < done:
+                continue
+            request = {
+                "model": str(source.resolve()),
+                "tokens": [list(map(int, one)) for one in tokens],
+                "types": {name: NAMES[entries[name].type] for name in names},
+                "out": str(folder / f"{number:08d}.npz"),
+                "threads": threads,
+            }
+            told = partial(_tell, on_progress, number, len(groups))
+            found = child.ask_apart(
+                _MODULE, request=request, doing="rounding weights", format="gguf", on_progress=told
+            )
+            peak = max(peak, found["peak_bytes"])
+            if progress is not None and number + 1 < len(groups):
+                state = {"done": number + 1, "peak_bytes": peak}
+                save_progress(progress, partial(_copy, folder), state=state)
+        rounded = _write(file, entries, sorted(folder.glob("*.npz")))
+    return {"rounded": rounded, "peak_bytes": peak}
+
+
+def _can_be_rounded(entry: Entry) -> bool:
+    return NAMES.get(entry.type) in FAST and len(entry.shape) > 1 and entry.name != EMBEDDINGS
+
+
+def _groups(entries: Iterable[Entry]) -> Iterator[list[str]]:
+    """Neighbours whose covariances may be held at once."""
+    group: list[str] = []
+    taken = 0
+    for entry in entries:
+        size = 4 * entry.shape[0] ** 2
+        if group and taken + size > COVARIANCES_BYTES:
+            yield group
+            group, taken = [], 0
+        group.append(entry.name)
+        taken += size
+    if group:
+        yield group
+
+
+def _tell(on_progress: Callable[[float], None], number: int, count: int, fraction: float) -> None:
+    on_progress((number + _READING * fraction) / count)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    for path in source.glob("*.npz"):
+        shutil.copy(path, folder)
+
+
+def _write(file: Path, entries: Mapping[str, Entry], parts: Sequence[Path]) -> int:
+    """Puts the matrices of the parts in their places; returns how many."""
+    count = 0
+    with file.open("r+b") as stream:
+        for part in parts:
+            with np.load(part, allow_pickle=False) as found:
+                for name in found.files:
+                    stream.seek(entries[name].offset)
+                    stream.write(found[name].tobytes())
+                    count += 1
+    return count
+
+
+class _Covariances:
+    """Sums of products of what matrices are multiplied with; one for those that share it."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, np.ndarray] = {}
+        self.first: dict[str, str] = {}
+        """Of each matrix, the one that its inputs were heard of first with."""
+        self._heard_at: dict[int, str] = {}
+
+    def hear(self, name: str, values: np.ndarray, address: int) -> None:
+        if name not in self.first:
+            self.first[name] = self._heard_at.setdefault(address, name)
+        if self.first[name] != name:
+            return
+        products = values.T @ values
+        if name in self.sums:
+            self.sums[name] += products
+        else:
+            self.sums[name] = products
+
+
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import gptq, library, listening  # see listening
+
+    model, types = Path(request["model"]), request["types"]
+    heard = _Covariances()
+    listening.listen(
+        model,
+        request["tokens"],
+        heard.hear,
+        wanted=types.__contains__,
+        threads=request["threads"],
+    )
+    chunk = library.load().ggml_quantize_chunk
+    entries = {one.name: one for one in header.read(model)}
+    rounded: dict[str, np.ndarray] = {}
+    with ThreadPoolExecutor(request["threads"]) as pool:
+        for first, covariance in heard.sums.items():
+            upper = gptq.factor(covariance)
+            if upper is None:
+                continue
+            for name in (one for one, other in heard.first.items() if other == first):
+                quantize = partial(gptq.quantize, chunk, type_=types[name], upper=upper)
+                parts = _parts(halves.rows(model, entries[name]), request["threads"])
+                rounded[name] = np.concatenate(list(pool.map(quantize, parts)))
+    np.savez(request["out"], allow_pickle=False, **rounded)
+    return {"peak_bytes": machine.peak_rss_bytes()}
+
+
+def _parts(values: np.ndarray, threads: int) -> list[np.ndarray]:
+    """Neighbouring rows: something for every thread, and no more than ROWS at once."""
+    step = min(ROWS, -(-len(values) // threads))
+    return [values[start : start + step] for start in range(0, len(values), step)]
+
+
+if __name__ == "__main__":
+    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    sys.exit(child.answer(_work))

@@ -1,0 +1,253 @@
+"""Finds under which names llama.cpp cuts texts into the tokens that the checkpoint expects.
+
+Each trial opens a GGUF file of the vocabulary alone in a child process, which a wrong one may end:
+a trial that dies is a trial that failed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import gguf
+from tokenizers import Tokenizer
+
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.checkpoint.decoder_types import Architecture
+from edgekit.checkpoint.tokenizer import Preparation, Vocabulary
+from edgekit.errors import ExportError
+from edgekit.export.gguf import predicting, pretokenizers
+from edgekit.runtime.gguf.prepared import prepared
+from edgekit.system import child
+
+LANGUAGES = (
+    "en", "fr", "vi", "tr", "pl", "sw", "yo", "ru", "el", "hy", "ka", "he", "ar", "fa", "ur", "hi",
+    "bn", "pa", "gu", "ta", "te", "kn", "ml", "si", "th", "lo", "my", "km", "am", "zh", "zh-hant",
+    "ja", "ko",
+)  # fmt: skip
+"""With texts.json, texts in more than 30 scripts."""
+_MODULE = "edgekit.export.gguf.trials"
+_PARAGRAPHS = 2
+_ADDED_TOKENS = 32
+_MOST_DEATHS = 3
+"""Then it is not the name that llama.cpp dies of."""
+_PIECES, _PIECES_OF_TEXT = 4096, 128
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What llama.cpp derives a tokenizer's behaviour from."""
+
+    pre: str
+    general: str
+
+    def add_to(self, writer: gguf.GGUFWriter) -> None:
+        writer.add_tokenizer_pre(self.pre)
+        writer.add_name(self.general)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The names under which all texts gave the checkpoint's tokens."""
+
+    names: Names
+    texts: int
+    tokens: int
+    tried: int
+
+
+def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -> Found:
+    """Raises ExportError with the first text that the best of all names reads otherwise."""
+    tokenizer = tokenizing.load(checkpoint)
+    texts = list(_texts(vocabulary, tokenizer))
+    wanted = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    told = [told_text(text, vocabulary.preparation, tokenizer) for text in texts]
+    known = pretokenizers.BYTE_LEVEL if vocabulary.kind == "gpt2" else pretokenizers.SENTENCEPIECE
+    candidates = [Names(pre, general) for general, pre in product(architecture.names, known)]
+    with tempfile.TemporaryDirectory() as folder:
+        trials = _Trials(Path(folder), vocabulary, architecture.gguf, told, wanted)
+        best, results = trials.run(candidates)
+    if results[best]["same"] < len(texts):
+        text = texts[results[best]["same"]]
+        raise ExportError(
+            f"{checkpoint / 'tokenizer.json'}: llama.cpp knows no way to read texts as this "
+            f"tokenizer does; the nearest ('{candidates[best].pre}') reads {text[:60]!r} as "
+            f"{results[best]['ids'][:12]} where it must be {wanted[results[best]['same']][:12]}. "
+            "Use the tokenizer that the checkpoint's base model came with."
+        )
+    return Found(candidates[best], len(texts), sum(map(len, wanted)), len(results))
+
+
+def prove(
+    model: Path, checkpoint: Path, preparation: Preparation, conversations: Sequence[str]
+) -> None:
+    """Proves the tokenizer in a finished GGUF: texts as users give them, and rendered
+    conversations. Raises ExportError with the first that becomes other tokens."""
+    tokenizer = tokenizing.load(checkpoint)
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    plain = [text for text in hard_texts() if not any(token in text for token in added)]
+    for texts, special in ((plain, False), (conversations, True)):
+        told = [told_text(text, preparation, tokenizer) for text in texts]
+        found = predicting.tokenize(model, told, special=special)
+        for text, ids in zip(texts, found, strict=True):
+            wanted = tokenizer.encode(text, add_special_tokens=not special).ids
+            if ids != wanted:
+                raise ExportError(
+                    f"gguf: {model.name} reads {text[:200]!r} as {ids[:12]} where the "
+                    f"checkpoint's tokenizer reads {wanted[:12]}; use that of its base model."
+                )
+
+
+def told_text(text: str, preparation: Preparation, tokenizer: Tokenizer) -> str:
+    """The text as llama.cpp must be given it."""
+    normalized = prepared(text, normalize=preparation.normalize or "")
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    begins = any(normalized.startswith(token) for token in added)
+    return normalized if begins else prepared(normalized, prepend=preparation.prepend)
+
+
+def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:
+    from edgekit.data import declaration  # langcodes, which the child has no use for
+
+    yield from hard_texts()
+    for language in LANGUAGES:
+        yield from sorted(declaration.paragraphs(language), key=len)[-_PARAGRAPHS:]
+    yield from _of_pieces(tokenizer)
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    every = max(1, len(added) // _ADDED_TOKENS)
+    for token in dict.fromkeys([*map(vocabulary.text, vocabulary.specials), *added[::every]]):
+        yield from (token, f"one{token}two", f"Three {token}\nfour\n{token}{token} 5. {token}")
+
+
+def _of_pieces(tokenizer: Tokenizer) -> Iterator[str]:
+    """Pieces from all over the vocabulary beside each other, as no real text may have them."""
+    count = tokenizer.get_vocab_size(with_added_tokens=False)
+    chosen = [tokenizer.decode([number]) for number in range(0, count, -(-count // _PIECES))]
+    whole = [piece for piece in chosen if piece and "\ufffd" not in piece]
+    for start in range(0, len(whole), _PIECES_OF_TEXT):
+        part = whole[start : start + _PIECES_OF_TEXT]
+        yield from ("".join(part), " ".join(part[::-1]))
+
+
+@cache
+def hard_texts() -> tuple[str, ...]:
+    """Odd spaces, digits, code, emoji, rare scripts: what tokenizers disagree about."""
+    path = Path(__file__).with_name("texts.json")
+    return tuple(json.loads(path.read_text(encoding="utf-8")))
+
+
+class _Trials:
+    """One file of the vocabulary, whose names are changed from trial to trial."""
+
+    def __init__(
+        self,
+        folder: Path,
+        vocabulary: Vocabulary,
+        architecture: str,
+        texts: Sequence[str],
+        wanted: Sequence[Sequence[int]],
+    ) -> None:
+        self._file, self._results = folder / "vocabulary.gguf", folder / "results.jsonl"
+        self._request = folder / "request.json"
+        placeholder = Names("default", "model")
+        writer = gguf.GGUFWriter(self._file, architecture)
+        vocabulary.add_to(writer)
+        placeholder.add_to(writer)  # last, so that others can be written over them
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        self._before_names = self._file.stat().st_size - len(_tail(placeholder))
+        self._texts, self._wanted = list(texts), [list(ids) for ids in wanted]
+
+    def run(self, candidates: Sequence[Names]) -> tuple[int, list[dict[str, Any]]]:
+        """The place of the best, and what came of each up to the first that reads all texts."""
+        results: list[dict[str, Any]] = []
+        deaths = 0
+        while len(results) < len(candidates):
+            self._try(candidates[len(results) :])
+            found = [json.loads(line) for line in self._results.read_text("utf-8").splitlines()]
+            results += found
+            if found and found[-1]["same"] == len(self._texts):
+                break
+            if len(results) < len(candidates):
+                results.append({"same": 0, "ids": []})  # the one that it died of
+                deaths += 1
+            if deaths == _MOST_DEATHS:
+                break
+        best = max(range(len(results)), key=lambda place: results[place]["same"])
+        return best, results
+
+    def _try(self, candidates: Sequence[Names]) -> None:
+        """Writes a line for each candidate to the results, as far as the child lives."""
+        self._results.write_bytes(b"")
+        request = {
+            "texts": self._texts,
+            "wanted": self._wanted,
+            "file": str(self._file),
+            "results": str(self._results),
+            "before_names": self._before_names,
+            "candidates": [asdict(names) for names in candidates],
+        }
+        self._request.write_text(json.dumps(request), encoding="utf-8")
+        try:
+            child.run_apart(_MODULE, self._request, doing="trying a tokenizer", format="gguf")
+        except ExportError:
+            return  # it died; what it had found by then is in the results
+
+
+def _tail(names: Names) -> bytes:
+    """The names as the last two entries of a GGUF file's metadata."""
+    entries = {gguf.Keys.Tokenizer.PRE: names.pre, gguf.Keys.General.NAME: names.general}
+    return b"".join(
+        _string(key) + struct.pack("<I", gguf.GGUFValueType.STRING) + _string(value)
+        for key, value in entries.items()
+    )
+
+
+def _string(text: str) -> bytes:
+    data = text.encode("utf-8")
+    return struct.pack("<Q", len(data)) + data
+
+
+def _run(request: dict[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    path = Path(request["file"])
+    with Path(request["results"]).open("w", encoding="utf-8") as results:
+        for candidate in request["candidates"]:
+            with path.open("r+b") as stream:
+                stream.seek(request["before_names"])
+                stream.write(_tail(Names(**candidate)))
+                stream.truncate()
+            found = _compare(path, request["texts"], request["wanted"])
+            print(json.dumps(found), file=results, flush=True)
+            if found["same"] == len(request["texts"]):
+                break
+    return {}
+
+
+def _compare(path: Path, texts: Sequence[str], wanted: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """How many texts are read as they must be before the first that is not, and how that one is."""
+    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+
+    try:
+        with opening.open_model(path, vocabulary_only=True) as model:
+            for same, (text, ids) in enumerate(zip(texts, wanted, strict=True)):
+                found = opening.tokenize(model, text, special=True)
+                if found != list(ids):
+                    return {"same": same, "ids": found}
+    except ExportError:
+        return {"same": 0, "ids": []}  # a name that this llama.cpp does not know
+    return {"same": len(texts), "ids": []}
+
+
+if __name__ == "__main__":
+    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    sys.exit(child.answer(_work))

@@ -1,0 +1,241 @@
+"""Two GGUFs of which one has lost pieces: their common ones, and the texts that both read alike.
+
+A piece is the same where its text is. Opens files in a child process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.data.rows import Row
+from edgekit.export.gguf.predicting import Predictions, digests
+from edgekit.system import child
+
+GONE = -1
+"""Stands for a piece that the other model does not have."""
+FIRST_TOKENS = 48
+"""Of a text, whose logits are asked for."""
+_MODULE = "edgekit.export.gguf.vocabularies"
+
+
+def mapping(parent: Path, other: Path) -> np.ndarray | None:
+    """For each of the parent's pieces the other's number of it, or GONE; None where both have the
+    same pieces with the same numbers."""
+    request = {"models": [str(parent.resolve()), str(other.resolve())]}
+    mine, theirs = _apart("pieces", request, doing="comparing vocabularies")["pieces"]
+    if mine == theirs:
+        return None
+    numbers = {piece: number for number, piece in enumerate(theirs)}
+    return np.array([numbers.get(piece, GONE) for piece in mine], dtype=np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What a model can be asked at its parent's tokens: each window up to the first lost piece."""
+
+    tokens: tuple[tuple[int, ...], ...]
+    """The model's, of each window that it can read any of; behind the last one that it has stands
+    another, so that what it expects there is asked, too."""
+    parent: Predictions
+    """The parent's predictions of these, by the model's numbers: what the parent expects of pieces
+    that are gone is part of the rest."""
+    places: np.ndarray
+    """Which of all the parent's predictions these are."""
+    whole: frozenset[int]
+    """The windows that have all their pieces."""
+
+
+def alike(parent: Predictions, windows: Sequence[Sequence[int]], new: np.ndarray) -> Alike:
+    """`windows` are the parent's tokens, `new` as `mapping` gives it."""
+    starts = np.concatenate([[0], parent.lengths.cumsum()])
+    tokens, places, whole = [], [np.empty(0, dtype=np.int64)], set()
+    for number, window in enumerate(windows):
+        told = new[np.array(window)]
+        gone = np.flatnonzero(told == GONE)
+        count = int(gone[0]) if len(gone) else len(told) - 1
+        if not len(gone):
+            whole.add(number)
+        if count:
+            read = [int(one) for one in told[: count + 1]]
+            tokens.append((*read[:-1], read[-1] if read[-1] != GONE else read[0]))
+            places.append(np.arange(starts[number], starts[number] + count))
+    at = np.concatenate(places)
+    return Alike(tuple(tokens), _translated(parent, at, tokens, new), at, frozenset(whole))
+
+
+def _translated(
+    parent: Predictions, at: np.ndarray, tokens: Sequence[Sequence[int]], new: np.ndarray
+) -> Predictions:
+    ids = new[parent.ids[at]]
+    gone = ids == GONE
+    logp = parent.logp[at]
+    lost = np.where(gone, np.exp(logp), 0.0).sum(axis=1)
+    return Predictions(
+        ids=ids,
+        logp=np.where(gone, -np.inf, logp),
+        rest=(parent.rest[at] + lost).astype(np.float32),
+        next=parent.next[at],
+        best=new[parent.best[at]],
+        lengths=np.array([len(one) - 1 for one in tokens], dtype=np.int32),
+        digests=digests(tokens),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text as tokens, and the bytes of it that lie before the end of each."""
+
+    tokens: tuple[int, ...]
+    ends: tuple[int, ...]
+    first: int | None
+    """The token that is set at the beginning of texts; it is none of `tokens`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text that two models read from the same place to the same place."""
+
+    parent: tuple[int, ...]
+    other: tuple[int, ...]
+    skipped: tuple[int, int]
+    """The first predictions of each, which are of bytes that only one of them has to predict."""
+    size_bytes: int
+    """Of what both predict."""
+
+
+def cut(model: Path, rows: Sequence[Row]) -> list[Cut]:
+    """Rows as documents.read reads them, whole."""
+    request = {
+        "models": [str(model.resolve())],
+        "rows": [{"text": row.text, "messages": row.messages} for row in rows],
+    }
+    found = _apart("cut", request, doing=f"reading texts with {model.name}")["rows"]
+    return [Cut(tuple(one["tokens"]), tuple(one["ends"]), one["first"]) for one in found]
+
+
+def spans(parent: Cut, other: Cut, *, window: int) -> Iterator[Span]:
+    """The text in parts of at most `window` tokens of either, cut where both have an end."""
+    common = sorted({0, *parent.ends} & {0, *other.ends})
+    size = window - 1  # a token may be set first
+    start = 0
+    while start < len(common) - 1:
+        begin = common[start]
+        last = start + 1
+        for place in range(start + 1, len(common)):
+            fits = all(
+                bisect_right(one.ends, common[place]) - bisect_right(one.ends, begin) <= size
+                for one in (parent, other)
+            )
+            if not fits:
+                break
+            last = place
+        yield from _span(parent, other, begin, common[start + 1], common[last], size)
+        start = last
+
+
+def _span(parent: Cut, other: Cut, begin: int, first: int, end: int, size: int) -> Iterator[Span]:
+    parts, skipped = [], []
+    for one in (parent, other):
+        places = slice(bisect_right(one.ends, begin), bisect_right(one.ends, end))
+        part = one.tokens[places]
+        given = () if one.first is None else (one.first,)
+        if len(part) > size:
+            return  # no common end within a whole window
+        parts.append((*given, *part))
+        # Without a first token the first one of the text is given, up to where both have an end.
+        skipped.append(0 if given else bisect_right(one.ends, first) - places.start - 1)
+    begun = begin if parent.first is not None and other.first is not None else first
+    if all(len(part) - 1 > skip for part, skip in zip(parts, skipped, strict=True)):
+        yield Span(parts[0], parts[1], (skipped[0], skipped[1]), end - begun)
+
+
+def logits(
+    model: Path, texts: Sequence[str], out: Path, *, pieces: np.ndarray | None, threads: int
+) -> list[np.ndarray]:
+    """Of the first tokens of each text, float32 of shape (tokens, pieces), for all pieces or for
+    these; read from `out` as they are needed."""
+    request = {
+        "models": [str(model.resolve())],
+        "texts": list(texts),
+        "pieces": None if pieces is None else pieces.tolist(),
+        "out": str(out),
+        "threads": threads,
+    }
+    ends = _apart("logits", request, doing=f"reading texts with {model.name}")["ends"]
+    return list(np.split(np.load(out, mmap_mode="r", allow_pickle=False), ends[:-1]))
+
+
+def _apart(verb: str, request: Mapping[str, Any], *, doing: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        return child.run_apart(_MODULE, verb, path, doing=doing, format="gguf")
+
+
+def _pieces(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+
+    found = []
+    for path in request["models"]:
+        with opening.open_model(Path(path), vocabulary_only=True) as model:
+            found.append(opening.pieces(model))
+    return {"pieces": found}
+
+
+def _cut(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import documents, opening  # as above
+
+    found = []
+    with opening.open_model(Path(request["models"][0]), vocabulary_only=True) as model:
+        facts = opening.facts(model)
+        for row in request["rows"]:
+            told = bool(row["messages"])
+            text = documents.rendered(row["messages"], facts, answer_next=False) if told else None
+            tokens = opening.tokenize(model, row["text"] if text is None else text, special=told)
+            begins = facts.add_bos and tokens[:1] == [facts.bos_id]
+            rest = tokens[1:] if begins else tokens
+            sizes = [opening.piece_bytes(model, token) for token in rest]
+            ends = [int(end) for end in np.cumsum(sizes)]
+            found.append({"tokens": rest, "ends": ends, "first": facts.bos_id if begins else None})
+    return {"rows": found}
+
+
+def _logits(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    from edgekit.export.gguf import opening  # as above
+
+    found = []
+    with (
+        opening.open_model(Path(request["models"][0])) as model,
+        opening.open_context(model, tokens=FIRST_TOKENS, threads=request["threads"]) as reader,
+    ):
+        pieces = request["pieces"] or list(range(opening.vocabulary_size(model)))
+        for text in request["texts"]:
+            tokens = opening.tokenize(model, text, special=False)[:FIRST_TOKENS]
+            reader.forget()
+            parts = [
+                reader.logits(tokens[start : start + reader.most])[:, pieces]
+                for start in range(0, len(tokens), reader.most)
+            ]
+            found.append(np.concatenate(parts))
+    np.save(request["out"], np.concatenate(found), allow_pickle=False)
+    return {"ends": [int(end) for end in np.cumsum([len(one) for one in found])]}
+
+
+_VERBS = {"pieces": _pieces, "cut": _cut, "logits": _logits}
+
+if __name__ == "__main__":
+    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
+    sys.exit(child.answer(_work))

@@ -1,0 +1,134 @@
+"""An encoder without a head as one ONNX file: exported, proven, quantized. Light until it runs.
+
+What such a model gives are directions: candidates are likened to fp32 by their cosines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.checkpoint.describe import describe
+from edgekit.data.sentences import flat, spans
+from edgekit.export.onnx.candidates import spread
+from edgekit.export.onnx.proving import refuse_difference
+from edgekit.job.job import Exported, OnProgress, OutputJob
+from edgekit.runtime.onnx import EMBEDDING, OnnxModel
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.system.child import run_apart
+
+VERSION = 1
+MODEL = "model.onnx"
+MOST_ERROR = 1e-3
+PARITY_SENTENCES_PER_LANGUAGE = 8
+SELECTION_SENTENCES = 800
+# The slower scheme must be this much nearer to fp32.
+DISTANCES = 2.0
+APART_FROM_BYTES = 100_000_000
+
+
+def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
+    """Through the step store; raises ExportError where the export's vectors are others."""
+    inputs = job.inputs(VERSION)
+    exported = job.run("onnx-export-encoder", inputs, partial(_export, job))
+    fp32 = exported.folder / MODEL
+    if not schemes:
+        return Exported(fp32, "none", {"parity": exported.record["parity"]})
+    chosen = job.run(
+        "onnx-quantize-encoder",
+        {**inputs, "fp32": exported.digest, "quantize": quantize, "embeddings": embeddings},
+        partial(_choose, schemes, embeddings, job, fp32),
+    )
+    record = {"parity": exported.record["parity"], **chosen.record["after"]}
+    return Exported(chosen.folder / MODEL, quantize, record)
+
+
+def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
+    peak = 0
+    if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
+        # optimum, torch and transformers come only when something is exported.
+        from edgekit.export.onnx import tracing
+
+        tracing.export_encoder(job.checkpoint, out)
+    else:
+        done = run_apart(
+            "edgekit.export.onnx.tracing", job.checkpoint, out, EMBEDDING, doing="exporting"
+        )
+        peak = done["peak_bytes"]
+    on_progress(0.6)
+    return {"parity": _prove(job, out / MODEL), "peak_bytes": peak}
+
+
+def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
+    """Compares vectors of real sentences of every language; raises ExportError beyond 1e-3."""
+    # The checkpoint answers through torch.
+    from edgekit.training import predict
+
+    rows = spread(job.rows, PARITY_SENTENCES_PER_LANGUAGE)
+    texts = [_first_sentence(row.text) for row in rows]
+    wanted = predict.embeddings(job.checkpoint, texts, prefix=job.prefix, max_tokens=job.max_tokens)
+    errors = np.abs(vectors(job, path, texts) - wanted).max(axis=1)
+    refuse_difference(errors, texts, what="vectors", most=MOST_ERROR)
+    return {"rows": len(rows), "languages": len({row.language for row in rows})}
+
+
+def _first_sentence(text: str) -> str:
+    first = spans(text)[0]
+    return flat(text[first.start : first.end])
+
+
+def _choose(
+    schemes: Sequence[str],
+    embeddings: str,
+    job: OutputJob,
+    fp32: Path,
+    out: Path,
+    on_progress: OnProgress,
+) -> dict[str, Any]:
+    """Quantizes every candidate and keeps the fastest whose vectors stay nearest to fp32's."""
+    rows = spread(job.rows, SELECTION_SENTENCES, total=True)
+    texts = [_first_sentence(row.text) for row in rows]
+    wanted = _units(vectors(job, fp32, texts))
+    tried, peaks = [], []
+    for number, scheme in enumerate(schemes):
+        path = out / f"{scheme}.onnx"
+        done = run_apart(
+            "edgekit.export.onnx.quantize", fp32, path, scheme, embeddings,
+            doing=f"quantizing to {scheme}",
+        )  # fmt: skip
+        found = _units(vectors(job, path, texts))
+        tried.append(
+            {
+                "scheme": scheme,
+                "embeddings": done["embeddings"],
+                "distance": round(float(1 - (wanted * found).sum(axis=1).mean()), 8),
+                "size_bytes": done["size_bytes"],
+            }
+        )
+        peaks.append(done["peak_bytes"])
+        on_progress((number + 1) / len(schemes))
+    least = min(one["distance"] for one in tried)
+    best = next(one for one in tried if one["distance"] <= DISTANCES * max(least, 1e-8))
+    (out / f"{best['scheme']}.onnx").rename(out / MODEL)
+    for scheme in schemes:
+        (out / f"{scheme}.onnx").unlink(missing_ok=True)
+    after = {"scheme": best["scheme"], "embeddings": best["embeddings"]}
+    return {"after": {**after, "rows": len(texts), "tried": tried}, "peak_bytes": max(peaks)}
+
+
+def vectors(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
+    """Of shape (texts, width), float32, through the very runtime that will answer for users."""
+    encoder = TextEncoder(
+        job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens
+    )
+    with OnnxModel(path.read_bytes, encoder, output=EMBEDDING) as model:
+        return np.stack([vector for vector, _ in model.map(texts)])
+
+
+def _units(found: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.maximum(norms, 1e-12), dtype=np.float64)

@@ -1,0 +1,366 @@
+"""Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
+
+`python -m edgekit.export.onnx.quantize IN OUT SCHEME [EMBEDDINGS]` does it in a process of its own.
+
+Activations are quantized while running (one scale a tensor), weights here, with numpy alone, one
+scale for each output column. Nothing of the machine that quantizes enters the file: the schemes
+answer alike on every CPU.
+
+    s8    8-bit signed weights in 7 bits: the u8×s8 product of AVX2 adds two neighbours in 16 bits,
+          and 255·64·2 still fits; full-range weights would saturate there
+    u8    8-bit unsigned weights around 128, for which AVX2 has an exact, slower product
+    int4  4-bit weights in blocks of 32 along the input (MatMulNBits)
+
+Tables that are looked up are stored in 8 bits with one scale for each row; the largest, the word
+embeddings, on request in 4 bits with a 16-bit scale for each block of 32: rows are unpacked when
+they are looked up, and nowhere else. A table that is a head, too, is stored once, as u8 has it: a
+row that is looked up is a column that is multiplied with.
+
+The operators: onnx.ai/onnx/operators (DynamicQuantizeLinear, MatMulInteger) and onnxruntime's
+contributed MatMulNBits and GatherBlockQuantized.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from edgekit.errors import ExportError
+from edgekit.export.onnx.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
+from edgekit.export.onnx.weights import open_weights
+from edgekit.system import machine
+from edgekit.system.child import answer
+
+SCHEMES = ("s8", "u8", "int4")
+EMBEDDINGS = ("int8", "int4")
+# Smaller matrices and tables stay as they are: there is nothing to gain.
+LEAST_WEIGHTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What was done to a file."""
+
+    scheme: str
+    embeddings: str
+    """Bits of the largest table; int8 where its rows are not whole blocks of 4 bits."""
+    matrices: int
+    tables: int
+    kept_fp32: int
+    """Matrices and tables that are too small or of another kind."""
+    size_bytes: int
+    peak_bytes: int
+
+
+def quantize(source: Path, out: Path, *, scheme: str, embeddings: str = "int8") -> Quantized:
+    """Reads an fp32 ONNX file and writes a quantized one; both without external data.
+
+    The source's weights are read from the disk as they are needed, never all at once. Raises
+    ExportError where the file holds nothing that can be quantized.
+    """
+    model, weights = open_weights(source)
+    graph = _Graph(model, weights)
+    words = _widest_table(graph) if embeddings == "int4" else None
+    counts = Counter[str]()
+    nodes: list[NodeProto] = []
+    for node in model.graph.node:
+        replaced = _replace(graph, node, scheme, words, counts)
+        nodes += replaced if replaced is not None else [node]
+    if not counts["matrices"]:
+        raise ExportError(
+            f"{source}: no matrix of this model could be quantized; use none instead."
+        )
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    graph.drop_unused()
+    if any(node.domain == "com.microsoft" for node in nodes):
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.checker.check_model(model)
+    onnx.save(model, out)
+    return Quantized(
+        scheme=scheme,
+        embeddings="int4" if counts["tables in 4 bits"] else "int8",
+        matrices=counts["matrices"],
+        tables=counts["tables"],
+        kept_fp32=counts["kept"],
+        size_bytes=out.stat().st_size,
+        peak_bytes=machine.peak_rss_bytes(),
+    )
+
+
+class _Graph:
+    """Initializers by name, new ones, and the quantized inputs that several matrices share."""
+
+    def __init__(self, model: onnx.ModelProto, weights: Mapping[str, np.ndarray]) -> None:
+        self.proto = model.graph
+        self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.weights = weights
+        self.aliases = {
+            node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
+        }
+        self.quantized_inputs: set[str] = set()
+        self.heads = self._heads()
+        """Tables that are looked up and multiplied with, by the name of their transposition."""
+
+    def _heads(self) -> dict[str, str]:
+        looked_up = {node.input[0] for node in self.proto.node if node.op_type == "Gather"}
+        return {
+            node.output[0]: node.input[0]
+            for node in self.proto.node
+            if node.op_type == "Transpose"
+            and node.input[0] in looked_up
+            and self.matrix(node.input[0]) is not None
+        }
+
+    def matrix(self, name: str) -> np.ndarray | None:
+        """A constant float matrix that is worth quantizing, by the name that a node uses."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        tensor = self.initializers.get(name)
+        if tensor is None or tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
+            return None
+        if np.prod(tensor.dims) < LEAST_WEIGHTS:
+            return None
+        return self.weights[name] if name in self.weights else numpy_helper.to_array(tensor)
+
+    def add(self, name: str, values: np.ndarray) -> str:
+        if name not in self.initializers:
+            self.initializers[name] = numpy_helper.from_array(values, name)
+        return name
+
+    def drop_unused(self) -> None:
+        """Keeps the initializers that a node still reads, and no others."""
+        used = {name for node in self.proto.node for name in node.input}
+        kept = [tensor for name, tensor in self.initializers.items() if name in used]
+        for tensor in kept:
+            if tensor.name in self.weights:
+                tensor.raw_data = self.weights[tensor.name].tobytes()
+        del self.proto.initializer[:]
+        self.proto.initializer.extend(kept)
+
+
+def _widest_table(graph: _Graph) -> str | None:
+    """The name of the largest table that is looked up: the word embeddings."""
+    tables = {
+        node.input[0]: table.size
+        for node in graph.proto.node
+        if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None
+    }
+    return max(tables, key=tables.__getitem__, default=None)
+
+
+def _replace(
+    graph: _Graph, node: NodeProto, scheme: str, words: str | None, counts: Counter[str]
+) -> list[NodeProto] | None:
+    """The nodes that stand for one node after quantizing, None where it stays as it is."""
+    if node.output[0] in graph.heads:
+        return []  # its transposition is that of the integers
+    if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None:
+        counts["tables"] += 1
+        if node.input[0] in graph.heads.values():
+            return _shared_lookup(graph, node, table)
+        # The operator takes whole blocks only.
+        if node.input[0] == words and table.shape[1] % BLOCK == 0:
+            counts["tables in 4 bits"] += 1
+            return _blockwise_lookup(graph, node, table)
+        return _lookup(graph, node, table)
+    if node.op_type == "MatMul" and node.input[1] in graph.heads:
+        counts["matrices"] += 1
+        return _shared_product(graph, node)
+    if node.op_type == "MatMul" and (weights := graph.matrix(node.input[1])) is not None:
+        counts["matrices"] += 1
+        return _product(graph, node, weights, scheme)
+    if node.op_type == "Gemm" and _is_linear(node):
+        weights = graph.matrix(node.input[1])
+        if weights is not None:
+            counts["matrices"] += 1
+            return _linear(graph, node, weights, scheme)
+    counts["kept"] += node.op_type in {"MatMul", "Gemm"} and node.input[1] in graph.initializers
+    return None
+
+
+def _is_linear(node: NodeProto) -> bool:
+    """A Gemm that is x·Wᵀ + b or x·W + b, nothing scaled."""
+    values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    plain = values.get("alpha", 1.0) == 1.0 and values.get("beta", 1.0) == 1.0
+    return plain and not values.get("transA", 0)
+
+
+def _linear(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
+    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+    product = helper.make_node("MatMul", node.input[:2], [f"{node.output[0]}/product"])
+    nodes = _product(graph, product, weights.T if transposed else weights, scheme)
+    if len(node.input) < 3:
+        return [*nodes, helper.make_node("Identity", [product.output[0]], node.output)]
+    return [*nodes, helper.make_node("Add", [product.output[0], node.input[2]], node.output)]
+
+
+def _product(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
+    """x·W for W of shape (inputs, outputs)."""
+    if scheme == "int4":
+        return _blockwise_product(graph, node, weights)
+    return _integer_product(graph, node, weights, unsigned=scheme == "u8")
+
+
+def _integer_product(
+    graph: _Graph, node: NodeProto, weights: np.ndarray, *, unsigned: bool
+) -> list[NodeProto]:
+    name = node.input[1]
+    limit = 127 if unsigned else 64
+    integers, scales = quantize_rows(weights.T, limit=limit)
+    if unsigned:
+        columns = _raised(integers.T)
+        zero = np.full(len(scales), 128, np.uint8)
+    else:
+        columns, zero = np.ascontiguousarray(integers.T), np.zeros(len(scales), np.int8)
+    graph.add(f"{name}/scale", scales)
+    graph.add(f"{name}/zero", zero)
+    return _integer_nodes(graph, node, graph.add(f"{name}/q8", columns), name)
+
+
+def _integer_nodes(graph: _Graph, node: NodeProto, columns: str, name: str) -> list[NodeProto]:
+    """The product with quantized `columns`, whose zero and scale belong to the weight `name`."""
+    data, out = node.input[0], node.output[0]
+    quantized, scale, offset = f"{data}/u8", f"{data}/u8_scale", f"{data}/u8_zero"
+    nodes = []
+    if data not in graph.quantized_inputs:
+        graph.quantized_inputs.add(data)
+        nodes.append(helper.make_node("DynamicQuantizeLinear", [data], [quantized, scale, offset]))
+    inputs = [quantized, columns, offset, f"{name}/zero"]
+    return [
+        *nodes,
+        helper.make_node("MatMulInteger", inputs, [f"{out}/int32"]),
+        helper.make_node("Cast", [f"{out}/int32"], [f"{out}/float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [scale, f"{name}/scale"], [f"{out}/factor"]),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/factor"], [out]),
+    ]
+
+
+def _raised(integers: np.ndarray) -> np.ndarray:
+    return (integers.astype(np.int16) + 128).astype(np.uint8)
+
+
+def _share(graph: _Graph, name: str, table: np.ndarray) -> str:
+    """The rows of a table as both a lookup and a product can use them; made once."""
+    if f"{name}/q8" not in graph.initializers:
+        integers, scales = quantize_rows(table, limit=127)
+        graph.add(f"{name}/q8", _raised(integers))
+        graph.add(f"{name}/scale", scales)
+        graph.add(f"{name}/zero", np.full(len(scales), 128, np.uint8))
+        graph.add(f"{name}/middle", np.array(128, np.float32))
+    return f"{name}/q8"
+
+
+def _shared_product(graph: _Graph, node: NodeProto) -> list[NodeProto]:
+    name = graph.heads[node.input[1]]
+    table = graph.matrix(name)
+    if table is None:
+        raise ExportError(f"The table '{name}' is gone; export the model again.")
+    columns = f"{name}/columns"
+    turn = helper.make_node("Transpose", [_share(graph, name, table)], [columns], perm=[1, 0])
+    return [turn, *_integer_nodes(graph, node, columns, name)]
+
+
+def _shared_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+    name, rows, out = node.input[0], node.input[1], node.output[0]
+    graph.add(f"{name}/last_axis", np.array([-1], np.int64))
+    return [
+        helper.make_node("Gather", [_share(graph, name, table), rows], [f"{out}/q8"], axis=0),
+        helper.make_node("Gather", [f"{name}/scale", rows], [f"{out}/row"], axis=0),
+        helper.make_node("Unsqueeze", [f"{out}/row", f"{name}/last_axis"], [f"{out}/row_scale"]),
+        helper.make_node("Cast", [f"{out}/q8"], [f"{out}/raised"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [f"{out}/raised", f"{name}/middle"], [f"{out}/float"]),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/row_scale"], [out]),
+    ]
+
+
+def _blockwise_product(graph: _Graph, node: NodeProto, weights: np.ndarray) -> list[NodeProto]:
+    inputs, outputs = weights.shape
+    integers, scales = quantize_blocks(weights.T)
+    packed = pack_nibbles(integers).reshape(outputs, -1, BLOCK // 2)
+    name = node.input[1]
+    return [
+        helper.make_node(
+            "MatMulNBits",
+            [
+                node.input[0],
+                graph.add(f"{name}/q4", packed),
+                graph.add(f"{name}/scale", scales.reshape(-1)),
+            ],
+            node.output,
+            domain="com.microsoft",
+            K=inputs,
+            N=outputs,
+            bits=4,
+            block_size=BLOCK,
+            accuracy_level=4,
+        )
+    ]
+
+
+def _lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+    """Rows of a table by number: 8-bit rows and their scales are looked up, then multiplied."""
+    name, rows, out = node.input[0], node.input[1], node.output[0]
+    integers, scales = quantize_rows(table, limit=127)
+    return [
+        helper.make_node(
+            "Gather", [graph.add(f"{name}/q8", integers), rows], [f"{out}/q8"], axis=0
+        ),
+        helper.make_node(
+            "Gather",
+            [graph.add(f"{name}/scale", scales[:, None]), rows],
+            [f"{out}/row_scale"],
+            axis=0,
+        ),
+        helper.make_node("Cast", [f"{out}/q8"], [f"{out}/float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/row_scale"], [out]),
+    ]
+
+
+def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+    """Rows of a table in 4 bits; 16-bit scales give 16-bit rows, which are cast."""
+    name, rows, out = node.input[0], node.input[1], node.output[0]
+    integers, scales = quantize_blocks(table)
+    return [
+        helper.make_node(
+            "GatherBlockQuantized",
+            [
+                graph.add(f"{name}/q4", pack_nibbles(integers)),
+                rows,
+                graph.add(f"{name}/scale", scales.astype(np.float16)),
+            ],
+            [f"{out}/half"],
+            domain="com.microsoft",
+            bits=4,
+            block_size=BLOCK,
+            gather_axis=0,
+            quantize_axis=1,
+        ),
+        helper.make_node("Cast", [f"{out}/half"], [out], to=TensorProto.FLOAT),
+    ]
+
+
+def _work() -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("scheme", choices=SCHEMES)
+    parser.add_argument("embeddings", choices=EMBEDDINGS, nargs="?", default="int8")
+    settings = parser.parse_args()
+    done = quantize(
+        settings.source, settings.out, scheme=settings.scheme, embeddings=settings.embeddings
+    )
+    return asdict(done)
+
+
+if __name__ == "__main__":
+    sys.exit(answer(_work))

@@ -1,0 +1,177 @@
+"""The `onnx` output of a model that writes: exports the pair of files, proves it, quantizes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.checkpoint.describe import describe
+from edgekit.export.onnx.candidates import divergence, fastest_near, spread
+from edgekit.export.onnx.seq2seq import proof
+from edgekit.job.job import Exported, OnProgress, OutputJob
+from edgekit.runtime.seq2seq.files import DECODER, ENCODER
+from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.store.store import Finished
+from edgekit.system.child import run_apart
+from edgekit.tasks.classification.answer import softmax
+
+VERSION = 1
+PARITY_ROWS_PER_LANGUAGE = 4
+SELECTION_ROWS = 100
+# A process of its own takes seconds to start; a large model's memory is worth that.
+APART_FROM_BYTES = 100_000_000
+
+
+def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings: str) -> Exported:
+    """Exports and quantizes through the step store; raises ExportError where the export differs.
+
+    `schemes` are the candidates, fastest first; none of them for fp32.
+    """
+    exported = fp32(job)
+    parity, generation = exported.record["parity"], exported.record["generation"]
+    if not schemes:
+        return _found(exported.folder, quantization, {"parity": parity}, generation)
+    chosen = job.run(
+        "onnx-quantize-seq2seq",
+        {
+            **job.inputs(VERSION),
+            "fp32": exported.digest,
+            "schemes": list(schemes),
+            "embeddings": embeddings,
+        },
+        partial(_choose, schemes, embeddings, job, exported.folder, generation),
+    )
+    record = {"parity": parity, **chosen.record["after"]}
+    return _found(chosen.folder, quantization, record, generation)
+
+
+def fp32(job: OutputJob) -> Finished:
+    """The pair of files unquantized, proven equal to the checkpoint; with how it writes."""
+    return job.run("onnx-export-seq2seq", job.inputs(VERSION), partial(_export, job))
+
+
+def open_fp32(job: OutputJob) -> Seq2SeqSummarizer:
+    """The checkpoint, as fast as it can be had."""
+    exported = fp32(job)
+    return proof.open_pair(
+        job, exported.folder, Generation.from_json(exported.record["generation"])
+    )
+
+
+def _found(
+    folder: Path, quantization: str, record: dict[str, Any], generation: Mapping[str, Any]
+) -> Exported:
+    return Exported(
+        folder / ENCODER,
+        quantization,
+        record,
+        further=(folder / DECODER,),
+        generation=generation,
+    )
+
+
+def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
+    peak = 0
+    if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
+        # torch and transformers come only when something is exported.
+        from edgekit.export.onnx.seq2seq import tracing
+
+        tracing.export(job.checkpoint, out)
+    else:
+        done = run_apart(
+            "edgekit.export.onnx.seq2seq.tracing", job.checkpoint, out, doing="exporting"
+        )
+        peak = done["peak_bytes"]
+    on_progress(0.6)
+    rows = spread(job.rows, PARITY_ROWS_PER_LANGUAGE)
+    parity = proof.prove(job, out, [row.text for row in rows])
+    return {
+        "parity": {
+            "rows": parity.texts,
+            "languages": len({row.language for row in rows}),
+            "same": parity.same,
+        },
+        "generation": parity.generation.as_json(),
+        "peak_bytes": peak,
+    }
+
+
+def _choose(
+    schemes: Sequence[str],
+    embeddings: str,
+    job: OutputJob,
+    unquantized: Path,
+    generation: Mapping[str, Any],
+    out: Path,
+    on_progress: OnProgress,
+) -> dict[str, Any]:
+    """Quantizes every candidate and keeps the fastest that stays nearest to fp32 piece by piece."""
+    texts = [row.text for row in spread(job.rows, SELECTION_ROWS, total=True)]
+    settings = Generation.from_json(generation)
+    original = proof.open_pair(job, unquantized, settings)
+    written = [(ids, original.pieces(ids)) for ids in map(original.first_window, texts)]
+    tried, peaks = [], []
+    for number, scheme in enumerate(schemes):
+        folder = out / scheme
+        folder.mkdir()
+        done = {
+            name: run_apart(
+                "edgekit.export.onnx.quantize",
+                unquantized / name,
+                folder / name,
+                scheme,
+                embeddings,
+                doing=f"quantizing {name} to {scheme}",
+            )
+            for name in (ENCODER, DECODER)
+        }
+        kl, flips = _distance(original, proof.open_pair(job, folder, settings), written)
+        tried.append(
+            {
+                "scheme": scheme,
+                "embeddings": done[DECODER]["embeddings"],
+                "kl": round(kl, 8),
+                "flips": flips,
+                "matrices": {name: one["matrices"] for name, one in done.items()},
+                "size_bytes": sum(one["size_bytes"] for one in done.values()),
+            }
+        )
+        peaks += [one["peak_bytes"] for one in done.values()]
+        on_progress((number + 1) / len(schemes))
+    best = fastest_near(tried)
+    for name in (ENCODER, DECODER):
+        (out / best["scheme"] / name).rename(out / name)
+        for scheme in schemes:
+            (out / scheme / name).unlink(missing_ok=True)
+    for scheme in schemes:
+        (out / scheme).rmdir()
+    after = {
+        "scheme": best["scheme"],
+        "embeddings": best["embeddings"],
+        "rows": len(texts),
+        "tried": tried,
+    }
+    return {"after": after, "peak_bytes": max(peaks)}
+
+
+def _distance(
+    original: Seq2SeqSummarizer,
+    candidate: Seq2SeqSummarizer,
+    written: Sequence[tuple[list[int], list[int]]],
+) -> tuple[float, int]:
+    """Mean divergence, and how often another piece would come next, along the original's summaries.
+
+    Whole summaries are no measure: where one piece differs, so does all that follows.
+    """
+    divergences, flips = [], 0
+    for ids, pieces in written:
+        wanted = softmax(original.logits(ids, pieces))
+        found = softmax(candidate.logits(ids, pieces))
+        divergences += [divergence(wanted, found)] * len(pieces)
+        flips += int((wanted.argmax(1) != found.argmax(1)).sum())
+    return float(np.mean(divergences)), flips

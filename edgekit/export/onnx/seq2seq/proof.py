@@ -1,0 +1,77 @@
+"""Compares the exported pair of files with the checkpoint, and candidates with the pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.export.onnx.proving import refuse_difference
+from edgekit.job.job import OutputJob
+from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.tokens import TOKENIZER
+
+MOST_LOGIT_ERROR = 1e-3
+"""Of the largest logit, where that is over 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    generation: Generation
+    texts: int
+    same: int
+    """Texts whose summary is the same piece by piece; one may differ where two pieces are as good
+    as equally likely."""
+
+
+def open_pair(job: OutputJob, folder: Path, generation: Generation) -> Seq2SeqSummarizer:
+    """The very engine that will answer for users."""
+    return Seq2SeqSummarizer(
+        lambda name: (folder / name).read_bytes(),
+        (job.checkpoint / TOKENIZER).read_bytes(),
+        generation,
+        prefix=job.prefix,
+        max_tokens=job.max_tokens,
+    )
+
+
+def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
+    """Logits along transformers' own summaries, and the summaries themselves.
+
+    Raises ExportError where a logit differs by more than MOST_LOGIT_ERROR.
+    """
+    # The checkpoint answers through torch.
+    import torch
+
+    from edgekit.checkpoint import models
+    from edgekit.export.onnx.seq2seq import settings
+
+    model: Any = models.load_seq2seq(job.checkpoint)
+    generation, same = settings.settings(model), 0
+    with torch.inference_mode():
+        pair = open_pair(job, folder, generation)
+        for text in texts:
+            ids = pair.first_window(text)
+            inputs = torch.tensor([ids])
+            # Chance would be no proof.
+            whole = model.generate(inputs, do_sample=False)[0]
+            wanted = model(input_ids=inputs, decoder_input_ids=whole[None, :-1]).logits[0].numpy()
+            _check(pair.logits(ids, whole[1:].tolist()), wanted, text)
+            same += pair.pieces(ids) == _ended(whole[1:].tolist(), generation)
+        pair.close()
+    return Parity(generation, len(texts), same)
+
+
+def _check(found: np.ndarray, wanted: np.ndarray, text: str) -> None:
+    error = np.abs(found - wanted).max() / max(1.0, np.abs(wanted).max())
+    refuse_difference(np.array([error]), [text], what="logits", most=MOST_LOGIT_ERROR)
+
+
+def _ended(pieces: list[int], generation: Generation) -> list[int]:
+    """Up to the first piece that ends; what stands behind it fills up."""
+    ends = [number for number, piece in enumerate(pieces) if piece in generation.eos_token_ids]
+    return pieces[: ends[0] + 1] if ends else pieces

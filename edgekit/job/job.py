@@ -1,0 +1,137 @@
+"""What a step or an output is told: `Planned` before anything runs, `Job` when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgekit.checkpoint.describe import Description
+from edgekit.data.rows import Row
+from edgekit.job.cost import Rates
+from edgekit.recipe.dataset import Dataset
+from edgekit.recipe.recipe import Recipe
+from edgekit.store.store import Finished
+from edgekit.system.devices import MICRO_BATCH_TOKENS
+
+if TYPE_CHECKING:
+    from edgekit.training.crew import Crew
+
+OnProgress = Callable[[float], None]
+Resolve = Callable[[str], Path]
+"""Gives the path that a recipe means: relative ones are relative to its file."""
+Make = Callable[[Path, OnProgress], Mapping[str, Any]]
+"""Writes into an empty folder, tells the fraction that is done, returns what it did as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How many tokens the texts have, estimated from a part of them."""
+
+    train: int
+    validation: int
+    test: int
+    longest: int
+    """Tokens of the longest window that a batch will hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The checkpoint as a step will find it, and the data."""
+
+    place: str
+    """Where in the recipe the step stands."""
+    recipe: Recipe
+    description: Description
+    dataset: Dataset
+    tokens: Tokens
+    rates: Rates
+    resolve: Resolve
+    teacher: Description | None = None
+    """The checkpoint that entered the first step that shrinks; None before that step."""
+
+    def activation_bytes(self, rows: int) -> int:
+        """What training keeps of so many rows for the backward pass: about 40 vectors a layer for
+        each token of a micro-batch."""
+        tokens = min(rows * self.tokens.longest, max(MICRO_BATCH_TOKENS, self.tokens.longest))
+        return 4 * 40 * self.description.hidden * self.description.layers * tokens
+
+
+class RunStored(Protocol):
+    """Makes something through the step store, with events, unless it is there already."""
+
+    def __call__(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One step's work: read `checkpoint`, write into `out`."""
+
+    checkpoint: Path
+    description: Description
+    teacher: Path
+    """The checkpoint that entered the first step that shrinks: this one, where this is the first.
+    Its vocabulary may be another."""
+    teacher_digest: str
+    out: Path
+    recipe: Recipe
+    dataset: Dataset
+    """Without the test set."""
+    max_tokens: int
+    device: str
+    common: Mapping[str, Any]
+    """What stored work with the teacher depends on beside its own inputs."""
+    resolve: Resolve
+    run_stored: RunStored
+    """For a part of the work that other settings would share, such as a teacher's logits."""
+    on_progress: OnProgress
+    crew: Crew | None = None
+    """The processes that share the step's training; None where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputJob:
+    """One output's work: turn `checkpoint` into the files of an artifact."""
+
+    checkpoint: Path
+    checkpoint_digest: str
+    rows: Sequence[Row]
+    """Real rows that prove the export and choose between candidates: never the test set's."""
+    rows_digest: str
+    prefix: str
+    max_tokens: int
+    packages: Mapping[str, str]
+    run: RunStored
+    task: str = "classification"
+    calibration: Sequence[Row] = ()
+    """Rows that say which weights matter: those that train and the unlabeled texts."""
+    calibration_digest: str = ""
+    languages: Sequence[str] = ()
+    """The recipe's."""
+    seed: int = 0
+
+    def inputs(self, version: int) -> dict[str, Any]:
+        """What an export of this version depends on, that reads the rows as the model does."""
+        return {
+            "checkpoint": self.checkpoint_digest,
+            "rows": self.rows_digest,
+            "prefix": self.prefix,
+            "max_tokens": self.max_tokens,
+            "version": version,
+            "packages": self.packages,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The model file of an artifact, and how it came about."""
+
+    model: Path
+    quantization: str
+    record: dict[str, Any]
+    """What was proven and tried; the same on every run."""
+    further: tuple[Path, ...] = ()
+    """Further files of the model, whose names in the artifact are theirs."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """How a model that writes does so: of the manifest's `model.summary`."""

@@ -1,0 +1,1 @@
+"""What a recipe says, checked; and the rows that it names. Knows no model."""

@@ -1,0 +1,175 @@
+"""Reads the rows of a recipe and checks that they can train and judge. Knows no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgekit.data.rows import (
+    Row,
+    read_documents,
+    read_pairs,
+    read_questions,
+    read_rows,
+    read_texts,
+    told_language,
+)
+from edgekit.errors import DataError
+from edgekit.recipe.recipe import BoundRecipe
+from edgekit.system.digest import sha256_file, sha256_json
+from edgekit.wording.suggestions import did_you_mean
+
+# How the rows of a task are read: with labels, with summaries, or texts and conversations alone.
+READERS = {"classification": read_rows, "chat": read_documents, "summarization": read_pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The rows of a recipe, and the digests of the files that they came from."""
+
+    labels: tuple[str, ...]
+    """Empty for a task whose rows have none."""
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    test: tuple[Row, ...]
+    unlabeled: tuple[str, ...]
+    digests: Mapping[str, str]
+    choices: tuple[Row, ...] = ()
+    """Questions that judge a chat model, beside the test set."""
+
+    def without_test(self) -> Dataset:
+        """What a step may see: the rows that judge must not decide what is judged."""
+        judging = ("test", "choices")
+        digests = {name: digest for name, digest in self.digests.items() if name not in judging}
+        return replace(self, test=(), choices=(), digests=digests)
+
+    def numbers(self, rows: Sequence[Row]) -> list[int]:
+        """The label of each row as its index in `labels`."""
+        index = {label: number for number, label in enumerate(self.labels)}
+        return [index[str(row.label)] for row in rows]
+
+
+def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
+    """Reads all rows. `labels` are the checkpoint's, None where it has no head yet.
+
+    Raises DataError for missing files or columns, labels that the checkpoint does not know, and
+    test texts that also train or choose.
+    """
+    sets = {
+        name: _read_set(bound, name, getattr(bound.recipe.data, name))
+        for name in ("train", "validation", "test", "choices")
+    }
+    known = tuple(sorted({str(row.label) for row in sets["train"]})) if labels is None else labels
+    for name in ("train", "validation", "test"):
+        rows = sets[name]
+        _check_labels(bound.place("data", name), name, rows, known)
+    unlabeled_files = _unlabeled_files(bound)
+    unlabeled = tuple(read_texts(unlabeled_files))
+    texts = {name: [row.text for row in rows] for name, rows in sets.items()}
+    for judging in ("test", "choices"):
+        place = bound.place("data", judging)
+        _check_apart(place, judging, {**texts, "unlabeled": list(unlabeled)})
+    return Dataset(
+        labels=known,
+        train=sets["train"],
+        validation=sets["validation"],
+        test=sets["test"],
+        choices=sets["choices"],
+        unlabeled=unlabeled,
+        digests={
+            name: sha256_json([sha256_file(path) for path in files])
+            for name, files in {
+                **{
+                    name: [bound.resolve(path) for path in getattr(bound.recipe.data, name) or ()]
+                    for name in sets
+                },
+                "unlabeled": unlabeled_files,
+            }.items()
+            if files
+        },
+    )
+
+
+def few(dataset: Dataset, *, rows: int) -> Dataset:
+    """A small part of each set with every label and language in turn, for a run that only tries."""
+    return replace(
+        dataset,
+        train=_spread(dataset.train, rows),
+        validation=_spread(dataset.validation, rows),
+        test=_spread(dataset.test, rows),
+        choices=_spread(dataset.choices, rows),
+        unlabeled=dataset.unlabeled[:rows],
+        digests={**dataset.digests, "rows": str(rows)},
+    )
+
+
+def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for file in files or ():
+        path = bound.resolve(file)
+        if not path.is_file():
+            beside = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
+            raise DataError(
+                f"{bound.place('data', name)}: data.{name} names {file}, which does not exist."
+                f"{did_you_mean(path.name, beside) if beside else ' Paths are relative to it.'}"
+            )
+        if name == "choices":
+            rows += read_questions(path)
+        else:
+            rows += READERS[bound.recipe.task](path, slices=tuple(bound.recipe.data.slices))
+    return tuple(told_language(rows, bound.recipe.languages))
+
+
+def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:
+    labels = (row.label for row in rows if row.label is not None)
+    strange = Counter(label for label in labels if label not in known)
+    if strange:
+        label, count = strange.most_common(1)[0]
+        raise DataError(
+            f"{place}: {count} rows of data.{name} carry the label '{label}', which the model does "
+            f"not know.{did_you_mean(label, known)}"
+        )
+
+
+def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
+    """The files that data.unlabeled names, in a fixed order; each pattern must match one."""
+    files: list[Path] = []
+    for pattern in bound.recipe.data.unlabeled or ():
+        whole = bound.resolve(pattern)
+        found = sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+        if not found:
+            raise DataError(
+                f"{bound.place('data', 'unlabeled')}: no file is called {pattern}; paths are "
+                "relative to the recipe."
+            )
+        files += found
+    return files
+
+
+def _check_apart(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
+    """A text that was seen in training proves nothing where it judges."""
+    for name in ("train", "validation", "unlabeled"):
+        seen = {_folded(text) for text in texts[name]}
+        shared = [text for text in texts[judging] if _folded(text) in seen]
+        if shared:
+            example = shared[0] if len(shared[0]) <= 60 else shared[0][:60] + "…"
+            raise DataError(
+                f"{place}: {len(shared)} texts of data.{judging} are also in data.{name} (such as "
+                f"'{example}'); remove them from one of the two, or the proof is worth nothing."
+            )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _spread(rows: Sequence[Row], count: int) -> tuple[Row, ...]:
+    """Takes rows from every (language, label) in turn, in a fixed order."""
+    piles: dict[tuple[str | None, str | None], list[Row]] = {}
+    for row in rows:
+        piles.setdefault((row.language, row.label), []).append(row)
+    depth = max((len(pile) for pile in piles.values()), default=0)
+    order = [pile[level] for level in range(depth) for pile in piles.values() if level < len(pile)]
+    return tuple(order[:count])

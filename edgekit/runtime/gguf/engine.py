@@ -1,0 +1,254 @@
+"""Answers from one GGUF: conversations, and how likely given answers are. One request at a time.
+
+What a model has read is kept between calls, so that a conversation that goes on is not read again.
+With a seed an answer must come out again to the letter, and how a computer rounds depends on how
+many tokens are read at once: then only what was read in the same portions is used again.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+import llama_cpp
+import numpy as np
+
+from edgekit.artifact.folder import Artifact
+from edgekit.data.conversation import DAY, Ended, Message, Reply, Sampling, WhenFull
+from edgekit.errors import ContextOverflow
+from edgekit.runtime.cancel import Cancel, Cancelled
+from edgekit.runtime.engine import Asked
+from edgekit.runtime.gguf.native import Llama, Opening
+from edgekit.runtime.gguf.prompts import Prompts
+from edgekit.runtime.gguf.sampling import Choice, choose, sampling
+from edgekit.runtime.gguf.threads import Threads
+from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
+from edgekit.system import machine
+
+ANSWER_ROOM = 256
+"""Tokens that must be left for an answer whose length was not asked for, in a large context."""
+SEQUENCES = 16
+"""Labels whose scores are computed side by side, and one."""
+
+
+def open_chat(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> LlamaChat:
+    """The model of an artifact whose files were checked; `files` are not needed."""
+    (name,) = artifact.manifest.model.files
+    context = context_of(artifact.manifest, asked.context)
+    opening = Opening(
+        context=context,
+        threads=asked.threads or machine.cores(),
+        cache=cache_type(artifact.manifest, context),
+        sequences=SEQUENCES,
+    )
+    return LlamaChat(Llama(artifact.path(name), opening), threads=asked.threads)
+
+
+class LlamaChat:
+    """Not safe for several threads; its worker asks one thing after the other."""
+
+    def __init__(self, model: Llama, *, threads: int | None = None) -> None:
+        """`threads` as the caller asked; None measures what this machine can do now."""
+        self.context = model.opening.context
+        self._model = model
+        self._threads = Threads(model, asked=threads)
+        self._regular = 0
+        """How many tokens the model has read in whole portions from the very beginning."""
+        # SentencePiece writes the space before a word into it, also before the first one.
+        self._begins_with_space = (
+            model.metadata("tokenizer.ggml.model") == "llama"
+            and model.metadata("tokenizer.ggml.add_space_prefix") != "false"
+        )
+        self._prompts = Prompts(
+            model,
+            model.metadata("tokenizer.chat_template"),
+            bos=model.special_text("bos"),
+            eos=model.special_text("eos"),
+        )
+
+    @property
+    def version(self) -> str:
+        return f"llama-cpp-python {llama_cpp.__version__}"
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        asked: Sampling,
+        *,
+        when_full: WhenFull,
+        grammar: str | None,
+        on_piece: Callable[[str], None],
+        cancel: Cancel,
+    ) -> Reply:
+        """The model's answer, told in pieces of whole characters while it is made.
+
+        Raises ContextOverflow, TemplateError.
+        """
+        room = min(asked.max_tokens or ANSWER_ROOM, max(1, self.context // 4))
+        tokens, dropped = self._prompts.fit(
+            messages, context=self.context, room=room, when_full=when_full
+        )
+        choice = choose(asked, self._model)
+        said = _Said(on_piece, drop_space=self._begins_with_space)
+        reply = Reply(
+            text="", ended="cancelled", dropped=dropped, prompt_tokens=len(tokens),
+            reused_tokens=0, tokens=0,
+        )  # fmt: skip
+        try:
+            reused = self._read(tokens, cancel, exactly=asked.seed is not None)
+        except Cancelled:
+            return reply
+        ended, count = self._answer(choice, asked.max_tokens, grammar, said, cancel)
+        said.finish()
+        return replace(reply, text=said.text, ended=ended, reused_tokens=reused, tokens=count)
+
+    def score(
+        self, messages: Sequence[Message], answers: Sequence[str], cancel: Cancel
+    ) -> list[float]:
+        """The log-probability of each answer, its end included, were it the model's.
+
+        Raises ContextOverflow where the longest does not fit, Cancelled.
+        """
+        found = [[*self._model.tokenize(text, special=False), self._model.end] for text in answers]
+        tokens, _ = self._prompts.fit(
+            messages, context=self.context, room=max(map(len, found)), when_full="error"
+        )
+        portions = _portions(
+            found,
+            most=self._model.opening.sequences - 1,
+            # The answers of a portion stand in memory side by side, behind the prompt.
+            most_tokens=min(BATCH_TOKENS, self.context - len(tokens)),
+        )
+        self._read(tokens, cancel, exactly=True)
+        first = _log_softmax(self._model.logits())
+        scores = []
+        for portion in portions:
+            rows = self._model.continuations(portion, cancel)
+            for answer, logits in zip(portion, rows, strict=True):
+                rest = _log_softmax(logits)[np.arange(len(answer) - 1), answer[1:]]
+                scores.append(float(first[answer[0]] + rest.sum()))
+        return scores
+
+    def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
+        """The likeliest `count` tokens, or fewer where the answer ends with the last of them.
+
+        A prompt that is a text is continued as it stands. Templates are told one fixed day: the
+        same answers are right on every other.
+        """
+        tokens = (
+            self._model.tokenize(prompt, special=False, begins=True)
+            if isinstance(prompt, str)
+            else self._prompts.tokens(prompt, now=DAY)
+        )
+        if len(tokens) + count > self.context:
+            raise ContextOverflow(
+                f"The golden answers take {len(tokens) + count:,} tokens and the context is "
+                f"{self.context:,}; load the model with a larger context."
+            )
+        cancel = Cancel()
+        self._read(tokens, cancel, exactly=True)
+        found = [int(np.argmax(self._model.logits()))]
+        while len(found) < count and not self._model.is_end(found[-1]):
+            self._model.evaluate(found[-1:], cancel)
+            found.append(int(np.argmax(self._model.logits())))
+        return found
+
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+        if isinstance(prompt, str):
+            return len(self._model.tokenize(prompt, special=False))
+        return len(self._prompts.tokens(prompt))
+
+    def close(self) -> None:
+        self._model.close()
+
+    def _read(self, tokens: Sequence[int], cancel: Cancel, *, exactly: bool) -> int:
+        """Makes the model remember these tokens alone; how many of them it knew."""
+        self._threads.settle()
+        known = sum(1 for _ in takewhile(_same, zip(tokens, self._model.tokens, strict=False)))
+        # The last one is read again: what follows it is known only then.
+        known = min(known, len(tokens) - 1)
+        if exactly:
+            known = min(known, self._regular) // BATCH_TOKENS * BATCH_TOKENS
+        self._model.keep(known)
+        known = len(self._model.tokens)
+        self._regular = min(self._regular, known)
+        regular = self._regular == known
+        self._model.evaluate(tokens[known:], cancel)
+        if regular:
+            self._regular = len(tokens) // BATCH_TOKENS * BATCH_TOKENS
+        return known
+
+    def _answer(
+        self,
+        choice: Choice,
+        most: int | None,
+        grammar: str | None,
+        said: _Said,
+        cancel: Cancel,
+    ) -> tuple[Ended, int]:
+        model, count = self._model, 0
+        with sampling(model, choice, grammar) as sampler:
+            while not cancel.is_set():
+                token = sampler.next_token()
+                if model.is_end(token):
+                    return "stop", count
+                count += 1
+                said.add(model.piece(token))
+                if count == most:
+                    return "max_tokens", count
+                if len(model.tokens) == self.context:
+                    return "context", count
+                try:
+                    model.evaluate([token], cancel)
+                except Cancelled:
+                    break
+        return "cancelled", count
+
+
+class _Said:
+    """Bytes of tokens, told as whole characters: one can be spread over several tokens."""
+
+    def __init__(self, on_piece: Callable[[str], None], *, drop_space: bool = False) -> None:
+        self.text = ""
+        self._on_piece = on_piece
+        self._drop_space = drop_space
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, data: bytes) -> None:
+        self._tell(self._decoder.decode(data))
+
+    def finish(self) -> None:
+        self._tell(self._decoder.decode(b"", final=True))
+
+    def _tell(self, piece: str) -> None:
+        if piece and self._drop_space:
+            self._drop_space = False
+            piece = piece.removeprefix(" ")
+        if piece:
+            self.text += piece
+            self._on_piece(piece)
+
+
+def _same(pair: tuple[int, int]) -> bool:
+    return pair[0] == pair[1]
+
+
+def _portions(
+    answers: Sequence[list[int]], *, most: int, most_tokens: int
+) -> list[list[list[int]]]:
+    """Answers in their order, those together that are scored at once."""
+    portions: list[list[list[int]]] = [[]]
+    for answer in answers:
+        last = portions[-1]
+        if len(last) == most or sum(map(len, last)) + len(answer) > most_tokens:
+            portions.append(last := [])
+        last.append(answer)
+    return [portion for portion in portions if portion]
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

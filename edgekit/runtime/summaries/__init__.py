@@ -1,1 +1,0 @@
-"""Summaries of texts of any length: read in parts, put together, counted. Knows no file."""

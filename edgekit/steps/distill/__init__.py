@@ -1,0 +1,1 @@
+"""`distill`: a teacher teaches a smaller student."""

@@ -1,0 +1,1 @@
+"""`distill` of models that write summaries."""

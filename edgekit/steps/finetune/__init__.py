@@ -1,0 +1,1 @@
+"""`finetune`: training on labelled rows, texts or conversations."""

@@ -1,0 +1,45 @@
+"""`finetune` of a model that continues texts: teaches it rows and answers. Light until it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.job.cost import Cost
+from edgekit.job.job import Job, Planned
+from edgekit.training import decoder_settings as learning
+from edgekit.training.decoder_settings import Learning
+
+VERSION = 1
+
+
+class FinetuneSettings(Learning):
+    """Cross-entropy on `data.train`: on every token of a text, and in conversations on those of the
+    assistant's turns; on `data.validation` it decides when to stop."""
+
+
+SETTINGS = FinetuneSettings
+
+
+def files(settings: FinetuneSettings) -> tuple[str, ...]:
+    return ()
+
+
+def check(settings: FinetuneSettings, planned: Planned) -> None:
+    """Raises RecipeError where there is nothing to learn from."""
+    learning.check(settings, planned, name="finetune")
+
+
+def after(settings: FinetuneSettings, planned: Planned) -> Planned:
+    return learning.after(planned)
+
+
+def cost(settings: FinetuneSettings, planned: Planned) -> Cost:
+    return learning.cost(settings, planned)
+
+
+def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
+    """Trains, writes the checkpoint into `job.out`, returns what changed."""
+    # torch comes only now, so that a recipe is read and refused at once.
+    from edgekit.steps.finetune.decoder import run as finetuning_chat
+
+    return finetuning_chat.finetune(settings, job)

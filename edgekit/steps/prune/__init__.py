@@ -1,0 +1,1 @@
+"""`prune`: heads, neurons and layers taken out."""

@@ -1,0 +1,171 @@
+"""`prune` of a model that continues texts: takes out layers and neurons. Light until it runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from edgekit.checkpoint.decoders import DECODERS
+from edgekit.checkpoint.describe import Description
+from edgekit.errors import RecipeError
+from edgekit.job.cost import Cost
+from edgekit.job.job import Job, Planned
+from edgekit.recipe.settings import Settings, check_layers, refuse_keys
+
+VERSION = 1
+WINDOW = 256
+"""Tokens that are read at once while measuring."""
+PROOF_TOKENS = 4096
+# The k- and i-quants of GGUF need rows that these many numbers divide; narrow ones have too few.
+GRAIN, NARROW_GRAIN, NARROW = 256, 32, 512
+# Reading the weights anew for every batch, beside computing: measured.
+SLOWER_STREAMED = 1.5
+_CLASSIFIERS = {
+    "heads": "is for classifiers: heads here share keys and values; use 'ffn' or 'layers'",
+    "latency": "is for classifiers; say what to remove by 'ffn' and 'layers'",
+    "method": "is for classifiers: here measured importance alone decides; drop it",
+    "texts": "is for classifiers; give 'tokens'",
+}
+
+
+class PruneSettings(Settings):
+    """Layers that turn the hidden states least go, and neurons that add least to them. Nothing is
+    trained: `distill` afterwards heals."""
+
+    layers: int | list[int] | None = None
+    """How many layers stay at most: those that go stand together, where what enters the first is
+    nearest to what leaves the last. Or the numbers of those that stay, from 0."""
+    ffn: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the neurons of every feed-forward network to remove; what is left is rounded to a
+    multiple of 256, or 32 where there are fewer than 512."""
+    tokens: Annotated[int, Field(ge=64)] = 16_384
+    """Tokens of data.train and data.unlabeled that decide, as many of each language."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_classifiers(cls, given: Any) -> Any:
+        refuse_keys(given, _CLASSIFIERS)
+        return given
+
+    @model_validator(mode="after")
+    def _something(self) -> PruneSettings:
+        if self.layers is None and self.ffn is None:
+            raise ValueError("layers|is missing: say what to remove by layers or ffn")
+        check_layers(self.layers)
+        return self
+
+    @property
+    def reads_unlabeled(self) -> bool:
+        return True
+
+
+SETTINGS = PruneSettings
+
+
+def files(settings: PruneSettings) -> tuple[str, ...]:
+    return ()
+
+
+def check(settings: PruneSettings, planned: Planned) -> None:
+    """Raises RecipeError where the step does not suit the architecture, or removes nothing."""
+    found, place = planned.description, planned.place
+    if found.model_type not in DECODERS:
+        raise RecipeError(
+            f"{place}: prune does not know where the layers of a {found.model_type} model are; it "
+            f"knows {', '.join(sorted(DECODERS))}. Drop the step."
+        )
+    if not (planned.dataset.train or planned.dataset.unlabeled):
+        raise RecipeError(
+            f"{place}: prune measures on texts what can go; add data.train or data.unlabeled."
+        )
+    if isinstance(settings.layers, list) and settings.layers[-1] >= found.layers:
+        raise RecipeError(
+            f"{place}: prune is to keep layer {settings.layers[-1]}, and the model has the layers "
+            f"0 to {found.layers - 1}; choose among them."
+        )
+    if settings.ffn is not None and width(settings, found.ffn) == found.ffn:
+        least = grain(found.ffn) / 2 / found.ffn
+        raise RecipeError(
+            f"{place}: {settings.ffn:g} of {found.ffn} neurons is less than half of "
+            f"{grain(found.ffn)}, whose multiples are kept, so that none would go; ask for ffn: "
+            f"{least + 0.01:.2g} or more."
+        )
+
+
+def after(settings: PruneSettings, planned: Planned) -> Planned:
+    """The smaller model, and how much faster its layers are."""
+    before = planned.description
+    description = smaller(settings, before)
+    share = _body(description) / max(1, _body(before))
+    return replace(planned, description=description, rates=planned.rates.scaled(share))
+
+
+def cost(settings: PruneSettings, planned: Planned) -> Cost:
+    """The texts that decide, and the validation texts on both sides."""
+    found, rates = planned.description, planned.rates
+    judged = min(PROOF_TOKENS, planned.tokens.validation)
+    asked = min(settings.tokens, planned.tokens.train or settings.tokens)
+    seconds = (asked + 2 * judged * found.head_share) * rates.forward_seconds_per_token
+    kept = smaller(settings, found)
+    return Cost(
+        seconds=seconds * SLOWER_STREAMED
+        + rates.load_seconds
+        + kept.weights_bytes * rates.write_seconds_per_byte,
+        # The states of a batch; of the proof, one window's logits on both sides.
+        peak_bytes=rates.torch_bytes
+        + 16 * WINDOW * (4 * found.hidden + 3 * found.ffn) * 4
+        + 4 * WINDOW * found.vocabulary * 4,
+        disk_bytes=kept.weights_bytes,
+    )
+
+
+def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
+    """Prunes, writes the checkpoint into `job.out`, returns what went and what it cost."""
+    # torch comes only now, so that a recipe is read and refused at once.
+    from edgekit.steps.prune.decoder import run as pruning_chat
+
+    return pruning_chat.prune(settings, job)
+
+
+def grain(neurons: int) -> int:
+    """What the width of the networks stays a multiple of."""
+    return GRAIN if neurons >= NARROW else NARROW_GRAIN
+
+
+def width(settings: PruneSettings, neurons: int) -> int:
+    """How many neurons each layer keeps of so many: the nearest multiple, the larger of two."""
+    if settings.ffn is None:
+        return neurons
+    step = grain(neurons)
+    wanted = (1 - settings.ffn) * neurons
+    return min(neurons, max(step, int(wanted / step + 0.5) * step))
+
+
+def kept_layers(settings: PruneSettings, layers: int) -> int:
+    """How many stay of so many."""
+    if settings.layers is None:
+        return layers
+    wanted = len(settings.layers) if isinstance(settings.layers, list) else settings.layers
+    return min(wanted, layers)
+
+
+def smaller(settings: PruneSettings, before: Description) -> Description:
+    """What the step leaves."""
+    layers, ffn = kept_layers(settings, before.layers), width(settings, before.ffn)
+    # Gate, up and down; the rest of a layer is attention and norms.
+    body = _body(before) - 3 * before.hidden * before.layers * (before.ffn - ffn)
+    gone = _body(before) - body * layers // max(1, before.layers)
+    share = (before.parameters - gone) / max(1, before.parameters)
+    return replace(
+        before,
+        layers=layers,
+        ffn=ffn,
+        parameters=before.parameters - gone,
+        weights_bytes=round(before.weights_bytes * share),
+    )
+
+
+def _body(found: Description) -> int:
+    return found.parameters - found.embedding_parameters - found.head_parameters

@@ -1,0 +1,189 @@
+"""The heavy half of `prune` for models that continue texts: measures, takes out, and says the cost.
+
+No part of it needs the whole model in memory, so that any model can be pruned that fits the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers import AutoConfig
+
+from edgekit.checkpoint import describe as checkpoint
+from edgekit.checkpoint import narrowing, streaming, tensors
+from edgekit.checkpoint.decoders import DECODERS, LAYERS, Decoder
+from edgekit.checkpoint.narrowing import Part
+from edgekit.checkpoint.tensors import Tensor
+from edgekit.errors import StepError
+from edgekit.export.gguf import parity
+from edgekit.job.job import Job, OnProgress
+from edgekit.steps.prune.decoder import measure as decoder
+from edgekit.steps.prune.decoder.measure import Measured
+from edgekit.steps.prune.decoder.plan import PROOF_TOKENS, WINDOW, grain, kept_layers, width
+from edgekit.training import windows
+from edgekit.training.windows import Reader, Window
+
+if TYPE_CHECKING:  # prune_chat.py imports this module when it runs
+    from edgekit.steps.prune.decoder.plan import PruneSettings
+
+# The share of the work that is done when texts have told what can go, and when it is gone.
+MEASURED, WRITTEN = 0.5, 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What stays."""
+
+    layers: Sequence[int]
+    """Their numbers, in order."""
+    neurons: Sequence[np.ndarray | None]
+    """Of each of these layers; None where all of them do."""
+
+
+def prune(settings: PruneSettings, job: Job) -> dict[str, Any]:
+    """Writes the pruned checkpoint into `job.out`; returns the record of it."""
+    found = job.description
+    reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
+    removed = found.layers - kept_layers(settings, found.layers)
+    measured = decoder.measure(
+        job.checkpoint,
+        [one.ids for one in _texts(settings, job, reader)],
+        removed=removed,
+        on_progress=_share(job, 0.0, MEASURED),
+    )
+    chosen = choose(settings, measured)
+    write(job.checkpoint, job.out, chosen, on_progress=_share(job, MEASURED, WRITTEN))
+    proof = _compare(job, _judging(job, reader), _share(job, WRITTEN, 1.0))
+    return {
+        "after": {"kept_layers": list(chosen.layers), "ffn": width(settings, found.ffn)},
+        "proof": proof,
+        "notes": _notes(settings, job),
+        "distances": [round(float(one), 6) for one in measured.distances],
+    }
+
+
+def choose(settings: PruneSettings, measured: Measured) -> Choice:
+    """The block of least distance goes; of each layer, the neurons of least importance."""
+    count, neurons = measured.importance.shape
+    layers = list(range(count))
+    if isinstance(settings.layers, list):
+        layers = settings.layers
+    elif removed := count - kept_layers(settings, count):
+        first = int(np.argmin(measured.distances))
+        del layers[first : first + removed]
+    kept = width(settings, neurons)
+    return Choice(layers, [_best(measured.importance[number], kept) for number in layers])
+
+
+def write(source: Path, out: Path, chosen: Choice, *, on_progress: OnProgress) -> None:
+    """Writes what stays of a checkpoint, as whole a checkpoint as it was."""
+    config = checkpoint.read_config(source)
+    names = DECODERS[config["model_type"]]
+    places = {number: place for place, number in enumerate(chosen.layers)}
+    kept: dict[str, Part] = {}
+    for name, tensor in tensors.read(source).items():
+        if not name.startswith(LAYERS):
+            kept[name] = Part(tensor)
+            continue
+        number, rest = name.removeprefix(LAYERS).split(".", 1)
+        if (place := places.get(int(number))) is not None:
+            kept[f"{LAYERS}{place}.{rest}"] = _part(tensor, rest, chosen.neurons[place], names)
+    narrowing.write(out / "model.safetensors", kept, on_progress=on_progress)
+    written = _config(source, config, chosen)
+    (out / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    checkpoint.carry(source, out)
+
+
+def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Decoder) -> Part:
+    """What stays of one tensor of a layer."""
+    module, _, kind = name.rpartition(".")
+    if neurons is None:
+        return Part(tensor)
+    if module == names.ffn_out and kind == "weight":
+        return Part(tensor, columns=neurons)
+    if module in names.ffn_in:
+        half = tensor.shape[0] // 2
+        return Part(tensor, np.concatenate([neurons, half + neurons]) if names.fused else neurons)
+    return Part(tensor)
+
+
+def _config(source: Path, config: Mapping[str, Any], chosen: Choice) -> dict[str, Any]:
+    """config.json of what stays; which layers look at a window alone is then said for each."""
+    # Where config.json does not say it, transformers derives it from a layer's place.
+    kinds = getattr(AutoConfig.from_pretrained(source, local_files_only=True), "layer_types", None)
+    told: dict[str, Any] = {"num_hidden_layers": len(chosen.layers)}
+    if kinds:
+        told["layer_types"] = [kinds[number] for number in chosen.layers]
+    if (neurons := chosen.neurons[0]) is not None:
+        told["intermediate_size"] = len(neurons)
+    return {**config, **told}
+
+
+def _texts(settings: PruneSettings, job: Job, reader: Reader) -> list[Window]:
+    """What decides. Raises StepError where no text has two tokens."""
+    rows = windows.training_rows(job.dataset, job.recipe.languages)
+    size = min(WINDOW, job.max_tokens)
+    found = windows.choose(reader, rows, size=size, tokens=settings.tokens, seed=job.recipe.seed)
+    if not found:
+        raise StepError("prune: no text of data.train or data.unlabeled has two tokens; give more.")
+    return found
+
+
+def _best(importance: np.ndarray, count: int) -> np.ndarray | None:
+    """The numbers of the most important neurons in rising order; None where all stay."""
+    if count == len(importance):
+        return None
+    return np.sort(np.argsort(-importance, kind="stable")[:count])
+
+
+def _compare(job: Job, judging: Sequence[Window], on_progress: OnProgress) -> dict[str, Any]:
+    """How far what is left predicts from the whole, on validation texts, by language."""
+    if not judging:
+        return {"tokens": 0}
+    ids = [one.ids for one in judging]
+    before, after = streaming.logits(job.checkpoint, ids), streaming.logits(job.out, ids)
+    klds: dict[str, list[np.ndarray]] = {}
+    same: list[np.ndarray] = []
+    for number, (one, wanted, found) in enumerate(zip(judging, before, after, strict=True), 1):
+        klds.setdefault(one.language, []).append(parity.divergence(wanted, found))
+        same.append(wanted.argmax(axis=1) == found.argmax(axis=1))
+        on_progress(number / len(judging))
+    every = np.concatenate([one for own in klds.values() for one in own])
+    return {
+        "tokens": len(every),
+        "kld": round(float(every.mean()), 4),
+        "top1": round(float(np.concatenate(same).mean()), 4),
+        "by_language": {
+            name: {"tokens": sum(map(len, own)), "kld": round(float(np.concatenate(own).mean()), 4)}
+            for name, own in sorted(klds.items())
+        },
+    }
+
+
+def _judging(job: Job, reader: Reader) -> list[Window]:
+    size = min(WINDOW, job.max_tokens)
+    rows = job.dataset.validation
+    return windows.choose(reader, rows, size=size, tokens=PROOF_TOKENS, seed=job.recipe.seed)
+
+
+def _notes(settings: PruneSettings, job: Job) -> list[str]:
+    """What a reader of the settings alone would not expect."""
+    before, notes = job.description, []
+    if settings.layers is not None and kept_layers(settings, before.layers) == before.layers:
+        notes.append(f"all {before.layers} layers stay: the checkpoint has no more")
+    if settings.ffn is not None:
+        kept, multiple = width(settings, before.ffn), grain(before.ffn)
+        notes.append(
+            f"each layer keeps {kept} of {before.ffn} neurons, a multiple of {multiple}: "
+            f"{1 - kept / before.ffn:.3g} are gone where {settings.ffn:g} was asked"
+        )
+    return notes
+
+
+def _share(job: Job, start: float, end: float) -> OnProgress:
+    return lambda fraction: job.on_progress(start + (end - start) * fraction)

@@ -1,0 +1,99 @@
+"""The texts that decide what is pruned, as batches of tokens. Knows no method."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from edgekit.recipe.dataset import Dataset
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.training.batches import Example, collate, examples
+
+BATCH_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Token windows of like length in padded batches."""
+
+    batches: tuple[Mapping[str, torch.Tensor], ...]
+    """`input_ids` and `attention_mask` of each batch, (windows, longest)."""
+    texts: int
+    tokens: int
+
+    def first(self, windows: int) -> Calibration:
+        """About so many windows, evenly drawn from the short and the long ones."""
+        total = sum(len(batch["input_ids"]) for batch in self.batches)
+        every = max(1, total // windows)
+        part = tuple(
+            {name: tensor[::every] for name, tensor in batch.items()} for batch in self.batches
+        )
+        return Calibration(part, self.texts, self.tokens)
+
+    def lengths(self) -> list[int]:
+        """Three lengths in tokens that stand for a third of the windows each."""
+        counts = [batch["attention_mask"].sum(1) for batch in self.batches]
+        found = torch.cat(counts).float().cpu()
+        return [int(found.quantile(q, interpolation="nearest")) for q in (1 / 6, 3 / 6, 5 / 6)]
+
+
+def real_tokens(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Which tokens are no padding: bool of shape (windows, longest)."""
+    return batch["attention_mask"].bool()
+
+
+def choose_texts(dataset: Dataset, *, seed: int) -> Iterable[str]:
+    """Texts of training rows, every language in turn, and as many without labels between them."""
+    generator = random.Random(seed)
+    by_language: dict[str | None, dict[str, None]] = {}
+    for row in dataset.train:
+        by_language.setdefault(row.language, {})[row.text] = None
+    labelled = [list(pile) for pile in by_language.values()]
+    free = list(dict.fromkeys(dataset.unlabeled))
+    for pile in (*labelled, free):
+        generator.shuffle(pile)
+    turns = [
+        pile[level]
+        for level in range(max((len(pile) for pile in labelled), default=0))
+        for pile in labelled
+        if level < len(pile)
+    ]
+    mixed = [text for pair in zip(turns, free, strict=False) for text in pair]
+    shorter = min(len(turns), len(free))
+    return dict.fromkeys([*mixed, *turns[shorter:], *free[shorter:]])
+
+
+def read(
+    texts: Iterable[str],
+    encoder: TextEncoder,
+    *,
+    most_texts: int,
+    most_tokens: int,
+    pad: int,
+    device: str,
+) -> Calibration:
+    """The windows of the first texts, short ones first, within both bounds."""
+    items: list[Example] = []
+    read_texts = tokens = 0
+    for text in texts:
+        found = examples(encoder, [text])
+        size = sum(len(item.ids) for item in found)
+        if read_texts == most_texts or (items and tokens + size > most_tokens):
+            break
+        items += found
+        read_texts, tokens = read_texts + 1, tokens + size
+    batches = tuple(collate(part, pad=pad, device=device)[0] for part in _by_length(items))
+    return Calibration(batches, read_texts, tokens)
+
+
+def _by_length(items: Sequence[Example]) -> list[list[Example]]:
+    parts: list[list[Example]] = []
+    for item in sorted(items, key=lambda item: len(item.ids)):
+        if parts and (len(parts[-1]) + 1) * len(item.ids) <= BATCH_TOKENS:
+            parts[-1].append(item)
+        else:
+            parts.append([item])
+    return parts

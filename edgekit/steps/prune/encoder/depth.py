@@ -1,0 +1,75 @@
+"""Which layers the answers depend on least. Torch; takes none out for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from edgekit.checkpoint.units import layer_list
+from edgekit.steps.prune.encoder.calibration import Calibration
+from edgekit.steps.prune.encoder.search import Depths
+
+
+def search(
+    model: PreTrainedModel,
+    calibration: Calibration,
+    *,
+    least: int,
+    on_progress: Callable[[float], None],
+) -> Depths:
+    """Takes out one layer after the other, down to `least`: each time the one whose going moves the
+    answers least from those of the whole model."""
+    layers = layer_list(model)
+    wanted = _answers(model, calibration)
+
+    def lost(rest: Sequence[int]) -> float:
+        with only(layers, rest):
+            found = _answers(model, calibration)
+        return float((wanted.exp() * (wanted - found)).sum(-1).mean())
+
+    return remove(lost, len(layers), least=least, on_progress=on_progress)
+
+
+def remove(
+    lost: Callable[[Sequence[int]], float],
+    count: int,
+    *,
+    least: int,
+    on_progress: Callable[[float], None],
+) -> Depths:
+    """One layer after the other, down to `least`; `lost` says what is, where these alone stay."""
+    present = list(range(count))
+    depths = [(tuple(present), 0.0)]
+    while len(present) > least:
+        tried = {}
+        for number in present:
+            tried[number] = lost([other for other in present if other != number])
+        gone = min(tried, key=lambda number: tried[number])
+        present.remove(gone)
+        depths.append((tuple(present), tried[gone]))
+        on_progress((count - len(present)) / (count - least))
+    return Depths(tuple(depths))
+
+
+def _answers(model: PreTrainedModel, calibration: Calibration) -> torch.Tensor:
+    """Log odds of shape (windows, labels)."""
+    with torch.inference_mode():
+        logits = [model(**batch).logits.float().log_softmax(-1) for batch in calibration.batches]
+    return torch.cat(logits).cpu()
+
+
+@contextmanager
+def only(layers: nn.ModuleList, numbers: Sequence[int]) -> Iterator[None]:
+    """A model's layers without all others, for a while."""
+    everything = list(layers)
+    del layers[:]
+    layers.extend(everything[number] for number in numbers)
+    try:
+        yield
+    finally:
+        del layers[:]
+        layers.extend(everything)

@@ -1,0 +1,22 @@
+"""How large the weights of each head and neuron are: the importance that asks no text."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.checkpoint.units import Layer
+
+
+def neurons(layer: Layer) -> np.ndarray:
+    """Squared norms of each neuron's rows times that of its column."""
+    rows = layer.matrix(layer.names.ffn_in).weight.detach().square().sum(1)
+    if layer.names.gated:
+        rows = rows.view(2, -1).sum(0)
+    columns = layer.matrix(layer.names.ffn_out).weight.detach().square().sum(0)
+    return (rows * columns).cpu().double().numpy()
+
+
+def heads(layer: Layer) -> np.ndarray:
+    """Squared norms of what each head sends on."""
+    columns = layer.matrix(layer.names.attention_out).weight.detach().square().sum(0)
+    return columns.view(layer.heads, -1).sum(1).cpu().double().numpy()

@@ -1,0 +1,230 @@
+"""`prune`: takes heads, neurons and layers out of a checkpoint. Light until it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from edgekit.checkpoint.describe import Description
+from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.errors import RecipeError
+from edgekit.job.cost import Cost
+from edgekit.job.job import Job, Planned
+from edgekit.recipe.settings import Settings, check_layers
+
+VERSION = 1
+LEAST_FFN = 32
+# What holds the hidden states of the calibration texts in memory at once.
+MOST_TOKENS = 65_536
+DEPTH_WINDOWS = 128
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class PruneSettings(Settings):
+    """Whole heads, neurons and layers go, those that the answers depend on least; what is left is
+    fitted to make up for them. Nothing is trained; `finetune` or `distill` afterwards heals."""
+
+    heads: Share | None = None
+    """Share of all attention heads to remove; each layer keeps one at least."""
+    ffn: Share | None = None
+    """Share of all feed-forward neurons to remove; layers keep as many as they need, a multiple of
+    32."""
+    layers: int | list[int] | None = None
+    """How many layers stay at most, those that matter most, or their numbers from 0."""
+    latency: Annotated[float, Field(gt=1)] | None = None
+    """The speed-up of the layers in fp32 that is wanted on this machine: chooses heads, neurons
+    and, unless given, layers. An int8 artifact gains somewhat less."""
+    method: Literal["fisher", "magnitude"] = "fisher"
+    """`fisher` asks texts what the answers depend on; `magnitude` asks the weights alone, reads no
+    text and fits nothing."""
+    texts: Annotated[int, Field(ge=1)] = 2000
+    """Texts that decide, of data.train and data.unlabeled; fewer where they are longer than 65,536
+    tokens in all."""
+
+    @model_validator(mode="after")
+    def _something(self) -> PruneSettings:
+        if self.latency is not None:
+            for name in ("heads", "ffn"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"latency|decides '{name}' by itself; drop one of the two")
+            if self.method == "magnitude":
+                raise ValueError("latency|compares what different layers lose, which needs fisher")
+        elif self.heads is None and self.ffn is None and self.layers is None:
+            raise ValueError("ffn|is missing: say what to remove by heads, ffn, layers or latency")
+        check_layers(self.layers)
+        if self.method == "magnitude" and isinstance(self.layers, int):
+            raise ValueError("layers|by magnitude must be numbers: weights do not tell which go")
+        return self
+
+    @property
+    def reads_texts(self) -> bool:
+        return self.method == "fisher"
+
+    @property
+    def reads_unlabeled(self) -> bool:
+        return self.reads_texts
+
+
+SETTINGS = PruneSettings
+
+
+def files(settings: PruneSettings) -> tuple[str, ...]:
+    return ()
+
+
+def check(settings: PruneSettings, planned: Planned) -> None:
+    """Raises RecipeError where the step does not suit the architecture, or asks for too much."""
+    found, place = planned.description, planned.place
+    names = ARCHITECTURES.get(found.model_type)
+    if names is None:
+        raise RecipeError(
+            f"{place}: prune takes out heads and neurons, and a model of the type "
+            f"{found.model_type} has none; drop the step."
+        )
+    if found.labels is None:
+        raise RecipeError(
+            f"{place}: prune removes what the answers do not need, and the model has no "
+            "classification head yet; put the step finetune before prune."
+        )
+    if settings.reads_texts and not (planned.dataset.train or planned.dataset.unlabeled):
+        raise RecipeError(
+            f"{place}: prune decides by texts; add data.train or data.unlabeled, or set method: "
+            "magnitude."
+        )
+    if settings.heads and not names.ungrouped_heads:
+        raise RecipeError(
+            f"{place}: single heads of {found.model_type} cannot be taken out, since its heads "
+            "share more than their own matrices; use 'ffn' or 'layers' instead of 'heads'."
+        )
+    _check_shares(settings, planned)
+    if settings.layers is not None:
+        _check_layers(settings.layers, planned)
+
+
+def after(settings: PruneSettings, planned: Planned) -> Planned:
+    """The smaller model as far as it can be known: which layers stay wide is found by the step."""
+    before = planned.description
+    description = _estimate(settings, before)
+    body = before.parameters - before.embedding_parameters
+    share = (description.parameters - before.embedding_parameters) / max(1, body)
+    return replace(planned, description=description, rates=planned.rates.scaled(share))
+
+
+def cost(settings: PruneSettings, planned: Planned) -> Cost:
+    """Gradients of the texts, the search for layers, and the fit of every layer."""
+    found, rates = planned.description, planned.rates
+    judged = 2 * planned.tokens.validation * rates.forward_seconds_per_token
+    if not settings.reads_texts:
+        return Cost(
+            seconds=judged + rates.load_seconds,
+            peak_bytes=rates.torch_bytes + 2 * found.fp32_bytes,
+            disk_bytes=found.fp32_bytes,
+        )
+    per_text = planned.tokens.train / max(1, len(planned.dataset.train))
+    tokens = min(settings.texts * per_text, MOST_TOKENS)
+    removed = 0
+    if isinstance(settings.layers, int):
+        removed = found.layers - kept_layers(settings, found.layers)
+    elif settings.latency is not None and settings.layers is None:
+        removed = found.layers - fewest_layers(settings.latency, found.layers)
+    tried = removed * found.layers * DEPTH_WINDOWS * per_text * 0.7  # the rest gets shorter
+    fitted = 6 * tokens  # both models run three times
+    windows = min(settings.texts, tokens)
+    signals = 4 * found.layers * windows * (found.ffn + found.heads)
+    return Cost(
+        seconds=judged
+        + tokens * rates.train_seconds_per_token
+        + (tried + fitted) * rates.forward_seconds_per_token
+        + rates.load_seconds,
+        # The model, its pruned body and what is written; what texts feel; states; sums of a fit.
+        peak_bytes=rates.torch_bytes
+        + 3 * found.fp32_bytes
+        - 4 * found.embedding_parameters
+        + round(signals + 24 * tokens * found.hidden)
+        + 40 * found.ffn**2,
+        disk_bytes=found.fp32_bytes,
+    )
+
+
+def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
+    """Prunes, writes the checkpoint into `job.out`, returns what went and what it cost."""
+    # torch comes only now, so that a recipe is read and refused at once.
+    from edgekit.steps.prune.encoder import run as pruning
+
+    return pruning.prune(settings, job)
+
+
+def kept_layers(settings: PruneSettings, layers: int) -> int:
+    """How many stay of so many layers, where the recipe says it."""
+    if settings.layers is None:
+        return layers
+    return (
+        len(settings.layers) if isinstance(settings.layers, list) else min(settings.layers, layers)
+    )
+
+
+def fewest_layers(speedup: float, layers: int) -> int:
+    """So few are fast enough at their full width."""
+    return max(1, math.floor(layers / speedup))
+
+
+def _check_shares(settings: PruneSettings, planned: Planned) -> None:
+    """Each layer keeps a head and 32 neurons: says the nearest share that this leaves."""
+    found = planned.description
+    for name, units, least in (
+        ("heads", found.heads, 1),
+        ("ffn", found.ffn, min(LEAST_FFN, found.ffn)),
+    ):
+        asked, most = getattr(settings, name) or 0.0, 1 - least / units
+        if asked > most:
+            nearest = math.floor(most * 1000) / 1000
+            what = "a head" if name == "heads" else f"{least} neurons"
+            raise RecipeError(
+                f"{planned.place}: prune cannot remove {asked:g} of {name}, since every layer "
+                f"keeps {what}; at most {name}: {nearest:g} can be met."
+            )
+
+
+def _check_layers(wanted: int | list[int], planned: Planned) -> None:
+    found, place = planned.description, planned.place
+    if found.model_type == "modernbert":
+        raise RecipeError(
+            f"{place}: what a layer of modernbert sees depends on its place, so none can be taken "
+            "out untrained; use 'ffn' here, or distill: {layers: …}."
+        )
+    if isinstance(wanted, list) and wanted[-1] >= found.layers:
+        raise RecipeError(
+            f"{place}: prune is to keep layer {wanted[-1]}, and the model has the layers 0 to "
+            f"{found.layers - 1}; choose among them."
+        )
+    if isinstance(wanted, list) and ARCHITECTURES[found.model_type].shared:
+        raise RecipeError(
+            f"{place}: all layers of {found.model_type} are one and the same; give 'layers' a "
+            "count instead of numbers."
+        )
+
+
+def _estimate(settings: PruneSettings, before: Description) -> Description:
+    layers = kept_layers(settings, before.layers)
+    shared = ARCHITECTURES[before.model_type].shared
+    stored, left = (1, 1) if shared else (before.layers, layers)
+    removed = stored * _layer_parameters(before, heads=1.0, ffn=1.0)
+    if settings.latency is not None:
+        kept = removed / settings.latency
+    else:
+        heads, ffn = 1 - (settings.heads or 0.0), 1 - (settings.ffn or 0.0)
+        kept = left * _layer_parameters(before, heads=heads, ffn=ffn)
+    return replace(before, layers=layers, parameters=round(before.parameters - removed + kept))
+
+
+def _layer_parameters(before: Description, *, heads: float, ffn: float) -> float:
+    """Of one layer that keeps these shares of its units."""
+    hidden = before.hidden
+    halves = 2 if ARCHITECTURES[before.model_type].gated else 1
+    attention = heads * (4 * hidden**2 + 3 * hidden) + hidden
+    network = ffn * before.ffn * (hidden * (1 + halves) + halves) + hidden
+    return attention + network + 4 * hidden  # and two norms

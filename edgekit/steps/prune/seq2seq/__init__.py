@@ -1,0 +1,1 @@
+"""`prune` of models that write summaries."""

@@ -1,0 +1,133 @@
+"""`prune` of a model that writes summaries: takes out whole layers. Light until it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from edgekit.checkpoint import seq2seq as writers
+from edgekit.errors import RecipeError
+from edgekit.job.cost import Cost
+from edgekit.job.job import Job, Planned
+from edgekit.recipe.settings import Settings, check_layers, kept_layers, refuse_keys
+
+VERSION = 1
+TEXTS = 200
+_CLASSIFIERS = {
+    "layers": "is of models with one half; say 'decoder_layers' or 'encoder_layers'",
+    "heads": "is for classifiers; say 'decoder_layers' or 'encoder_layers'",
+    "ffn": "is for classifiers; say 'decoder_layers' or 'encoder_layers'",
+    "latency": "is for classifiers; say 'decoder_layers' or 'encoder_layers'",
+}
+
+
+class PruneSettings(Settings):
+    """Whole layers go, of the decoder first of all: it runs once for every piece that is written,
+    the encoder once for a text. Nothing is trained: `distill` or `finetune` afterwards heals."""
+
+    decoder_layers: int | list[int] | None = None
+    """How many layers of the decoder stay, or their numbers from 0."""
+    encoder_layers: int | list[int] | None = None
+    """Likewise of the encoder; all of them unless given."""
+    method: Literal["even", "measured"] = "even"
+    """Which layers a count keeps: `even` the first, the last and evenly between; `measured` takes
+    out, one after the other, the one without which validation summaries stay the likeliest."""
+    texts: Annotated[int, Field(ge=1)] = TEXTS
+    """Validation rows that `measured` reads, the first ones."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_classifiers(cls, given: Any) -> Any:
+        refuse_keys(given, _CLASSIFIERS)
+        return given
+
+    @model_validator(mode="after")
+    def _something(self) -> PruneSettings:
+        wanted = (self.decoder_layers, self.encoder_layers)
+        if wanted == (None, None):
+            raise ValueError(
+                "decoder_layers|is missing: say what to remove by decoder_layers or encoder_layers"
+            )
+        check_layers(self.decoder_layers, name="decoder_layers")
+        check_layers(self.encoder_layers, name="encoder_layers")
+        if self.method == "measured" and not any(isinstance(one, int) for one in wanted):
+            raise ValueError("method|chooses layers for a count; drop it where numbers are given")
+        if self.method == "even" and "texts" in self.model_fields_set:
+            raise ValueError("texts|are what 'method: measured' reads; drop it")
+        return self
+
+
+SETTINGS = PruneSettings
+
+
+def files(settings: PruneSettings) -> tuple[str, ...]:
+    return ()
+
+
+def check(settings: PruneSettings, planned: Planned) -> None:
+    """Raises RecipeError where there is no decoder, or nothing would go."""
+    found, place = planned.description, planned.place
+    if not found.is_writer:
+        raise RecipeError(
+            f"{place}: prune takes layers out of models that write summaries, and "
+            f"{found.model_type} only reads; drop the step."
+        )
+    if settings.method == "measured" and not planned.dataset.validation:
+        raise RecipeError(
+            f"{place}: prune measures on validation rows which layers can go; add data.validation, "
+            "or drop method: measured."
+        )
+    for half, wanted, there in (
+        ("decoder", settings.decoder_layers, found.decoder_layers),
+        ("encoder", settings.encoder_layers, found.layers),
+    ):
+        if isinstance(wanted, list) and wanted[-1] >= there:
+            raise RecipeError(
+                f"{place}: prune is to keep layer {wanted[-1]} of the {half}, which has the layers "
+                f"0 to {there - 1}; choose among them."
+            )
+        if wanted is not None and len(kept_layers(wanted, there)) == there:
+            raise RecipeError(
+                f"{place}: prune would take nothing out of the {half}, which has {there} "
+                f"{'layer' if there == 1 else 'layers'}; ask for fewer {half}_layers, or drop it."
+            )
+
+
+def after(settings: PruneSettings, planned: Planned) -> Planned:
+    """The smaller model, and how much faster it is."""
+    before = planned.description
+    return writers.shortened(
+        planned,
+        encoder=len(kept_layers(settings.encoder_layers or before.layers, before.layers)),
+        decoder=len(
+            kept_layers(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
+        ),
+    )
+
+
+def cost(settings: PruneSettings, planned: Planned) -> Cost:
+    """The validation rows on both sides, and for each layer that might go."""
+    found, rates = planned.description, planned.rates
+    left = after(settings, planned).description
+    runs = 2
+    if settings.method == "measured":
+        runs += (found.layers - left.layers) * found.layers
+        runs += (found.decoder_layers - left.decoder_layers) * found.decoder_layers
+    rows = len(planned.dataset.validation)
+    tokens = planned.tokens.validation * min(settings.texts, rows) / max(1, rows)
+    return Cost(
+        seconds=runs * tokens * rates.forward_seconds_per_token
+        + 2 * rates.load_seconds
+        + left.fp32_bytes * rates.write_seconds_per_byte,
+        peak_bytes=rates.torch_bytes + found.fp32_bytes + 2 * left.fp32_bytes,
+        disk_bytes=left.fp32_bytes,
+    )
+
+
+def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
+    """Prunes, writes the checkpoint into `job.out`, returns what went and what it cost."""
+    # torch comes only now, so that a recipe is read and refused at once.
+    from edgekit.steps.prune.seq2seq import run as pruning_writer
+
+    return pruning_writer.prune(settings, job)

@@ -1,0 +1,104 @@
+"""The heavy half of `prune` for models that write: chooses layers, takes them out, says the cost.
+
+Evenly spaced layers after Shleifer and Rush 2020 (arXiv 2010.13002, section 3.1).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from edgekit.checkpoint import models
+from edgekit.checkpoint.layers import keep_writer_layers
+from edgekit.checkpoint.seq2seq import LAYOUTS
+from edgekit.data.rows import Row
+from edgekit.job.job import Job, OnProgress
+from edgekit.recipe.settings import kept_layers
+from edgekit.steps.prune.encoder import depth
+from edgekit.training import seq2seq as writing
+from edgekit.training.batches import Example
+
+if TYPE_CHECKING:  # prune_writer.py imports this module when it runs
+    from edgekit.steps.prune.seq2seq.plan import PruneSettings
+
+# What the choice of the layers of one half takes of the work.
+ONE_HALF = 0.45
+
+
+def prune(settings: PruneSettings, job: Job) -> dict[str, Any]:
+    """Writes the pruned checkpoint into `job.out`; returns the record of it."""
+    rows = job.dataset.validation
+    judged = writing.given(job, rows).examples
+    layout = LAYOUTS[job.description.model_type]
+    whole = models.load_seq2seq(job.checkpoint)
+    nn.Module.to(whole, job.device)
+    before = _likelihood(whole, rows, judged)
+    read = judged[: settings.texts] if settings.method == "measured" else None
+    encoder, decoder = (
+        _chosen(whole, half.layers, wanted, read, _share(job, start))
+        for half, wanted, start in (
+            (layout.encoder, settings.encoder_layers, 0.0),
+            (layout.decoder, settings.decoder_layers, ONE_HALF),
+        )
+    )
+    del whole
+    pruned = keep_writer_layers(job.checkpoint, encoder=encoder, decoder=decoder)
+    nn.Module.to(pruned, job.device)
+    after = _likelihood(pruned, rows, judged)
+    nn.Module.to(pruned, "cpu")
+    models.save(pruned, job.out, source=job.checkpoint)
+    return {
+        "after": {"encoder_layers": encoder, "decoder_layers": decoder},
+        "proof": {"rows": len(rows), "likelihood": {"before": before, "after": after}},
+        "notes": [],
+    }
+
+
+def _chosen(
+    model: PreTrainedModel,
+    place: str,
+    wanted: int | list[int] | None,
+    read: Sequence[Example] | None,
+    on_progress: OnProgress,
+) -> list[int]:
+    """The layers of one half that stay; measured on what is `read`, else evenly spaced."""
+    layers: Any = model.get_submodule(place)
+    if wanted is None or isinstance(wanted, list) or read is None:
+        return kept_layers(len(layers) if wanted is None else wanted, len(layers))
+
+    def lost(rest: Sequence[int]) -> float:
+        with depth.only(layers, rest):
+            return -writing.likelihood(model, read)
+
+    if model.config.model_type in ("mt5", "t5"):
+        _lend_distances(layers)
+    return list(depth.remove(lost, len(layers), least=wanted, on_progress=on_progress).last)
+
+
+def _lend_distances(layers: nn.ModuleList) -> None:
+    """T5's first layer computes the biases of distances for all; then any can be the first."""
+    every: list[Any] = [block.get_submodule("layer.0.SelfAttention") for block in layers]
+    for attention in every:
+        attention.relative_attention_bias = every[0].relative_attention_bias
+        attention.has_relative_attention_bias = True
+
+
+def _likelihood(
+    model: PreTrainedModel, rows: Sequence[Row], examples: Sequence[Example]
+) -> dict[str, float]:
+    """Of the rows' summaries, by language; empty where there are none."""
+    by_language: defaultdict[str, list[Example]] = defaultdict(list)
+    for row, example in zip(rows, examples, strict=True):
+        by_language[row.language or ""].append(example)
+    return {
+        language: round(writing.likelihood(model, own), 6)
+        for language, own in sorted(by_language.items())
+    }
+
+
+def _share(job: Job, start: float) -> OnProgress:
+    return lambda fraction: job.on_progress(start + ONE_HALF * fraction)

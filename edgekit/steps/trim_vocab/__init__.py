@@ -1,0 +1,1 @@
+"""`trim_vocab`: keeps the pieces of the vocabulary that the languages need."""

@@ -1,0 +1,132 @@
+"""`trim_vocab`: keeps the pieces of the vocabulary that the recipe's languages need. Light."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from edgekit.checkpoint.decoder_types import ARCHITECTURES as DECODERS
+from edgekit.checkpoint.describe import WRITERS
+from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.errors import RecipeError
+from edgekit.job.cost import Cost
+from edgekit.job.job import Job, Planned
+from edgekit.recipe.settings import Fraction, Settings
+
+VERSION = 2
+
+# A guess of what a coverage keeps: pieces of one language, and letters and signs of all.
+PIECES_PER_LANGUAGE = 7_000
+PIECES_PER_LANGUAGE_OF_DECODERS = 35_000
+PIECES_OF_ALL = 3_000
+# Reading the tokenizer and counting words, for each language and in all.
+SECONDS = 15.0
+SECONDS_PER_LANGUAGE = 2.0
+BYTES_PER_PIECE = 3_000
+
+
+class TrimVocabSettings(Settings):
+    """Special tokens, letters of the languages' scripts, digits, punctuation, ASCII and bytes are
+    never removed. What is removed is chosen by the recipe's training rows, `data.unlabeled` and
+    each language's frequent words, and judged on texts that took no part: `data.validation` and the
+    Universal Declaration of Human Rights.
+    """
+
+    coverage: Annotated[float, Field(gt=0, le=1)] = 0.9999
+    """Share of the running pieces of those texts that must stay, in each language."""
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Pieces to keep at most; those whose loss costs the fewest tokens go, in all languages alike.
+    """
+    keep: list[str] = Field(default_factory=list)
+    """Pieces, words or characters that must stay whatever their frequency."""
+    texts: list[str] = Field(default_factory=list)
+    """Further files that choose: text files, one text a line, or tables with the column text."""
+    most_tokens_rise: Annotated[float, Field(ge=0)] = 0.02
+    """By how much tokens per word may rise in any language; 0.02 is 2 %."""
+    most_unknown_rise: Fraction = 0.0005
+    """By how much the share of unknown pieces may rise in any language; 0.0005 is 0.05 points."""
+
+    @property
+    def reads_unlabeled(self) -> bool:
+        return True
+
+
+SETTINGS = TrimVocabSettings
+
+
+def files(settings: TrimVocabSettings) -> tuple[str, ...]:
+    return tuple(settings.texts)
+
+
+def check(settings: TrimVocabSettings, planned: Planned) -> None:
+    """Raises RecipeError where there is no table to trim or no language to trim it for."""
+    description = planned.description
+    known = {*ARCHITECTURES, *DECODERS, *WRITERS}
+    if description.model_type not in known:
+        raise RecipeError(
+            f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "
+            "model; put it before the step that makes one."
+        )
+    if not planned.recipe.languages:
+        raise RecipeError(
+            f"{planned.place}: trim_vocab keeps what the recipe's languages need, and it names "
+            "none; add languages."
+        )
+
+
+def after(settings: TrimVocabSettings, planned: Planned) -> Planned:
+    """The same model with a shorter table: of `size` rows, or as many as languages usually need."""
+    description = planned.description
+    kept = _pieces(settings, planned)
+    tables = description.embedding_parameters
+    # Decoders turn their positions, and have no table of them.
+    positions = 0 if description.is_decoder else description.max_tokens
+    lost = tables // (description.vocabulary + positions) * (description.vocabulary - kept)
+    of_head = description.head_parameters * (description.vocabulary - kept)
+    of_head //= description.vocabulary
+    return replace(
+        planned,
+        description=replace(
+            description,
+            vocabulary=kept,
+            parameters=description.parameters - lost - of_head,
+            embedding_parameters=tables - lost,
+            head_parameters=description.head_parameters - of_head,
+            weights_bytes=description.weights_bytes - 4 * (lost + of_head),
+        ),
+    )
+
+
+def cost(settings: TrimVocabSettings, planned: Planned) -> Cost:
+    """Mostly counting words; the table is never in memory, the proof's models one at a time."""
+    languages = len(planned.recipe.languages)
+    left = after(settings, planned).description
+    return Cost(
+        seconds=SECONDS + SECONDS_PER_LANGUAGE * languages + planned.rates.load_seconds,
+        peak_bytes=planned.rates.torch_bytes
+        + planned.description.fp32_bytes
+        - 4 * planned.description.embedding_parameters
+        + 4 * left.embedding_parameters
+        + BYTES_PER_PIECE * planned.description.vocabulary,
+        disk_bytes=left.fp32_bytes,
+    )
+
+
+def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
+    """Trims, writes the checkpoint into `job.out`, returns what changed and its proof.
+
+    Raises StepError where the proof fails.
+    """
+    # torch and the word lists come only now, so that a recipe is read and refused at once.
+    from edgekit.steps.trim_vocab import run as trimming
+
+    return trimming.trim(settings, job)
+
+
+def _pieces(settings: TrimVocabSettings, planned: Planned) -> int:
+    decoder = planned.description.is_decoder
+    of_each = PIECES_PER_LANGUAGE_OF_DECODERS if decoder else PIECES_PER_LANGUAGE
+    guess = PIECES_OF_ALL + of_each * len(planned.recipe.languages)
+    return min(planned.description.vocabulary, settings.size or guess)

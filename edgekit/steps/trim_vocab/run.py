@@ -1,0 +1,217 @@
+"""The heavy half of `trim_vocab`: chooses, cuts, and proves what is left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekit.checkpoint import licences, widths
+from edgekit.checkpoint.decoder_types import ARCHITECTURES as DECODERS
+from edgekit.data import declaration
+from edgekit.data.rows import Row, read_texts
+from edgekit.errors import StepError
+from edgekit.job.job import Job
+from edgekit.steps.trim_vocab.vocabulary import (
+    configs,
+    deciding,
+    documents,
+    pieces,
+    required,
+    surgery,
+    tables,
+)
+from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
+from edgekit.steps.trim_vocab.vocabulary.deciding import Kind, OwnTexts
+from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
+from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
+
+if TYPE_CHECKING:  # trim_vocab.py imports this module when it runs
+    from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+
+# Texts without a language, and how a proof calls them.
+NO_LANGUAGE = "other"
+CARRIED = (
+    "special_tokens_map.json", widths.FILE, "chat_template.jinja", "chat_template.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """The old id of each row that is left, in the new order, and what the choice was made by."""
+
+    vocabulary: Vocabulary
+    rows: tuple[int, ...]
+    frequencies: Mapping[str, list[str]]
+
+    @property
+    def new(self) -> dict[int, int]:
+        return {old: number for number, old in enumerate(self.rows)}
+
+
+def trim(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
+    """Writes the trimmed checkpoint into `job.out`. Raises StepError where it cannot be proven."""
+    size, surplus = job.description.vocabulary, _surplus(job)
+    vocabulary = pieces.read(job.checkpoint / "tokenizer.json", without=surplus)
+    if max(vocabulary.tokens) >= size:
+        raise StepError(
+            f"{job.checkpoint}: the tokenizer numbers a piece {max(vocabulary.tokens):,} and the "
+            f"embedding has {size:,} rows; save model and tokenizer together again."
+        )
+    kind = _kind(job)
+    own = _own_texts(settings, job, kind)
+    trimmed = _choose(settings, job, kind, vocabulary, own)
+    job.on_progress(0.6)
+    _write(job, trimmed)
+    job.on_progress(0.7)
+    both = Tokenizers(
+        vocabulary,
+        documents.tokenizer(documents.read(job.out / "tokenizer.json")),
+        trimmed.new,
+        job.recipe.prefix,
+    )
+    compared = _compare_tokens(settings, job, both, own, kind)
+    job.on_progress(0.8)
+    frequencies, rows = trimmed.frequencies, len(trimmed.rows)
+    prove = kind.proof(job, compared, both, trimmed.rows)
+    del vocabulary, trimmed, both  # of a large vocabulary, as much memory as a small model
+    return _record(job, compared, frequencies, rows=rows, answered=prove())
+
+
+def _kind(job: Job) -> Kind:
+    found = job.description
+    if not found.is_decoder:
+        return Classifier()
+    # gguf and jinja2 are an extra, which classifiers do without.
+    from edgekit.steps.trim_vocab.vocabulary import language_model
+
+    return language_model.read(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
+
+
+def _surplus(job: Job) -> frozenset[str]:
+    """Tokens that published tokenizers have beyond the table."""
+    found = DECODERS.get(job.description.model_type)
+    return frozenset() if found is None else found.surplus
+
+
+def _choose(
+    settings: TrimVocabSettings, job: Job, kind: Kind, vocabulary: Vocabulary, own: OwnTexts
+) -> Trimmed:
+    rows = configs.ids(job.checkpoint)
+    named = required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
+    found, frequencies = deciding.decide(
+        settings,
+        vocabulary,
+        own,
+        languages=job.recipe.languages,
+        kind=kind,
+        kept=named | (rows & set(vocabulary.tokens)),
+        on_progress=job.on_progress,
+    )
+    pad = json.loads((job.checkpoint / "config.json").read_text("utf-8")).get("pad_token_id")
+    order = surgery.order(vocabulary, found, pad=pad)
+    # An id that the config names and no piece has is still a row that the model may look up.
+    rest = sorted(one for one in rows - set(vocabulary.tokens) if one < job.description.vocabulary)
+    return Trimmed(vocabulary, (*order, *rest), frequencies)
+
+
+def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
+    """By language, the texts that choose; texts that judge are never among them."""
+    judging = {kind.text(row).text for row in job.dataset.validation}
+    own: dict[str, list[str]] = {}
+    for row in job.dataset.train:
+        texts = own.setdefault(row.language or NO_LANGUAGE, [])
+        texts.append(kind.text(row).text)
+        if row.summary is not None:  # what is to be written must be there, too
+            texts.append(row.summary)
+    further = read_texts([job.resolve(name) for name in settings.texts])
+    others = [*job.dataset.unlabeled, *further]
+    own.setdefault(NO_LANGUAGE, []).extend(others)
+    unseen = {name: [one for one in texts if one not in judging] for name, texts in own.items()}
+    return {name: texts for name, texts in unseen.items() if texts}
+
+
+def _write(job: Job, trimmed: Trimmed) -> None:
+    pieces_left = [row for row in trimmed.rows if row in trimmed.vocabulary.tokens]
+    document = surgery.trimmed(trimmed.vocabulary, pieces_left)
+    (job.out / "tokenizer.json").write_text(documents.text(document), encoding="utf-8")
+    configs.write(job.checkpoint, job.out, trimmed.new, size=len(trimmed.rows))
+    tables.trim(
+        job.checkpoint,
+        job.out,
+        trimmed.rows,
+        model_type=job.description.model_type,
+        before=job.description.vocabulary,
+    )
+    licences.carry(job.checkpoint, job.out)
+    for name in CARRIED:
+        if (job.checkpoint / name).is_file():
+            shutil.copyfile(job.checkpoint / name, job.out / name)
+
+
+def _compare_tokens(
+    settings: TrimVocabSettings, job: Job, both: Tokenizers, own: OwnTexts, kind: Kind
+) -> dict[str, Compared]:
+    """By language. Raises StepError where tokens are not what they must be, or too many."""
+    names = job.recipe.languages
+    chosen_by = {text for texts in own.values() for text in texts}
+    texts = judging_texts(names, job.dataset.validation, chosen_by, kind)
+    compared = {name: both.compare(name, found) for name, found in texts.items()}
+    check_bounds(
+        [compared[name] for name in names],
+        most_tokens_rise=settings.most_tokens_rise,
+        most_unknown_rise=settings.most_unknown_rise,
+        pieces=len(both.new),
+    )
+    return compared
+
+
+def _record(
+    job: Job,
+    compared: Mapping[str, Compared],
+    frequencies: Mapping[str, Sequence[str]],
+    *,
+    rows: int,
+    answered: Mapping[str, Mapping[str, Any]] | None,
+) -> dict[str, Any]:
+    listed = [compared[name] for name in job.recipe.languages]
+    removed = job.description.vocabulary - rows
+    proof = {
+        name: {
+            **one.as_json(),
+            "frequencies": list(frequencies.get(name, [])),
+            **(answered or {}).get(name, {}),
+        }
+        for name, one in compared.items()
+    }
+    return {
+        "after": {
+            "pieces_removed": removed,
+            "most_tokens_rise": round(max(one.tokens_rise for one in listed), 5),
+            "most_unknown_rise": round(max(one.unknown_rise for one in listed), 6),
+        },
+        "proof": {"by_language": proof},
+        "notes": [
+            *([] if removed else ["nothing changed: every piece stays"]),
+            *([] if answered is not None else ["too little memory to compare logits"]),
+        ],
+    }
+
+
+def judging_texts(
+    names: Sequence[str], validation: Iterable[Row], chosen_by: set[str], kind: Kind
+) -> dict[str, list[Text]]:
+    """By language, held-out rows and the Declaration, none of which took part in the choice."""
+    found: dict[str, list[Text]] = {name: [] for name in names}
+    for row in validation:
+        if (text := kind.text(row)).text not in chosen_by:
+            found.setdefault(row.language or NO_LANGUAGE, []).append(text)
+    for name in names:
+        found[name] += [
+            Text(one, held_out=False)
+            for one in declaration.paragraphs(name)
+            if one not in chosen_by
+        ]
+    return found

@@ -1,0 +1,72 @@
+"""The answers of a checkpoint, one text at a time, so that equal weights give equal bits. Torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgekit.checkpoint import models
+from edgekit.checkpoint.describe import describe
+from edgekit.runtime.tokens import TextEncoder
+
+# A checkpoint without a head is compared under a head of chance, the same on both sides.
+_NO_HEAD = ("0", "1", "2")
+
+
+def logits(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) -> list[np.ndarray]:
+    """For each text the logits of all its windows, (windows, labels), in fp32 on the CPU.
+
+    Nothing is batched or padded. The weights are copied out of their file, all but the table that
+    is only looked up: where in memory a matrix begins decides the last bits of its products.
+    """
+    encoder = TextEncoder(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    torch.manual_seed(0)
+    description = describe(folder)
+    if description.is_writer:
+        return _states(folder, encoder, texts)
+    labels = None if description.labels is not None else _NO_HEAD
+    model = models.load_classifier(folder, labels=labels)
+    table = model.get_input_embeddings().weight
+    for weight in model.parameters():
+        if weight is not table:
+            weight.data = weight.data.clone()
+    found = []
+    with torch.inference_mode():
+        for text in texts:
+            windows = [
+                model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
+                for ids in (torch.tensor([window]) for window in encoder.windows(text))
+            ]
+            found.append(np.stack(windows))
+    return found
+
+
+def _states(folder: Path, encoder: TextEncoder, texts: Sequence[str]) -> list[np.ndarray]:
+    """Of a model that writes: the last states of the piece that starts, (windows, hidden).
+
+    Its scores are as many as its pieces, and so are others when it is trimmed.
+    """
+    model: Any = models.load_seq2seq(folder)
+    tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    for weight in model.parameters():
+        if id(weight) not in tables:
+            weight.data = weight.data.clone()
+    start = torch.tensor([[model.generation_config.decoder_start_token_id]])
+    found = []
+    with torch.inference_mode():
+        for text in texts:
+            windows = [
+                model(
+                    input_ids=torch.tensor([window]),
+                    decoder_input_ids=start,
+                    output_hidden_states=True,
+                ).decoder_hidden_states[-1][0, -1]
+                for window in encoder.windows(text)
+            ]
+            found.append(torch.stack(windows).numpy())
+    return found

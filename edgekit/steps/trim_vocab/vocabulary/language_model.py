@@ -1,0 +1,138 @@
+"""What trimming a language model's vocabulary asks: its rows and its template as they are read, and
+its logits as the proof."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.checkpoint.decoder_types import ARCHITECTURES
+from edgekit.data.conversation import DAY
+from edgekit.data.rows import Row
+from edgekit.errors import StepError
+from edgekit.job.job import Job
+from edgekit.runtime import templates as rendering
+from edgekit.steps.trim_vocab.vocabulary import required
+from edgekit.steps.trim_vocab.vocabulary.languages import Reach
+from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
+from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Proof, Text, Tokenizers
+
+# Texts whose logits are compared, of all languages together, and tokens of each: as much work as
+# the proof that every export makes.
+EXACT_TEXTS = 16
+EXACT_TOKENS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """Reads conversations by its chat template, and texts as they stand; continues them."""
+
+    template: str | None
+    bos: str
+    eos: str
+    written: tuple[str, ...] = ()
+    """What the template writes by itself: conversations of a few words, and its literals."""
+    reach: ClassVar[Reach] = Reach(0.98, 150_000)
+    """Nobody knows what it will be told, and a rare word in many pieces is slow to say."""
+
+    def text(self, row: Row) -> Text:
+        """Raises StepError for a conversation that there is no template for."""
+        if not row.messages:
+            return Text(row.text, held_out=True)
+        if self.template is None:
+            raise StepError(
+                "trim_vocab: the data has conversations ('messages'), and the model has no chat "
+                "template; put its authors' template into the checkpoint as chat_template.jinja, "
+                "or give texts ('text')."
+            )
+        told = rendering.render(
+            self.template,
+            row.messages,
+            bos=self.bos,
+            eos=self.eos,
+            add_generation_prompt=False,
+            now=DAY,
+        )
+        return Text(told, held_out=True, rendered=True)
+
+    def words(self, texts: Iterable[str]) -> dict[str, float]:
+        """Whole texts: what stands between words decides how they are laid out."""
+        return {text: float(count) for text, count in Counter(texts).items() if text}
+
+    def required(self, vocabulary: Vocabulary) -> set[int]:
+        """The pieces that the template writes, and those of nothing but spaces and line ends, which
+        no list of words has."""
+        blank = {
+            number
+            for number in vocabulary.ids.values()
+            if (text := vocabulary.spells(number)) and text.isspace()
+        }
+        return vocabulary.closed(blank | required.asked_for(vocabulary, self.written))
+
+    def proof(
+        self, job: Job, compared: Mapping[str, Compared], both: Tokenizers, rows: Sequence[int]
+    ) -> Proof:
+        of_each = max(1, EXACT_TEXTS // max(1, len(compared)))
+        samples = []
+        for one in compared.values():
+            for text in one.same[:: max(1, len(one.same) // of_each)][:of_each]:
+                before, after = both.ids(text)
+                if before:
+                    first = slice(EXACT_TOKENS)
+                    samples.append(_Sample(one.language, text.text, before[first], after[first]))
+        return partial(_prove, job, samples, np.array(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The first tokens of a text that has the same tokens before and after."""
+
+    language: str
+    text: str
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, dict[str, Any]]:
+    """By language, texts whose logits over the pieces that were kept are the same bits in fp32.
+
+    The old table takes part with the rows that were kept, in their new order: a product with a
+    higher matrix rounds otherwise in the last bit, though every logit is the same sum. Raises
+    StepError where bits differ.
+    """
+    if not samples:
+        return {}
+    from edgekit.checkpoint import streaming  # torch, which a GGUF is trimmed without
+
+    old = streaming.logits(job.checkpoint, [one.before for one in samples], pieces=rows)
+    new = streaming.logits(job.out, [one.after for one in samples])
+    for one, wanted, found in zip(samples, list(old), new, strict=True):
+        if not np.array_equal(wanted, found):
+            raise StepError(
+                f"trim_vocab: a text in '{one.language}' has the same tokens as before and other "
+                f"logits ('{one.text[:60]}'); the checkpoint's weights do not fit its tokenizer. "
+                "Save both together again, or leave the step out."
+            )
+    counts = Counter(one.language for one in samples)
+    return {language: {"bit_equal": count} for language, count in counts.items()}
+
+
+def read(checkpoint: Path, *, model_type: str, rows: int) -> LanguageModel:
+    """`rows` are those of its table. Raises CheckpointError or ExportError for a checkpoint that
+    could not be exported either."""
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=ARCHITECTURES[model_type])
+    bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
+    template = templates.read(checkpoint)
+    if template is None:
+        return LanguageModel(None, bos, eos)
+    rendered = templates.render(checkpoint, template, bos=bos, eos=eos)
+    written = (*rendered.texts, *rendering.literals(rendered.template))
+    return LanguageModel(rendered.template, bos, eos, written)

@@ -1,0 +1,1 @@
+"""Finished work that survives a power cut. Knows nothing of what it keeps."""

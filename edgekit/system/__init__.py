@@ -1,0 +1,1 @@
+"""The machine: memory, disk, processes, packages. Knows nothing of models."""

@@ -1,0 +1,180 @@
+"""How bytes and names get onto a disk so that a power cut cannot take them. Knows no step."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from edgekit.errors import OutOfDisk
+from edgekit.system import machine
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+# RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS's renamex_np; both swap two names.
+_SWAP = 2
+_HERE = -100  # AT_FDCWD: paths are as the process sees them
+
+
+class Disk(Protocol):
+    """The operations that decide what a power cut leaves; tests bring disks that forget."""
+
+    def sync_file(self, path: Path) -> None:
+        """Returns once the file's bytes are on the disk."""
+
+    def sync_folder(self, path: Path) -> None:
+        """Returns once the folder's list of names is on the disk."""
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Renames in one move; lasting once the folder is synced."""
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        """Swaps two names of one folder in one move; False where the system cannot."""
+
+
+class RealDisk:
+    """The disk of this machine."""
+
+    def sync_file(self, path: Path) -> None:
+        machine.sync_file(path)
+
+    def sync_folder(self, path: Path) -> None:
+        machine.sync_folder(path)
+
+    def replace(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        first, second = os.fsencode(one), os.fsencode(other)
+        sys.audit("os.rename", one, other, -1, -1)
+        if sys.platform == "linux":
+            libc = ctypes.CDLL(None)
+            # Older C libraries do not have it, and not all file systems can.
+            swap = getattr(libc, "renameat2", None)
+            return swap is not None and swap(_HERE, first, _HERE, second, _SWAP) == 0
+        if sys.platform == "darwin":
+            return bool(ctypes.CDLL(None).renamex_np(first, second, _SWAP) == 0)
+        return False
+
+
+REAL_DISK = RealDisk()
+
+
+def make_folder(folder: Path, disk: Disk) -> None:
+    """Makes a folder and the parents it lacks; they are still there after a power cut."""
+    missing = [path for path in (folder, *folder.parents) if not path.is_dir()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        disk.sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a whole folder; nothing to do where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(folder: Path, *, disk: Disk = REAL_DISK) -> Iterator[Path]:
+    """Gives an empty folder to write files into; it then takes the place of `folder`.
+
+    A cut leaves the old folder or the new one, and so does an error. OutOfDisk.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    with told_when_full(f"'{folder.name}'", folder.parent, elsewhere="--out"):
+        make_folder(folder.parent, disk)
+        if partial.exists():
+            # A killed run may have swapped the two: that must last before this one goes.
+            disk.sync_folder(folder.parent)
+            remove(partial)
+        partial.mkdir()
+        try:
+            yield partial
+            replace_folder(partial, folder, disk=disk)
+        finally:
+            # What failed must give its room back; so must what was replaced.
+            _put_back(folder, disk)
+            remove(partial)
+
+
+def replace_folder(partial: Path, folder: Path, *, disk: Disk = REAL_DISK) -> None:
+    """Puts a folder of files in the place of another, which goes; a cut leaves one or the other.
+
+    Where the system cannot swap two folders, a cut may leave the old one as `<name>.replaced`.
+    """
+    for path in partial.iterdir():
+        disk.sync_file(path)
+    disk.sync_folder(partial)
+    _put_back(folder, disk)
+    if not folder.exists():
+        disk.replace(partial, folder)
+    elif not disk.exchange(partial, folder):
+        disk.replace(folder, _aside(folder))
+        disk.replace(partial, folder)
+    disk.sync_folder(folder.parent)
+    remove(partial)
+    remove(_aside(folder))
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".replaced")
+
+
+def _put_back(folder: Path, disk: Disk) -> None:
+    """Ends what a cut between the two moves of `replace_folder` left half done."""
+    if not _aside(folder).exists():
+        return
+    if not folder.exists():
+        disk.replace(_aside(folder), folder)
+    # The moves must last before anything that took part in them is removed.
+    disk.sync_folder(folder.parent)
+    remove(_aside(folder))
+
+
+def size_bytes(folder: Path) -> int:
+    """What the files below a folder hold; those that vanish meanwhile count nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            if path.is_file():
+                total += path.lstat().st_size
+    return total
+
+
+@contextmanager
+def told_when_full(work: str, folder: Path, *, elsewhere: str = "EDGEKIT_CACHE") -> Iterator[None]:
+    """Turns a full disk into OutOfDisk, whichever library met it; `work` says who was writing.
+
+    `elsewhere` is what a user sets to write to another disk.
+    """
+    try:
+        yield
+    except OutOfDisk:
+        raise
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        free = machine.free_disk_bytes(folder) / 1e6
+        raise OutOfDisk(
+            f"{folder}: the disk is full; {work} needs more than the {free:.1f} MB that are free. "
+            "Free some space, empty the store with 'edgekit store --clear', or name a folder on "
+            f"another disk with {elsewhere}; the same command then goes on from here."
+        ) from error
+
+
+def _is_full(error: BaseException) -> bool:
+    """Libraries written in Rust or C++ raise errors of their own that only quote the system's."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    if any(words in str(error) for words in ("No space left on device", "(os error 28)")):
+        return True
+    earlier = error.__cause__ or error.__context__
+    return earlier is not None and _is_full(earlier)

@@ -1,0 +1,1 @@
+"""Conversations, labels and fields from a language model."""

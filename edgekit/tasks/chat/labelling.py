@@ -1,0 +1,121 @@
+"""Asks a chat model for one of some labels, and makes an answer of how likely each is.
+
+The score of a label is the log-probability of its tokens and of the end of the turn after them:
+what the model would say if it could say nothing but labels (constrained decoding, exactly). Some
+labels are likelier whatever the text; what they are likelier by on validation rows can be taken
+out (batch calibration: Zhou et al. 2023, arXiv 2309.17249).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.data.conversation import Message
+from edgekit.errors import DataError
+from edgekit.tasks.classification import answer as classification
+from edgekit.tasks.classification.answer import Answer, softmax
+from edgekit.wording.suggestions import did_you_mean
+
+INSTRUCTION = "Which label fits the text best? Answer with the label alone."
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is taken from the labels' scores, in nats, and what the rest is divided by."""
+
+    bias: tuple[float, ...] = ()
+    """Empty where nothing is taken."""
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    labels: tuple[str, ...]
+    examples: tuple[tuple[str, str], ...]
+    instruction: str
+
+    @classmethod
+    def about(
+        cls,
+        labels: Sequence[str],
+        examples: Iterable[tuple[str, str]] = (),
+        *,
+        instruction: str | None = None,
+    ) -> Question:
+        """Raises DataError for labels or examples that cannot be asked about."""
+        if isinstance(labels, str | bytes):
+            raise DataError("labels must be a list of texts, such as ['yes', 'no'].")
+        names = tuple(labels)
+        if not all(isinstance(name, str) and name.strip() == name and name for name in names):
+            raise DataError("A label must be a text that neither begins nor ends with a space.")
+        if len(set(names)) != len(names) or len(names) < 2:
+            raise DataError("Give two labels or more, each once.")
+        asked = INSTRUCTION if instruction is None else instruction
+        question = cls(names, tuple((text, label) for text, label in examples), asked)
+        for _, label in question.examples:
+            question.place(label)
+        return question
+
+    def place(self, label: str) -> int:
+        if label not in self.labels:
+            hint = did_you_mean(label, self.labels)
+            raise DataError(f"'{label}' is none of the labels that were given.{hint}")
+        return self.labels.index(label)
+
+    def messages(self, text: str) -> list[Message]:
+        """What the model is told; all that does not depend on the text stands before it."""
+        told = f"{self.instruction}\nLabels: {', '.join(self.labels)}\n\n"
+        messages = []
+        for example, label in self.examples:
+            messages.append({"role": "user", "content": f"{told}Text: {example}"})
+            messages.append({"role": "assistant", "content": label})
+            told = ""
+        return [*messages, {"role": "user", "content": f"{told}Text: {text}"}]
+
+    def answer(self, scores: np.ndarray, balance: Balance, *, abstain_below: float) -> Answer:
+        """From log-probabilities, of shape (labels,)."""
+        return classification.answer(
+            scores - np.array(balance.bias or 0.0),
+            self.labels,
+            temperature=balance.temperature,
+            abstain_below=abstain_below,
+        )
+
+
+def fit_balance(scores: Sequence[np.ndarray], truth: Sequence[int], labels: int) -> Balance:
+    """What helps on these rows, each judged by a fit on others; nothing where nothing does.
+
+    `scores` holds log-probabilities of shape (labels,), `truth` the places of the right labels.
+    """
+    if len(scores) < FOLDS:
+        return Balance()
+    rows, right = np.stack(scores), np.array(truth)
+    shifted = np.empty_like(rows)
+    for fold in range(FOLDS):
+        held = np.arange(len(rows)) % FOLDS == fold
+        shifted[held] = rows[held] - _bias(rows[~held])
+    helps = _accuracy(shifted, right) > _accuracy(rows, right) or (
+        _accuracy(shifted, right) == _accuracy(rows, right)
+        and _nll(shifted, right) < _nll(rows, right)
+    )
+    bias = _bias(rows) if helps else np.zeros(labels)
+    temperature = classification.fit_temperature(rows - bias, right)
+    return Balance(tuple(map(float, bias)) if helps else (), temperature)
+
+
+def _bias(rows: np.ndarray) -> np.ndarray:
+    """How likely each label is over all rows, in nats above the mean of the labels."""
+    mean = np.log(softmax(rows).mean(axis=0) + 1e-12)
+    return mean - mean.mean()
+
+
+def _accuracy(rows: np.ndarray, right: np.ndarray) -> float:
+    return float((rows.argmax(axis=1) == right).mean())
+
+
+def _nll(rows: np.ndarray, right: np.ndarray) -> float:
+    return float(-np.log(softmax(rows)[np.arange(len(right)), right] + 1e-12).mean())

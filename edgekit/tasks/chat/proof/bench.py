@@ -1,0 +1,160 @@
+"""Speed and memory of a chat artifact beside llama-cpp-python's own. Runs no model itself.
+
+Both sides live in processes of their own and take turns with single answers, so that whatever else
+the machine does hits both; the ratio is the median over the turns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from edgekit.artifact import folder as artifacts
+from edgekit.artifact.manifest import Manifest
+from edgekit.bench.child import Child, Plan
+from edgekit.errors import EdgekitError
+from edgekit.runtime.memory import context_of
+from edgekit.system import machine
+from edgekit.tasks.chat.proof.bench_side import SIDES, Timed
+
+ANSWER_TOKENS = 64
+PROMPT_SHARE = 0.5
+"""Of the context, that a long prompt takes, up to MAX_PROMPT_TOKENS."""
+MAX_PROMPT_TOKENS = 512
+_MODULE = "edgekit.tasks.chat.proof.bench_side"
+_SHORT = "Tell a long story about a farmer and her goats."
+_FILLER = "The farmer walked to the market with her goats and talked to everyone on the way. "
+
+
+def bench(
+    folder: Path,
+    *,
+    threads: int = 2,
+    rounds: int = 5,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> dict[str, Any]:
+    """What `bench --json` prints of a chat artifact."""
+    artifact = artifacts.read(folder)
+    context = context_of(artifact.manifest, None)
+    load = psutil.getloadavg()[0] / machine.cores()
+    tokens = min(ANSWER_TOKENS, context // 4)
+    with ExitStack() as stack:
+        plans = [_plan(artifact, name, threads, context) for name in SIDES]
+        sides = [_start(plan, stack) for plan in plans]
+        on_progress(0.2)
+        # The raw side's, whose prompts stand without a template.
+        long = _long(context, sides[1].tokens_per_character)
+        for turn in range(rounds):
+            for side in sides if turn % 2 == 0 else sides[::-1]:
+                # Each prompt begins in another way, so that nothing of the last one helps.
+                side.writing.append(_ask(side.child, f"{turn}. {_SHORT}", tokens))
+                side.reading.append(_ask(side.child, f"{turn}, {long}", 1))
+            on_progress(0.2 + 0.8 * (turn + 1) / rounds)
+        numbers = {side.child.name: _numbers(artifact.manifest, side) for side in sides}
+    ours, raw = sides
+    return {
+        "threads": threads,
+        "rounds": rounds,
+        "context": context,
+        "lengths": {"prompt_tokens": ours.reading[0].prompt_tokens, "tokens": tokens},
+        "machine": {
+            "cpu": machine.cpu_name(),
+            "features": sorted(machine.cpu_features()),
+            "cores": machine.cores(),
+            "load_before": round(load, 2),
+        },
+        **numbers,
+        "ratio": {
+            "raw": _ratio(ours.writing, raw.writing, _writing_speed),
+            "raw_prompt": _ratio(ours.reading, raw.reading, _reading_speed),
+        },
+    }
+
+
+@dataclass(slots=True)
+class _Side:
+    """One side that has answered, and what it took since."""
+
+    child: Child
+    cold_ms: float
+    tokens_per_character: float
+    writing: list[Timed] = field(default_factory=list)
+    reading: list[Timed] = field(default_factory=list)
+
+
+def _start(plan: Plan, stack: ExitStack) -> _Side:
+    began = time.perf_counter()
+    child = stack.enter_context(Child(plan))
+    child.open()
+    asked = _ask(child, _SHORT, 1)
+    return _Side(
+        child=child,
+        cold_ms=1000 * (time.perf_counter() - began),
+        tokens_per_character=asked.prompt_tokens / len(_SHORT),
+    )
+
+
+def _plan(artifact: artifacts.Artifact, name: str, threads: int, context: int) -> Plan:
+    return Plan(
+        name=name,
+        request={"folder": str(artifact.folder), "threads": threads, "context": context},
+        size_bytes=_size(artifact.manifest),
+        folder_bytes=artifact.manifest.needs.disk_bytes,
+        module=_MODULE,
+    )
+
+
+def _size(manifest: Manifest) -> int:
+    return sum(manifest.file(name).size_bytes for name in manifest.model.files)
+
+
+def _long(context: int, tokens_per_character: float) -> str:
+    """A question that takes about as many tokens as were meant."""
+    characters = round(min(MAX_PROMPT_TOKENS, PROMPT_SHARE * context) / tokens_per_character)
+    return (_FILLER * (characters // len(_FILLER) + 1))[:characters]
+
+
+def _ask(side: Child, prompt: str, tokens: int) -> Timed:
+    found = Timed(**side.ask("answer", {"prompt": prompt, "tokens": tokens}))
+    if tokens > 1 and found.tokens < 2:
+        raise EdgekitError(
+            "The model answers in less than two tokens, which cannot be timed; build it from a "
+            "checkpoint that answers."
+        )
+    return found
+
+
+def _writing_speed(timed: Timed) -> float:
+    return (timed.tokens - 1) / timed.rest_s
+
+
+def _reading_speed(timed: Timed) -> float:
+    return timed.prompt_tokens / timed.first_s
+
+
+def _numbers(manifest: Manifest, side: _Side) -> dict[str, float]:
+    return {
+        "size_bytes": _size(manifest),
+        "prompt_tokens_per_s": _median(map(_reading_speed, side.reading)),
+        "tokens_per_s": _median(map(_writing_speed, side.writing)),
+        "first_token_ms": _median(1000 * one.first_s for one in side.writing),
+        "cold_start_ms": round(side.cold_ms, 1),
+        "peak_rss_bytes": side.child.ask("usage")["peak_rss_bytes"],
+    }
+
+
+def _median(values: Iterable[float]) -> float:
+    return round(float(np.median(list(values))), 1)
+
+
+def _ratio(ours: Sequence[Timed], raw: Sequence[Timed], speed: Callable[[Timed], float]) -> float:
+    """How many times as fast the artifact is, at the median of the turns."""
+    pairs = zip(ours, raw, strict=True)
+    return round(float(np.median([speed(one) / speed(other) for one, other in pairs])), 3)

@@ -1,0 +1,128 @@
+"""One side of a bench of a chat model, in a process: `python -m edgekit.tasks.chat.proof.bench_side`.
+
+It is spoken to over its stdin and stdout (runtime/wire.py) and ends when its stdin does. A side
+answers a prompt by its likeliest tokens and says when each stage was over.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from edgekit.bench.serve import serve
+from edgekit.errors import EdgekitError
+
+# A side's own imports are a part of its cold start, so each class below has its own.
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One answer."""
+
+    prompt_tokens: int
+    first_s: float
+    """From the question to the first piece of the answer."""
+    tokens: int
+    rest_s: float
+    """From the first piece to the end."""
+
+
+class Side(Protocol):
+    def answer(self, prompt: str, tokens: int) -> Timed: ...
+
+    def peak_rss_bytes(self) -> int: ...
+
+
+class ArtifactSide:
+    """What a user runs: `edgekit.load` with all that it checks, and the worker's messages."""
+
+    def __init__(self, folder: Path, threads: int, context: int) -> None:
+        import edgekit
+
+        self._model = edgekit.load(folder, threads=threads, context=context)
+
+    def answer(self, prompt: str, tokens: int) -> Timed:
+        messages = [{"role": "user", "content": prompt}]
+        began = time.perf_counter()
+        stream = self._model.chat(messages, stream=True, max_tokens=tokens, temperature=0)
+        next(stream, None)
+        first = time.perf_counter()
+        reply = stream.reply()
+        end = time.perf_counter()
+        read = reply.prompt_tokens - reply.reused_tokens
+        return Timed(read, first - began, reply.tokens, end - first)
+
+    def peak_rss_bytes(self) -> int:
+        """The worker's; this process only asks."""
+        (worker,) = psutil.Process().children()
+        return _peak_bytes(worker)
+
+
+class RawSide:
+    """The same file in llama-cpp-python's own `Llama`, with its own defaults but the threads."""
+
+    def __init__(self, folder: Path, threads: int, context: int) -> None:
+        import llama_cpp
+
+        from edgekit.artifact.folder import read
+
+        (name,) = read(folder).manifest.model.files
+        self._model = llama_cpp.Llama(
+            str(folder / name),
+            n_ctx=context,
+            n_threads=threads,
+            n_threads_batch=threads,
+            verbose=False,
+        )
+
+    def answer(self, prompt: str, tokens: int) -> Timed:
+        asked = self._model.tokenize(prompt.encode())
+        began = time.perf_counter()
+        found = self._model.generate(asked, temp=0.0)
+        self._model.detokenize([next(found)])
+        first = time.perf_counter()
+        for _ in range(tokens - 1):
+            self._model.detokenize([next(found)])
+        return Timed(len(asked), first - began, tokens, time.perf_counter() - first)
+
+    def peak_rss_bytes(self) -> int:
+        return _peak_bytes(psutil.Process())
+
+
+SIDES: Mapping[str, Callable[..., Side]] = {"artifact": ArtifactSide, "raw": RawSide}
+
+
+def _peak_bytes(process: psutil.Process) -> int:
+    """The most memory that a process has held; where the system does not say, what it holds."""
+    status = Path(f"/proc/{process.pid}/status")
+    if status.is_file():
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
+        if found:
+            return int(found[1]) * 1024
+    return int(process.memory_info().rss)
+
+
+class _Server:
+    def __init__(self) -> None:
+        self._side: Side | None = None
+
+    def reply(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+        if verb == "open":
+            open_side = SIDES[request.pop("side")]
+            self._side = open_side(Path(request.pop("folder")), **request)
+            return {}
+        if self._side is None:
+            raise EdgekitError("This side of the bench was asked before it was opened.")
+        if verb == "usage":
+            return {"peak_rss_bytes": self._side.peak_rss_bytes()}
+        return asdict(self._side.answer(request["prompt"], request["tokens"]))
+
+
+if __name__ == "__main__":
+    serve(_Server().reply)

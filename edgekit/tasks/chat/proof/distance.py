@@ -1,0 +1,137 @@
+"""How far one language model is from its parent, token by token on the same texts. Runs no model.
+
+Means are over tokens. Their bounds come from a paired bootstrap: whole groups of documents are
+drawn again with replacement, for both models at once, and the 5th and 95th percentiles are the
+one-sided 95 % bounds (Efron and Tibshirani 1993, chapter 13).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+
+from edgekit.judging.noninferiority import CHUNK, ERROR_RATE, POWER, RESAMPLES
+
+Measure = Literal["kld", "top1", "ppl_ratio"]
+MEASURES: tuple[Measure, ...] = ("kld", "top1", "ppl_ratio")
+SAME_KLD = 1e-7
+"""Divergences under this on every token are rounding: both are the same function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenwise:
+    """Of every token that was predicted; arrays of shape (tokens,)."""
+
+    kld: np.ndarray
+    """Kullback-Leibler divergence KL(parent ‖ model) in nats."""
+    parent_nll: np.ndarray
+    """Negative log-probability that the parent gave to the token, in nats."""
+    nll: np.ndarray
+    """The same of the model."""
+    same_top: np.ndarray
+    """Whether both hold the same token for the likeliest."""
+    compared: np.ndarray | None = None
+    """Where `kld` and `same_top` are known, and not 0; everywhere where None. Elsewhere both have
+    read the text in other tokens, so that only what it costs them can be compared."""
+
+    def part(self, places: np.ndarray) -> Tokenwise:
+        return Tokenwise(
+            self.kld[places],
+            self.parent_nll[places],
+            self.nll[places],
+            self.same_top[places],
+            None if self.compared is None else self.compared[places],
+        )
+
+    def measures(self) -> dict[str, Any]:
+        """What was `compared` is only named where it is not everything; `kld` and `top1` are None
+        where it is nothing."""
+        kld, same_top, more = self.kld, self.same_top, {}
+        if self.compared is not None:
+            kld, same_top = kld[self.compared], same_top[self.compared]
+            more = {"compared": len(kld)}
+        return {
+            "tokens": len(self.kld),
+            **more,
+            "kld": float(kld.mean()) if len(kld) else None,
+            "kld_p99": float(np.quantile(kld, 0.99)) if len(kld) else None,
+            "top1": float(same_top.mean()) if len(kld) else None,
+            "ppl_ratio": float(np.exp((self.nll - self.parent_nll).mean())),
+            "perplexity": float(np.exp(self.nll.mean())),
+            "parent_perplexity": float(np.exp(self.parent_nll.mean())),
+        }
+
+    @property
+    def same(self) -> bool:
+        return self.compared is None and bool((self.kld < SAME_KLD).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A mean and its one-sided 95 % bounds."""
+
+    point: float
+    low: float
+    high: float
+    groups: int
+
+    def as_json(self) -> dict[str, float]:
+        return {"low": self.low, "high": self.high}
+
+
+def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[Measure, Bounds]:
+    """Of each measure; `groups` has a number for each token, and equal ones belong together."""
+    _, group = np.unique(groups, return_inverse=True)
+    values = [tokens.kld, tokens.same_top, tokens.nll - tokens.parent_nll, np.ones(len(group))]
+    if tokens.compared is not None:
+        values.append(tokens.compared)
+    sums = np.stack([np.bincount(group, weights=one) for one in values], axis=1)
+    count = len(sums)
+    # Sorted, so that the draws do not depend on the order of rows.
+    sums = sums[np.lexsort(sums.T)]
+    random = np.random.default_rng(seed)
+    drawn = np.concatenate(
+        [
+            random.multinomial(count, np.full(count, 1 / count), size=CHUNK) @ sums
+            for _ in range(RESAMPLES // CHUNK)
+        ]
+    )
+    points, samples = _measured(sums.sum(axis=0)), _measured(drawn)
+    return {
+        name: Bounds(
+            point=float(points[name]),
+            # No interpolation, as for the share that a classifier keeps.
+            low=float(np.quantile(samples[name], ERROR_RATE, method="lower")),
+            high=float(np.quantile(samples[name], 1 - ERROR_RATE, method="higher")),
+            groups=count,
+        )
+        for name in MEASURES
+    }
+
+
+def _measured(sums: np.ndarray) -> dict[Measure, np.ndarray]:
+    kld, same, rise, tokens, *others = np.moveaxis(sums, -1, 0)
+    # A draw of documents in which nothing could be compared has sums of 0, too.
+    compared = np.maximum(others[0], 1.0) if others else tokens
+    return {"kld": kld / compared, "top1": same / compared, "ppl_ratio": np.exp(rise / tokens)}
+
+
+def rows_needed(found: Bounds, limit: float, rows: int) -> int | None:
+    """Rows of this kind of which 4 in 5 test sets would show it, if the mean stays as it is.
+
+    None where the mean is the limit itself.
+    """
+    # The bound that decides is on the limit's side.
+    outer = found.high if limit > found.point else found.low
+    distance = abs(limit - found.point)
+    if not distance:
+        return None
+    normal = NormalDist()
+    sure, power = normal.inv_cdf(1 - ERROR_RATE), normal.inv_cdf(POWER)
+    spread = abs(outer - found.point) / sure
+    return max(1, math.ceil(rows * ((sure + power) * spread / distance) ** 2))

@@ -1,0 +1,126 @@
+"""Judges a language model by questions whose answer is one of several, beside its parent.
+
+A model's answer is the choice that it holds for the likeliest after the question: the one whose
+tokens have the largest sum of log-probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.data.rows import Row
+from edgekit.errors import DataError
+from edgekit.export.gguf import documents, predicting
+from edgekit.export.gguf.predicting import Predictions
+from edgekit.job.job import OnProgress, OutputJob
+from edgekit.store.store import PROGRESS
+from edgekit.system import machine
+from edgekit.system.digest import sha256_json
+from edgekit.tasks.classification.proof.quality import Must, judge
+
+if TYPE_CHECKING:
+    from edgekit.build.plan import Plan
+
+VERSION = 1
+# Questions have different numbers of choices; one that is not there is never the likeliest.
+_NOT_THERE = -1e9
+# What a judgement of classifiers says beyond this: labels here are places in each row's choices.
+_MEANINGLESS = ("by_label", "ece")
+
+
+def scores(name: str, model: Path, digest: str, rows: Sequence[Row], job: OutputJob) -> np.ndarray:
+    """Log-probabilities of each row's choices, through the store; shape (rows, most choices)."""
+    inputs = {
+        "model": digest,
+        "rows": sha256_json([[row.text, list(row.messages), list(row.choices)] for row in rows]),
+        "max_tokens": job.max_tokens,
+        "version": VERSION,
+        "packages": job.packages,
+    }
+    done = job.run(name, inputs, partial(_score, model, rows, job.max_tokens))
+    return np.asarray(np.load(done.folder / "scores.npy", allow_pickle=False))
+
+
+def quality(
+    plan: Plan, rows: Sequence[Row], artifact: np.ndarray, teacher: np.ndarray
+) -> dict[str, Any]:
+    """Accuracy of both, what is kept of it, by language, and the verdict on `must.keep`."""
+    recipe = plan.bound.recipe
+    places = [Row(row.text, label=str(row.choices.index(str(row.label))), language=row.language,
+                  group=row.group) for row in rows]  # fmt: skip
+    found = judge(
+        places,
+        artifact,
+        [str(place) for place in range(artifact.shape[1])],
+        teacher_logits=teacher,
+        languages=recipe.languages,
+        must=Must("accuracy", None if plan.smoke else recipe.must.keep),
+        seed=recipe.seed,
+    )
+    for side in ("artifact", "teacher"):
+        found[side] = {key: one for key, one in found[side].items() if key not in _MEANINGLESS}
+    return found
+
+
+def _score(
+    model: Path, rows: Sequence[Row], context: int, out: Path, on_progress: OnProgress
+) -> Mapping[str, Any]:
+    asked, answered = _sequences(model, rows, context)
+    done = predicting.predict(
+        model,
+        asked,
+        out / "predictions.npz",
+        threads=machine.cores(),
+        on_progress=on_progress,
+        progress=out / PROGRESS,
+    )
+    found = Predictions.read(out / "predictions.npz")
+    (out / "predictions.npz").unlink()
+    np.save(out / "scores.npy", _sums(rows, found, answered), allow_pickle=False)
+    return done
+
+
+def _sequences(model: Path, rows: Sequence[Row], context: int) -> tuple[list[list[int]], list[int]]:
+    """Each question with each of its choices, and how many of the tokens are the choice's."""
+    prompts = documents.prompts(model, rows)
+    plain = [Row(f"{row.text} {one}") for row in rows if not row.messages for one in row.choices]
+    told = [choice for row in rows if row.messages for choice in row.choices]
+    # A text and its continuation are read as one; an answer begins after the template's last token.
+    wholes = iter(documents.prompts(model, plain))
+    answers = iter(predicting.tokenize(model, told, special=True))
+    asked, answered = [], []
+    for row, prompt in zip(rows, prompts, strict=True):
+        for _ in row.choices:
+            whole = [*prompt, *next(answers)] if row.messages else next(wholes)
+            if len(whole) > context:
+                raise DataError(
+                    f"data.choices: the question '{row.text[:60]}' takes {len(whole):,} tokens "
+                    f"and the model reads {context:,}; shorten it."
+                )
+            asked.append(whole)
+            answered.append(len(whole) - _shared(prompt, whole))
+    return asked, answered
+
+
+def _shared(prompt: Sequence[int], whole: Sequence[int]) -> int:
+    """The tokens that both begin with; the first token of all is never the choice's."""
+    same = (one == other for one, other in zip(prompt, whole, strict=False))
+    return max(1, next((place for place, equal in enumerate(same) if not equal), len(prompt)))
+
+
+def _sums(rows: Sequence[Row], found: Predictions, answered: Sequence[int]) -> np.ndarray:
+    ends = found.lengths.cumsum()
+    sums = iter(
+        [found.next[end - count : end].sum() for end, count in zip(ends, answered, strict=True)]
+    )
+    most = max(len(row.choices) for row in rows)
+    scores = np.full((len(rows), most), _NOT_THERE, dtype=np.float64)
+    for number, row in enumerate(rows):
+        for place in range(len(row.choices)):
+            scores[number, place] = next(sums)
+    return scores

@@ -1,0 +1,213 @@
+"""Labels a whole file, record by record, so that a run killed at any moment goes on where it was.
+
+Beside `OUT` stand, until it is whole, `OUT.partial` with the records so far and `OUT.job.json`,
+which says what they were made from: another input, model or setting is never mixed in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import filelock
+
+from edgekit.data.records import Record
+from edgekit.data.rows import RecordWriter, stream_records
+from edgekit.errors import DataError
+from edgekit.model import Model
+from edgekit.system import machine, paths
+from edgekit.system.digest import canonical_json, sha256_file, sha256_json
+from edgekit.tasks.classification.answer import Answer
+
+ADDED = ("label", "score", "abstained")
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    path: Path
+    rows: int
+    resumed_rows: int
+    """Rows that an earlier run, which was stopped, had done already."""
+    empty_rows: int
+    """Rows of this run without text; they have no label."""
+    abstained_rows: int
+    """Rows of this run whose score is under `abstain_below`, those without text apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the records of a partial file are made from."""
+
+    source_sha256: str
+    artifact: str
+    column: str
+    abstain_below: float
+    labels: tuple[str, ...]
+    """Those that a chat model chooses from; none for a classifier, which has its own."""
+    added: tuple[str, ...]
+    rows: int
+    replaces: bool
+    """Whether `OUT` was there before, so that it is not ours."""
+
+
+def classify_file(
+    model: Model,
+    source: Path,
+    out: Path,
+    *,
+    column: str,
+    abstain_below: float | None = None,
+    labels: Sequence[str] | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> FileResult:
+    """Writes every record of `source` to `out` with the columns label, score and abstained.
+
+    Where the input has a column of such a name, the new one is called edgekit_label and so on.
+    Formats go by the suffix, of `out` too; memory is bounded. The whole input is checked before
+    the first answer. `on_progress` is called with the rows done and those there are. Raises
+    DataError for input that cannot be read and for an `out` that is there, unless `overwrite`.
+    `labels` are what a chat model chooses from.
+    """
+    if source.exists() and out.exists() and source.samefile(out):
+        raise DataError(f"{out}: this is the input itself; write to another file.")
+    with _alone(out):
+        job = _plan(model, source, out, column=column, abstain_below=abstain_below, labels=labels)
+        job = _make_way(out, job, overwrite=overwrite)
+        with RecordWriter(out, source=source) as writer:
+            machine.write_safely(_job_file(out), canonical_json(asdict(job)))
+            result = _write(model, source, writer, job, on_progress=on_progress)
+            writer.finish()
+        _job_file(out).unlink()
+    return result
+
+
+def _write(
+    model: Model,
+    source: Path,
+    writer: RecordWriter,
+    job: _Job,
+    *,
+    on_progress: Callable[[int, int], None] | None,
+) -> FileResult:
+    resumed, empty, abstained = writer.written, 0, 0
+    records = islice(stream_records(source, column=job.column), resumed, None)
+    for record, found in _answers(model, records, job):
+        writer.write({**record, **_added(job, found)})
+        empty += found is None
+        abstained += found is not None and found.abstained
+        if on_progress is not None:
+            on_progress(writer.written, job.rows)
+    return FileResult(writer.path, job.rows, resumed, empty, abstained)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two runs would write into each other's records."""
+    lock = paths.cache_dir() / "locks" / sha256_json(str(out.resolve()))
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise DataError(f"{out}: another edgekit is writing this file; wait for it.") from error
+
+
+def _plan(
+    model: Model,
+    source: Path,
+    out: Path,
+    *,
+    column: str,
+    abstain_below: float | None,
+    labels: Sequence[str] | None,
+) -> _Job:
+    """Reads the whole input once: better refused now than after hours."""
+    rows, names = 0, set[str]()
+    for record in stream_records(source, column=column):
+        rows += 1
+        names.update(record)
+    floor = model.manifest.model.abstain_below if abstain_below is None else abstain_below
+    return _Job(
+        source_sha256=sha256_file(source),
+        artifact=model.manifest.digest,
+        column=column,
+        abstain_below=floor,
+        labels=tuple(labels or ()),
+        added=tuple(_free_name(name, names, source) for name in ADDED),
+        rows=rows,
+        replaces=out.exists(),
+    )
+
+
+def _free_name(name: str, names: set[str], source: Path) -> str:
+    if name not in names:
+        return name
+    other = f"edgekit_{name}"
+    if other in names:
+        raise DataError(
+            f"{source}: it has the columns '{name}' and '{other}' already; rename one of them."
+        )
+    return other
+
+
+def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:
+    """Decides what becomes of files that are there: gone on with, replaced, or refused.
+
+    Returns the job as it was begun.
+    """
+    partial = out.with_name(out.name + ".partial")
+    begun = _read_job(out)
+    same = begun is not None and replace(begun, replaces=job.replaces) == job
+    job = begun if begun is not None and same else job
+    # A kill between the last two lines of a run leaves the whole file and the job.
+    ours = same and not job.replaces
+    if out.exists() and not (overwrite or ours):
+        raise DataError(f"{out}: this file exists; name another, or overwrite it (--overwrite).")
+    if partial.exists() and partial.stat().st_size and not same:
+        if not overwrite:
+            raise DataError(
+                f"{partial}: this was begun with another input, model or setting; delete it, or "
+                "begin anew (--overwrite)."
+            )
+        partial.unlink()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return job
+
+
+def _job_file(out: Path) -> Path:
+    return out.with_name(out.name + ".job.json")
+
+
+def _read_job(out: Path) -> _Job | None:
+    try:
+        value = json.loads(_job_file(out).read_bytes())
+        tuples = {name: tuple(value[name]) for name in ("added", "labels")}
+        return _Job(**{**value, **tuples})
+    except (OSError, ValueError, TypeError, KeyError):
+        # None, or not one of ours: then nothing can be gone on with.
+        return None
+
+
+def _answers(
+    model: Model, records: Iterator[Record], job: _Job
+) -> Iterator[tuple[Record, Answer | None]]:
+    """Each record with its answer, None where there is no text, in order."""
+    while batch := list(islice(records, _BATCH)):
+        texts = (record[job.column] for record in batch if record[job.column].strip())
+        answers = model.classify(texts, abstain_below=job.abstain_below, labels=job.labels or None)
+        for record in batch:
+            yield record, next(answers) if record[job.column].strip() else None
+
+
+def _added(job: _Job, found: Answer | None) -> Record:
+    # A row without text gives no label; an answer made up for it would look like any other.
+    values = (None, None, True) if found is None else (
+        found.label, round(found.score, 6), found.abstained,
+    )  # fmt: skip
+    return dict(zip(job.added, values, strict=True))

@@ -1,0 +1,265 @@
+"""Judges a classifier: its answers beside the teacher's, honest scores and the self-test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit import Model
+from edgekit.artifact.folder import Artifact
+from edgekit.checkpoint.describe import Description
+from edgekit.data.rows import Row
+from edgekit.errors import RecipeError
+from edgekit.export.onnx.classifier import spread
+from edgekit.job.cost import Cost
+from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
+from edgekit.judging.judged import Judged
+from edgekit.judging.latency import measure
+from edgekit.recipe.dataset import Dataset
+from edgekit.recipe.recipe import BoundRecipe
+from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.system import machine
+from edgekit.system.digest import sha256_file, sha256_json
+from edgekit.tasks.classification.answer import fit_temperature, softmax
+from edgekit.tasks.classification.proof.quality import Must, flip_rows
+from edgekit.tasks.classification.proof.quality import judge as judge_rows
+
+if TYPE_CHECKING:
+    from edgekit.build.plan import Plan
+
+PACKAGES = dict.fromkeys(
+    ("torch", "transformers", "tokenizers", "optimum", "onnx", "onnxruntime", "numpy", "peft"),
+    "compress",
+)
+TRIAL_ROWS = 64
+MODEL = "model.onnx"
+SAMPLED_TEXTS = 300
+LATENCY_TEXTS = 200
+GOLDEN_PER_LANGUAGE = 2
+# Engines and CPUs round differently; an answer that is off by more is another model's.
+GOLDEN_TOLERANCE = 0.02
+# Memory of a process that answers: the interpreter and the engine; the weights, packed anew while
+# the file is read; the tokenizer, whose tables hold each piece several times. Measured, rounded up.
+RAM_BASE_BYTES = 100 * machine.MIB
+RAM_PER_MODEL_BYTE = 1.8
+RAM_PER_TOKENIZER_BYTE = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Logits of shape (rows, labels) on the validation and the test set."""
+
+    validation: np.ndarray
+    test: np.ndarray
+
+    @staticmethod
+    def texts(dataset: Dataset) -> list[str]:
+        """The texts that are answered, in the order of the rows of `read`'s file."""
+        return [row.text for row in (*dataset.validation, *dataset.test)]
+
+    @classmethod
+    def read(cls, path: Path, dataset: Dataset) -> Answers:
+        logits = np.load(path, allow_pickle=False)
+        cut = len(dataset.validation)
+        return cls(validation=logits[:cut], test=logits[cut:])
+
+
+def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
+    """A head that is there fixes the labels; a fresh one takes those of the training rows."""
+    if description.is_decoder:
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
+            "model, which continues texts and labels none; write task: chat."
+        )
+    if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
+            "step trains one; add the step finetune."
+        )
+    return description.labels
+
+
+def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
+    model = bound.resolve(bound.recipe.model.base)
+    encoder = TextEncoder(model / TOKENIZER, prefix=bound.recipe.prefix, max_tokens=max_tokens)
+    lengths = [
+        _lengths(encoder, rows) for rows in (dataset.train, dataset.validation, dataset.test)
+    ]
+    train, validation, test = (total for _, total in lengths)
+    longest = max(itertools.chain(*(part for part, _ in lengths)), default=8)
+    return Tokens(train=train, validation=validation, test=test, longest=longest)
+
+
+def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
+    everything = tokens.train + tokens.validation + tokens.test
+    return 32, max(1, everything // max(1, rows))
+
+
+def _lengths(encoder: TextEncoder, rows: Sequence[Row]) -> tuple[list[int], int]:
+    """Window lengths of a part of the rows, and the tokens that all rows will have."""
+    part = rows[:: max(1, len(rows) // SAMPLED_TEXTS)]
+    windows = [[len(ids) for ids in encoder.windows(row.text)] for row in part]
+    lengths = list(itertools.chain(*windows))
+    return lengths, round(sum(lengths) * len(rows) / max(1, len(part)))
+
+
+def teacher_cost(planned: Planned) -> Cost:
+    """It answers the validation and test sets."""
+    size, rates = planned.description.fp32_bytes, planned.rates
+    count = planned.tokens.test + planned.tokens.validation
+    return Cost(
+        seconds=count * rates.forward_seconds_per_token,
+        peak_bytes=rates.torch_bytes + 2 * size,
+        disk_bytes=0,
+    )
+
+
+def judging_cost(planned: Planned) -> Cost:
+    return Cost(
+        seconds=planned.tokens.test * planned.rates.forward_seconds_per_token,
+        peak_bytes=0,
+        disk_bytes=0,
+    )
+
+
+def teacher(plan: Plan, job: OutputJob) -> Answers:
+    """The teacher's logits on the validation and the test set, in torch fp32."""
+    texts = Answers.texts(plan.dataset)
+
+    def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+        # torch: not needed where all of this is in the store.
+        from edgekit.training import predict
+
+        logits = predict.logits(
+            job.checkpoint,
+            texts,
+            prefix=job.prefix,
+            max_tokens=job.max_tokens,
+            on_progress=on_progress,
+        )
+        np.save(out / "logits.npy", logits, allow_pickle=False)
+        return {"rows": len(texts)}
+
+    done = job.run("teacher", {**_common(job), "texts": sha256_json(texts)}, make)
+    return Answers.read(done.folder / "logits.npy", plan.dataset)
+
+
+def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> Judged:
+    """Runs the artifact on the same texts, through the runtime that users will have."""
+    answers = _artifact_answers(plan, job, exported.model)
+    tokenizer, dataset = job.checkpoint / TOKENIZER, plan.dataset
+    temperature = _temperature(dataset, answers)
+    return Judged(
+        files={MODEL: exported.model, TOKENIZER: tokenizer},
+        golden=_golden(dataset, answers, temperature),
+        model={"prefix": job.prefix, "temperature": temperature},
+        ram_bytes=round(
+            RAM_BASE_BYTES
+            + RAM_PER_MODEL_BYTE * exported.model.stat().st_size
+            + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
+        ),
+        quality=_quality(plan, answers, teacher, temperature),
+        flips=flip_rows(dataset.test, answers.test, dataset.labels, teacher_logits=teacher.test)
+        if dataset.test
+        else (),
+    )
+
+
+def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
+    """Milliseconds from text to answer, one at a time, on this machine; empty without texts."""
+    return measure(artifact, rows, Model.classify, texts=LATENCY_TEXTS)
+
+
+def _common(job: OutputJob) -> dict[str, Any]:
+    return {
+        "checkpoint": job.checkpoint_digest,
+        "prefix": job.prefix,
+        "max_tokens": job.max_tokens,
+        "packages": job.packages,
+    }
+
+
+def _artifact_answers(plan: Plan, job: OutputJob, model: Path) -> Answers:
+    texts = Answers.texts(plan.dataset)
+
+    def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+        logits = _run_texts(job, model, texts, on_progress)
+        np.save(out / "logits.npy", logits, allow_pickle=False)
+        return {"rows": len(texts)}
+
+    inputs = {**_common(job), "model": sha256_file(model), "texts": sha256_json(texts)}
+    done = job.run("judge", inputs, make)
+    return Answers.read(done.folder / "logits.npy", plan.dataset)
+
+
+def _run_texts(
+    job: OutputJob, model: Path, texts: Sequence[str], on_progress: Callable[[float], None]
+) -> np.ndarray:
+    """The logits that an artifact of this model will give, float32, shape (texts, labels)."""
+    encoder = TextEncoder(job.checkpoint / TOKENIZER, prefix=job.prefix, max_tokens=job.max_tokens)
+    found = []
+    with OnnxClassifier(model.read_bytes, encoder) as engine:
+        for number, (logits, _) in enumerate(engine.map(texts)):
+            found.append(logits)
+            on_progress((number + 1) / len(texts))
+    return np.stack(found).astype(np.float32)
+
+
+def _temperature(dataset: Dataset, answers: Answers) -> float:
+    """What the logits are divided by so that scores are honest; 1 where that does not help."""
+    if not dataset.validation:
+        return 1.0
+    return fit_temperature(answers.validation, np.array(dataset.numbers(dataset.validation)))
+
+
+def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str, Any]:
+    """Inputs of every language that the model is sure of, and its answers: the self-test."""
+    rows, logits = (
+        (dataset.validation, answers.validation)
+        if dataset.validation
+        else (dataset.test, answers.test)
+    )
+    scores = softmax(logits, temperature)
+    second, best = np.sort(scores, axis=1)[:, -2:].T
+    number = {id(row): index for index, row in enumerate(rows)}
+    clear = [row for row in rows if (best - second)[number[id(row)]] > 2 * GOLDEN_TOLERANCE]
+    # A model that is sure of nothing still has answers that must come out again.
+    chosen = spread(clear or rows, GOLDEN_PER_LANGUAGE)
+    return {
+        "inputs": [row.text for row in chosen],
+        "answers": [
+            {
+                "label": dataset.labels[int(scores[number[id(row)]].argmax())],
+                "scores": {
+                    label: round(float(score), 6)
+                    for label, score in zip(dataset.labels, scores[number[id(row)]], strict=True)
+                },
+            }
+            for row in chosen
+        ],
+        "tolerance": GOLDEN_TOLERANCE,
+    }
+
+
+def _quality(plan: Plan, answers: Answers, teacher: Answers, temperature: float) -> dict[str, Any]:
+    """The judgement of the test set, without its texts; empty where there is no test set."""
+    if not plan.dataset.test:
+        return {}
+    recipe = plan.bound.recipe
+    must = None if plan.smoke else Must(**recipe.must.model_dump(exclude_none=True))
+    return judge_rows(
+        plan.dataset.test,
+        answers.test,
+        plan.dataset.labels,
+        teacher_logits=teacher.test,
+        languages=recipe.languages,
+        must=must,
+        temperature=temperature,
+        seed=recipe.seed,
+    )

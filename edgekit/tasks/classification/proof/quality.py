@@ -1,0 +1,237 @@
+"""Judges an artifact's answers on labelled rows, alone or against the teacher's. Runs no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.data.rows import Row
+from edgekit.errors import DataError
+from edgekit.judging.noninferiority import Metric, Paired, kept_share
+from edgekit.judging.verdict import Finding, Must, as_json, decide, worst_language
+from edgekit.tasks.classification import answer as classification
+from edgekit.tasks.classification.answer import Scores
+from edgekit.wording.suggestions import did_you_mean
+
+__all__ = ["Must", "flip_rows", "judge", "judge_artifact"]
+
+SAME_LOGITS = 1e-4
+"""Logits this near on every row are those of the same function, rounded in another order."""
+
+Places = np.ndarray
+"""Numbers of rows: a part of the data."""
+Measure = Callable[[Places], Scores]
+"""One side's metrics on a part of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    artifact: Measure
+    teacher: Measure | None
+    metric: Metric
+
+    def part(self, places: Places) -> dict[str, Any]:
+        """Both sides on a part of the data; `kept` is None where the teacher's metric is 0."""
+        artifact = self.artifact(places)
+        result = {"rows": artifact.rows, "artifact": _short(artifact)}
+        if self.teacher is None:
+            return result
+        teacher = self.teacher(places)
+        before = getattr(teacher, self.metric)
+        kept = getattr(artifact, self.metric) / before if before else None
+        return {**result, "teacher": _short(teacher), "kept": kept}
+
+    def parts(self, parts: Mapping[str, Places]) -> dict[str, dict[str, Any]]:
+        return {name: self.part(places) for name, places in parts.items()}
+
+
+def judge(
+    rows: Sequence[Row],
+    logits: np.ndarray,
+    labels: Sequence[str],
+    *,
+    teacher_logits: np.ndarray | None = None,
+    languages: Sequence[str] = (),
+    must: Must | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What `evaluate --json` prints: metrics, and against a teacher flips and the verdict.
+
+    `logits` have shape (rows, labels). All but `other_languages` is about rows in `languages` (all
+    rows where none are given) and rows that name no language. Raises DataError for labels that
+    the model does not know and where no row is left to judge.
+    """
+    must = must or Must()
+    truth = classification.label_indexes([str(row.label) for row in rows], labels)
+    judged, others = listed_rows(rows, languages)
+    spoken = [row.language for row in rows]
+    by_language = split(judged, spoken)
+    sides = _Sides(
+        artifact=_measure(logits, truth, labels, temperature),
+        teacher=None if teacher_logits is None else _measure(teacher_logits, truth, labels, 1.0),
+        metric=must.metric,
+    )
+    result = {
+        "rows": len(judged),
+        "metric": must.metric,
+        "artifact": _side(sides.artifact, judged, by_language),
+        "languages_without_rows": [name for name in languages if name not in by_language],
+        "other_languages": sides.parts(split(others, spoken)),
+        "by_slice": {
+            column: sides.parts(split(judged, [row.slices.get(column) for row in rows]))
+            for column in sorted({column for row in rows for column in row.slices})
+        },
+    }
+    if teacher_logits is None or sides.teacher is None:
+        return result
+    same = np.allclose(logits[judged], teacher_logits[judged], rtol=0, atol=SAME_LOGITS)
+    paired = Paired(
+        truth=truth[judged],
+        artifact=logits[judged].argmax(axis=1),
+        teacher=teacher_logits[judged].argmax(axis=1),
+        groups=group_numbers([rows[place] for place in judged]),
+        labels=len(labels),
+    )
+    return {
+        **result,
+        "teacher": _side(sides.teacher, judged, by_language),
+        **_flips(paired),
+        **_prove(paired, must, sides.parts(by_language), same=bool(same), seed=seed),
+    }
+
+
+def judge_artifact(
+    manifest: Manifest, rows: Sequence[Row], logits: np.ndarray, teacher: np.ndarray | None
+) -> dict[str, Any]:
+    """`judge`, as the build of this artifact did: by its own labels, languages and `must`."""
+    return judge(
+        rows,
+        logits,
+        manifest.labels,
+        teacher_logits=teacher,
+        languages=manifest.languages,
+        must=Must(**manifest.recipe.get("must", {})),
+        temperature=manifest.model.temperature,
+        seed=int(manifest.recipe.get("seed", 0)),
+    )
+
+
+def flip_rows(
+    rows: Sequence[Row],
+    logits: np.ndarray,
+    labels: Sequence[str],
+    *,
+    teacher_logits: np.ndarray,
+) -> list[dict[str, str]]:
+    """Every row on which the sides differ, those that got worse first.
+
+    `kind` is "worse", "better" or "both wrong". These are people's texts: for the report and the
+    terminal, not for an artifact that is passed on.
+    """
+    order = ("worse", "better", "both wrong")
+    found = []
+    answers = zip(rows, logits.argmax(axis=1), teacher_logits.argmax(axis=1), strict=True)
+    for row, artifact, teacher in answers:
+        if artifact != teacher:
+            kinds = {labels[teacher]: "worse", labels[artifact]: "better"}
+            flip = {
+                "kind": kinds.get(str(row.label), "both wrong"),
+                "language": row.language or "",
+                "label": str(row.label),
+                "artifact": labels[artifact],
+                "teacher": labels[teacher],
+                "text": row.text,
+            }
+            found.append(flip)
+    return sorted(found, key=lambda flip: (order.index(flip["kind"]), *flip.values()))
+
+
+def _measure(
+    logits: np.ndarray, truth: np.ndarray, labels: Sequence[str], temperature: float
+) -> Measure:
+    return lambda places: classification.scores(
+        logits[places], truth[places], labels, temperature=temperature
+    )
+
+
+def listed_rows(rows: Sequence[Row], languages: Sequence[str]) -> tuple[Places, Places]:
+    """Rows that the recipe's languages cover, and the others."""
+    listed = np.array(
+        [not languages or row.language is None or row.language in languages for row in rows],
+        dtype=bool,
+    )
+    if not listed.any():
+        raise DataError(_no_rows_sentence(rows, languages))
+    return np.flatnonzero(listed), np.flatnonzero(~listed)
+
+
+def _no_rows_sentence(rows: Sequence[Row], languages: Sequence[str]) -> str:
+    if not rows:
+        return "There are no rows to judge; give a file with at least one labelled row."
+    found = sorted({row.language for row in rows if row.language})
+    return (
+        f"No row is in a language of the recipe ({', '.join(languages)}); the data has "
+        f"{', '.join(found[:20])}.{did_you_mean(found[0], languages)}"
+    )
+
+
+def split(places: Places, names: Sequence[str | None]) -> dict[str, Places]:
+    """The places by the name of each row, names sorted; rows without a name are in no part."""
+    parts: dict[str, list[int]] = {}
+    for place in places:
+        name = names[int(place)]
+        if name is not None:
+            parts.setdefault(name, []).append(int(place))
+    return {name: np.array(parts[name]) for name in sorted(parts)}
+
+
+def _side(measure: Measure, judged: Places, by_language: Mapping[str, Places]) -> dict[str, Any]:
+    scores = measure(judged)
+    return {
+        "accuracy": scores.accuracy,
+        "macro_f1": scores.macro_f1,
+        "ece": scores.ece,
+        "by_language": {name: _short(measure(places)) for name, places in by_language.items()},
+        "by_label": {label: asdict(one) for label, one in scores.by_label.items()},
+    }
+
+
+def _short(scores: Scores) -> dict[str, Any]:
+    return {"rows": scores.rows, "accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
+
+
+def _flips(paired: Paired) -> dict[str, Any]:
+    right, before = paired.artifact == paired.truth, paired.teacher == paired.truth
+    return {
+        "agreement": float((paired.artifact == paired.teacher).mean()),
+        "flips": {"better": int((right & ~before).sum()), "worse": int((before & ~right).sum())},
+    }
+
+
+def _prove(
+    paired: Paired, must: Must, languages: Mapping[str, Any], *, same: bool, seed: int
+) -> dict[str, Any]:
+    kept = kept_share(must.metric, paired, seed=seed)
+    finding = Finding(
+        kept=kept,
+        worst=worst_language(languages),
+        same=same and bool((paired.artifact == paired.teacher).all()),
+        rows=len(paired.truth),
+    )
+    return {
+        "kept": kept.point,
+        "kept_by_language": {name: part["kept"] for name, part in languages.items()},
+        **as_json(decide(must, finding), finding, languages),
+    }
+
+
+def group_numbers(rows: Sequence[Row]) -> np.ndarray:
+    """A number for each group; a row that names none is a group of its own."""
+    numbers: dict[Hashable, int] = {}
+    keys = (row.group if row.group is not None else place for place, row in enumerate(rows))
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])

@@ -1,0 +1,80 @@
+"""What a program can ask a classifier; from texts to answers, by its engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.errors import DataError, EdgekitError
+from edgekit.runtime.engine import Classifier, run
+from edgekit.runtime.gate import Gate
+from edgekit.runtime.parallel import in_order
+from edgekit.tasks.classification.answer import Answer, answer
+
+
+class ClassifierVerbs:
+    def __init__(self, manifest: Manifest, engine: Classifier) -> None:
+        self._manifest = manifest
+        self._engine = engine
+        self._gate = Gate()
+
+    def classify(
+        self, texts: str | Iterable[str], *, abstain_below: float | None
+    ) -> Answer | Generator[Answer, None, None]:
+        floor = check_floor(self._manifest, abstain_below)
+        return self._each(partial(self._answer, abstain_below=floor), texts)
+
+    def logits(self, texts: str | Iterable[str]) -> np.ndarray | Generator[np.ndarray, None, None]:
+        return self._each(self._logits, texts)
+
+    def close(self) -> None:
+        if self._gate.shut():
+            self._engine.close()
+
+    def _each(self, function: Callable[..., Any], texts: str | Iterable[str]) -> Any:
+        if isinstance(texts, str):
+            return function(texts, alone=True)
+        check_texts(texts)
+        return in_order(partial(function, alone=False), texts, workers=self._engine.workers)
+
+    def _answer(self, text: str, *, alone: bool, abstain_below: float) -> Answer:
+        logits, parts = self._run(text, alone=alone)
+        return answer(
+            logits,
+            self._manifest.labels,
+            temperature=self._manifest.model.temperature,
+            abstain_below=abstain_below,
+            parts=parts,
+        )
+
+    def _logits(self, text: str, *, alone: bool) -> np.ndarray:
+        return self._run(text, alone=alone)[0]
+
+    def _run(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
+        check_text(text)
+        with self._gate.passing():
+            return run(self._engine, self._manifest, text, alone=alone)
+
+
+def check_floor(manifest: Manifest, asked: float | None) -> float:
+    """Below which score an answer is marked as abstained: as asked, else the artifact's own."""
+    floor = manifest.model.abstain_below if asked is None else asked
+    if not 0 <= floor <= 1:
+        raise EdgekitError(f"abstain_below must be from 0 to 1, not {floor}.")
+    return floor
+
+
+def check_texts(texts: Iterable[str]) -> None:
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise DataError(f"Give a text or an iterable of texts, not {type(texts).__name__}.")
+
+
+def check_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise DataError(f"A text must be a string, not {type(text).__name__}.")
+    if not text.strip():
+        raise DataError("A text is empty, so it has no label; leave it out.")

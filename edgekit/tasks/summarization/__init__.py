@@ -1,0 +1,1 @@
+"""Summaries of texts of any length: read in parts, put together, counted."""

@@ -1,0 +1,168 @@
+"""A chat model as a reader of long texts: what it is asked, and how much it is shown at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.data.conversation import Message, Sampling, WhenFull
+from edgekit.data.sentences import spans
+from edgekit.errors import ContextOverflow
+from edgekit.runtime.cancel import Cancel, Cancelled
+from edgekit.tasks.chat.verbs import ChatStream
+from edgekit.tasks.summarization.stream import Here
+from edgekit.tasks.summarization.summary import Summary, Told, Wanted
+from edgekit.tasks.summarization.written import Writing
+from edgekit.wording.language_names import language_name
+
+OnPiece = Callable[[str], None]
+# An answer may take so many tokens for each word; more, and it is no summary any more.
+_TOKENS_PER_WORD = 4
+_LEAST_ANSWER = 64
+# Of the context: what an answer may take at most, and what the note on the parts before may.
+_ANSWER_SHARE = 0.3
+_BEFORE_SHARE = 0.1
+# Texts tokenize a little longer inside a conversation than alone.
+_SPARE_TOKENS = 16
+_LEAST_WINDOW = 64
+
+_NOTE = (
+    "You take notes on a long text, part by part, for a summary. Write in {language}, in plain "
+    "sentences, at most {words} words. Keep numbers, dates and names exactly as they are. Say only "
+    "what this part says, and nothing about yourself."
+)
+_JOIN = (
+    "You are given notes on the parts of one text, in order. Write one summary of the whole text "
+    "in {language}, in plain sentences, about {words} words. Keep numbers, dates and names exactly "
+    "as they are. Say only what the notes say, and nothing about yourself."
+)
+_WHOLE = (
+    "Write a summary of the text in {language}, in plain sentences, about {words} words. Keep "
+    "numbers, dates and names exactly as they are. Say only what the text says, and nothing about "
+    "yourself."
+)
+_BEFORE = "What the parts before said:\n{before}\n\n"
+
+
+class Chatting(Protocol):
+    """What is needed of a chat model's verbs."""
+
+    @property
+    def context(self) -> int: ...
+
+    def chat(
+        self, messages: Sequence[Message], asked: Sampling, *, when_full: WhenFull
+    ) -> ChatStream: ...
+
+    def count(self, prompt: str | Sequence[Message]) -> int: ...
+
+
+class ChatReader:
+    """A Reader for one text and its summary."""
+
+    def __init__(self, verbs: Chatting, wanted: Wanted) -> None:
+        """Raises ContextOverflow where the context is too small to read anything."""
+        self._verbs = verbs
+        self._wanted = wanted
+        self._current: ChatStream | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._answer = max(
+            _LEAST_ANSWER,
+            min(round(_ANSWER_SHARE * verbs.context), _TOKENS_PER_WORD * wanted.words),
+        )
+        self._before = round(_BEFORE_SHARE * verbs.context)
+        longest = max((_NOTE, _JOIN, _WHOLE), key=len)
+        told = verbs.count(self._messages(longest, 1000, _BEFORE.format(before="")))
+        self.window = verbs.context - self._answer - self._before - told - _SPARE_TOKENS
+        if self.window < _LEAST_WINDOW:
+            raise ContextOverflow(
+                f"The model's context of {verbs.context:,} tokens leaves no room to read a text "
+                f"beside what it is told and a summary of {wanted.words:,} words; load it with a "
+                "larger context, or ask for fewer words."
+            )
+
+    def count(self, text: str) -> int:
+        return self._verbs.count(text)
+
+    def note(self, part: str, *, words: int, before: Sequence[str], on_piece: OnPiece) -> str:
+        return self._written(_NOTE, words, self._note_before(before) + part, on_piece)
+
+    def whole(self, text: str, *, words: int, on_piece: OnPiece) -> str:
+        return self._written(_WHOLE, words, text, on_piece)
+
+    def join(self, notes: str, *, words: int, on_piece: OnPiece) -> str:
+        return self._written(_JOIN, words, notes, on_piece)
+
+    def stop(self) -> None:
+        """Stops what is being written, from another thread."""
+        with self._lock:
+            self._stopped = True
+            if self._current is not None:
+                self._current.cancel()
+
+    def _note_before(self, before: Sequence[str]) -> str:
+        """The running note: the latest notes, as many as there is room for."""
+        kept: list[str] = []
+        left = self._before
+        for note in reversed(before):
+            left -= self.count(note) + 1
+            if left < 0:
+                break
+            kept.insert(0, note)
+        return _BEFORE.format(before="\n".join(kept)) if kept else ""
+
+    def _written(self, instruction: str, words: int, text: str, on_piece: OnPiece) -> str:
+        # The likeliest answer, and the same one each time.
+        asked = Sampling(max_tokens=self._answer, temperature=0.0, seed=0)
+        stream = self._begin(self._messages(instruction, words, text), asked)
+        with stream:
+            for piece in stream:
+                on_piece(piece)
+            reply = stream.reply()
+        if reply.ended == "cancelled":
+            raise Cancelled
+        return reply.text if reply.ended == "stop" else _whole_sentences(reply.text)
+
+    def _begin(self, messages: Sequence[Message], asked: Sampling) -> ChatStream:
+        with self._lock:
+            if self._stopped:
+                raise Cancelled
+            self._current = self._verbs.chat(messages, asked, when_full="error")
+            return self._current
+
+    def _messages(self, instruction: str, words: int, text: str) -> list[Message]:
+        language = self._wanted.language
+        named = "the language of the text" if language is None else language_name(language)
+        told = instruction.format(language=named, words=words)
+        # One message: some templates know no system.
+        return [{"role": "user", "content": f"{told}\n\n{text}"}]
+
+
+class ChatBeginner:
+    """Begins summaries by a chat model. It is closed by whoever opened the model."""
+
+    def __init__(self, verbs: Chatting, manifest: Manifest) -> None:
+        self._verbs, self._name = verbs, manifest.digest
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Here:
+        reader = ChatReader(self._verbs, wanted)
+
+        def make(tell: Callable[[Told], None], cancel: Cancel) -> Summary:
+            writing = Writing(
+                reader, wanted, engine="chat", model=self._name, tell=tell, cancel=cancel
+            )
+            return writing.summary(text)
+
+        return Here(make, on_cancel=reader.stop)
+
+    def close(self) -> None:
+        """Nothing is its own."""
+
+
+def _whole_sentences(text: str) -> str:
+    """An answer that was stopped for its length ends with its last whole sentence."""
+    found = spans(text)
+    return text[: found[-2].end] if len(found) > 1 else text

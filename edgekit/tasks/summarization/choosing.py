@@ -1,0 +1,101 @@
+"""Which of a text's sentences make its summary, from their vectors. Knows no model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgekit.data import words as counting
+
+# The share of centrality against likeness to what was chosen.
+RELEVANCE = 0.7
+# A summary may be so much longer than asked where a sentence would be left out otherwise.
+_SLACK = 1.1
+EARLINESS = 1.0
+"""What the first sentence is worth for its place alone, where the most central one is worth 1."""
+_LEAST_WORDS = 6
+_ENDS = re.compile(r"[.!?…。！？．।॥؟۔።។၊။][\"'”’»›)\]」』）]*$")
+_SCRIPTS_WITHOUT_ENDS = re.compile("[\u0e00-\u0eff]")
+_LETTERS = re.compile(r"[^\W\d_]")
+_LEAST_LETTERS = 0.55
+# A sentence that says almost the same as one that was chosen adds nothing.
+_SAME = 0.98
+
+
+def choose(sentences: Sequence[str], vectors: np.ndarray, *, words: int) -> list[int]:
+    """Numbers of the chosen sentences, in order; about so many words, and at least one sentence.
+
+    `vectors` has shape (sentences, width). All sentences of a text that is no longer than asked.
+    """
+    lengths = [counting.count(sentence) for sentence in sentences]
+    if sum(lengths) <= words:
+        return list(range(len(sentences)))
+    candidates = _candidates(sentences, lengths)
+    units = _units(vectors)
+    central = _scaled(_centrality(units))
+    # What a text says first it holds for important (Edmundson 1969, on where sentences stand).
+    central[candidates] += EARLINESS / (1 + np.arange(len(candidates)))
+    return sorted(_picked(candidates, units, central, lengths, words))
+
+
+def _candidates(sentences: Sequence[str], lengths: Sequence[int]) -> np.ndarray:
+    """Sentences that can stand in a summary: no headings, lines of tables or listings, addresses or
+    pieces of sentences, where there are others."""
+    good = [
+        number
+        for number, sentence in enumerate(sentences)
+        if lengths[number] >= _LEAST_WORDS
+        and (_ENDS.search(sentence) or _SCRIPTS_WITHOUT_ENDS.search(sentence))
+        and len(_LETTERS.findall(sentence)) >= _LEAST_LETTERS * len(sentence.replace(" ", ""))
+    ]
+    return np.array(good or range(len(sentences)))
+
+
+def _units(vectors: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+def _centrality(units: np.ndarray) -> np.ndarray:
+    """Of each sentence, the mean of its cosines with all: linear in their number."""
+    return np.asarray(units @ units.mean(axis=0))
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return (values - low) / max(float(high - low), 1e-12)
+
+
+def _picked(
+    candidates: np.ndarray,
+    units: np.ndarray,
+    central: np.ndarray,
+    lengths: Sequence[int],
+    words: int,
+) -> list[int]:
+    """One after the other the best that still fits."""
+    left = float(words)
+    length = np.array(lengths)[candidates]
+    likeness = np.full(len(candidates), -1.0)
+    open_ = np.ones(len(candidates), dtype=bool)
+    mean = float(central.mean())
+    picked: list[int] = []
+    while True:
+        fits = open_ & (length <= left + (_SLACK - 1) * words)
+        if not fits.any():
+            break
+        penalty = np.maximum(likeness, 0) if picked else 0.0
+        score = RELEVANCE * central[candidates] - (1 - RELEVANCE) * penalty
+        best = int(np.where(fits, score, -np.inf).argmax())
+        picked.append(int(candidates[best]))
+        open_[best] = False
+        left -= length[best]
+        similar = units[candidates] @ units[candidates[best]]
+        open_ &= similar < _SAME
+        likeness = np.maximum(likeness, similar)
+        if left <= 0:
+            break
+    # Every sentence is longer than was asked: the most central of them is the shortest answer.
+    return picked or [int(candidates[int((central[candidates] - mean).argmax())])]

@@ -1,0 +1,64 @@
+"""One side of a bench of a summarizer, in a subprocess of its own.
+
+Spoken to as bench_side is. Both sides cut a long text into parts in the same way and write with as
+many beams and pieces: only what reads and writes a part differs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.bench.serve import serve
+from edgekit.runtime.tokens import TOKENIZER, load_tokenizer
+from edgekit.tasks.classification.proof.bench import Answered, Server, Side
+from edgekit.tasks.summarization.summary import Summary, Told
+
+# A side's own imports are a part of its cold start, so each function below has its own.
+
+
+def open_artifact(folder: Path, threads: int) -> Side:
+    """What a user runs: `edgekit.load` with all that it checks."""
+    import edgekit
+    from edgekit.artifact.folder import read, read_file
+
+    model = edgekit.load(folder, threads=threads)
+    tokenizer = read_file(read(folder), TOKENIZER)
+    return _side(lambda text, tell: model.summarize(text, on_told=tell), tokenizer)
+
+
+def open_torch(folder: Path, threads: int, **asked: Any) -> Side:
+    """The checkpoint in PyTorch, fp32: transformers' `generate`, or its vectors of sentences."""
+    import torch
+
+    from edgekit.tasks.summarization.proof import bench_torch
+
+    torch.set_num_threads(threads)
+    return _side(bench_torch.summarizer(folder, **asked), folder / TOKENIZER)
+
+
+def _side(
+    summarize: Callable[[str, Callable[[Told], None]], Summary], tokenizer: Path | bytes
+) -> Side:
+    pieces = load_tokenizer(tokenizer)
+
+    def one(text: str) -> Answered:
+        began, first = time.perf_counter(), list[float]()
+
+        def tell(told: Told) -> None:
+            if told.piece and not first:
+                first.append(1000 * (time.perf_counter() - began))
+
+        found = summarize(text, tell)
+        tokens = len(pieces.encode(found.text, add_special_tokens=False).ids)
+        return Answered(found.text, tokens, first[0] if first else None)
+
+    return Side(one=one, many=lambda texts: [one(text).answer for text in texts])
+
+
+SIDES: Mapping[str, Callable[..., Side]] = {"artifact": open_artifact, "torch_fp32": open_torch}
+
+if __name__ == "__main__":
+    serve(Server(SIDES).reply)

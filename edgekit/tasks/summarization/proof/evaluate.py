@@ -1,0 +1,84 @@
+"""Judges a summarizer once more, on rows of your own; the step store keeps what took long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact.manifest import Manifest, SummarySpec
+from edgekit.checkpoint.describe import describe
+from edgekit.data.rows import Row
+from edgekit.errors import CheckpointError, MissingExtra
+from edgekit.job.job import Make, OutputJob
+from edgekit.store.store import Finished, Store
+from edgekit.system import packages
+from edgekit.system.digest import sha256_folder, sha256_json
+from edgekit.tasks.summarization.proof.judge import ENGINES, PACKAGES
+from edgekit.tasks.summarization.proof.quality import SummaryMust, judge
+
+OnPart = Callable[[str, float], None]
+"""Hears what is being done, and how much of it is done."""
+
+
+def evaluate(
+    manifest: Manifest,
+    rows: Sequence[Row],
+    summaries: Sequence[str],
+    *,
+    teacher: Sequence[str] | None,
+) -> dict[str, Any]:
+    """What `edgekit evaluate --json` prints, by the artifact's own languages and `must`."""
+    return judge(
+        rows,
+        summaries,
+        teacher=teacher,
+        languages=manifest.languages,
+        must=SummaryMust(**manifest.recipe.get("must", {})),
+        seed=int(manifest.recipe.get("seed", 0)),
+    )
+
+
+def teacher_summaries(
+    manifest: Manifest,
+    spec: SummarySpec,
+    rows: Sequence[Row],
+    checkpoint: Path,
+    *,
+    store: Store,
+    on_part: OnPart,
+) -> Sequence[str]:
+    """The teacher's, in fp32. Raises CheckpointError for one of another engine."""
+    if (spec.engine == "seq2seq") != describe(checkpoint).is_writer:
+        raise CheckpointError(
+            f"{checkpoint}: the artifact '{manifest.name}' was not made from a model of this kind; "
+            "name the teacher that it was made from."
+        )
+
+    def run(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
+        def work(out: Path) -> Mapping[str, Any]:
+            return make(out, lambda fraction: on_part(name, fraction))
+
+        return store.run(f"evaluate-{name}", inputs, work)
+
+    job = OutputJob(
+        checkpoint=checkpoint,
+        checkpoint_digest=sha256_folder(checkpoint),
+        rows=rows,
+        rows_digest=sha256_json([row.text for row in rows]),
+        prefix=manifest.model.prefix,
+        max_tokens=manifest.model.max_tokens,
+        packages={name: _version(name, extra) for name, extra in PACKAGES.items()},
+        run=run,
+        task=manifest.task,
+        languages=manifest.languages,
+    )
+    return ENGINES[spec.engine].teacher(
+        job, [row.text for row in rows], spec.words, lambda done: on_part("teacher", done)
+    )
+
+
+def _version(package: str, extra: str) -> str:
+    if (found := packages.version(package)) is None:
+        raise MissingExtra(package, extra)
+    return found

@@ -1,0 +1,190 @@
+"""Judges a summarizer: its summaries beside the teacher's and a lead, on held-out pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit import Model
+from edgekit.artifact.folder import Artifact
+from edgekit.artifact.manifest import SummaryEngine, SummarySpec
+from edgekit.checkpoint.describe import STATIC, Description, describe
+from edgekit.data.rows import Row
+from edgekit.errors import RecipeError
+from edgekit.job.cost import Cost
+from edgekit.job.job import Exported, OnProgress, OutputJob, Planned
+from edgekit.judging.judged import Judged
+from edgekit.judging.latency import measure
+from edgekit.recipe.dataset import Dataset
+from edgekit.recipe.recipe import BoundRecipe
+from edgekit.runtime.tokens import TOKENIZER
+from edgekit.system import machine
+from edgekit.system.digest import sha256_file, sha256_json
+from edgekit.tasks.classification.proof import judge as classification
+from edgekit.tasks.classification.proof.judge import (
+    RAM_BASE_BYTES,
+    RAM_PER_MODEL_BYTE,
+    RAM_PER_TOKENIZER_BYTE,
+)
+from edgekit.tasks.summarization.proof.judge_extractive import Engine, ExtractiveEngine
+from edgekit.tasks.summarization.proof.judge_seq2seq import WritingEngine
+from edgekit.tasks.summarization.proof.quality import SummaryMust, changed_rows
+from edgekit.tasks.summarization.proof.quality import judge as judge_rows
+
+if TYPE_CHECKING:
+    from edgekit.build.plan import Plan
+
+VERSION = 1
+PACKAGES = {
+    **classification.PACKAGES,
+    **dict.fromkeys(("rouge-score", "sacrebleu"), "compress"),
+}
+TRIAL_ROWS = 8
+ENGINES: Mapping[SummaryEngine, Engine] = {
+    "extractive": ExtractiveEngine(),
+    "seq2seq": WritingEngine(),
+}
+LATENCY_TEXTS = 20
+# Telling a text's language takes this, whatever the model.
+RAM_LANGUAGES_BYTES = 90 * machine.MIB
+
+tokens = classification.tokens
+measured_shape = classification.measured_shape
+
+
+def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
+    """None: its rows are texts and their summaries."""
+    if description.is_decoder:
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
+            "model, which continues texts; write task: chat, and `edgekit summarize` will ask it."
+        )
+    if description.model_type == STATIC:
+        # A static student's vectors are made for its labels.
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
+            "model, which can only label texts; give an encoder or an encoder-decoder."
+        )
+    return ()
+
+
+def teacher_cost(planned: Planned) -> Cost:
+    """It summarizes the test set, in torch."""
+    rates = planned.rates
+    return Cost(
+        seconds=planned.tokens.test * rates.forward_seconds_per_token,
+        peak_bytes=rates.torch_bytes + 2 * planned.description.fp32_bytes,
+        disk_bytes=0,
+    )
+
+
+def judging_cost(planned: Planned) -> Cost:
+    return Cost(
+        seconds=planned.tokens.test * planned.rates.forward_seconds_per_token,
+        peak_bytes=0,
+        disk_bytes=0,
+    )
+
+
+def teacher(plan: Plan, job: OutputJob) -> Sequence[str]:
+    """The teacher's summaries of the test set, in torch fp32."""
+    engine = ENGINES[_engine(job)]
+    texts = [row.text for row in plan.dataset.test]
+    inputs = {**_common(plan, job), "texts": sha256_json(texts)}
+    words = plan.bound.recipe.words
+
+    def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+        return _write(out, engine.teacher(job, texts, words, on_progress))
+
+    return _read(job.run("teacher-summaries", inputs, make).folder)
+
+
+def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]) -> Judged:
+    """Runs the artifact on the same texts, through the runtime that users will have."""
+    name = _engine(job)
+    engine, dataset, recipe = ENGINES[name], plan.dataset, plan.bound.recipe
+    texts = [row.text for row in dataset.test]
+    files = (exported.model, *exported.further)
+    tokenizer = job.checkpoint / TOKENIZER
+    inputs = {
+        **_common(plan, job),
+        "model": [sha256_file(path) for path in files],
+        "texts": sha256_json(texts),
+    }
+
+    def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+        made = engine.artifact(job, exported, texts, recipe.words, on_progress)
+        return {**_write(out, made.texts), "golden": dict(made.golden)}
+
+    done = job.run("judge-summaries", inputs, make)
+    summaries = _read(done.folder)
+    spec = SummarySpec(engine=name, words=recipe.words, generation=dict(exported.generation))
+    return Judged(
+        files={**{path.name: path for path in files}, TOKENIZER: tokenizer},
+        golden=done.record["golden"],
+        model={
+            "files": [path.name for path in files],
+            "prefix": job.prefix,
+            "temperature": 1.0,
+            "summary": asdict(spec),
+        },
+        ram_bytes=round(
+            RAM_BASE_BYTES
+            + RAM_LANGUAGES_BYTES
+            + RAM_PER_MODEL_BYTE * sum(path.stat().st_size for path in files)
+            + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
+        ),
+        quality=_quality(plan, dataset, summaries, teacher),
+        flips=changed_rows(dataset.test, summaries, teacher),
+    )
+
+
+def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
+    """Milliseconds from text to summary, one at a time, on this machine; empty without texts."""
+    return measure(artifact, rows, Model.summarize, texts=LATENCY_TEXTS)
+
+
+def _engine(job: OutputJob) -> SummaryEngine:
+    return "seq2seq" if describe(job.checkpoint).is_writer else "extractive"
+
+
+def _common(plan: Plan, job: OutputJob) -> dict[str, Any]:
+    return {
+        "checkpoint": job.checkpoint_digest,
+        "prefix": job.prefix,
+        "max_tokens": job.max_tokens,
+        "words": plan.bound.recipe.words,
+        "version": VERSION,
+        "packages": job.packages,
+    }
+
+
+def _quality(
+    plan: Plan, dataset: Dataset, summaries: Sequence[str], teacher: Sequence[str]
+) -> dict[str, Any]:
+    """The judgement of the test set, without its texts; empty where there is no test set."""
+    if not dataset.test:
+        return {}
+    recipe = plan.bound.recipe
+    must = None if plan.smoke else SummaryMust(**recipe.must.model_dump(exclude_none=True))
+    return judge_rows(
+        dataset.test,
+        summaries,
+        teacher=teacher,
+        languages=recipe.languages,
+        must=must,
+        seed=recipe.seed,
+    )
+
+
+def _write(out: Path, summaries: Sequence[str]) -> dict[str, Any]:
+    data = json.dumps(list(summaries), ensure_ascii=False)
+    (out / "summaries.json").write_text(data, encoding="utf-8")
+    return {"rows": len(summaries)}
+
+
+def _read(folder: Path) -> list[str]:
+    return [str(text) for text in json.loads((folder / "summaries.json").read_text("utf-8"))]

@@ -1,0 +1,171 @@
+"""Judges summaries of test texts, alone or against the teacher's, a lead beside both. Runs none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from edgekit.data.rows import Row
+from edgekit.judging.noninferiority import kept_mean
+from edgekit.judging.verdict import Finding, Must, as_json, decide, worst_language
+from edgekit.tasks.classification.proof.quality import group_numbers, listed_rows, split
+from edgekit.tasks.summarization.proof import rouge
+from edgekit.tasks.summarization.proof.rouge import Scored
+
+SummaryMetric = Literal["rouge1", "rouge2", "rougeLsum", "chrf"]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryMust:
+    """What has to hold of a summarizer, against its teacher."""
+
+    metric: SummaryMetric = "rougeLsum"
+    keep: float | None = None
+    worst_language: float | None = None
+    """As in verdict.Must."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The same rows' scores of the artifact, of a lead of its length, and of the teacher."""
+
+    artifact: Scored
+    lead: Scored
+    teacher: Scored | None
+    alike: np.ndarray | None
+    """How like the teacher's each summary is."""
+    metric: SummaryMetric
+
+    def part(self, places: np.ndarray) -> dict[str, Any]:
+        found = {
+            "rows": len(places),
+            **self.artifact.means(places),
+            "lead": _metrics(self.lead, places),
+            "beats_lead": self._mean(self.artifact, places) > self._mean(self.lead, places),
+        }
+        if self.teacher is None or self.alike is None:
+            return found
+        before = self._mean(self.teacher, places)
+        return {
+            **found,
+            "teacher": self.teacher.means(places),
+            "agreement": float(self.alike[places].mean()),
+            "kept": self._mean(self.artifact, places) / before if before else None,
+        }
+
+    def parts(self, parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+        return {name: self.part(places) for name, places in parts.items()}
+
+    def _mean(self, side: Scored, places: np.ndarray) -> float:
+        return float(side.metrics[self.metric][places].mean())
+
+
+def judge(
+    rows: Sequence[Row],
+    summaries: Sequence[str],
+    *,
+    teacher: Sequence[str] | None = None,
+    languages: Sequence[str] = (),
+    must: SummaryMust | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What `evaluate --json` prints of a summarizer.
+
+    All but `other_languages` is about rows in `languages` (all rows where none are given) and rows
+    that name no language. Raises DataError where no row is left to judge.
+    """
+    must = must or SummaryMust()
+    judged, others = listed_rows(rows, languages)
+    spoken = [row.language for row in rows]
+    by_language = split(judged, spoken)
+    sides = _sides(rows, summaries, teacher, must.metric)
+    columns = sorted({column for row in rows for column in row.slices})
+    result = {
+        "metric": must.metric,
+        **sides.part(judged),
+        "by_language": sides.parts(by_language),
+        "languages_without_rows": [name for name in languages if name not in by_language],
+        "other_languages": sides.parts(split(others, spoken)),
+        "by_slice": {
+            column: sides.parts(split(judged, [row.slices.get(column) for row in rows]))
+            for column in columns
+        },
+    }
+    if teacher is None or sides.teacher is None:
+        return result
+    return {**result, **_prove(rows, judged, sides, must, result["by_language"], seed)}
+
+
+def changed_rows(
+    rows: Sequence[Row], summaries: Sequence[str], teacher: Sequence[str]
+) -> list[dict[str, str]]:
+    """Every row that the sides summarize in other words, those that got worst first.
+
+    People's texts: for the report and the terminal, not for an artifact that is passed on.
+    """
+    places = [
+        place
+        for place, pair in enumerate(zip(summaries, teacher, strict=True))
+        if len(set(pair)) > 1
+    ]
+    references = [str(rows[place].summary) for place in places]
+    now = rouge.agreement([summaries[place] for place in places], references)
+    before = rouge.agreement([teacher[place] for place in places], references)
+    order = np.argsort(now - before, kind="stable")
+    return [
+        {
+            "kind": "worse" if now[number] < before[number] else "better",
+            "language": rows[places[number]].language or "",
+            "label": references[number],
+            "artifact": summaries[places[number]],
+            "teacher": teacher[places[number]],
+            "text": rows[places[number]].text,
+        }
+        for number in order
+    ]
+
+
+def _sides(
+    rows: Sequence[Row],
+    summaries: Sequence[str],
+    teacher: Sequence[str] | None,
+    metric: SummaryMetric,
+) -> _Sides:
+    texts, references = [row.text for row in rows], [str(row.summary) for row in rows]
+    leads = [rouge.lead(text, like) for text, like in zip(texts, summaries, strict=True)]
+    return _Sides(
+        artifact=rouge.score(texts, references, summaries),
+        lead=rouge.score(texts, references, leads),
+        teacher=None if teacher is None else rouge.score(texts, references, teacher),
+        alike=None if teacher is None else rouge.agreement(summaries, teacher),
+        metric=metric,
+    )
+
+
+def _metrics(scored: Scored, places: np.ndarray) -> dict[str, float]:
+    return {name: float(values[places].mean()) for name, values in scored.metrics.items()}
+
+
+def _prove(
+    rows: Sequence[Row],
+    judged: np.ndarray,
+    sides: _Sides,
+    must: SummaryMust,
+    by_language: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    groups = group_numbers([rows[place] for place in judged])
+    sides_of = [side.metrics[must.metric][judged] for side in (sides.artifact, sides.lead)]
+    teacher = sides.teacher or sides.artifact
+    kept = kept_mean(sides_of[0], teacher.metrics[must.metric][judged], groups, seed=seed)
+    # The same summaries of these texts are no proof of the same model.
+    finding = Finding(kept=kept, worst=worst_language(by_language), same=False, rows=len(judged))
+    judgement = decide(Must(keep=must.keep, worst_language=must.worst_language), finding)
+    over = kept_mean(sides_of[0], sides_of[1], groups, seed=seed)
+    return {
+        "over_lead": {"point": over.point, "low": over.low, "high": over.high},
+        **as_json(judgement, finding, by_language),
+    }

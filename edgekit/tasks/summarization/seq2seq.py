@@ -1,0 +1,70 @@
+"""An encoder-decoder artifact as an engine that summarizes texts of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edgekit.artifact.folder import Artifact, read_file
+from edgekit.data.conversation import Message
+from edgekit.errors import ArtifactError
+from edgekit.runtime.cancel import Cancel
+from edgekit.runtime.engine import Asked
+from edgekit.runtime.seq2seq.files import DECODER, ENCODER
+from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.tokens import TOKENIZER
+from edgekit.tasks.summarization.summary import Summary, Told, Wanted
+from edgekit.tasks.summarization.written import Shortening, Writing
+
+
+def open_seq2seq(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Seq2SeqEngine:
+    """The engine of an artifact. `files` holds the checked bytes of its models and tokenizer.
+
+    The models' bytes are taken out of `files` when they are used, so that they are freed.
+    """
+    spec = artifact.manifest.model
+    if spec.summary is None or set(spec.files) != {ENCODER, DECODER}:
+        raise ArtifactError(
+            f"{artifact.folder}: a summarizer that writes has {ENCODER} and {DECODER}; build it "
+            "again."
+        )
+    summarizer = Seq2SeqSummarizer(
+        lambda name: files.pop(name) if name in files else read_file(artifact, name),
+        files.pop(TOKENIZER),
+        Generation.from_json(spec.summary.generation),
+        prefix=spec.prefix,
+        max_tokens=spec.max_tokens,
+        threads=asked.threads,
+    )
+    return Seq2SeqEngine(summarizer, name=artifact.manifest.digest)
+
+
+class Seq2SeqEngine:
+    """A SummaryEngine: texts of any length; safe to use from several threads."""
+
+    def __init__(self, summarizer: Seq2SeqSummarizer, *, name: str = "") -> None:
+        """`name` tells the model from others, whose notes are no use."""
+        self._summarizer, self._name = summarizer, name
+
+    @property
+    def version(self) -> str:
+        return self._summarizer.version
+
+    def summarize(
+        self, text: str, wanted: Wanted, *, tell: Callable[[Told], None], cancel: Cancel
+    ) -> Summary:
+        writing = Writing(
+            Shortening(self._summarizer),
+            wanted,
+            engine="seq2seq",
+            model=self._name,
+            tell=tell,
+            cancel=cancel,
+        )
+        return writing.summary(text)
+
+    def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
+        return [piece for piece, _ in self._summarizer.greedy(str(prompt), count)]
+
+    def close(self) -> None:
+        self._summarizer.close()

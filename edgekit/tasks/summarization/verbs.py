@@ -1,0 +1,181 @@
+"""What a program can ask a model that summarizes: from a text to its summary, by its engine."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Protocol
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.data import language_of
+from edgekit.errors import DataError
+from edgekit.runtime.cancel import Cancel
+from edgekit.runtime.engine import SummaryEngine
+from edgekit.runtime.gate import Gate
+from edgekit.runtime.process import PATIENCE_SECONDS
+from edgekit.tasks.summarization.checking import unsupported
+from edgekit.tasks.summarization.stream import Here, Source, SummaryStream
+from edgekit.tasks.summarization.summary import WORDS, Summary, Told, Wanted
+from edgekit.wording.language_names import language_name
+
+OnTold = Callable[[Told], None]
+FAST_WORDS, FAST_TIMES = 600, 5
+"""What is chosen for a model that is to be fast: so many words, and so many for each that it is to
+write."""
+
+
+class Beginner(Protocol):
+    """Whatever can begin a summary."""
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Source: ...
+
+    def close(self) -> None: ...
+
+
+class HereBeginner:
+    """An engine of this process, asked one text after the other."""
+
+    def __init__(self, engine: SummaryEngine) -> None:
+        self._engine = engine
+        self._one = Lock()
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Source:
+        return Here(partial(self._make, text, wanted))
+
+    def _make(
+        self, text: str, wanted: Wanted, tell: Callable[[Told], None], cancel: Cancel
+    ) -> Summary:
+        with self._one:
+            return self._engine.summarize(text, wanted, tell=tell, cancel=cancel)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class Chained:
+    """One text, whose sentences one model chooses and another one reads."""
+
+    def __init__(self, chooser: Beginner, reader: Beginner, text: str, wanted: Wanted) -> None:
+        self._chooser, self._reader = chooser, reader
+        self._text, self._wanted = text, wanted
+        self._current: SummaryStream | None = None
+
+    def begin(self) -> Source:
+        return Here(self._make, on_cancel=self._stop)
+
+    def _make(self, tell: OnTold, cancel: Cancel) -> Summary:
+        most = max(FAST_WORDS, FAST_TIMES * self._wanted.words)
+        chosen = self._run(
+            self._chooser.begin_summary(self._text, replace(self._wanted, words=most, kept=None)),
+            lambda told: tell(Told(told.parts_read, told.parts)),
+            cancel,
+        )
+        if chosen.cancelled:
+            return chosen
+        found = self._run(
+            self._reader.begin_summary(chosen.text, self._wanted),
+            lambda told: tell(Told(chosen.parts_read, chosen.parts, told.piece)),
+            cancel,
+        )
+        return replace(
+            found,
+            parts_read=chosen.parts_read,
+            parts=chosen.parts,
+            flagged=unsupported(found.text, self._text),
+        )
+
+    def _run(self, source: Source, on_told: OnTold, cancel: Cancel) -> Summary:
+        self._current = SummaryStream(source, on_told=on_told)
+        if cancel.is_set():
+            self._current.cancel()
+        return self._current.summary()
+
+    def _stop(self) -> None:
+        if self._current is not None:
+            self._current.cancel()
+
+
+class SummaryVerbs:
+    def __init__(self, manifest: Manifest, beginner: Beginner) -> None:
+        self._manifest = manifest
+        self._beginner = beginner
+        self._gate = Gate()
+        self._streams: weakref.WeakSet[SummaryStream] = weakref.WeakSet()
+
+    def summarize(
+        self,
+        text: str,
+        *,
+        words: int | None,
+        kept: str | None,
+        on_told: OnTold,
+        first: SummaryVerbs | None = None,
+    ) -> SummaryStream:
+        """`first` is an extractive summarizer that reads all and leaves what matters."""
+        check_text(text)
+        wanted = Wanted(self._words(words), language_of.detect(text), kept)
+        warnings = unjudged(self._manifest, wanted.language)
+        with self._gate.passing():
+            begun = (
+                self._beginner.begin_summary(text, wanted)
+                if first is None
+                else Chained(first._beginner, self._beginner, text, wanted).begin()
+            )
+            stream = SummaryStream(
+                begun,
+                lambda summary: replace(summary, warnings=(*warnings, *summary.warnings)),
+                on_told=on_told,
+            )
+        self._streams.add(stream)
+        return stream
+
+    @property
+    def extracts(self) -> bool:
+        """Whether it chooses sentences, and writes none."""
+        spec = self._manifest.model.summary
+        return spec is not None and spec.engine == "extractive"
+
+    def close(self) -> None:
+        """Stops the summaries that are being made, and frees the model."""
+        if self._gate.shut():
+            stop(list(self._streams))
+            self._beginner.close()
+
+    def _words(self, asked: int | None) -> int:
+        spec = self._manifest.model.summary
+        if asked is not None:
+            return asked
+        return WORDS if spec is None else spec.words
+
+
+def stop(streams: Sequence[SummaryStream]) -> None:
+    for stream in streams:
+        stream.cancel()
+    for stream in streams:
+        stream.wait(PATIENCE_SECONDS)
+
+
+def check_text(text: str) -> None:
+    if not isinstance(text, str):
+        raise DataError(f"A text must be a string, not {type(text).__name__}.")
+    if not any(mark.isalnum() for mark in text):
+        raise DataError("There are no words in this text, so there is nothing to summarize.")
+
+
+def unjudged(manifest: Manifest, language: str | None) -> tuple[str, ...]:
+    """A sentence where the text is in a language that the artifact was not judged in."""
+    if language is None:
+        return ("The language of the text could not be told.",)
+    judged = {language_of.same(code) for code in manifest.quality.get("by_language", {})}
+    if language in judged:
+        return ()
+    listed = language in {language_of.same(code) for code in manifest.languages}
+    known = ", ".join(map(language_name, sorted(judged))) or "none"
+    made = "is made for it, but " if listed else ""
+    return (
+        f"The text seems to be in {language_name(language)}; '{manifest.name}' {made}was not "
+        f"judged in it (judged: {known}). Read the summary beside the text.",
+    )

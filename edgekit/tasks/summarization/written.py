@@ -1,0 +1,185 @@
+"""Summaries by a model that writes, of texts of any length: part by part, then all of it together.
+
+A text that does not fit is read in parts, each is noted down, and the notes are read again in the
+same way until they fit (Wu et al. 2021, arXiv 2109.10862, on summarizing books recursively).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgekit.data import words as counting
+from edgekit.data.sentences import flat, spans
+from edgekit.runtime.cancel import Cancel, Cancelled
+from edgekit.runtime.engine import Summarizer
+from edgekit.tasks.summarization.checking import unsupported
+from edgekit.tasks.summarization.parts import split
+from edgekit.tasks.summarization.resume import Notes
+from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted
+
+OnPiece = Callable[[str], None]
+LEAST_NOTE_WORDS = 25
+MOST_NOTE_WORDS = 150
+# Of the window, what the notes on all parts may fill, and tokens that a word takes in most scripts.
+_NOTES_SHARE = 0.8
+_TOKENS_PER_WORD = 2.0
+# A model whose notes are hardly shorter than what it read would go on for ever.
+_LEAST_GAIN = 0.9
+
+
+class Reader(Protocol):
+    """A model that reads parts and puts its notes together."""
+
+    @property
+    def window(self) -> int:
+        """Tokens of text that it reads at once."""
+
+    def count(self, text: str) -> int: ...
+
+    def whole(self, text: str, *, words: int, on_piece: OnPiece) -> str:
+        """The summary of a text that fits."""
+
+    def note(self, part: str, *, words: int, before: Sequence[str], on_piece: OnPiece) -> str:
+        """What a part says, where `before` are the notes on those before it."""
+
+    def join(self, notes: str, *, words: int, on_piece: OnPiece) -> str:
+        """One summary of what the parts said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortening:
+    """A model that was trained to shorten a text, and does nothing else, as a Reader."""
+
+    model: Summarizer
+
+    @property
+    def window(self) -> int:
+        return self.model.window
+
+    def count(self, text: str) -> int:
+        return self.model.count(text)
+
+    def whole(self, text: str, *, words: int, on_piece: OnPiece) -> str:
+        return self.model.shorten(text, words=words, on_piece=on_piece)
+
+    def note(self, part: str, *, words: int, before: Sequence[str], on_piece: OnPiece) -> str:
+        return self.model.shorten(part, words=words, on_piece=on_piece)
+
+    def join(self, notes: str, *, words: int, on_piece: OnPiece) -> str:
+        # Such a model writes no shorter summary for being told to.
+        if counting.count(notes) <= words:
+            on_piece(notes)
+            return notes
+        return self.model.shorten(notes, words=words, on_piece=on_piece)
+
+
+class Writing:
+    """One summary that is being made."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        wanted: Wanted,
+        *,
+        engine: str,
+        model: str,
+        tell: Callable[[Told], None],
+        cancel: Cancel,
+    ) -> None:
+        """`model` names what decides the answers: another one's notes are no use."""
+        self._reader, self._wanted, self._engine = reader, wanted, engine
+        self._tell, self._cancel = tell, cancel
+        self._kept = Notes(wanted.kept, [model, wanted.words, wanted.language])
+        self._read, self._parts = 0, 0
+        self._notes: list[str] = []
+        self._said = ""
+
+    def summary(self, text: str) -> Summary:
+        """Of all of the text; where it is cancelled, of what was read until then."""
+        parts = [
+            text[part.start : part.end]
+            for part in split(text, self._reader.count, window=self._reader.window)
+        ]
+        self._parts = len(parts)
+        self._told()
+        try:
+            found = self._whole(parts)
+        except Cancelled:
+            found = self._said or "\n".join(self._notes)
+            return self._made(found, text, cancelled=True)
+        self._kept.forget()
+        return self._made(found, text, cancelled=False)
+
+    def _whole(self, parts: Sequence[str]) -> str:
+        if len(parts) == 1:
+            found = self._reader.whole(parts[0], words=self._wanted.words, on_piece=self._say)
+            self._read = 1
+            self._told()
+            return found
+        notes = "\n".join(self._noted(parts, first=True))
+        while self._reader.count(notes) > self._reader.window:
+            notes = self._again(notes)
+        return self._reader.join(notes, words=self._wanted.words, on_piece=self._say)
+
+    def _again(self, notes: str) -> str:
+        """The notes once more in parts; fewer words each time."""
+        parts = [
+            notes[part.start : part.end]
+            for part in split(notes, self._reader.count, window=self._reader.window)
+        ]
+        found = "\n".join(self._noted(parts, first=False))
+        if self._reader.count(found) <= _LEAST_GAIN * self._reader.count(notes):
+            return found
+        return "\n".join(_halved(found.split("\n")))
+
+    def _noted(self, parts: Sequence[str], *, first: bool) -> Iterator[str]:
+        room = _NOTES_SHARE * self._reader.window / _TOKENS_PER_WORD / len(parts)
+        words = round(min(MOST_NOTE_WORDS, max(LEAST_NOTE_WORDS, room)))
+        before: list[str] = []
+        for part in parts:
+            made_from = (part, words, before[-2:])
+            note = self._kept.get(*made_from)
+            if note is None:
+                note = self._reader.note(part, words=words, before=before, on_piece=self._heed)
+                self._kept.put(note, *made_from)
+            note = flat(note)
+            before.append(note)
+            if first:
+                self._notes.append(note)
+                self._read += 1
+                self._told()
+            yield note
+
+    def _say(self, piece: str) -> None:
+        self._heed(piece)
+        self._said += piece
+        self._tell(Told(self._read, self._parts, piece))
+
+    def _heed(self, piece: str) -> None:
+        if self._cancel.is_set():
+            raise Cancelled
+
+    def _told(self) -> None:
+        self._tell(Told(self._read, self._parts))
+
+    def _made(self, text: str, source: str, *, cancelled: bool) -> Summary:
+        text = text.strip()
+        return Summary(
+            text=text,
+            parts_read=self._read,
+            parts=self._parts,
+            sentences=tuple(Sentence(flat(text[one.start : one.end])) for one in spans(text)),
+            engine=self._engine,
+            language=self._wanted.language,
+            flagged=unsupported(text, source),
+            cancelled=cancelled,
+        )
+
+
+def _halved(notes: Sequence[str]) -> Iterator[str]:
+    """The first half of each note's sentences, so that none is left out whole."""
+    for note in notes:
+        found = spans(note)
+        yield note[: found[(len(found) - 1) // 2].end] if found else note

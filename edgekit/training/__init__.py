@@ -1,0 +1,1 @@
+"""One loop for all that learns; batches, losses, adapters and crews."""

@@ -1,0 +1,52 @@
+"""LoRA adapters: adds one to train, and merges one into its checkpoint (Hu et al. 2021)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import peft
+from transformers import PreTrainedModel
+
+from edgekit.checkpoint import models
+from edgekit.checkpoint.describe import describe
+from edgekit.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from edgekit.steps.finetune.encoder.plan import Lora
+
+
+def add_lora(model: PreTrainedModel, settings: Lora, *, continues: bool = False) -> peft.PeftModel:
+    """The model with a fresh adapter: only that is trained, and a classifier's head; not that of a
+    model that `continues` texts."""
+    # The pooler of an encoder without a head is as fresh as the head itself.
+    fresh = None if continues else ["classifier", "pooler", "score", "pre_classifier"]
+    config = peft.LoraConfig(
+        task_type=peft.TaskType.CAUSAL_LM if continues else peft.TaskType.SEQ_CLS,
+        r=settings.rank,
+        lora_alpha=settings.alpha or 2 * settings.rank,
+        lora_dropout=settings.dropout,
+        target_modules="all-linear",
+        modules_to_save=fresh,
+    )
+    return peft.get_peft_model(model, config)
+
+
+def merge(model: peft.PeftModel) -> PreTrainedModel:
+    return model.merge_and_unload(safe_merge=True)
+
+
+def merge_folder(checkpoint: Path, adapter: Path) -> None:
+    """Merges an adapter's folder into a checkpoint's folder, in place."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (adapter / name).is_file():
+            raise CheckpointError(
+                f"{adapter}: {name} is missing; an adapter is a folder that peft saved with "
+                "safetensors."
+            )
+    decodes = describe(checkpoint).is_decoder
+    model = models.load_decoder(checkpoint) if decodes else models.load_classifier(checkpoint)
+    merged = merge(peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True))
+    for old in checkpoint.glob("*.safetensors*"):
+        old.unlink()
+    merged.save_pretrained(checkpoint, safe_serialization=True)

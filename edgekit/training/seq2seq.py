@@ -1,0 +1,141 @@
+"""Trains an encoder-decoder to write given summaries. Knows no step's settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from edgekit.data.rows import Row
+from edgekit.job.job import Job
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.store.store import PROGRESS
+from edgekit.system import devices
+from edgekit.training.batches import Example, bucketed, collate
+from edgekit.training.loop import Classifier, Loss, Schedule, Trained, Training
+
+IGNORED = -100
+"""The number that transformers gives to places which are no pieces of a summary."""
+SCORED_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Texts and the summaries to be written of them, as pieces."""
+
+    examples: Sequence[Example]
+    cut: int
+    """Texts that are longer than the model reads at once; what is beyond is not learnt from."""
+
+    def note(self) -> tuple[str, ...]:
+        if not self.cut:
+            return ()
+        return (
+            f"{self.cut} of {len(self.examples)} texts are longer than the model reads at once; "
+            "it learnt from their beginnings",
+        )
+
+
+def lesson(job: Job, texts: Sequence[str], summaries: Sequence[str]) -> Lesson:
+    """Raises nothing: a text without end is cut, and counted."""
+    place = job.checkpoint / "tokenizer.json"
+    reads = TextEncoder(place, prefix=job.recipe.prefix, max_tokens=job.max_tokens)
+    writes = TextEncoder(place, max_tokens=job.max_tokens)
+    examples, cut = [], 0
+    for row, (text, summary) in enumerate(zip(texts, summaries, strict=True)):
+        windows = reads.windows(text)
+        cut += len(windows) > 1
+        wanted = writes.windows(summary)[0]
+        examples.append(Example(tuple(windows[0]), -1, row, tuple(wanted)))
+    return Lesson(examples, cut)
+
+
+def given(job: Job, rows: Sequence[Row]) -> Lesson:
+    """The rows' own summaries."""
+    return lesson(job, [row.text for row in rows], [str(row.summary) for row in rows])
+
+
+def learn(
+    model: PreTrainedModel,
+    job: Job,
+    train: Lesson,
+    *,
+    validation: Lesson,
+    schedule: Schedule,
+    smoothing: float = 0.0,
+) -> Trained:
+    """Cross-entropy of every piece. The score is the likelihood of the validation summaries."""
+    nn.Module.to(model, job.device)
+
+    def score() -> float:
+        return likelihood(model, validation.examples)
+
+    trained = Training(
+        model,
+        train.examples,
+        schedule=schedule,
+        loss=_loss(train.examples, smoothing),
+        score=score,
+        folder=job.out / PROGRESS,
+        crew=job.crew,
+    ).run(job.on_progress)
+    nn.Module.to(model, "cpu")
+    return replace(trained, notes=(*trained.notes, *train.note()))
+
+
+def likelihood(model: PreTrainedModel, examples: Sequence[Example]) -> float:
+    """What the model gives to a piece of the summaries, in the geometric mean: between 0 and 1."""
+    return math.exp(-_mean_loss(model, examples))
+
+
+def _loss(examples: Sequence[Example], smoothing: float) -> Loss:
+    # Divided by a number that no batch decides: else it would matter how one is cut in parts.
+    mean_pieces = sum(len(one.wanted) for one in examples) / max(1, len(examples))
+
+    def loss(model: Classifier, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
+        labels = _labels(part, model.device)
+        logits = model(**inputs, labels=labels).logits.float()
+        total = functional.cross_entropy(
+            logits.flatten(0, 1),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            label_smoothing=smoothing,
+            reduction="sum",
+        )
+        return total / (mean_pieces * len(part))
+
+    return loss
+
+
+def _mean_loss(model: PreTrainedModel, examples: Sequence[Example]) -> float:
+    """Per piece, in nats."""
+    total, pieces = 0.0, 0
+    pad = int(model.config.pad_token_id or 0)
+    device: Any = model.device
+    with torch.inference_mode():
+        for numbers in bucketed(examples, size=SCORED_AT_ONCE, seed=(0,)):
+            part = [examples[number] for number in numbers]
+            inputs, _ = collate(part, pad=pad, device=device)
+            labels = _labels(part, device)
+            logits = model(**inputs, labels=labels, use_cache=False).logits.float()
+            total += float(
+                functional.cross_entropy(
+                    logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+                )
+            )
+            pieces += sum(len(one.wanted) for one in part)
+    return total / max(1, pieces)
+
+
+def _labels(part: Sequence[Example], device: torch.device | str) -> torch.Tensor:
+    longest = max(len(one.wanted) for one in part)
+    labels = torch.full((len(part), longest), IGNORED, dtype=torch.long)
+    for row, one in enumerate(part):
+        labels[row, : len(one.wanted)] = torch.tensor(one.wanted)
+    return devices.send(labels, device)

@@ -1,0 +1,146 @@
+"""From rows to the windows of tokens that a language model learns and is measured on. No torch.
+
+A row becomes the tokens that the exported model will read: conversations by the checkpoint's chat
+template, texts as they stand.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.checkpoint.decoder_types import ARCHITECTURES
+from edgekit.data.conversation import DAY
+from edgekit.data.rows import Message, Row
+from edgekit.errors import StepError
+from edgekit.export.gguf.calibration import NO_LANGUAGE, fill
+from edgekit.recipe.dataset import Dataset
+from edgekit.runtime import templates as rendering
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Tokens of one row that are read at once, two at least."""
+
+    ids: tuple[int, ...]
+    answers: tuple[bool, ...]
+    """Whether the model itself writes each: in a conversation the assistant's turns, in a text
+    everything. Empty where nobody asked."""
+    language: str
+    """NO_LANGUAGE where the row names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Turns rows into windows as one checkpoint reads them."""
+
+    tokenizer: Tokenizer
+    template: str | None
+    bos: str
+    eos: str
+    bos_id: int | None
+    """What begins every window of a row that begins with it."""
+
+    def windows(self, row: Row, *, size: int, answers: bool = False) -> Iterator[Window]:
+        """A longer row takes several. Raises StepError for a conversation without a template."""
+        encoded = self._encode(row)
+        ids, told = encoded.ids, self._answers(row, encoded) if answers else []
+        first = 1 if ids and ids[0] == self.bos_id else 0
+        step = size - first
+        for start in range(first, len(ids), step):
+            part = (*ids[:first], *ids[start : start + step])
+            own = (*told[:first], *told[start : start + step])
+            if len(part) >= 2:
+                yield Window(part, own, row.language or NO_LANGUAGE)
+
+    def _encode(self, row: Row) -> Encoding:
+        if not row.messages:
+            return self.tokenizer.encode(row.text)
+        whole = self._render(row.messages, answer_next=False)
+        return self.tokenizer.encode(whole, add_special_tokens=False)
+
+    def _answers(self, row: Row, encoded: Encoding) -> list[bool]:
+        messages = row.messages
+        if not messages:
+            return [True] * len(encoded.ids)
+        whole, answers = self._render(messages, answer_next=False), [False] * len(encoded.ids)
+        for number, turn in enumerate(messages):
+            if turn["role"] != "assistant":
+                continue
+            begin = self._render(messages[:number], answer_next=True)
+            end = self._render(messages[: number + 1], answer_next=False)
+            if not whole.startswith(end):  # some templates end a whole conversation with `eos`
+                end = end.removesuffix(self.eos)
+            # Some tell earlier turns otherwise than the last: those teach nothing.
+            if whole.startswith(end) and end.startswith(begin):
+                for token, (first, _) in enumerate(encoded.offsets):
+                    answers[token] |= len(begin) <= first < len(end)
+        return answers
+
+    def _render(self, messages: Sequence[Message], *, answer_next: bool) -> str:
+        if not messages:
+            return ""
+        if self.template is None:
+            raise StepError(
+                "the data has conversations ('messages'), and the model has no chat template; put "
+                "its authors' template into the checkpoint as chat_template.jinja, or give texts "
+                "('text')."
+            )
+        return rendering.render(
+            self.template,
+            messages,
+            bos=self.bos,
+            eos=self.eos,
+            add_generation_prompt=answer_next,
+            now=DAY,
+        )
+
+
+def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
+    """`rows` are those of the embedding. Raises CheckpointError where the tokenizer disagrees."""
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=ARCHITECTURES[model_type])
+    return Reader(
+        tokenizing.load(checkpoint),
+        templates.read(checkpoint),
+        vocabulary.text("bos"),
+        vocabulary.text("eos"),
+        vocabulary.specials.get("bos"),
+    )
+
+
+def training_rows(dataset: Dataset, languages: Sequence[str]) -> list[Row]:
+    """Those that train and the texts without labels, of the only language where there is one."""
+    only = languages[0] if len(languages) == 1 else None
+    return [*dataset.train, *(Row(text, language=only) for text in dataset.unlabeled)]
+
+
+def choose(
+    reader: Reader,
+    rows: Sequence[Row],
+    *,
+    size: int,
+    tokens: int,
+    seed: int,
+    answers: bool = False,
+) -> list[Window]:
+    """About `tokens` tokens of the rows, an even share of every language, drawn by `seed`.
+
+    Where a language has less than its share, the others get what it leaves.
+    """
+    piles: dict[str, list[Window]] = {}
+    read: Counter[str] = Counter()
+    for row in random.Random(seed).sample(list(rows), len(rows)):
+        name = row.language or NO_LANGUAGE
+        if read[name] < tokens:  # no language takes more
+            for window in reader.windows(row, size=size, answers=answers):
+                piles.setdefault(name, []).append(window)
+                read[name] += len(window.ids)
+    taken = fill({name: [len(one.ids) for one in own] for name, own in piles.items()}, tokens)
+    return [one for name in sorted(piles) for one in piles[name][: taken[name]]]

@@ -1,0 +1,1 @@
+"""How sizes, times, languages and names are shown. Imports nothing of edgekit but errors."""
