@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.tasks.chat.proof.distance import Tokenwise
+from edgekit.export.gguf.divergence import Tokenwise
 from edgekit.tasks.chat.proof.quality import ChatMust, judge, measure
 from edgekit.tasks.chat.proof.verdict import MIN_GROUPS, MIN_LANGUAGE_TOKENS
 

@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from edgekit.build import speed
+from edgekit.build import rates, speed
 from edgekit.errors import OutOfDisk, StepError
-from edgekit.job import cost
 from edgekit.job.cost import Rates
 from edgekit.store.store import Store
 from edgekit.system import machine
@@ -82,7 +81,7 @@ def test_it_is_told_before_the_first_step_too(tmp_path, monkeypatch):
     config = tmp_path / "config.json"
     config.write_text("{}")
     with pytest.raises(OutOfDisk, match=r"rates needs more.*EDGEKIT_CACHE"):
-        cost.rates(config=config, layers=2, device="cpu", batch=8, length=8)
+        rates.rates(config=config, layers=2, device="cpu", batch=8, length=8)
 
 
 @pytest.mark.parametrize("call", range(8))

@@ -9,12 +9,13 @@ import tiny
 
 from edgekit.build import plan
 from edgekit.errors import CheckpointError, DataError, EdgekitError, RecipeError
+from edgekit.job.plan import Plan
 from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
 from edgekit.tasks.classification.proof import judge as classification
 
 
-def make(project: Path, **settings: object) -> plan.Plan:
+def make(project: Path, **settings: object) -> Plan:
     return plan.make(recipe.read(project / "recipe.yaml"), **settings)  # type: ignore[arg-type]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from edgekit.artifact import folder as artifacts
 from edgekit.artifact.folder import Artifact
 from edgekit.build import card
-from edgekit.build.plan import Plan
 from edgekit.checkpoint import licences
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Exported
+from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
 from edgekit.recipe.recipe import Entry
 from edgekit.system.disk import replacing

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.build import assemble, outcome
+from edgekit.build.importing import import_checkpoint
 from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
-from edgekit.build.plan import Plan, artifact_names
-from edgekit.checkpoint.describe import Description, describe, import_checkpoint
+from edgekit.build.plan import artifact_names
+from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Row
 from edgekit.errors import MissingExtra
 from edgekit.job.events import Event, OnEvent, State, StepProgress
 from edgekit.job.job import Job, Make, OnProgress, OutputJob
+from edgekit.job.plan import Plan
 from edgekit.recipe.recipe import Entry
 from edgekit.store.seal import DONE
 from edgekit.store.store import Finished, Store

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from edgekit.artifact.folder import Artifact
 from edgekit.build import report
-from edgekit.build.plan import Plan
 from edgekit.build.report import Reported, ReportedOutput
 from edgekit.checkpoint.describe import describe
+from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
 from edgekit.system import machine
 from edgekit.system.disk import told_when_full

@@ -5,98 +5,22 @@ Runs nothing: no weight is loaded and nothing is written but the rates measured 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgekit import tables
 from edgekit.artifact import folder as artifact
+from edgekit.build import rates
 from edgekit.checkpoint.describe import Description, describe
-from edgekit.errors import ArtifactError, OutOfDisk, OutOfMemoryBudget, RecipeError
-from edgekit.job import cost
+from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
+from edgekit.job.plan import Plan, PlannedStep
 from edgekit.recipe import dataset as data
 from edgekit.recipe.recipe import BoundRecipe, Entry
-from edgekit.system import machine, paths
 from edgekit.tables import SHRINKING, format_module, step_module, task_module
 
 SMOKE_LAYERS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """One piece of work and its estimate: a step, an output, or what edgekit does around them."""
-
-    name: str
-    cost: Cost
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A recipe that can be followed: checked, and its cost estimated."""
-
-    bound: BoundRecipe
-    description: Description
-    dataset: data.Dataset
-    out: Path
-    model: Path
-    adapter: Path | None
-    max_tokens: int
-    device: str
-    layers: int | None
-    """The model is cut to so many layers, for a run that only tries."""
-    teacher_before: int
-    """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
-    steps: tuple[PlannedStep, ...]
-
-    @property
-    def teacher_stands(self) -> bool:
-        """The model itself is the teacher and is where the teacher goes: an earlier build's."""
-        return self.model == (self.out / "teacher").resolve()
-
-    @property
-    def smoke(self) -> bool:
-        return self.layers is not None
-
-    def as_json(self) -> dict[str, Any]:
-        why = self.why_not()
-        return {
-            "recipe": dict(self.bound.document),
-            "steps": [
-                {
-                    "step": step.name,
-                    "seconds": round(step.cost.seconds, 1),
-                    "peak_bytes": step.cost.peak_bytes,
-                    "disk_bytes": step.cost.disk_bytes,
-                }
-                for step in self.steps
-            ],
-            "seconds": round(sum(step.cost.seconds for step in self.steps), 1),
-            "fits": why is None,
-            "why": str(why) if why else None,
-        }
-
-    def why_not(self) -> OutOfDisk | OutOfMemoryBudget | None:
-        """What this machine lacks for the plan, None where it has enough."""
-        needed = sum(step.cost.disk_bytes for step in self.steps)
-        for folder in (paths.store_dir(), self.out):
-            free = machine.free_disk_bytes(folder)
-            if needed > free:
-                return OutOfDisk(
-                    f"{folder}: the recipe needs about {needed / 1e9:.1f} GB of disk and "
-                    f"{free / 1e9:.1f} GB are free; make room (`edgekit store --clear`) or set "
-                    "EDGEKIT_CACHE to a larger disk."
-                )
-        step = max(self.steps, key=lambda one: one.cost.peak_bytes)
-        available = machine.available_memory_bytes()
-        if step.cost.peak_bytes > available:
-            return OutOfMemoryBudget(
-                f"{self.bound.path.name}: '{step.name}' needs about "
-                f"{step.cost.peak_bytes / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are "
-                "available; close other programs, or set a smaller batch_size or max_tokens."
-            )
-        return None
 
 
 def make(
@@ -275,7 +199,7 @@ def _planned(
         description=description,
         dataset=dataset,
         tokens=tokens,
-        rates=cost.rates(
+        rates=rates.rates(
             config=model / "config.json",
             layers=description.layers,
             device=device,

@@ -183,31 +183,6 @@ def _continues_texts(config: Mapping[str, Any]) -> bool:
     return str(names[0]).endswith(("ForCausalLM", "LMHeadModel"))
 
 
-def import_checkpoint(
-    source: Path, out: Path, *, adapter: Path | None = None, layers: int | None = None
-) -> dict[str, Any]:
-    """Copies what is safe of a checkpoint into `out`; returns what it is.
-
-    An adapter is merged; `layers` keeps the first few layers only, for a run that only tries.
-    """
-    description = describe(source)
-    _write_json(out / "config.json", read_config(source))
-    if not description.is_decoder and (source / widths.FILE).is_file():
-        shutil.copyfile(source / widths.FILE, out / widths.FILE)
-    carry(source, out)
-    for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
-        shutil.copyfile(path, out / path.name)
-    if adapter is not None:
-        from edgekit.training import adapters  # torch
-
-        adapters.merge_folder(out, adapter)
-    if layers is not None:
-        from edgekit.checkpoint import models  # torch
-
-        models.cut_folder(out, layers)
-    return {"model_type": description.model_type, "parameters": description.parameters}
-
-
 def carry(source: Path, out: Path) -> None:
     """Copies what belongs to a checkpoint beside config.json and weights."""
     model_type = read_config(source)["model_type"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-from edgekit.checkpoint.describe import Description
-from edgekit.job.job import Planned
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +40,3 @@ LAYOUTS = {
     **dict.fromkeys(("mt5", "t5"), _T5),
     **dict.fromkeys(("bart", "m2m_100", "marian", "mbart", "pegasus"), _BART),
 }
-
-
-def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
-    """With so many layers in each half: smaller, and faster by as much."""
-    before = planned.description
-    description = _with_layers(before, encoder, decoder)
-    share = _body(description) / max(1, _body(before))
-    return replace(planned, description=description, rates=planned.rates.scaled(share))
-
-
-def _with_layers(before: Description, encoder: int, decoder: int) -> Description:
-    # A decoder's layer has two attentions where an encoder's has one.
-    half = _body(before) // max(1, 2 * before.layers + 3 * before.decoder_layers)
-    gone = half * (2 * (before.layers - encoder) + 3 * (before.decoder_layers - decoder))
-    return replace(
-        before, layers=encoder, decoder_layers=decoder, parameters=before.parameters - gone
-    )
-
-
-def _body(found: Description) -> int:
-    return found.parameters - found.embedding_parameters - found.head_parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from edgekit.build import plan
-from edgekit.build.plan import Plan
+from edgekit.job.plan import Plan
 from edgekit.recipe import recipe
 from edgekit.system import devices
 from edgekit.system.devices import Device

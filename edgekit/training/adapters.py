@@ -13,7 +13,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from edgekit.steps.finetune.encoder.plan import Lora
+    from edgekit.training.lora import Lora
 
 
 def add_lora(model: PreTrainedModel, settings: Lora, *, continues: bool = False) -> peft.PeftModel:

@@ -12,7 +12,7 @@ from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings
-from edgekit.steps.finetune.encoder.plan import Lora
+from edgekit.training.lora import Lora
 
 WINDOW = 512
 """Tokens that are read at once; longer rows take several windows."""

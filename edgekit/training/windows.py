@@ -19,8 +19,8 @@ from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.decoder_types import ARCHITECTURES
 from edgekit.data.conversation import DAY
 from edgekit.data.rows import Message, Row
+from edgekit.data.spread import NO_LANGUAGE, fill
 from edgekit.errors import StepError
-from edgekit.export.gguf.calibration import NO_LANGUAGE, fill
 from edgekit.recipe.dataset import Dataset
 from edgekit.runtime import templates as rendering
 

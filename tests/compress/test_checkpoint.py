@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, TaskType, get_peft_model
 
+from edgekit.build.importing import import_checkpoint
 from edgekit.checkpoint import models
-from edgekit.checkpoint.describe import describe, import_checkpoint
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError, EdgekitError
 from edgekit.training import predict
 

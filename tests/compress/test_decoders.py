@@ -10,8 +10,9 @@ import tiny_llama
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from edgekit.build.importing import import_checkpoint
 from edgekit.checkpoint import converter
-from edgekit.checkpoint.describe import describe, import_checkpoint
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
 
 

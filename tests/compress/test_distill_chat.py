@@ -21,19 +21,20 @@ from edgekit.data.rows import Row
 from edgekit.errors import EdgekitError, StepError
 from edgekit.export.gguf import convert
 from edgekit.job.job import Job, Make
+from edgekit.job.plan import Plan
 from edgekit.recipe import recipe
 from edgekit.steps.distill.decoder import plan as distill_chat
 from edgekit.steps.distill.decoder import teacher as teaching_chat
 from edgekit.steps.distill.decoder.plan import DistillSettings
 from edgekit.steps.finetune.decoder import plan as finetune_chat
 from edgekit.steps.finetune.decoder.plan import FinetuneSettings
-from edgekit.steps.finetune.encoder.plan import Lora
 from edgekit.steps.prune.decoder import plan as prune_chat
 from edgekit.steps.prune.decoder.plan import PruneSettings
 from edgekit.store.store import Finished, Store
 from edgekit.training import decoder as learner
 from edgekit.training import loop as training
 from edgekit.training import windows
+from edgekit.training.lora import Lora
 from edgekit.training.windows import Window
 
 QUICK: dict[str, Any] = {"epochs": 2, "learning_rate": 4e-3, "tokens": 1000}
@@ -300,7 +301,7 @@ def test_a_plan_knows_what_healing_costs(chat_project: Path) -> None:
     assert cost("{freeze_embeddings: false}").peak_bytes > cost("{}").peak_bytes
 
 
-def make_plan(project: Path, *changes: str) -> plan.Plan:
+def make_plan(project: Path, *changes: str) -> Plan:
     return plan.make(recipe.read(project / "recipe.yaml", changes=changes))
 
 

@@ -22,10 +22,10 @@ from edgekit.checkpoint.encoders import ARCHITECTURES
 from edgekit.checkpoint.models import load_classifier, save
 from edgekit.errors import StepError
 from edgekit.job.job import Job
-from edgekit.recipe.settings import kept_layers
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.steps.layers import kept_layers
 from edgekit.training import predict
 from edgekit.training.batches import examples
 

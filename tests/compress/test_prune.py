@@ -23,6 +23,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
 from edgekit.errors import RecipeError, StepError
 from edgekit.job.job import Job, Make
+from edgekit.job.plan import Plan
 from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
 from edgekit.runtime.tokens import TextEncoder
@@ -253,12 +254,12 @@ def test_settings_that_make_no_sense_are_refused(values: dict[str, Any], sentenc
 
 
 @pytest.fixture
-def planned(made_project: Path, teacher: Path, tmp_path: Path) -> Callable[[str], plan.Plan]:
+def planned(made_project: Path, teacher: Path, tmp_path: Path) -> Callable[[str], Plan]:
     project = Path(shutil.copytree(made_project, tmp_path / "planned"))
     text = (project / "recipe.yaml").read_text(encoding="utf-8")
     text = text.replace("./encoder", str(teacher))
 
-    def make(step: str) -> plan.Plan:
+    def make(step: str) -> Plan:
         path = project / "recipe.yaml"
         path.write_text(
             "".join(
@@ -287,7 +288,7 @@ BAD: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("step", "sentence"), BAD.values(), ids=BAD.keys())
 def test_a_target_that_cannot_be_met_names_the_nearest(
-    planned: Callable[[str], plan.Plan], step: str, sentence: str
+    planned: Callable[[str], Plan], step: str, sentence: str
 ) -> None:
     with pytest.raises(RecipeError) as caught:
         planned(step)
@@ -298,14 +299,14 @@ def test_a_target_that_cannot_be_met_names_the_nearest(
 @pytest.mark.parametrize(
     "step", ["{ffn: 0.5}", "{latency: 1.5}", "{layers: 1}", "{heads: 0.5, method: magnitude}"]
 )
-def test_a_plan_knows_its_cost(planned: Callable[[str], plan.Plan], step: str) -> None:
+def test_a_plan_knows_its_cost(planned: Callable[[str], Plan], step: str) -> None:
     (found,) = (step.cost for step in planned(step).steps if step.name == "prune")
     assert found.seconds > 0
     assert found.peak_bytes > 0
     assert found.disk_bytes > 0
 
 
-def test_the_estimate_is_near_what_is_left(job: Job, planned: Callable[[str], plan.Plan]) -> None:
+def test_the_estimate_is_near_what_is_left(job: Job, planned: Callable[[str], Plan]) -> None:
     for settings in ({"heads": 0.5, "ffn": 0.5}, {"layers": 1}):
         out = dataclasses.replace(job, out=job.out / str(len(settings)))
         prune.run(PruneSettings(**settings), out)

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
+from edgekit.build.importing import import_checkpoint
 from edgekit.checkpoint import models, units, widths
-from edgekit.checkpoint.describe import describe, import_checkpoint
+from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
 from edgekit.export.onnx.classifier import export
 from edgekit.runtime.onnx import OnnxClassifier

@@ -10,6 +10,7 @@ import tiny_llama
 import torch
 from transformers import AutoModelForCausalLM
 
+from edgekit.data import spread
 from edgekit.data.rows import Row
 from edgekit.export.gguf import calibration, convert, importance
 
@@ -132,5 +133,5 @@ def test_few_tokens_of_many_languages_are_of_all_of_them(half: Path) -> None:
 
 
 def test_what_a_language_lacks_the_others_give() -> None:
-    counts = calibration.fill({"sw": [10], "en": [30, 30, 30, 30], "fr": [30, 30, 30, 30]}, 190)
+    counts = spread.fill({"sw": [10], "en": [30, 30, 30, 30], "fr": [30, 30, 30, 30]}, 190)
     assert counts == {"sw": 1, "en": 3, "fr": 3}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.tasks.chat.proof.distance import MEASURES, Bounds, Tokenwise, bounds, rows_needed
+from edgekit.export.gguf.divergence import MEASURES, Tokenwise
+from edgekit.tasks.chat.proof.distance import Bounds, bounds, rows_needed
 
 
 def made(seed: int, documents: int, *, kld: float = 0.04) -> tuple[Tokenwise, np.ndarray]:

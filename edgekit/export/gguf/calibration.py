@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.data.rows import Row
+from edgekit.data.spread import NO_LANGUAGE, fill
 from edgekit.export.gguf import documents
 
 WINDOW = 512
@@ -15,7 +16,6 @@ WINDOW = 512
 LEAST_WINDOW = 64
 # The most characters that a token has on average: as many of a language's rows are looked at.
 _CHARACTERS = 8
-NO_LANGUAGE = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +53,6 @@ def choose(
             name: sum(map(len, windows[name][:count])) for name, count in taken.items() if count
         },
     )
-
-
-def fill(lengths: Mapping[str, Sequence[int]], tokens: int) -> dict[str, int]:
-    """How many of the first windows of each language are taken: always the next of the one that
-    has the fewest tokens, until there are enough."""
-    counts, taken = dict.fromkeys(lengths, 0), dict.fromkeys(lengths, 0)
-    while sum(taken.values()) < tokens:
-        left = [name for name, own in lengths.items() if counts[name] < len(own)]
-        if not left:
-            break
-        name = min(left, key=lambda one: taken[one])
-        taken[name] += lengths[name][counts[name]]
-        counts[name] += 1
-    return counts
 
 
 def _piles(

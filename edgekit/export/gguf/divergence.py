@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from edgekit.errors import ExportError
 from edgekit.export.gguf.predicting import Predictions
-from edgekit.tasks.chat.proof.distance import Tokenwise
 
 LEAST_MASS = 1e-12
 """Masses under this are rounding, and their logarithm would be anything."""
@@ -70,3 +69,61 @@ def divergences(mine: Predictions, theirs: Predictions) -> np.ndarray:
     kept = (np.exp(logp) * (logp - logq)).sum(axis=1)
     # Rounding alone takes a sum of differences below 0.
     return np.maximum(kept + rest * np.log(rest / other_rest), 0.0)
+
+
+Measure = Literal["kld", "top1", "ppl_ratio"]
+
+
+MEASURES: tuple[Measure, ...] = ("kld", "top1", "ppl_ratio")
+
+
+SAME_KLD = 1e-7
+"""Divergences under this on every token are rounding: both are the same function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenwise:
+    """Of every token that was predicted; arrays of shape (tokens,)."""
+
+    kld: np.ndarray
+    """Kullback-Leibler divergence KL(parent ‖ model) in nats."""
+    parent_nll: np.ndarray
+    """Negative log-probability that the parent gave to the token, in nats."""
+    nll: np.ndarray
+    """The same of the model."""
+    same_top: np.ndarray
+    """Whether both hold the same token for the likeliest."""
+    compared: np.ndarray | None = None
+    """Where `kld` and `same_top` are known, and not 0; everywhere where None. Elsewhere both have
+    read the text in other tokens, so that only what it costs them can be compared."""
+
+    def part(self, places: np.ndarray) -> Tokenwise:
+        return Tokenwise(
+            self.kld[places],
+            self.parent_nll[places],
+            self.nll[places],
+            self.same_top[places],
+            None if self.compared is None else self.compared[places],
+        )
+
+    def measures(self) -> dict[str, Any]:
+        """What was `compared` is only named where it is not everything; `kld` and `top1` are None
+        where it is nothing."""
+        kld, same_top, more = self.kld, self.same_top, {}
+        if self.compared is not None:
+            kld, same_top = kld[self.compared], same_top[self.compared]
+            more = {"compared": len(kld)}
+        return {
+            "tokens": len(self.kld),
+            **more,
+            "kld": float(kld.mean()) if len(kld) else None,
+            "kld_p99": float(np.quantile(kld, 0.99)) if len(kld) else None,
+            "top1": float(same_top.mean()) if len(kld) else None,
+            "ppl_ratio": float(np.exp((self.nll - self.parent_nll).mean())),
+            "perplexity": float(np.exp(self.nll.mean())),
+            "parent_perplexity": float(np.exp(self.parent_nll.mean())),
+        }
+
+    @property
+    def same(self) -> bool:
+        return self.compared is None and bool((self.kld < SAME_KLD).all())

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.data.rows import Row
-
 # The slower scheme must be this much nearer to fp32: in standard deviations of the difference of
 # changed answers, or in divergence.
 DEVIATIONS = 2.0
@@ -32,12 +30,3 @@ def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
     """Mean Kullback-Leibler divergence KL(wanted ‖ found) over rows of probabilities, in nats."""
     floor = 1e-12
     return float((wanted * np.log((wanted + floor) / (found + floor))).sum(axis=1).mean())
-
-
-def spread(rows: Sequence[Row], count: int, *, total: bool = False) -> list[Row]:
-    """The first `count` rows of each language; with `total`, so many in all, languages in turn."""
-    by_language: dict[str | None, list[Row]] = {}
-    for row in rows:
-        by_language.setdefault(row.language, []).append(row)
-    share = -(-count // max(1, len(by_language))) if total else count
-    return [row for part in by_language.values() for row in part[:share]]

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import model_validator
 
 from edgekit.checkpoint.describe import describe
+from edgekit.data.spread import spread
 from edgekit.export.onnx import encoder
-from edgekit.export.onnx.candidates import divergence, fastest_near, spread
+from edgekit.export.onnx.candidates import divergence, fastest_near
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.export.onnx.seq2seq import output as seq2seq
 from edgekit.job.cost import Cost

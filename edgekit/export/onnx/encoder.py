@@ -14,7 +14,7 @@ import numpy as np
 
 from edgekit.checkpoint.describe import describe
 from edgekit.data.sentences import flat, spans
-from edgekit.export.onnx.candidates import spread
+from edgekit.data.spread import spread
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel

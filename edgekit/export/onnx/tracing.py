@@ -1,7 +1,7 @@
 """Traces a checkpoint into ONNX through optimum; the one place that knows optimum.
 
-`python -m edgekit.export.onnx.tracing CHECKPOINT FOLDER OUTPUT` does it in a process of its own; OUTPUT
-is `logits` for a classifier and `embedding` for an encoder.
+`python -m edgekit.export.onnx.tracing CHECKPOINT FOLDER OUTPUT` does it in a subprocess; OUTPUT is
+`logits` for a classifier and `embedding` for an encoder.
 """
 
 from __future__ import annotations

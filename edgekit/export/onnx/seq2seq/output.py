@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.checkpoint.describe import describe
-from edgekit.export.onnx.candidates import divergence, fastest_near, spread
+from edgekit.data.spread import spread
+from edgekit.export.onnx.candidates import divergence, fastest_near
 from edgekit.export.onnx.seq2seq import proof
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER

@@ -10,7 +10,7 @@ from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Job, Planned
-from edgekit.recipe.settings import refuse_keys
+from edgekit.steps.layers import refuse_keys
 from edgekit.tables import SHRINKING
 from edgekit.training import decoder_settings as learning
 from edgekit.training.decoder_settings import Learning

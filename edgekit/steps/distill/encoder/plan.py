@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from edgekit.checkpoint import seq2seq as writers
 from edgekit.checkpoint.describe import STATIC, Description, describe
 from edgekit.checkpoint.encoders import ARCHITECTURES
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Job, Planned
-from edgekit.recipe.settings import Settings, check_layers, kept_layers
+from edgekit.recipe.settings import Settings
+from edgekit.steps import layers
+from edgekit.steps.layers import check_layers, kept_layers
 
 VERSION = 2
 
@@ -146,7 +147,7 @@ def after(settings: DistillSettings, planned: Planned) -> Planned:
     before = planned.description
     if before.is_writer:
         kept = min(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
-        return writers.shortened(planned, encoder=before.layers, decoder=kept)
+        return layers.shortened(planned, encoder=before.layers, decoder=kept)
     student = _student(settings, planned)
     faster = (student.layers * student.hidden**2) / max(1, before.layers * before.hidden**2)
     if settings.static:

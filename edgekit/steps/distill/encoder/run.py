@@ -21,10 +21,10 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import STATIC, describe
 from edgekit.job.job import Job
-from edgekit.recipe.settings import kept_layers
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import static_start
 from edgekit.steps.distill.encoder.plan import frozen, passes, static_width
+from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
 from edgekit.tasks.classification import answer as classification

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_writer_layers
 from edgekit.job.job import Job, OnProgress
-from edgekit.recipe.settings import kept_layers
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.steps.distill.encoder.plan import passes
+from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices, machine
 from edgekit.system.digest import sha256_json

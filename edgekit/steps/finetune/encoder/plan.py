@@ -11,19 +11,9 @@ from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Job, Planned
 from edgekit.recipe.settings import Fraction, Settings
+from edgekit.training.lora import Lora
 
 VERSION = 2
-
-
-class Lora(Settings):
-    """A low-rank adapter is trained instead of the weights, and merged afterwards."""
-
-    rank: Annotated[int, Field(ge=1, le=256)]
-    """Rank of the two matrices."""
-    alpha: Annotated[int, Field(gt=0)] | None = None
-    """Scale of the adapter; twice the rank unless given."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Dropout on the adapter's input."""
 
 
 class FinetuneSettings(Settings):

@@ -12,7 +12,8 @@ from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Job, Planned
-from edgekit.recipe.settings import Settings, check_layers, refuse_keys
+from edgekit.recipe.settings import Settings
+from edgekit.steps.layers import check_layers, refuse_keys
 
 VERSION = 1
 WINDOW = 256

@@ -13,7 +13,8 @@ from edgekit.checkpoint.encoders import ARCHITECTURES
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Job, Planned
-from edgekit.recipe.settings import Settings, check_layers
+from edgekit.recipe.settings import Settings
+from edgekit.steps.layers import check_layers
 
 VERSION = 1
 LEAST_FFN = 32

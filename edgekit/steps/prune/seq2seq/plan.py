@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from edgekit.checkpoint import seq2seq as writers
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Job, Planned
-from edgekit.recipe.settings import Settings, check_layers, kept_layers, refuse_keys
+from edgekit.recipe.settings import Settings
+from edgekit.steps import layers
+from edgekit.steps.layers import check_layers, kept_layers, refuse_keys
 
 VERSION = 1
 TEXTS = 200
@@ -97,7 +98,7 @@ def check(settings: PruneSettings, planned: Planned) -> None:
 def after(settings: PruneSettings, planned: Planned) -> Planned:
     """The smaller model, and how much faster it is."""
     before = planned.description
-    return writers.shortened(
+    return layers.shortened(
         planned,
         encoder=len(kept_layers(settings.encoder_layers or before.layers, before.layers)),
         decoder=len(

@@ -17,7 +17,7 @@ from edgekit.checkpoint.layers import keep_writer_layers
 from edgekit.checkpoint.seq2seq import LAYOUTS
 from edgekit.data.rows import Row
 from edgekit.job.job import Job, OnProgress
-from edgekit.recipe.settings import kept_layers
+from edgekit.steps.layers import kept_layers
 from edgekit.steps.prune.encoder import depth
 from edgekit.training import seq2seq as writing
 from edgekit.training.batches import Example

@@ -1,4 +1,4 @@
-"""One side of a bench of a chat model, in a process: `python -m edgekit.tasks.chat.proof.bench_side`.
+"""One side of a bench of a chat model, in a subprocess of its own.
 
 It is spoken to over its stdin and stdout (runtime/wire.py) and ends when its stdin does. A side
 answers a prompt by its likeliest tokens and says when each stage was over.

@@ -24,11 +24,11 @@ import numpy as np
 from edgekit.data.rows import Row
 from edgekit.errors import CheckpointError, ExportError
 from edgekit.export.gguf import divergence, documents, predicting, vocabularies
+from edgekit.export.gguf.divergence import Tokenwise
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
 from edgekit.store.store import PROGRESS
 from edgekit.system import machine
-from edgekit.tasks.chat.proof.distance import Tokenwise
 from edgekit.tasks.classification.proof.quality import listed_rows
 
 PREDICTIONS, PARENT, ANEW = "predictions.npz", "parent.npz", "anew.npz"

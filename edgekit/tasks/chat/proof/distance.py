@@ -11,64 +11,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
 
 import numpy as np
 
+from edgekit.export.gguf.divergence import MEASURES, Measure, Tokenwise
 from edgekit.judging.noninferiority import CHUNK, ERROR_RATE, POWER, RESAMPLES
-
-Measure = Literal["kld", "top1", "ppl_ratio"]
-MEASURES: tuple[Measure, ...] = ("kld", "top1", "ppl_ratio")
-SAME_KLD = 1e-7
-"""Divergences under this on every token are rounding: both are the same function."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tokenwise:
-    """Of every token that was predicted; arrays of shape (tokens,)."""
-
-    kld: np.ndarray
-    """Kullback-Leibler divergence KL(parent ‖ model) in nats."""
-    parent_nll: np.ndarray
-    """Negative log-probability that the parent gave to the token, in nats."""
-    nll: np.ndarray
-    """The same of the model."""
-    same_top: np.ndarray
-    """Whether both hold the same token for the likeliest."""
-    compared: np.ndarray | None = None
-    """Where `kld` and `same_top` are known, and not 0; everywhere where None. Elsewhere both have
-    read the text in other tokens, so that only what it costs them can be compared."""
-
-    def part(self, places: np.ndarray) -> Tokenwise:
-        return Tokenwise(
-            self.kld[places],
-            self.parent_nll[places],
-            self.nll[places],
-            self.same_top[places],
-            None if self.compared is None else self.compared[places],
-        )
-
-    def measures(self) -> dict[str, Any]:
-        """What was `compared` is only named where it is not everything; `kld` and `top1` are None
-        where it is nothing."""
-        kld, same_top, more = self.kld, self.same_top, {}
-        if self.compared is not None:
-            kld, same_top = kld[self.compared], same_top[self.compared]
-            more = {"compared": len(kld)}
-        return {
-            "tokens": len(self.kld),
-            **more,
-            "kld": float(kld.mean()) if len(kld) else None,
-            "kld_p99": float(np.quantile(kld, 0.99)) if len(kld) else None,
-            "top1": float(same_top.mean()) if len(kld) else None,
-            "ppl_ratio": float(np.exp((self.nll - self.parent_nll).mean())),
-            "perplexity": float(np.exp(self.nll.mean())),
-            "parent_perplexity": float(np.exp(self.parent_nll.mean())),
-        }
-
-    @property
-    def same(self) -> bool:
-        return self.compared is None and bool((self.kld < SAME_KLD).all())
 
 
 @dataclass(frozen=True, slots=True)

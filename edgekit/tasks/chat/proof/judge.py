@@ -39,7 +39,7 @@ from edgekit.tasks.chat.proof.quality import ChatMust
 from edgekit.tasks.chat.proof.quality import judge as judge_rows
 
 if TYPE_CHECKING:
-    from edgekit.build.plan import Plan
+    from edgekit.job.plan import Plan
 
 VERSION = 1
 # The worst of two is that of both.

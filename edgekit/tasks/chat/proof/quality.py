@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.data.rows import Row
-from edgekit.tasks.chat.proof.distance import Bounds, Measure, Tokenwise, bounds
+from edgekit.export.gguf.divergence import Measure, Tokenwise
+from edgekit.tasks.chat.proof.distance import Bounds, bounds
 from edgekit.tasks.chat.proof.verdict import MIN_LANGUAGE_TOKENS, ChatFinding, ChatMust, decide
 from edgekit.tasks.classification.proof.quality import group_numbers, listed_rows, split
 

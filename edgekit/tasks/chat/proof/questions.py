@@ -24,7 +24,7 @@ from edgekit.system.digest import sha256_json
 from edgekit.tasks.classification.proof.quality import Must, judge
 
 if TYPE_CHECKING:
-    from edgekit.build.plan import Plan
+    from edgekit.job.plan import Plan
 
 VERSION = 1
 # Questions have different numbers of choices; one that is not there is never the likeliest.

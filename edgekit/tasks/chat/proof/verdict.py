@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from edgekit.export.gguf.divergence import Measure
 from edgekit.judging.verdict import Judgement, Verdict
-from edgekit.tasks.chat.proof.distance import Bounds, Measure, rows_needed
+from edgekit.tasks.chat.proof.distance import Bounds, rows_needed
 from edgekit.wording.language_names import language_name
 
 MIN_LANGUAGE_TOKENS = 1000

@@ -31,7 +31,7 @@ from edgekit.tasks.classification.proof.quality import Must, flip_rows
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
 
 if TYPE_CHECKING:
-    from edgekit.build.plan import Plan
+    from edgekit.job.plan import Plan
 
 PACKAGES = dict.fromkeys(
     ("torch", "transformers", "tokenizers", "optimum", "onnx", "onnxruntime", "numpy", "peft"),

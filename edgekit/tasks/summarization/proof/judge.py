@@ -35,7 +35,7 @@ from edgekit.tasks.summarization.proof.quality import SummaryMust, changed_rows
 from edgekit.tasks.summarization.proof.quality import judge as judge_rows
 
 if TYPE_CHECKING:
-    from edgekit.build.plan import Plan
+    from edgekit.job.plan import Plan
 
 VERSION = 1
 PACKAGES = {

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgekit.data.sentences import flat, spans
-from edgekit.export.onnx.candidates import spread
+from edgekit.data.spread import spread
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import SummaryEngine

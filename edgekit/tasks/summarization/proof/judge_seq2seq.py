@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.export.onnx.candidates import spread
+from edgekit.data.spread import spread
 from edgekit.export.onnx.seq2seq import output, proof
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.seq2seq.generation import Generation

@@ -1,0 +1,35 @@
+"""The first piece of a build: a checkpoint without what could run code, its adapter merged."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from edgekit.checkpoint import widths
+from edgekit.checkpoint.describe import _write_json, carry, describe, read_config
+
+
+def import_checkpoint(
+    source: Path, out: Path, *, adapter: Path | None = None, layers: int | None = None
+) -> dict[str, Any]:
+    """Copies what is safe of a checkpoint into `out`; returns what it is.
+
+    An adapter is merged; `layers` keeps the first few layers only, for a run that only tries.
+    """
+    description = describe(source)
+    _write_json(out / "config.json", read_config(source))
+    if not description.is_decoder and (source / widths.FILE).is_file():
+        shutil.copyfile(source / widths.FILE, out / widths.FILE)
+    carry(source, out)
+    for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
+        shutil.copyfile(path, out / path.name)
+    if adapter is not None:
+        from edgekit.training import adapters  # torch
+
+        adapters.merge_folder(out, adapter)
+    if layers is not None:
+        from edgekit.checkpoint import models  # torch
+
+        models.cut_folder(out, layers)
+    return {"model_type": description.model_type, "parameters": description.parameters}
