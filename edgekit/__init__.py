@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgekit.data.conversation import Reply
     from edgekit.model import Model
     from edgekit.runtime.memory import Inspection
-    from edgekit.tasks.chat.verbs import ChatStream
+    from edgekit.tasks.chat.stream import ChatStream
     from edgekit.tasks.classification.answer import Answer
 
 __version__ = "0.1.0"

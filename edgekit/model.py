@@ -10,21 +10,15 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 
-from edgekit.artifact.folder import Artifact, Manifest, read
+from edgekit.artifact.folder import Manifest, read
 from edgekit.data.conversation import Reply, Sampling, WhenFull
 from edgekit.errors import EdgekitError, UnsupportedTask
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.isolated import IsolatedChatter, IsolatedClassifier, IsolatedSummarizer
-from edgekit.runtime.memory import context_of
-from edgekit.runtime.opening import open_engine
-from edgekit.tables import ISOLATED
-from edgekit.tasks.chat.verbs import ChatStream, ChatVerbs
+from edgekit.tables import task_part
+from edgekit.tasks.chat.stream import ChatStream
 from edgekit.tasks.classification.answer import Answer
-from edgekit.tasks.classification.verbs import ClassifierVerbs
-from edgekit.tasks.summarization.chat_reader import ChatBeginner
 from edgekit.tasks.summarization.stream import SummaryStream
 from edgekit.tasks.summarization.summary import EFFORTS, Effort, Summary, Told
-from edgekit.tasks.summarization.verbs import HereBeginner, SummaryVerbs
 
 
 def load(
@@ -40,39 +34,28 @@ def load(
     if threads is not None and threads < 1:
         raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
     asked = Asked(threads=threads, max_ram=max_ram, context=context)
-    return Model(artifact.manifest, _verbs(artifact, asked, isolate=isolate))
+    open_verbs = task_part(artifact.manifest.task, "verbs").open_verbs
+    return Model(artifact.manifest, open_verbs(artifact, asked, isolate=isolate))
 
 
-Verbs = ClassifierVerbs | ChatVerbs | SummaryVerbs
-
-
-def _verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> Verbs:
-    manifest = artifact.manifest
-    if manifest.task == "chat":
-        context_of(manifest, asked.context)
-        return ChatVerbs(manifest, IsolatedChatter(artifact, asked))
-    if asked.context is not None:
-        raise UnsupportedTask(
-            f"'{manifest.name}' is a {manifest.task} artifact without a context; leave it out."
-        )
-    apart = isolate or manifest.model.format in ISOLATED
-    if manifest.task == "summarization":
-        if apart:
-            return SummaryVerbs(manifest, IsolatedSummarizer(artifact, asked))
-        summarizer: Any = open_engine(artifact, asked)
-        return SummaryVerbs(manifest, HereBeginner(summarizer))
-    if apart:
-        return ClassifierVerbs(manifest, IsolatedClassifier(artifact, asked))
-    engine: Any = open_engine(artifact, asked)
-    return ClassifierVerbs(manifest, engine)
+# Who can do what, for those who ask somebody else.
+_ABLE = {
+    "classify": "a classifier",
+    "logits": "a classifier",
+    "chat": "a chat artifact",
+    "extract": "a chat artifact",
+    "summarize": "a summarizer or a chat artifact",
+}
 
 
 class Model:
     """Answers from one artifact. Safe to use from several threads; close it, or use `with`."""
 
-    def __init__(self, manifest: Manifest, verbs: Verbs) -> None:
+    def __init__(self, manifest: Manifest, verbs: Any) -> None:
         self.manifest = manifest
-        self._verbs = verbs
+        self.verbs = verbs
+        """What the artifact's task has to offer, by the names that its verbs.py gives: the methods
+        here pass on to it."""
 
     @overload
     def classify(  # type: ignore[overload-overlap]
@@ -119,23 +102,15 @@ class Model:
         ones, on which the labels' general likeliness is measured and taken out where that helps;
         `instruction` stands in for the sentence that says what to do.
         """
-        if isinstance(self._verbs, ChatVerbs):
-            return self._verbs.classify(
-                texts,
-                abstain_below=abstain_below,
-                labels=labels,
-                examples=examples,
-                validation=validation,
-                instruction=instruction,
-            )
-        classifier = self._classifier("classify")
-        if labels is not None or examples or validation or instruction is not None:
-            raise UnsupportedTask(
-                f"'{self.manifest.name}' is a classifier with labels of its own "
-                f"({', '.join(self.manifest.labels)}); labels, examples, validation and "
-                "instruction are for chat artifacts."
-            )
-        return classifier.classify(texts, abstain_below=abstain_below)
+        found: Answer | Generator[Answer, None, None] = self._able("classify")(
+            texts,
+            abstain_below=abstain_below,
+            labels=labels,
+            examples=examples,
+            validation=validation,
+            instruction=instruction,
+        )
+        return found
 
     @overload
     def chat(
@@ -182,7 +157,7 @@ class Model:
         (`when_full="drop_oldest"`). Raises DataError for messages that are none.
         """
         asked = Sampling(max_tokens, temperature, top_p, seed)
-        begun = self._chat_verbs("chat").chat(messages, asked, when_full=when_full)
+        begun = self._able("chat")(messages, asked, when_full=when_full)
         return begun if stream else begun.reply()
 
     def extract(
@@ -198,7 +173,7 @@ class Model:
         The model can write nothing that does not fit the schema. Raises DataError for a schema
         that cannot be followed to the letter, and for an answer that would not end.
         """
-        return self._chat_verbs("extract").extract(
+        return self._able("extract")(
             text, schema=schema, instruction=instruction, max_tokens=max_tokens
         )
 
@@ -210,12 +185,8 @@ class Model:
 
     def logits(self, texts: str | Iterable[str]) -> np.ndarray | Generator[np.ndarray, None, None]:
         """What `classify` decides by: float32 of shape (labels,), before the temperature."""
-        if isinstance(self._verbs, ChatVerbs):
-            raise UnsupportedTask(
-                f"'{self.manifest.name}' is a chat artifact and has no labels of its own; "
-                "classify with labels=[…]."
-            )
-        return self._classifier("give logits").logits(texts)
+        found: np.ndarray | Generator[np.ndarray, None, None] = self._able("logits")(texts)
+        return found
 
     @overload
     def summarize(
@@ -262,19 +233,18 @@ class Model:
         a killed run goes on. With `effort="fast"` an `embedder`, a loaded extractive summarizer,
         reads all of it first, and the model only what that holds for the most important.
         """
-        verbs = self._summarizer()
-        begun = verbs.summarize(
+        begun: SummaryStream = self._able("summarize")(
             text,
             words=words,
             kept=None if kept is None else os.fspath(kept),
             on_told=on_told,
-            first=self._first(verbs, effort, embedder),
+            first=self._first(effort, embedder),
         )
         return begun if stream else begun.summary()
 
     def close(self) -> None:
         """Frees the model; waits for calls that run, and later ones raise WorkerError."""
-        self._verbs.close()
+        self.verbs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -287,10 +257,8 @@ class Model:
     ) -> None:
         self.close()
 
-    def _first(
-        self, verbs: SummaryVerbs, effort: Effort, embedder: Model | None
-    ) -> SummaryVerbs | None:
-        """Who reads a text before this model does, if anybody."""
+    def _first(self, effort: Effort, embedder: Model | None) -> Any:
+        """The verbs of who reads a text before this model does; None where nobody does."""
         if effort not in EFFORTS:
             raise EdgekitError(f"effort is one of {', '.join(EFFORTS)}, not '{effort}'.")
         if (effort == "fast") != (embedder is not None):
@@ -300,36 +268,20 @@ class Model:
             )
         if embedder is None:
             return None
-        first = embedder._summarizer()
-        if verbs.extracts or not first.extracts:
+        embedder._able("summarize")
+        if self.verbs.extracts or not embedder.verbs.extracts:
             raise UnsupportedTask(
                 f"'{embedder.manifest.name}' cannot choose sentences for '{self.manifest.name}': "
                 "an extractive summarizer chooses for a model that writes."
             )
-        return first
+        return embedder.verbs
 
-    def _classifier(self, verb: str) -> ClassifierVerbs:
-        if not isinstance(self._verbs, ClassifierVerbs):
+    def _able(self, verb: str) -> Callable[..., Any]:
+        """What the task does for `verb`; raises UnsupportedTask where it has no such thing."""
+        found: Callable[..., Any] | None = getattr(self.verbs, verb, None)
+        if found is None:
             raise UnsupportedTask(
                 f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot {verb}; "
-                "load a classifier."
+                f"load {_ABLE[verb]}."
             )
-        return self._verbs
-
-    def _summarizer(self) -> SummaryVerbs:
-        if isinstance(self._verbs, SummaryVerbs):
-            return self._verbs
-        if isinstance(self._verbs, ChatVerbs):
-            return SummaryVerbs(self.manifest, ChatBeginner(self._verbs, self.manifest))
-        raise UnsupportedTask(
-            f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot summarize; "
-            "load a summarizer or a chat artifact."
-        )
-
-    def _chat_verbs(self, verb: str) -> ChatVerbs:
-        if not isinstance(self._verbs, ChatVerbs):
-            raise UnsupportedTask(
-                f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot {verb}; "
-                "load a chat artifact."
-            )
-        return self._verbs
+        return found

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import importlib
+from enum import StrEnum
 from types import ModuleType
+from typing import Any
 
-STEPS = {
-    "distill": "edgekit.steps.distill.encoder.plan",
-    "finetune": "edgekit.steps.finetune.encoder.plan",
-    "prune": "edgekit.steps.prune.encoder.plan",
-    "trim_vocab": "edgekit.steps.trim_vocab.plan",
-}
-CHAT_STEPS = {
-    "distill": "edgekit.steps.distill.decoder.plan",
-    "finetune": "edgekit.steps.finetune.decoder.plan",
-    "prune": "edgekit.steps.prune.decoder.plan",
-    "trim_vocab": "edgekit.steps.trim_vocab.plan",
-}
-# For models that choose sentences of a text, or write it anew.
-SUMMARIZATION_STEPS = {
-    "distill": "edgekit.steps.distill.encoder.plan",
-    "finetune": "edgekit.steps.finetune.encoder.plan",
-    "prune": "edgekit.steps.prune.seq2seq.plan",
-    "trim_vocab": "edgekit.steps.trim_vocab.plan",
-}
-# The steps that each task has.
-STEPS_OF_TASK = {
-    "classification": STEPS,
-    "chat": CHAT_STEPS,
-    "summarization": SUMMARIZATION_STEPS,
-}
+from edgekit.errors import UnsupportedTask
 
+
+class Family(StrEnum):
+    """How a checkpoint is built, which decides how it is loaded, trained, cut and exported."""
+
+    ENCODER = "encoder"
+    DECODER = "decoder"
+    SEQ2SEQ = "seq2seq"
+
+
+TASKS = {
+    "classification": "edgekit.tasks.classification",
+    "chat": "edgekit.tasks.chat",
+    "summarization": "edgekit.tasks.summarization",
+}
+"""What is asked of a model: a package with a task.py and what CONTRIBUTING.md lists beside it."""
+
+STEPS: dict[str, dict[Family, str]] = {
+    "distill": {
+        Family.ENCODER: "edgekit.steps.distill.encoder",
+        Family.DECODER: "edgekit.steps.distill.decoder",
+        Family.SEQ2SEQ: "edgekit.steps.distill.seq2seq",
+    },
+    "finetune": {
+        Family.ENCODER: "edgekit.steps.finetune.encoder",
+        Family.DECODER: "edgekit.steps.finetune.decoder",
+        Family.SEQ2SEQ: "edgekit.steps.finetune.seq2seq",
+    },
+    "prune": {
+        Family.ENCODER: "edgekit.steps.prune.encoder",
+        Family.DECODER: "edgekit.steps.prune.decoder",
+        Family.SEQ2SEQ: "edgekit.steps.prune.seq2seq",
+    },
+    "trim_vocab": dict.fromkeys(Family, "edgekit.steps.trim_vocab"),
+}
+"""What a recipe does to a checkpoint, by its family: a package with plan.py and run.py."""
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
 # Steps whose training several processes can share.
@@ -38,28 +51,15 @@ SHARED = frozenset({"distill", "finetune"})
 
 FORMATS = {
     "gguf": "edgekit.export.gguf.output",
-    "onnx": "edgekit.export.onnx.classifier",
+    "onnx": "edgekit.export.onnx.output",
 }
-# The formats that can hold a model of each task.
-FORMATS_OF_TASK = {
-    "chat": frozenset({"gguf"}),
-    "classification": frozenset({"onnx"}),
-    "summarization": frozenset({"onnx"}),
+"""What an artifact's model file can be."""
+HEADS = {
+    "embedding": "edgekit.export.onnx.encoder",
+    "logits": "edgekit.export.onnx.classifier",
+    "summaries": "edgekit.export.onnx.seq2seq.output",
 }
-
-JUDGES = {
-    "chat": "edgekit.tasks.chat.proof.judge",
-    "classification": "edgekit.tasks.classification.proof.judge",
-    "summarization": "edgekit.tasks.summarization.proof.judge",
-}
-
-BACKENDS = {
-    "onnx/classification": "edgekit.runtime.onnx:open_classifier",
-    "onnx/summarization": "edgekit.tasks.summarization.opening:open_summarizer",
-    "gguf/chat": "edgekit.runtime.gguf.engine:open_chat",
-}
-"""`format/task` of an artifact to `open(artifact, files, asked) -> Engine`."""
-
+"""What of a checkpoint becomes an ONNX file; a GGUF file has one kind, `tokens`."""
 ISOLATED = frozenset({"gguf"})
 """Formats whose engine ends its process where a file is bad: they run in a worker, always."""
 
@@ -69,15 +69,46 @@ SAMPLES = {
     "smollm2": "edgekit.samples.smollm2:make",
     "spam": "edgekit.samples.spam:make",
 }
+"""Real checkpoints and data to try edgekit with."""
 
 
-def step_module(name: str, task: str) -> ModuleType:
-    return importlib.import_module(STEPS_OF_TASK[task][name])
+def task(name: str) -> Any:
+    """The tasks.contract.Task of this name; raises UnsupportedTask."""
+    return task_part(name, "task").TASK
+
+
+def task_part(name: str, part: str) -> ModuleType:
+    """One module of a task's package, such as `wire` or `proof.judge`; raises UnsupportedTask."""
+    if name not in TASKS:
+        raise UnsupportedTask(
+            f"This edgekit does not know the task '{name}'; pip install --upgrade edgekit"
+        )
+    return importlib.import_module(f"{TASKS[name]}.{part}")
+
+
+def steps_of(name: str) -> dict[Family, frozenset[str]]:
+    """The steps that a task's checkpoints can take, by their family; raises UnsupportedTask."""
+    asked = task(name)
+    return {
+        family: frozenset(step for step, families in STEPS.items() if family in families)
+        - asked.without.get(family, frozenset())
+        for family in asked.heads
+    }
+
+
+def step_plan(name: str, family: Family) -> ModuleType:
+    """What a step is told, checks and costs. Imports no torch."""
+    return importlib.import_module(f"{STEPS[name][family]}.plan")
+
+
+def step_run(name: str, family: Family) -> ModuleType:
+    """What does a step's work."""
+    return importlib.import_module(f"{STEPS[name][family]}.run")
 
 
 def format_module(name: str) -> ModuleType:
     return importlib.import_module(FORMATS[name])
 
 
-def task_module(name: str) -> ModuleType:
-    return importlib.import_module(JUDGES[name])
+def head_module(name: str) -> ModuleType:
+    return importlib.import_module(HEADS[name])

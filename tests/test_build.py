@@ -18,11 +18,12 @@ from edgekit.artifact import folder as artifact
 from edgekit.build import build, plan
 from edgekit.build.outcome import Built
 from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBudget
-from edgekit.export.onnx import classifier as onnx
+from edgekit.export.onnx import candidates, classifier
 from edgekit.job.events import Event
 from edgekit.recipe import recipe
 from edgekit.system import paths
 from edgekit.system.digest import sha256_folder
+from edgekit.tables import Family
 from edgekit.tasks.classification.proof import judge as classification
 from edgekit.training import predict
 
@@ -42,7 +43,7 @@ def test_the_manifest_says_what_was_done(built: Built) -> None:
     assert [step["step"] for step in manifest["steps"]] == ["finetune", "onnx"]
     tried = manifest["steps"][1]["after"]["tried"]
     assert [one["scheme"] for one in tried] == ["s8", "u8"]
-    assert manifest["steps"][1]["after"]["scheme"] == onnx.fastest_near(tried)["scheme"]
+    assert manifest["steps"][1]["after"]["scheme"] == candidates.fastest_near(tried)["scheme"]
     assert manifest["licence"] == "cc0-1.0"
     assert manifest["quality"]["verdict"] == "PASS"
     assert set(manifest["quality"]["artifact"]["by_language"]) == set(tiny.LANGUAGES)
@@ -171,7 +172,7 @@ def test_an_export_that_answers_otherwise_is_refused(
     project: Path, built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(onnx, "MOST_LOGIT_ERROR", 1e-12)
+    monkeypatch.setattr(classifier, "MOST_LOGIT_ERROR", 1e-12)
     path = project / "recipe.yaml"
     trained = path.read_text().replace("./encoder", str(built.teacher))
     path.write_text(trained.split("steps:")[0] + "outputs: [onnx: {quantize: none}]\n")
@@ -220,7 +221,7 @@ def test_the_licence_outlives_a_second_recipe(built: Built, project: Path) -> No
 
 
 def test_no_step_sees_the_rows_that_judge(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tables.STEPS, "spy", "spy_step")
+    monkeypatch.setitem(tables.STEPS, "spy", {Family.ENCODER: "spy_step"})
     tiny.make_encoder(project / "labelled", labels=tiny.LABELS)
     changes = ["model=./labelled", "steps=[{spy: {}}]"]
     bound = recipe.read(project / "recipe.yaml", changes=changes)

@@ -18,7 +18,7 @@ from edgekit.checkpoint import models
 from edgekit.cli import DONE, ERROR, main
 from edgekit.errors import ArtifactError, UnsupportedTask
 from edgekit.recipe import recipe
-from edgekit.runtime.golden import check
+from edgekit.runtime import golden
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.tasks.summarization.proof import bench_torch
 from edgekit.tasks.summarization.summary import Told
@@ -145,12 +145,13 @@ def test_torch_writes_with_the_settings_of_the_artifact(built: Built) -> None:
 
 def test_an_engine_that_answers_otherwise_here_is_named(built: Built) -> None:
     found = read(artifact_of(built))
-    golden = json.loads((found.folder / "golden.json").read_text())
-    golden["answers"][0]["tokens"][0] += 1
+    said = json.loads((found.folder / "golden.json").read_text())
+    said["answers"][0]["tokens"][0] += 1
 
     class Stuck:
         def first_tokens(self, prompt: str, count: int) -> list[int]:
             return [0] * count
 
+    wrong = golden.read(json.dumps(said).encode(), found.manifest)
     with pytest.raises(ArtifactError, match="another version of onnxruntime, or build"):
-        check(cast("Any", Stuck()), found.manifest, json.dumps(golden).encode())
+        wrong.check(cast("Any", Stuck()), found.manifest)

@@ -20,6 +20,7 @@ from edgekit.data.rows import read_documents, read_questions
 from edgekit.errors import ArtifactError, DataError, EdgekitError, RecipeError
 from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
+from edgekit.tables import Family
 from edgekit.tasks.chat.proof import judge as chat
 
 
@@ -165,7 +166,7 @@ def test_a_decoder_is_no_classifier(project: Path, made_chat_project: Path) -> N
 def test_a_step_of_another_task_is_refused(
     chat_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(tables.STEPS, "spy", "spy_step")
+    monkeypatch.setitem(tables.STEPS, "spy", {Family.ENCODER: "spy_step"})
     replace(chat_project, "recipe.yaml", "outputs:", "steps: [spy: {}]\noutputs:")
     sentence = r"recipe.yaml:11: step 1 \(spy\) is not for the task chat, whose steps are: .*; rem"
     with pytest.raises(RecipeError, match=sentence):

@@ -184,13 +184,12 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
             f"{MANIFEST}: format {version} is not the {FORMAT_VERSION} that this edgekit reads; "
             "pip install --upgrade edgekit"
         )
-    task = top.text("task")
     manifest = Manifest(
         name=top.text("name"),
-        task=task,
+        task=top.text("task"),
         languages=top.texts("languages"),
         labels=top.texts("labels"),
-        model=_model(top.section("model"), task),
+        model=_model(top.section("model")),
         files=tuple(_file(section) for section in top.sections("files")),
         needs=_needs(top.section("needs")),
         quality=top.mapping("quality"),
@@ -208,7 +207,7 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
     return manifest
 
 
-def _model(section: _Section, task: str) -> ModelSpec:
+def _model(section: _Section) -> ModelSpec:
     spec = ModelSpec(
         format=section.text("format"),
         files=section.texts("files"),
@@ -218,8 +217,8 @@ def _model(section: _Section, task: str) -> ModelSpec:
         prefix=section.raw_text("prefix"),
         temperature=section.number("temperature"),
         abstain_below=section.number("abstain_below"),
-        chat=_chat(section.section("chat")) if task == "chat" else None,
-        summary=_summary(section.section("summary")) if task == "summarization" else None,
+        chat=_chat(section.section("chat")) if section.has("chat") else None,
+        summary=_summary(section.section("summary")) if section.has("summary") else None,
     )
     section.finish()
     if not (spec.temperature > 0 and 0 <= spec.abstain_below <= 1 and spec.max_tokens > 0):
@@ -360,6 +359,9 @@ class _Section:
         if not all(isinstance(value, dict) for value in values):
             raise self._wrong("a list of mappings", key)
         return tuple(values)
+
+    def has(self, key: str) -> bool:
+        return key in self._value
 
     def section(self, key: str) -> _Section:
         return _Section(self._value.pop(key, None), f"{self.place}: {key}")

@@ -19,7 +19,7 @@ from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
 from edgekit.recipe.recipe import Entry
 from edgekit.system.disk import replacing
-from edgekit.tables import step_module
+from edgekit.tables import step_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _sources(plan: Plan) -> list[Path]:
     named = [
         plan.bound.resolve(name)
         for entry in plan.bound.steps
-        for name in step_module(entry.name, plan.bound.recipe.task).files(entry.settings)
+        for name in step_plan(entry.name, plan.description.family).files(entry.settings)
     ]
     return [plan.model, *(path for path in named if (path / "config.json").is_file())]
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit import tables
 from edgekit.build import assemble, outcome
 from edgekit.build.importing import import_checkpoint
 from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
@@ -26,7 +27,7 @@ from edgekit.store.store import Finished, Store
 from edgekit.system import devices, machine, packages, paths
 from edgekit.system.digest import sha256_file, sha256_folder, sha256_json
 from edgekit.system.disk import replacing
-from edgekit.tables import SHARED, format_module, step_module, task_module
+from edgekit.tables import SHARED, format_module, step_plan, step_run, task_part
 
 if TYPE_CHECKING:
     from edgekit.training.crew import Crew
@@ -51,7 +52,7 @@ class Build:
     ) -> None:
         self.plan, self.store, self.on_event, self.crew = plan, store, on_event, crew
         self.recipe = plan.bound.recipe
-        self.task = task_module(self.recipe.task)
+        self.task = task_part(self.recipe.task, "proof.judge")
         self.packages = {name: _version(name, of) for name, of in self.task.PACKAGES.items()}
         self.taken: list[StepTaken] = []
         self.counted: set[str] = set()
@@ -110,7 +111,8 @@ class Build:
     def _step(self, entry: Entry, chain: list[Link]) -> Link:
         before, number = chain[-1], len(chain)
         teacher = chain[min(self.plan.teacher_before, number - 1)]
-        module = step_module(entry.name, self.recipe.task)
+        family = before.description.family
+        module = step_plan(entry.name, family)
         settings = entry.settings.model_dump(mode="json")
         dataset = self.plan.dataset.without_test()
         common = {
@@ -147,7 +149,7 @@ class Build:
             )
             if self.crew is not None and entry.name in SHARED:
                 job = self.crew.lead_step(entry.name, entry.settings, job)
-            return module.run(entry.settings, job)
+            return step_run(entry.name, family).run(entry.settings, job)
 
         done = self._run(entry.name, inputs, make, of=number)
         description = describe(done.folder)
@@ -212,7 +214,7 @@ class Build:
             max_tokens=self.plan.max_tokens,
             packages=self.packages,
             run=partial(self._run, of=of),
-            task=self.recipe.task,
+            head=tables.task(self.recipe.task).heads[link.description.family],
             calibration=calibration,
             calibration_digest=sha256_json(
                 [[row.text, row.language, list(row.messages)] for row in calibration]

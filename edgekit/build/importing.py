@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.checkpoint import widths
 from edgekit.checkpoint.describe import _write_json, carry, describe, read_config
+from edgekit.tables import Family
 
 
 def import_checkpoint(
@@ -19,7 +20,7 @@ def import_checkpoint(
     """
     description = describe(source)
     _write_json(out / "config.json", read_config(source))
-    if not description.is_decoder and (source / widths.FILE).is_file():
+    if description.family is not Family.DECODER and (source / widths.FILE).is_file():
         shutil.copyfile(source / widths.FILE, out / widths.FILE)
     carry(source, out)
     for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:

@@ -16,7 +16,7 @@ from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
 from edgekit.system import machine
 from edgekit.system.disk import told_when_full
-from edgekit.tables import task_module
+from edgekit.tables import task_part
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 # The worst of several verdicts is that of the whole.
@@ -94,7 +94,7 @@ def judge(plan: Plan, artifact: Artifact, judged: Judged) -> BuiltArtifact:
     """Holds a written artifact against `must` (in its manifest already) and `target`."""
     manifest = artifact.manifest.as_json()
     rows = plan.dataset.test or plan.dataset.validation
-    latency = task_module(plan.bound.recipe.task).latency(artifact, rows)
+    latency = task_part(plan.bound.recipe.task, "proof.judge").latency(artifact, rows)
     missed = () if plan.smoke else tuple(_missed(plan, manifest, latency))
     verdict = manifest["quality"].get("verdict")
     return BuiltArtifact(

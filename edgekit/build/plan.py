@@ -18,7 +18,7 @@ from edgekit.job.job import Planned
 from edgekit.job.plan import Plan, PlannedStep
 from edgekit.recipe import dataset as data
 from edgekit.recipe.recipe import BoundRecipe, Entry
-from edgekit.tables import SHRINKING, format_module, step_module, task_module
+from edgekit.tables import SHRINKING, Family, format_module, step_plan, task_part
 
 SMOKE_LAYERS = 2
 
@@ -40,12 +40,13 @@ def make(
     layers = min(SMOKE_LAYERS, description.layers) if smoke else None
     if layers is not None:
         description = _cut(description, layers)
-    task = task_module(recipe.task)
+    _check_family(bound, description)
+    task = task_part(recipe.task, "proof.judge")
     labels = task.labels(bound, description)
     max_tokens = _max_tokens(bound, description)
     _check_suited(bound)
     _check_unlabeled(bound)
-    _check_files(bound)
+    _check_files(bound, description.family)
     dataset = data.read(bound, labels=labels)
     if smoke:
         dataset = data.few(dataset, rows=task.TRIAL_ROWS)
@@ -100,15 +101,36 @@ def _max_tokens(bound: BoundRecipe, description: Description) -> int:
     return asked or description.max_tokens
 
 
+def _check_family(bound: BoundRecipe, description: Description) -> None:
+    """The task must know what to do with a checkpoint of this family, and so must each step."""
+    name, family = bound.recipe.task, description.family
+    steps = tables.steps_of(name)
+    if family not in steps:
+        suited = " or ".join(
+            f"task: {other}" for other in tables.TASKS if family in tables.task(other).heads
+        )
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
+            f"model, one of the family '{family}', which {name} does not take; write {suited}, or "
+            "give another checkpoint."
+        )
+    for number, entry in enumerate(bound.steps, 1):
+        if entry.name not in steps[family]:
+            raise RecipeError(
+                f"{entry.place}: step {number} ({entry.name}) is not for {name} by a "
+                f"{description.model_type} model, one of the family '{family}', whose steps are: "
+                f"{', '.join(sorted(steps[family]))}; remove it, or take another checkpoint."
+            )
+
+
 def _check_suited(bound: BoundRecipe) -> None:
     """Every output must know what to do with a model of the recipe's task."""
-    task = bound.recipe.task
+    engines = tables.task(bound.recipe.task).engines
     for number, entry in enumerate(bound.outputs, 1):
-        if entry.name not in tables.FORMATS_OF_TASK[task]:
-            known = ", ".join(sorted(tables.FORMATS_OF_TASK[task]))
+        if entry.name not in engines:
             raise RecipeError(
-                f"{entry.place}: output {number} ({entry.name}) cannot hold a model for {task}; "
-                f"write {known}."
+                f"{entry.place}: output {number} ({entry.name}) cannot hold a model for "
+                f"{bound.recipe.task}; write {', '.join(sorted(engines))}."
             )
 
 
@@ -122,9 +144,9 @@ def _check_unlabeled(bound: BoundRecipe) -> None:
         )
 
 
-def _check_files(bound: BoundRecipe) -> None:
+def _check_files(bound: BoundRecipe, family: Family) -> None:
     for entry in bound.steps:
-        for name in step_module(entry.name, bound.recipe.task).files(entry.settings):
+        for name in step_plan(entry.name, family).files(entry.settings):
             if not bound.resolve(name).exists():
                 raise RecipeError(
                     f"{entry.place}: {entry.name} names {name}, which does not exist; paths are "
@@ -189,7 +211,7 @@ def _planned(
     device: str,
 ) -> Planned:
     model = bound.resolve(bound.recipe.model.base)
-    task = task_module(bound.recipe.task)
+    task = task_part(bound.recipe.task, "proof.judge")
     tokens = task.tokens(bound, dataset, max_tokens=max_tokens)
     rows = len(dataset.train) + len(dataset.validation) + len(dataset.test)
     batch, length = task.measured_shape(tokens, rows)
@@ -220,7 +242,7 @@ def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
         if number == before:
             planned = replace(planned, teacher=teacher.description)
         planned = replace(planned, place=entry.place)
-        module = step_module(entry.name, bound.recipe.task)
+        module = step_plan(entry.name, planned.description.family)
         module.check(entry.settings, planned)
         steps.append(PlannedStep(entry.name, module.cost(entry.settings, planned)))
         planned = module.after(entry.settings, planned)
@@ -232,7 +254,7 @@ def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
 
 def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
     made = format_module(entry.name).cost(entry.settings, planned)
-    judging = task_module(planned.recipe.task).judging_cost(planned)
+    judging = task_part(planned.recipe.task, "proof.judge").judging_cost(planned)
     return PlannedStep(entry.name, _both(made, judging))
 
 
@@ -251,7 +273,7 @@ def _teacher_cost(planned: Planned) -> Cost:
     copied = Cost(
         seconds=size * planned.rates.write_seconds_per_byte, peak_bytes=0, disk_bytes=size
     )
-    return _both(copied, task_module(planned.recipe.task).teacher_cost(planned))
+    return _both(copied, task_part(planned.recipe.task, "proof.judge").teacher_cost(planned))
 
 
 def _both(first: Cost, second: Cost) -> Cost:

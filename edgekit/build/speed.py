@@ -20,10 +20,11 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.checkpoint.describe import CLASSIFIERS, STATIC, WRITERS
+from edgekit.checkpoint.describe import family_of
 from edgekit.job.cost import Rates
 from edgekit.system import allocator, devices, machine
 from edgekit.system.digest import sha256_file
+from edgekit.tables import Family
 
 ROUNDS = 8
 # Of a decoder, whose layers with their gradients may be more than the memory of a plan holds.
@@ -62,13 +63,14 @@ def _time_model(
     """Least seconds of a forward pass, and of a forward, a backward and an update."""
     small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
     small.num_hidden_layers = layers
-    if small.model_type not in CLASSIFIERS | WRITERS | {STATIC}:
+    family = family_of(small.to_dict(), config.parent)
+    if family is Family.DECODER:
         return _time_decoder(small, shape)
     model: Any = (
-        _small_writer(small, layers) if small.model_type in WRITERS else _small_classifier(small)
+        _small_seq2seq(small, layers) if family is Family.SEQ2SEQ else _small_encoder(small)
     )
     inputs = {"input_ids": torch.randint(2, 1000, shape)}
-    if small.model_type in WRITERS:
+    if family is Family.SEQ2SEQ:
         inputs["labels"] = inputs["input_ids"][:, : max(1, shape[1] // SUMMARY_SHARE)].contiguous()
 
     model.eval()
@@ -98,14 +100,14 @@ def _time_model(
     return {"forward": seconds, "train": _fastest(train)}
 
 
-def _small_classifier(config: PretrainedConfig) -> PreTrainedModel:
+def _small_encoder(config: PretrainedConfig) -> PreTrainedModel:
     config.vocab_size = max(1000, (config.pad_token_id or 0) + 1)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
     model.get_input_embeddings().weight.requires_grad_(False)
     return model
 
 
-def _small_writer(config: PretrainedConfig, layers: int) -> PreTrainedModel:
+def _small_seq2seq(config: PretrainedConfig, layers: int) -> PreTrainedModel:
     """Of so many layers in both halves."""
     config.vocab_size = 1000
     # Special pieces beyond that are not there.

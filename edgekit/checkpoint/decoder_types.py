@@ -55,7 +55,7 @@ _GEMMA2 = Architecture(
     ropes=frozenset({"default"}),
     head_width=256,
 )
-ARCHITECTURES = {
+DECODER_TYPES = {
     "gemma2": _GEMMA2,
     "gemma3_text": Architecture(
         "gemma3",

@@ -16,26 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.checkpoint import converter, licences, widths
-from edgekit.checkpoint.decoder_types import ARCHITECTURES as LLAMA_ARCHITECTURES
-from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.encoders import ENCODERS
+from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import CheckpointError
+from edgekit.tables import Family
 from edgekit.wording.suggestions import did_you_mean
 
-CLASSIFIERS = frozenset(
-    {
-        "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra",
-        "modernbert", "mpnet", "roberta", "xlm-roberta",
-    }
-)  # fmt: skip
-DECODERS = frozenset(LLAMA_ARCHITECTURES)
-"""Model types that continue a text, and that edgekit converts itself."""
-WRITERS = frozenset({"bart", "m2m_100", "marian", "mbart", "mt5", "pegasus", "t5"})
-"""Model types with an encoder and a decoder: they read a text and write another."""
 STATIC = "edgekit-static"
 """The model type of a static student (checkpoint/static.py), which transformers does not know."""
 CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-CARRIED_BY_WRITERS = ("generation_config.json",)
-CARRIED_BY_DECODERS = ("generation_config.json", "chat_template.jinja", "chat_template.json")
+CARRIED_BY = {
+    Family.ENCODER: (),
+    Family.DECODER: ("generation_config.json", "chat_template.jinja", "chat_template.json"),
+    Family.SEQ2SEQ: ("generation_config.json",),
+}
 # What config.json calls these numbers; the others are names that older decoders have.
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "num_layers")
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
@@ -57,11 +52,19 @@ _T5_TOKENS = 512
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
+_TYPES = {
+    Family.ENCODER: frozenset({*ENCODERS, STATIC}),
+    Family.DECODER: frozenset(DECODER_TYPES),
+    Family.SEQ2SEQ: frozenset(SEQ2SEQ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What can be known of a checkpoint from its config and the headers of its weights."""
 
     model_type: str
+    family: Family
     layers: int
     """Of the encoder, where there is a decoder, too."""
     hidden: int
@@ -81,16 +84,6 @@ class Description:
     """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
     decoder_layers: int = 0
     """Of a model that reads a text and writes another; 0 for others."""
-
-    @property
-    def is_decoder(self) -> bool:
-        """Whether it continues a text."""
-        return _decodes(self.model_type)
-
-    @property
-    def is_writer(self) -> bool:
-        """Whether it reads a text with one half and writes another with its other half."""
-        return self.model_type in WRITERS
 
     @property
     def head_share(self) -> float:
@@ -116,6 +109,7 @@ def describe(folder: Path) -> Description:
     heads, ffn = _widest(folder, config)
     return Description(
         model_type=config["model_type"],
+        family=family_of(config, folder),
         layers=_number(folder, config, *_LAYERS),
         hidden=_number(folder, config, *_HIDDEN),
         heads=heads,
@@ -136,7 +130,7 @@ def describe(folder: Path) -> Description:
 
 
 def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
-    if config["model_type"] not in WRITERS:
+    if family_of(config, folder) is not Family.SEQ2SEQ:
         return 0
     # A T5 that does not say has as many as its encoder.
     return _number(folder, config, *_DECODER_LAYERS, *_LAYERS)
@@ -162,20 +156,29 @@ def read_config(folder: Path) -> dict[str, Any]:
             "and edgekit never runs such code; use a checkpoint of an architecture that "
             "transformers knows itself."
         )
-    model_type = config.get("model_type")
-    known = CLASSIFIERS | DECODERS | WRITERS | {STATIC}
-    other = _continues_texts(config)
-    if model_type not in known and not (other and converter.at_hand()):
-        raise CheckpointError(
-            f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
-            f"can compress.{did_you_mean(str(model_type), sorted(known - {STATIC}))}"
-            f"{f' Else {converter.ADVICE}' if other else ''}"
-        )
+    family_of(config, folder)
     return {key: value for key, value in config.items() if not key.startswith("_")}
 
 
-def _decodes(model_type: str) -> bool:
-    return model_type not in CLASSIFIERS | WRITERS | {STATIC}
+def family_of(config: Mapping[str, Any], folder: Path) -> Family:
+    """What a config.json says of how the model is built; CheckpointError where that is unknown.
+
+    A decoder of a type that edgekit does not convert itself is one where llama.cpp's converter is
+    at hand.
+    """
+    model_type = config.get("model_type")
+    for family, known in _TYPES.items():
+        if model_type in known:
+            return family
+    other = _continues_texts(config)
+    if other and converter.at_hand():
+        return Family.DECODER
+    known_types = sorted(set().union(*_TYPES.values()) - {STATIC})
+    raise CheckpointError(
+        f"{folder / 'config.json'}: the model type {model_type!r} is not one that edgekit "
+        f"can compress.{did_you_mean(str(model_type), known_types)}"
+        f"{f' Else {converter.ADVICE}' if other else ''}"
+    )
 
 
 def _continues_texts(config: Mapping[str, Any]) -> bool:
@@ -185,13 +188,8 @@ def _continues_texts(config: Mapping[str, Any]) -> bool:
 
 def carry(source: Path, out: Path) -> None:
     """Copies what belongs to a checkpoint beside config.json and weights."""
-    model_type = read_config(source)["model_type"]
-    further: tuple[str, ...] = ()
-    if model_type in WRITERS:
-        further = CARRIED_BY_WRITERS
-    elif _decodes(model_type):
-        further = CARRIED_BY_DECODERS
-    for name in (*CARRIED, *further):
+    family = family_of(read_config(source), source)
+    for name in (*CARRIED, *CARRIED_BY[family]):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
     licences.carry(source, out)
@@ -280,7 +278,7 @@ def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
 
 def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None:
     """The widths of each layer of a pruned checkpoint, None where config.json says it all."""
-    architecture = ARCHITECTURES.get(config["model_type"])
+    architecture = ENCODERS.get(config["model_type"])
     shared = architecture is not None and architecture.shared
     return widths.read(
         folder,
@@ -292,7 +290,7 @@ def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None
 
 def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
     """Heads and neurons of the widest layer."""
-    if config["model_type"] not in CLASSIFIERS | {STATIC}:
+    if family_of(config, folder) is not Family.ENCODER:
         # Decoders that do not say it have four times their own width.
         ffn = next((config[key] for key in _FFN if isinstance(config.get(key), int)), None)
         hidden = _number(folder, config, *_HIDDEN)

@@ -51,7 +51,7 @@ _DEBERTA = Architecture(
     ungrouped_heads=False,
 )
 
-ARCHITECTURES = {
+ENCODERS = {
     "albert": Architecture(
         layers="encoder.albert_layer_groups.0.albert_layers",
         query="attention.query",

@@ -14,8 +14,8 @@ from transformers import (
 )
 
 from edgekit.checkpoint import models
-from edgekit.checkpoint.encoders import ARCHITECTURES
-from edgekit.checkpoint.seq2seq import LAYOUTS
+from edgekit.checkpoint.encoders import ENCODERS
+from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import StepError
 
 
@@ -29,7 +29,7 @@ def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
     config = copy.deepcopy(whole.config)
     config.num_hidden_layers = len(numbers)
     smaller: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
-    architecture = ARCHITECTURES[config.model_type]
+    architecture = ENCODERS[config.model_type]
     weights = whole.state_dict()
     if not architecture.shared:
         prefix = f"{whole.base_model_prefix}.{architecture.layers}."
@@ -51,7 +51,7 @@ def keep_writer_layers(
 ) -> PreTrainedModel:
     """An encoder-decoder with these layers of each half, in that order, and all else of it."""
     whole = models.load_seq2seq(folder)
-    layout = LAYOUTS[whole.config.model_type]
+    layout = SEQ2SEQ[whole.config.model_type]
     config, weights = copy.deepcopy(whole.config), whole.state_dict()
     of_first = {name: one for name, one in weights.items() if layout.is_of_first(name)}
     for half, numbers in ((layout.encoder, encoder), (layout.decoder, decoder)):

@@ -24,6 +24,7 @@ from edgekit.checkpoint import describe as checkpoint
 from edgekit.checkpoint import units, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
+from edgekit.tables import Family
 
 # So that a static student loads as any other checkpoint does.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
@@ -145,7 +146,7 @@ def cut_folder(folder: Path, layers: int) -> None:
         config.layer_types = config.layer_types[:layers]
     description = checkpoint.describe(folder)
     loader = AutoModel if description.labels is None else AutoModelForSequenceClassification
-    if description.is_decoder:
+    if description.family is Family.DECODER:
         model = load_decoder(folder, config=config)
     elif (folder / widths.FILE).is_file():
         model = load_classifier(folder)
@@ -154,7 +155,7 @@ def cut_folder(folder: Path, layers: int) -> None:
         model, _ = _load_uniform(folder, loader, config)
     for old in folder.glob("*.safetensors*"):
         old.unlink()
-    if description.is_decoder:
+    if description.family is Family.DECODER:
         model.save_pretrained(folder, safe_serialization=True)
     else:
         _save_weights(model, folder)

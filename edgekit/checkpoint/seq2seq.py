@@ -36,7 +36,7 @@ _BART = Layout(
     Half("model.encoder.layers", "encoder_layers"),
     Half("model.decoder.layers", "decoder_layers"),
 )
-LAYOUTS = {
+SEQ2SEQ = {
     **dict.fromkeys(("mt5", "t5"), _T5),
     **dict.fromkeys(("bart", "m2m_100", "marian", "mbart", "pegasus"), _BART),
 }

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from edgekit.checkpoint.encoders import ARCHITECTURES, Architecture
+from edgekit.checkpoint.encoders import ENCODERS, Architecture
 from edgekit.checkpoint.widths import Widths
 
 
@@ -50,7 +50,7 @@ def body(model: PreTrainedModel) -> nn.Module:
 
 def layers(model: PreTrainedModel) -> list[Layer]:
     """Where all layers share their weights, the one that they are."""
-    names = ARCHITECTURES[model.config.model_type]
+    names = ENCODERS[model.config.model_type]
     return [Layer(module, names) for module in layer_list(model)]
 
 
@@ -61,7 +61,7 @@ def widths(model: PreTrainedModel) -> Widths:
 
 def narrow_widths(model: PreTrainedModel) -> Widths | None:
     """The widths that config.json cannot say: None where all layers are as it says."""
-    names = ARCHITECTURES.get(model.config.model_type)
+    names = ENCODERS.get(model.config.model_type)
     if names is None:
         return None
     found = widths(model)
@@ -96,7 +96,7 @@ def keep_neurons(layer: Layer, kept: Sequence[int]) -> None:
 
 def keep_layers(model: PreTrainedModel, kept: Sequence[int]) -> None:
     """Leaves these layers only, in this order; layers that share their weights are only counted."""
-    if not ARCHITECTURES[model.config.model_type].shared:
+    if not ENCODERS[model.config.model_type].shared:
         found = layer_list(model)
         chosen = [found[number] for number in kept]
         del found[:]
@@ -109,7 +109,7 @@ def settle(model: PreTrainedModel) -> None:
 
     It goes on saying the number of heads that there were: transformers derives a head's size of it.
     """
-    names = ARCHITECTURES[model.config.model_type]
+    names = ENCODERS[model.config.model_type]
     setattr(model.config, names.ffn_config, max(widths(model).ffn))
 
 
@@ -121,7 +121,7 @@ def resize(model: PreTrainedModel, wanted: Widths) -> None:
 
 
 def layer_list(model: PreTrainedModel) -> nn.ModuleList:
-    found = body(model).get_submodule(ARCHITECTURES[model.config.model_type].layers)
+    found = body(model).get_submodule(ENCODERS[model.config.model_type].layers)
     if not isinstance(found, nn.ModuleList):
         raise TypeError(f"the layers are a {type(found).__name__} where a ModuleList was expected")
     return found

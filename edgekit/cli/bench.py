@@ -189,7 +189,7 @@ def _texts(folder: Path, data: Path | None) -> list[str]:
         return list(read_texts([data]))
     artifact = artifacts.read(folder)
     found = golden.read(artifacts.read_file(artifact, golden.GOLDEN), artifact.manifest)
-    return golden.texts(found)
+    return found.texts()
 
 
 def _rows(data: Path | None) -> list[Row]:

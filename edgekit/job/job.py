@@ -103,7 +103,8 @@ class OutputJob:
     max_tokens: int
     packages: Mapping[str, str]
     run: RunStored
-    task: str = "classification"
+    head: str = "logits"
+    """What is exported of the checkpoint: a key of tables.HEADS."""
     calibration: Sequence[Row] = ()
     """Rows that say which weights matter: those that train and the unlabeled texts."""
     calibration_digest: str = ""

@@ -9,20 +9,15 @@ from pathlib import Path
 
 from edgekit.data.rows import (
     Row,
-    read_documents,
-    read_pairs,
     read_questions,
-    read_rows,
     read_texts,
     told_language,
 )
 from edgekit.errors import DataError
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.system.digest import sha256_file, sha256_json
+from edgekit.tables import task
 from edgekit.wording.suggestions import did_you_mean
-
-# How the rows of a task are read: with labels, with summaries, or texts and conversations alone.
-READERS = {"classification": read_rows, "chat": read_documents, "summarization": read_pairs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,7 @@ def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tup
         if name == "choices":
             rows += read_questions(path)
         else:
-            rows += READERS[bound.recipe.task](path, slices=tuple(bound.recipe.data.slices))
+            rows += task(bound.recipe.task).read_rows(path, slices=tuple(bound.recipe.data.slices))
     return tuple(told_language(rows, bound.recipe.languages))
 
 

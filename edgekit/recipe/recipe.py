@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from edgekit import tables
 from edgekit.errors import RecipeError
@@ -16,7 +23,7 @@ from edgekit.recipe import strict_yaml
 from edgekit.recipe.faults import sentence
 from edgekit.recipe.settings import Bytes, Fraction, Seconds, Settings
 from edgekit.system import paths
-from edgekit.tables import FORMATS, format_module
+from edgekit.tables import Family, format_module, step_plan
 from edgekit.wording.suggestions import did_you_mean
 
 S = TypeVar("S", bound=Settings)
@@ -37,6 +44,24 @@ Texts = Annotated[
 ]
 Positive = Annotated[float, Field(gt=0)]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+
+
+def _known_task(name: str) -> str:
+    if name not in tables.TASKS:
+        raise ValueError(f"is one of {', '.join(tables.TASKS)}.{did_you_mean(name, tables.TASKS)}")
+    return name
+
+
+def _metrics() -> list[str]:
+    return sorted(set().union(*(tables.task(name).metrics for name in tables.TASKS)))
+
+
+TaskName = Annotated[
+    str,
+    AfterValidator(_known_task),
+    WithJsonSchema({"type": "string", "enum": list(tables.TASKS)}),
+]
+Metric = Annotated[str, Field(json_schema_extra=lambda schema: schema.update(enum=_metrics()))]
 
 
 class Checkpoint(Settings):
@@ -89,7 +114,7 @@ class Must(Settings):
     the others.
     """
 
-    metric: Literal["macro_f1", "accuracy", "rouge1", "rouge2", "rougeLsum", "chrf"] | None = None
+    metric: Metric | None = None
     """What is compared: macro_f1 or accuracy for classification (macro_f1 unless given), one of the
     others for summarization (rougeLsum unless given)."""
     keep: Fraction | None = None
@@ -114,29 +139,6 @@ class Must(Settings):
         )
 
 
-# What of a recipe has a meaning for one task alone.
-MUST = {
-    "classification": frozenset({"metric", "keep", "worst_language"}),
-    "chat": frozenset({"keep", "kld", "top1", "ppl_ratio", "worst_language_kld"}),
-    "summarization": frozenset({"metric", "keep", "worst_language"}),
-}
-METRICS = {
-    "classification": frozenset({"macro_f1", "accuracy"}),
-    "chat": frozenset[str](),
-    "summarization": frozenset({"rouge1", "rouge2", "rougeLsum", "chrf"}),
-}
-_WORDS = "belongs to summarization, and says how long a summary is"
-_ABSTAIN = "belongs to classification, whose answers have a score"
-MEANINGLESS = {
-    "classification": {"words": _WORDS},
-    "chat": {
-        "prefix": "belongs to classification; a chat model's template says what stands before",
-        "words": _WORDS,
-    },
-    "summarization": {"abstain_below": _ABSTAIN},
-}
-
-
 class Recipe(Settings):
     """A model, a task, languages, data, steps, outputs and what must hold."""
 
@@ -146,7 +148,7 @@ class Recipe(Settings):
     """Names the artifacts: lower-case letters, digits, dots and hyphens."""
     extends: str | None = None
     """A shipped recipe to start from, such as builtin/classify-int8; one level."""
-    task: Literal["classification", "chat", "summarization"]
+    task: TaskName
     """What the model does: gives one of its labels, continues a text or a conversation, or shortens
     a text."""
     languages: Annotated[list[Language], Field(min_length=1)]
@@ -174,10 +176,11 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _judged_on_something(self) -> Recipe:
-        if self.task == "chat" and self.must.keep is not None and self.data.choices is None:
-            raise ValueError(
-                "must.keep|asks for proof, and data has no 'choices' to judge on; add them"
-            )
+        for key, rows in tables.task(self.task).judged_on.items():
+            if getattr(self.must, key) is not None and getattr(self.data, rows) is None:
+                raise ValueError(
+                    f"must.{key}|asks for proof, and data has no '{rows}' to judge on; add them"
+                )
         if self.must.asks() and self.data.test is None:
             raise ValueError(
                 "must|asks for proof, and data has no 'test' rows to judge on; add them"
@@ -189,27 +192,28 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _all_of_it_means_something(self) -> Recipe:
         """Nothing in a recipe is ignored silently."""
-        for key in sorted(self.must.model_fields_set - MUST[self.task]):
-            owner = " and ".join(task for task, keys in MUST.items() if key in keys)
-            choices = ", ".join(sorted(MUST[self.task]))
-            raise ValueError(f"must.{key}|is for the task {owner}; {self.task} has {choices}")
-        metric = self.must.metric
-        if metric is not None and metric not in METRICS[self.task]:
-            choices = ", ".join(sorted(METRICS[self.task]))
-            raise ValueError(f"must.metric|is {metric}; {self.task} has {choices}")
-        for key, why in MEANINGLESS[self.task].items():
-            if key in self.model_fields_set:
-                raise ValueError(f"{key}|{why}; remove it")
-        if self.task != "chat" and self.data.choices is not None:
-            raise ValueError("data.choices|is for the task chat; remove it")
+        task = tables.task(self.task)
+        for key in sorted(self.must.model_fields_set - task.must):
+            owners = " and ".join(name for name in tables.TASKS if key in tables.task(name).must)
+            choices = ", ".join(sorted(task.must))
+            raise ValueError(f"must.{key}|is for the task {owners}; {self.task} has {choices}")
+        if self.must.metric is not None and self.must.metric not in task.metrics:
+            choices = ", ".join(sorted(task.metrics))
+            raise ValueError(f"must.metric|is {self.must.metric}; {self.task} has {choices}")
+        for dotted, why in task.meaningless.items():
+            if self._gives(dotted):
+                raise ValueError(f"{dotted}|{why}; remove it")
         if self.data.choices is not None and self.data.test is None:
             raise ValueError("data.choices|judges beside data.test, which is not there; add it")
-        if self.task == "chat" and self.target.latency_p95 is not None:
-            raise ValueError(
-                "target.latency_p95|is for the task classification; a chat model's answers take as "
-                "long as they are, remove it"
-            )
         return self
+
+    def _gives(self, dotted: str) -> bool:
+        """Whether the recipe has the key `a.b`."""
+        settings: Settings = self
+        *outer, key = dotted.split(".")
+        for name in outer:
+            settings = getattr(settings, name)
+        return key in settings.model_fields_set
 
 
 @dataclass(frozen=True)
@@ -340,7 +344,10 @@ def _entries(
 ) -> tuple[Entry, ...]:
     """Binds each entry of `steps` or `outputs` to the module that its one key names."""
     steps = key == "steps"
-    kind, table = ("step", tables.STEPS_OF_TASK[task]) if steps else ("output", FORMATS)
+    kind = "step" if steps else "output"
+    table = {name: step_plan(name, family) for name, family in steps_of(task).items()}
+    if not steps:
+        table = {name: format_module(name) for name in tables.FORMATS}
     bound = []
     for index, value in enumerate(values):
         place = document.place((key, index))
@@ -350,11 +357,7 @@ def _entries(
                 f"with its settings, such as '- {next(iter(table))}: {{}}'."
             )
         [(name, settings)] = value.items()
-        if (
-            steps
-            and name not in table
-            and any(name in one for one in tables.STEPS_OF_TASK.values())
-        ):
+        if steps and name in tables.STEPS and name not in table:
             known = ", ".join(sorted(table)) or "none"
             raise RecipeError(
                 f"{place}: step {index + 1} ({name}) is not for the task {task}, whose steps are: "
@@ -364,11 +367,20 @@ def _entries(
             raise RecipeError(
                 f"{place}: there is no {kind} '{name}'.{did_you_mean(name, list(table))}"
             )
-        module = tables.step_module(name, task) if steps else format_module(name)
         path = (key, index, name)
-        checked = _validate(module.SETTINGS, settings or {}, document, path, f"{kind} {index + 1} ")
+        checked = _validate(
+            table[name].SETTINGS, settings or {}, document, path, f"{kind} {index + 1} "
+        )
         bound.append(Entry(name=name, settings=checked, place=place))
     return tuple(bound)
+
+
+def steps_of(task: str) -> dict[str, Family]:
+    """The steps that a task's checkpoints can take, and the family whose settings each has."""
+    steps = tables.steps_of(task)
+    # The first family that has a step is the one that a recipe speaks of.
+    found = {name: family for family in reversed(list(steps)) for name in steps[family]}
+    return dict(sorted(found.items()))
 
 
 def _validate(

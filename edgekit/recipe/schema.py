@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit import tables
-from edgekit.recipe.recipe import Recipe
+from edgekit.recipe.recipe import Recipe, steps_of
 from edgekit.recipe.settings import Settings
 
 
@@ -43,8 +43,8 @@ def schema() -> dict[str, Any]:
 def _of_steps() -> dict[str, dict[type[Settings], str]]:
     """What each step may be told, with a name: of every task that has it, once where they share."""
     found: dict[str, dict[type[Settings], str]] = {}
-    for task, table in tables.STEPS_OF_TASK.items():
-        for name in table:
-            kind = tables.step_module(name, task).SETTINGS
+    for task in tables.TASKS:
+        for name, family in steps_of(task).items():
+            kind = tables.step_plan(name, family).SETTINGS
             found.setdefault(name, {}).setdefault(kind, f"{task}.{name}")
     return found

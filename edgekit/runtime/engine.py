@@ -10,9 +10,8 @@ import numpy as np
 
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.conversation import Message, Reply, Sampling, WhenFull
-from edgekit.errors import ArtifactError
+from edgekit.errors import UnsupportedTask
 from edgekit.runtime.cancel import Cancel
-from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,13 @@ class Asked:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def refuse_context(self, manifest: Manifest) -> None:
+        """Raises UnsupportedTask where a context is asked of a model that has none."""
+        if self.context is not None:
+            raise UnsupportedTask(
+                f"'{manifest.name}' is a {manifest.task} artifact without a context; leave it out."
+            )
+
 
 class Engine(Protocol):
     """A model that is ready to answer, of any task."""
@@ -38,20 +44,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees everything; nothing is running any more."""
-
-
-class Classifier(Engine, Protocol):
-    """Safe to call from several threads."""
-
-    @property
-    def workers(self) -> int:
-        """How many texts to run at the same time, where there are many."""
-
-    def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
-        """Logits of shape (labels,), float32, and the number of windows the text was read in.
-
-        `alone` says that no other text is run beside this one, so that it may use more threads.
-        """
 
 
 class Writer(Engine, Protocol):
@@ -94,42 +86,3 @@ class Chatter(Writer, Protocol):
 
     def count(self, prompt: str | Sequence[Message]) -> int:
         """The tokens of a text, or of a conversation up to where the answer begins."""
-
-
-class Summarizer(Protocol):
-    """Shortens a text that fits into its window; tasks/summarization/parts.py makes it fit."""
-
-    @property
-    def window(self) -> int:
-        """Tokens of text that it reads at once; all else that it must be told does not count."""
-
-    def count(self, text: str) -> int:
-        """The tokens of a text, special ones apart; all that is counted is compared to `window`."""
-
-    def shorten(self, text: str, *, words: int, on_piece: Callable[[str], None]) -> str:
-        """The text in about so many words, told in pieces of whole characters while it is made.
-
-        `on_piece` raises Cancelled where somebody stopped it; that is let through.
-        """
-
-
-class SummaryEngine(Engine, Protocol):
-    """Summarizes texts of any length, one after the other."""
-
-    def summarize(
-        self, text: str, wanted: Wanted, *, tell: Callable[[Told], None], cancel: Cancel
-    ) -> Summary:
-        """A summary of all of a text. Where it is cancelled: of what was read until then."""
-
-
-def run(
-    engine: Classifier, manifest: Manifest, text: str, *, alone: bool
-) -> tuple[np.ndarray, int]:
-    """`engine.logits`, one for each label; a model with others would answer anything."""
-    logits, parts = engine.logits(text, alone=alone)
-    if logits.shape != (len(manifest.labels),):
-        raise ArtifactError(
-            f"The model '{manifest.name}' gives {logits.size} scores for "
-            f"{len(manifest.labels)} labels; build it again."
-        )
-    return logits, parts

@@ -38,6 +38,8 @@ MOST_THREADS = "edgekit.most_threads"
 
 def open_classifier(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> OnnxClassifier:
     """The classifier of an artifact. `files` holds the checked bytes of its model and tokenizer."""
+    if len(artifact.manifest.labels) < 2:
+        raise ArtifactError(f"{artifact.folder}: a classifier has two labels or more; build again.")
     read_model, encoder = _parts(artifact, files)
     return OnnxClassifier(read_model, encoder, threads=asked.threads)
 

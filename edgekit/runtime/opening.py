@@ -9,13 +9,13 @@ from typing import cast
 from edgekit.artifact import verified
 from edgekit.artifact.folder import Artifact, verify_for_load
 from edgekit.artifact.manifest import Manifest
-from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
+from edgekit.errors import MissingExtra, UnsupportedTask
 from edgekit.runtime import golden, isolated
 from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.memory import check_memory
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
-from edgekit.tables import BACKENDS, ISOLATED
+from edgekit.tables import ISOLATED, task
 
 _EXTRAS = {"llama_cpp": ("llama-cpp-python", "gguf"), "jinja2": ("jinja2", "gguf")}
 """Modules that backends need and the base install lacks: their packages, and who brings them."""
@@ -31,7 +31,7 @@ def open_engine(artifact: Artifact, asked: Asked) -> Engine:
     try:
         key = f"golden:{artifact.manifest.digest}:{engine.version}:{machine.cpu_name()}"
         if verified.recall(key) is None:
-            golden.check(engine, artifact.manifest, answers)
+            answers.check(engine, artifact.manifest)
             verified.remember(key, True)
     except BaseException:
         engine.close()
@@ -50,35 +50,32 @@ def self_test_here(artifact: Artifact) -> int:
     """The same, in this process whatever the format."""
     engine, answers = _open(artifact, Asked())
     try:
-        return golden.check(engine, artifact.manifest, answers)
+        return answers.check(engine, artifact.manifest)
     finally:
         engine.close()
 
 
-def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, bytes]:
+def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
     """An engine, and the golden answers as they were checked."""
     manifest = artifact.manifest
     backend = _backend(manifest)
-    if manifest.task == "classification" and len(manifest.labels) < 2:
-        raise ArtifactError(f"{artifact.folder}: a classifier has two labels or more; build again.")
     check_memory(artifact, max_ram=asked.max_ram, context=asked.context)
     parsed = {*manifest.model.files, TOKENIZER} if manifest.model.format == "onnx" else set()
     files = verify_for_load(artifact, keep={*parsed, golden.GOLDEN})
     for name in {*parsed, golden.GOLDEN}:
         manifest.file(name)
-    answers = files.pop(golden.GOLDEN)
-    golden.read(answers, manifest)  # before anything heavy is opened
+    answers = golden.read(files.pop(golden.GOLDEN), manifest)  # before anything heavy is opened
     return backend(artifact, files, asked), answers
 
 
 def _backend(manifest: Manifest) -> Callable[..., Engine]:
-    name = f"{manifest.model.format}/{manifest.task}"
-    if name not in BACKENDS:
+    engines = task(manifest.task).engines
+    if manifest.model.format not in engines:
         raise UnsupportedTask(
             f"This edgekit cannot run the {manifest.task} artifact '{manifest.name}' in the format "
             f"'{manifest.model.format}'; pip install --upgrade edgekit"
         )
-    module, _, function = BACKENDS[name].partition(":")
+    module, _, function = engines[manifest.model.format].partition(":")
     try:
         imported = importlib.import_module(module)
     except ModuleNotFoundError as error:

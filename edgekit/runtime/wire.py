@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
+
+from edgekit.runtime.cancel import Cancel
+
+Message = dict[str, Any]
+Tell = Callable[[Message], None]
+"""Sends a piece of a reply while it is made."""
+Verb = Callable[[Any, Message, Cancel, Tell], Message]
+"""What a worker does for one request: given its engine, the request, whether it was cancelled, and
+how to send pieces; returns the result."""
 
 _LENGTH = struct.Struct(">I")
 

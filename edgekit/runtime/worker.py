@@ -1,9 +1,9 @@
 """The process that holds a model for another: `python -m edgekit.runtime.worker`.
 
 It is spoken to over its stdin and stdout (wire.py): first {"verb": "load"}, or {"verb": "test"}
-alone; then any number of the verbs of `_ANSWERS`, each with an id that its replies repeat, and
-{"verb": "cancel"} with the id of one that is under way. It ends when its stdin does, so also when
-the other process dies.
+alone; then any number of the verbs of the artifact's task (its wire.py), each with an id that its
+replies repeat, and {"verb": "cancel"} with the id of one that is under way. It ends when its stdin
+does, so also when the other process dies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,15 +21,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from edgekit.errors import EdgekitError, IntegrityError
 from edgekit.runtime import wire
 from edgekit.runtime.cancel import Cancel, Cancelled
+from edgekit.runtime.wire import Message, Verb
 
 if TYPE_CHECKING:
     from edgekit.artifact.folder import Artifact
-
-# Threads are made as requests come in; the other side has no more under way than it has threads.
-_MOST_REQUESTS_AT_ONCE = 64
-
-Message = dict[str, Any]
-Tell = Callable[[Message], None]
 
 
 def main() -> None:
@@ -58,6 +52,7 @@ class _Worker:
         self._replies = replies
         self._sending = threading.Lock()
         self._engine: Any = None
+        self._verbs: Mapping[str, Verb] = {}
         self._cancels: dict[int, Cancel] = {}
         self._pool = ThreadPoolExecutor(1)
 
@@ -82,9 +77,9 @@ class _Worker:
             self._send({"id": number, **piece})
 
         def work() -> Message:
-            if verb not in _ANSWERS or self._engine is None:
+            if verb not in self._verbs:
                 raise EdgekitError(f"The worker has no model that can '{verb}'; load one first.")
-            return _ANSWERS[verb](self._engine, message, self._cancels[number], tell)
+            return self._verbs[verb](self._engine, message, self._cancels[number], tell)
 
         self._reply(number, work)
         del self._cancels[number]
@@ -112,16 +107,16 @@ class _Worker:
     def _load(self, message: Message) -> Message:
         from edgekit.runtime.engine import Asked
         from edgekit.runtime.opening import open_engine
+        from edgekit.tables import task_part
 
         artifact = _artifact(message)
         engine: Any = open_engine(artifact, Asked(**message["asked"]))
         self._engine = engine
-        if artifact.manifest.task == "classification":
-            self._pool = ThreadPoolExecutor(_MOST_REQUESTS_AT_ONCE)
-            return {"version": engine.version, "workers": engine.workers}
-        if artifact.manifest.task == "summarization":
-            return {"version": engine.version}
-        return {"version": engine.version, "context": engine.context}
+        task = task_part(artifact.manifest.task, "wire")
+        self._verbs = task.VERBS
+        # Threads are made as requests come in.
+        self._pool = ThreadPoolExecutor(task.AT_ONCE)
+        return dict(task.facts(engine))
 
 
 def _artifact(message: Message) -> Artifact:
@@ -135,53 +130,6 @@ def _artifact(message: Message) -> Artifact:
         )
     return artifact
 
-
-def _logits(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    logits, parts = engine.logits(message["text"], alone=message["alone"])
-    return {"logits": logits.tolist(), "parts": parts}
-
-
-def _chat(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    from edgekit.data.conversation import Sampling
-
-    reply = engine.chat(
-        message["messages"],
-        Sampling(**message["sampling"]),
-        when_full=message["when_full"],
-        grammar=message["grammar"],
-        on_piece=lambda piece: tell({"piece": piece}),
-        cancel=cancel,
-    )
-    return asdict(reply)
-
-
-def _score(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    return {"scores": engine.score(message["messages"], message["answers"], cancel)}
-
-
-def _count(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    return {"tokens": engine.count(message["prompt"])}
-
-
-def _summarize(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    from edgekit.tasks.summarization.summary import Wanted
-
-    found = engine.summarize(
-        message["text"],
-        Wanted(**message["wanted"]),
-        tell=lambda told: tell({"piece": told.as_json()}),
-        cancel=cancel,
-    )
-    return dict(found.as_json())
-
-
-_ANSWERS: Mapping[str, Callable[[Any, Message, Cancel, Tell], Message]] = {
-    "logits": _logits,
-    "chat": _chat,
-    "score": _score,
-    "count": _count,
-    "summarize": _summarize,
-}
 
 if __name__ == "__main__":
     main()

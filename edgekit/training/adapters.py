@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
+from edgekit.tables import Family
 
 if TYPE_CHECKING:
     from edgekit.training.lora import Lora
@@ -44,7 +45,7 @@ def merge_folder(checkpoint: Path, adapter: Path) -> None:
                 f"{adapter}: {name} is missing; an adapter is a folder that peft saved with "
                 "safetensors."
             )
-    decodes = describe(checkpoint).is_decoder
+    decodes = describe(checkpoint).family is Family.DECODER
     model = models.load_decoder(checkpoint) if decodes else models.load_classifier(checkpoint)
     merged = merge(peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True))
     for old in checkpoint.glob("*.safetensors*"):

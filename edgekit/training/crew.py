@@ -26,7 +26,7 @@ from edgekit.job.job import Job, Make
 from edgekit.recipe.settings import Settings
 from edgekit.store.store import Finished
 from edgekit.system.devices import Device
-from edgekit.tables import step_module
+from edgekit.tables import step_run
 from edgekit.wording.units import human_seconds
 
 # Between two exchanges within an update lies one backward pass: who takes longer is stuck.
@@ -116,7 +116,7 @@ class Crew:
                 )
                 _check_seen(job.checkpoint, self.index)
                 try:
-                    step_module(task.step, job.recipe.task).run(task.settings, job)
+                    step_run(task.step, job.description.family).run(task.settings, job)
                 except TrainingEnded:
                     continue
 

@@ -16,7 +16,7 @@ from tokenizers import Encoding, Tokenizer
 
 from edgekit.checkpoint import template as templates
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import ARCHITECTURES
+from edgekit.checkpoint.decoder_types import DECODER_TYPES
 from edgekit.data.conversation import DAY
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import NO_LANGUAGE, fill
@@ -105,7 +105,7 @@ class Reader:
 
 def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
     """`rows` are those of the embedding. Raises CheckpointError where the tokenizer disagrees."""
-    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=ARCHITECTURES[model_type])
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES[model_type])
     return Reader(
         tokenizing.load(checkpoint),
         templates.read(checkpoint),

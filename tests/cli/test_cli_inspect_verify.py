@@ -96,7 +96,7 @@ def test_verify_runs_the_golden_answers_each_time(
 ) -> None:
     assert main(["verify", str(artifact)]) == DONE
     assert main(["classify", str(artifact), "lamp"]) == DONE
-    monkeypatch.setattr("edgekit.runtime.golden._near", lambda *_: False)
+    monkeypatch.setattr("edgekit.tasks.classification.golden._near", lambda *_: False)
     assert main(["classify", str(artifact), "lamp"]) == DONE  # it was right here once
     assert main(["verify", str(artifact)]) == ERROR
     assert "golden input 1" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from tiny_job import make_job
 
 from edgekit.job.job import Job, Make
 from edgekit.steps.finetune.encoder import plan as finetune
-from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.store.store import Finished, Store
 
 

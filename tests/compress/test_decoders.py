@@ -14,6 +14,7 @@ from edgekit.build.importing import import_checkpoint
 from edgekit.checkpoint import converter
 from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
+from edgekit.tables import Family
 
 
 def logits(folder: Path) -> torch.Tensor:
@@ -26,7 +27,12 @@ def logits(folder: Path) -> torch.Tensor:
 def test_each_is_described_and_cut(tmp_path: Path, architecture: str) -> None:
     folder = tiny_llama.make_checkpoint(tmp_path / "whole", architecture, layers=3)
     found = describe(folder)
-    assert (found.is_decoder, found.labels, found.layers, found.hidden) == (True, None, 3, 64)
+    assert (found.family is Family.DECODER, found.labels, found.layers, found.hidden) == (
+        True,
+        None,
+        3,
+        64,
+    )
     assert found.max_tokens == tiny_llama.CONTEXT
     assert found.embedding_parameters == found.vocabulary * 64
     cut = tmp_path / "cut"
@@ -72,7 +78,12 @@ def test_other_architectures_need_llama_cpps_own_converter(
         describe(folder)
     monkeypatch.setenv(converter.VARIABLE, str(tmp_path))
     found = describe(folder)
-    assert (found.is_decoder, found.layers, found.hidden, found.heads) == (True, 2, 64, 4)
+    assert (found.family is Family.DECODER, found.layers, found.hidden, found.heads) == (
+        True,
+        2,
+        64,
+        4,
+    )
     assert (found.ffn, found.max_tokens) == (256, 128)
     assert found.embedding_parameters == (1003 + 128) * 64
 

@@ -18,7 +18,7 @@ from edgekit.errors import StepError
 from edgekit.job.job import Job
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder import run as distilling
-from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.steps.distill.settings import DistillSettings
 from edgekit.training import loop as training
 from edgekit.training import teacher as teaching
 

@@ -18,13 +18,13 @@ from transformers import (
 
 from edgekit.checkpoint import layers, units
 from edgekit.checkpoint.describe import describe
-from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.models import load_classifier, save
 from edgekit.errors import StepError
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import plan as distill
-from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.steps.distill.settings import DistillSettings
 from edgekit.steps.layers import kept_layers
 from edgekit.training import predict
 from edgekit.training.batches import examples
@@ -60,7 +60,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("model_type", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("model_type", sorted(ENCODERS))
 def test_kept_layers_are_the_checkpoints_and_reload_as_the_same_model(
     model_type: str, tmp_path: Path
 ) -> None:
@@ -73,7 +73,7 @@ def test_kept_layers_are_the_checkpoints_and_reload_as_the_same_model(
     whole.save_pretrained(tmp_path)
     smaller = layers.keep_layers(tmp_path, [0, 2])
     assert smaller.config.num_hidden_layers == 2
-    names = ARCHITECTURES[model_type]
+    names = ENCODERS[model_type]
     if not names.shared:
         stack = f"{whole.base_model_prefix}.{names.layers}."
         before, after = whole.state_dict(), smaller.state_dict()

@@ -16,7 +16,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.errors import RecipeError
 from edgekit.job.job import Job
 from edgekit.steps.distill.encoder import plan as distill
-from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.steps.distill.settings import DistillSettings
 
 
 @pytest.mark.parametrize(

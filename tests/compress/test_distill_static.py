@@ -21,7 +21,7 @@ from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder import run as distilling
-from edgekit.steps.distill.encoder.plan import DistillSettings
+from edgekit.steps.distill.settings import DistillSettings
 from edgekit.training import predict
 from edgekit.training.batches import examples
 

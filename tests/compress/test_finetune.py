@@ -13,7 +13,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.finetune.encoder import plan as finetune
-from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.tasks.classification import answer as classification
 from edgekit.training import predict
 from edgekit.training.batches import examples

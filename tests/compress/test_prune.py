@@ -29,7 +29,7 @@ from edgekit.recipe import recipe
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.finetune.encoder import plan as finetune
-from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.steps.prune.encoder import calibration, tuning
 from edgekit.steps.prune.encoder import plan as prune
 from edgekit.steps.prune.encoder.plan import PruneSettings

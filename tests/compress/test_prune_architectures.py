@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import STATIC, describe
-from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
 from edgekit.export.onnx.classifier import export
@@ -77,9 +77,9 @@ def make(model_type: str, folder: Path, out: Path) -> Job:
     )
 
 
-@pytest.mark.parametrize("model_type", sorted(set(ARCHITECTURES) - {STATIC}))
+@pytest.mark.parametrize("model_type", sorted(set(ENCODERS) - {STATIC}))
 def test_what_suits_is_pruned_and_exported_exactly(model_type: str, tmp_path: Path) -> None:
-    names = ARCHITECTURES[model_type]
+    names = ENCODERS[model_type]
     job = make(model_type, tmp_path / "whole", tmp_path / "out")
     settings = PruneSettings(
         ffn=0.5,
@@ -103,7 +103,7 @@ def test_what_suits_is_pruned_and_exported_exactly(model_type: str, tmp_path: Pa
     assert np.abs(found - wanted).max() < 1e-3
 
 
-@pytest.mark.parametrize("model_type", sorted(set(ARCHITECTURES) - {STATIC, "albert"}))
+@pytest.mark.parametrize("model_type", sorted(set(ENCODERS) - {STATIC, "albert"}))
 def test_the_fit_helps(model_type: str, tmp_path: Path) -> None:
     """Beside the same units gone and nothing fitted, on the texts that it is fitted to: what a
     random network says of other texts cannot be known."""

@@ -15,7 +15,7 @@ from tiny_job import make_job
 
 from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import describe
-from edgekit.checkpoint.seq2seq import LAYOUTS
+from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Rates
@@ -28,7 +28,7 @@ from edgekit.steps.prune.seq2seq import run as pruning_writer
 from edgekit.steps.prune.seq2seq.plan import PruneSettings
 from edgekit.training import seq2seq as writing
 
-FAMILIES = sorted(LAYOUTS)
+FAMILIES = sorted(SEQ2SEQ)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_what_stays_of_a_family_is_what_it_was(family: str, project: Path, tmp_p
     found = describe(job.out)
     assert (found.layers, found.decoder_layers) == (2, 2)
     whole: Any = models.load_seq2seq(checkpoint)
-    for half, kept in ((LAYOUTS[family].encoder, (0, 2)), (LAYOUTS[family].decoder, (0, 3))):
+    for half, kept in ((SEQ2SEQ[family].encoder, (0, 2)), (SEQ2SEQ[family].decoder, (0, 3))):
         stack = whole.get_submodule(half.layers)
         for number in reversed(range(4)):
             if number not in kept:
@@ -82,7 +82,7 @@ def test_whole_halves_stay_whole_and_the_first_may_go(
     wanted = models.load_seq2seq(checkpoint).state_dict()
     assert all(torch.equal(one, wanted[name]) for name, one in kept.state_dict().items())
     last = layers.keep_writer_layers(checkpoint, encoder=range(3), decoder=[2])
-    place = LAYOUTS[family].decoder.layers
+    place = SEQ2SEQ[family].decoder.layers
     own = {name: one for name, one in last.state_dict().items() if name.startswith(place)}
     assert own
     for name, one in own.items():
@@ -115,7 +115,7 @@ def test_measured_it_keeps_the_layer_that_the_summaries_need(
 ) -> None:
     """The first layer of a trained decoder was overwritten, and only disturbs."""
     model = models.load_seq2seq(tiny_writers[family])
-    first: Any = model.get_submodule(f"{LAYOUTS[family].decoder.layers}.0")
+    first: Any = model.get_submodule(f"{SEQ2SEQ[family].decoder.layers}.0")
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for name, weights in first.named_parameters():

@@ -20,10 +20,10 @@ from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job, Make
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.steps.distill.encoder import plan as distill
-from edgekit.steps.distill.encoder.plan import DistillSettings
 from edgekit.steps.distill.seq2seq import run as distilling_writer
+from edgekit.steps.distill.settings import DistillSettings
 from edgekit.steps.finetune.encoder import plan as finetune
-from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.store.store import Finished

@@ -11,7 +11,8 @@ import tiny
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from edgekit.checkpoint.describe import CLASSIFIERS, describe
+from edgekit.checkpoint.describe import describe
+from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.export.onnx.classifier import export
 from edgekit.export.onnx.quantize import quantize
 from edgekit.runtime.onnx import OnnxClassifier
@@ -34,7 +35,7 @@ OWN: dict[str, dict[str, Any]] = {
 LONG = " ".join(tiny.texts()[:12])
 
 
-@pytest.mark.parametrize("model_type", sorted(CLASSIFIERS))
+@pytest.mark.parametrize("model_type", sorted(ENCODERS))
 def test_it_is_exported_exactly_and_quantized(model_type: str, tmp_path: Path) -> None:
     tokenizer = tiny.make_tokenizer(tmp_path)
     torch.manual_seed(0)

@@ -24,6 +24,7 @@ from edgekit.recipe import recipe
 from edgekit.recipe.dataset import Dataset
 from edgekit.store.store import Finished, Store
 from edgekit.system.digest import sha256_folder
+from edgekit.tables import Family
 
 HEAD = """\
 version: 1
@@ -86,7 +87,8 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, written: str, sentence: 
 
 def planned(dataset: Dataset) -> Planned:
     description = Description(
-        model_type="llama", layers=2, hidden=64, heads=4, ffn=128, vocabulary=1000,
+        model_type="llama", family=Family.DECODER, layers=2, hidden=64, heads=4, ffn=128,
+        vocabulary=1000,
         parameters=1_000_000, embedding_parameters=64_000, max_tokens=512, labels=None,
         weights_bytes=2_000_000,
     )  # fmt: skip

@@ -13,8 +13,9 @@ import tiny
 
 from edgekit.data.rows import Row
 from edgekit.errors import ExportError, RecipeError
-from edgekit.export.onnx import classifier as onnx
-from edgekit.export.onnx.classifier import OnnxSettings
+from edgekit.export.onnx import candidates
+from edgekit.export.onnx import output as onnx
+from edgekit.export.onnx.output import OnnxSettings
 from edgekit.job.job import Make, OutputJob
 from edgekit.recipe import recipe
 from edgekit.store.store import Finished, Store
@@ -96,7 +97,7 @@ def test_the_slower_scheme_is_taken_only_where_it_is_clearly_nearer() -> None:
     def chosen(s8: tuple[int, float], u8: tuple[int, float]) -> str:
         names = ("s8", s8), ("u8", u8)
         tried = [{"scheme": name, "flips": flips, "kl": kl} for name, (flips, kl) in names]
-        return str(onnx.fastest_near(tried)["scheme"])
+        return str(candidates.fastest_near(tried)["scheme"])
 
     assert chosen((6, 0.0064), (7, 0.0051)) == "s8"
     assert chosen((9, 0.0020), (5, 0.0019)) == "s8"  # four of fourteen is chance

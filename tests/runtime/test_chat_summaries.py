@@ -21,8 +21,8 @@ from edgekit.data.conversation import Reply
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.cancel import Cancel
 from edgekit.system import paths
+from edgekit.tasks.chat.summaries import ChatReader
 from edgekit.tasks.chat.verbs import ChatVerbs
-from edgekit.tasks.summarization.chat_reader import ChatReader
 from edgekit.tasks.summarization.summary import Told, Wanted
 from edgekit.tasks.summarization.written import Writing
 

@@ -29,6 +29,7 @@ from edgekit.errors import (
 )
 from edgekit.runtime import golden, opening
 from edgekit.system import machine
+from edgekit.tasks.classification.golden import GoldenScores
 
 isolation = pytest.mark.parametrize("isolate", [False, True], ids=["here", "isolated"])
 
@@ -247,7 +248,7 @@ class TestGoldenAnswers:
         self, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         runs = []
-        monkeypatch.setattr(golden, "check", lambda *_: runs.append(1))
+        monkeypatch.setattr(GoldenScores, "check", lambda *_: runs.append(1))
         edgekit.load(tiny_artifact).close()
         edgekit.load(tiny_artifact).close()
         assert len(runs) == 1
@@ -258,7 +259,7 @@ class TestGoldenAnswers:
     @pytest.mark.parametrize("data", [b"", b"[]", b'{"inputs": [], "answers": [], "tolerance": 1}'])
     def test_a_list_of_another_form_is_refused(self, data: bytes) -> None:
         with pytest.raises(ArtifactError, match=r"golden\.json"):
-            golden.parse(data)
+            golden.parse(data, GoldenScores.read)
 
 
 @pytest.mark.parametrize("change", [{"task": "translation"}, {"format": "gguf"}])

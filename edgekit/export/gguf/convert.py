@@ -16,7 +16,7 @@ from edgekit.checkpoint import describe as checkpoints
 from edgekit.checkpoint import template as templates
 from edgekit.checkpoint import tensors
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import ARCHITECTURES, Architecture
+from edgekit.checkpoint.decoder_types import DECODER_TYPES, Architecture
 from edgekit.checkpoint.template import Rendered
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import CheckpointError
@@ -58,9 +58,9 @@ def convert(
             f"{checkpoint}: its weights are quantized already, and would be quantized twice; give "
             "the checkpoint as it was before."
         )
-    if config["model_type"] not in ARCHITECTURES:
+    if config["model_type"] not in DECODER_TYPES:
         return elsewhere.convert(checkpoint, out)
-    architecture = ARCHITECTURES[config["model_type"]]
+    architecture = DECODER_TYPES[config["model_type"]]
     shape = hyperparameters.read_shape(config, architecture)
     found = tensors.read(checkpoint)
     written = weights.choose(

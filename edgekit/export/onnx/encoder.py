@@ -15,6 +15,7 @@ import numpy as np
 from edgekit.checkpoint.describe import describe
 from edgekit.data.sentences import flat, spans
 from edgekit.data.spread import spread
+from edgekit.export.onnx import candidates
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
@@ -35,13 +36,12 @@ def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: st
     """Through the step store; raises ExportError where the export's vectors are others."""
     inputs = job.inputs(VERSION)
     exported = job.run("onnx-export-encoder", inputs, partial(_export, job))
-    fp32 = exported.folder / MODEL
     if not schemes:
-        return Exported(fp32, "none", {"parity": exported.record["parity"]})
+        return Exported(exported.folder / MODEL, "none", {"parity": exported.record["parity"]})
     chosen = job.run(
         "onnx-quantize-encoder",
         {**inputs, "fp32": exported.digest, "quantize": quantize, "embeddings": embeddings},
-        partial(_choose, schemes, embeddings, job, fp32),
+        partial(_choose, schemes, embeddings, job, exported.folder),
     )
     record = {"parity": exported.record["parity"], **chosen.record["after"]}
     return Exported(chosen.folder / MODEL, quantize, record)
@@ -92,32 +92,21 @@ def _choose(
     """Quantizes every candidate and keeps the fastest whose vectors stay nearest to fp32's."""
     rows = spread(job.rows, SELECTION_SENTENCES, total=True)
     texts = [_first_sentence(row.text) for row in rows]
-    wanted = _units(vectors(job, fp32, texts))
-    tried, peaks = [], []
-    for number, scheme in enumerate(schemes):
-        path = out / f"{scheme}.onnx"
-        done = run_apart(
-            "edgekit.export.onnx.quantize", fp32, path, scheme, embeddings,
-            doing=f"quantizing to {scheme}",
-        )  # fmt: skip
-        found = _units(vectors(job, path, texts))
-        tried.append(
-            {
-                "scheme": scheme,
-                "embeddings": done["embeddings"],
-                "distance": round(float(1 - (wanted * found).sum(axis=1).mean()), 8),
-                "size_bytes": done["size_bytes"],
-            }
-        )
-        peaks.append(done["peak_bytes"])
-        on_progress((number + 1) / len(schemes))
+    wanted = _units(vectors(job, fp32 / MODEL, texts))
+
+    def measure(folder: Path, done: candidates.Done) -> dict[str, Any]:
+        found = _units(vectors(job, folder / MODEL, texts))
+        return {"distance": round(float(1 - (wanted * found).sum(axis=1).mean()), 8)}
+
+    files = candidates.Files(fp32, (MODEL,), embeddings)
+    return candidates.choose(
+        schemes, files, out, on_progress, measure=measure, best=_fastest_near, rows=len(texts)
+    )
+
+
+def _fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
     least = min(one["distance"] for one in tried)
-    best = next(one for one in tried if one["distance"] <= DISTANCES * max(least, 1e-8))
-    (out / f"{best['scheme']}.onnx").rename(out / MODEL)
-    for scheme in schemes:
-        (out / f"{scheme}.onnx").unlink(missing_ok=True)
-    after = {"scheme": best["scheme"], "embeddings": best["embeddings"]}
-    return {"after": {**after, "rows": len(texts), "tried": tried}, "peak_bytes": max(peaks)}
+    return next(one for one in tried if one["distance"] <= DISTANCES * max(least, 1e-8))
 
 
 def vectors(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:

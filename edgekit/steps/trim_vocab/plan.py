@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from edgekit.checkpoint.decoder_types import ARCHITECTURES as DECODERS
-from edgekit.checkpoint.describe import WRITERS
-from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.encoders import ENCODERS
+from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
-from edgekit.job.job import Job, Planned
+from edgekit.job.job import Planned
 from edgekit.recipe.settings import Fraction, Settings
+from edgekit.tables import Family
 
 VERSION = 2
 
@@ -63,7 +64,7 @@ def files(settings: TrimVocabSettings) -> tuple[str, ...]:
 def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description
-    known = {*ARCHITECTURES, *DECODERS, *WRITERS}
+    known = {*ENCODERS, *DECODER_TYPES, *SEQ2SEQ}
     if description.model_type not in known:
         raise RecipeError(
             f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "
@@ -82,7 +83,7 @@ def after(settings: TrimVocabSettings, planned: Planned) -> Planned:
     kept = _pieces(settings, planned)
     tables = description.embedding_parameters
     # Decoders turn their positions, and have no table of them.
-    positions = 0 if description.is_decoder else description.max_tokens
+    positions = 0 if description.family is Family.DECODER else description.max_tokens
     lost = tables // (description.vocabulary + positions) * (description.vocabulary - kept)
     of_head = description.head_parameters * (description.vocabulary - kept)
     of_head //= description.vocabulary
@@ -114,19 +115,8 @@ def cost(settings: TrimVocabSettings, planned: Planned) -> Cost:
     )
 
 
-def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
-    """Trims, writes the checkpoint into `job.out`, returns what changed and its proof.
-
-    Raises StepError where the proof fails.
-    """
-    # torch and the word lists come only now, so that a recipe is read and refused at once.
-    from edgekit.steps.trim_vocab import run as trimming
-
-    return trimming.trim(settings, job)
-
-
 def _pieces(settings: TrimVocabSettings, planned: Planned) -> int:
-    decoder = planned.description.is_decoder
+    decoder = planned.description.family is Family.DECODER
     of_each = PIECES_PER_LANGUAGE_OF_DECODERS if decoder else PIECES_PER_LANGUAGE
     guess = PIECES_OF_ALL + of_each * len(planned.recipe.languages)
     return min(planned.description.vocabulary, settings.size or guess)

@@ -6,14 +6,15 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.checkpoint import licences, widths
-from edgekit.checkpoint.decoder_types import ARCHITECTURES as DECODERS
+from edgekit.checkpoint.decoder_types import DECODER_TYPES
 from edgekit.data import declaration
 from edgekit.data.rows import Row, read_texts
 from edgekit.errors import StepError
 from edgekit.job.job import Job
+from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import (
     configs,
     deciding,
@@ -27,9 +28,7 @@ from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
 from edgekit.steps.trim_vocab.vocabulary.deciding import Kind, OwnTexts
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
-
-if TYPE_CHECKING:  # trim_vocab.py imports this module when it runs
-    from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.tables import Family
 
 # Texts without a language, and how a proof calls them.
 NO_LANGUAGE = "other"
@@ -51,7 +50,7 @@ class Trimmed:
         return {old: number for number, old in enumerate(self.rows)}
 
 
-def trim(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
+def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
     """Writes the trimmed checkpoint into `job.out`. Raises StepError where it cannot be proven."""
     size, surplus = job.description.vocabulary, _surplus(job)
     vocabulary = pieces.read(job.checkpoint / "tokenizer.json", without=surplus)
@@ -82,7 +81,7 @@ def trim(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
 
 def _kind(job: Job) -> Kind:
     found = job.description
-    if not found.is_decoder:
+    if found.family is not Family.DECODER:
         return Classifier()
     # gguf and jinja2 are an extra, which classifiers do without.
     from edgekit.steps.trim_vocab.vocabulary import language_model
@@ -92,7 +91,7 @@ def _kind(job: Job) -> Kind:
 
 def _surplus(job: Job) -> frozenset[str]:
     """Tokens that published tokenizers have beyond the table."""
-    found = DECODERS.get(job.description.model_type)
+    found = DECODER_TYPES.get(job.description.model_type)
     return frozenset() if found is None else found.surplus
 
 

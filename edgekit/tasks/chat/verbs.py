@@ -3,99 +3,36 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
-from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import conversation
-from edgekit.data.conversation import Ended, Reply, Sampling, WhenFull
-from edgekit.errors import EdgekitError, UnsupportedTask
+from edgekit.data.conversation import Sampling, WhenFull
+from edgekit.errors import UnsupportedTask
+from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
-from edgekit.runtime.isolated import IsolatedChatter
-from edgekit.runtime.process import PATIENCE_SECONDS, Exchange
+from edgekit.runtime.memory import context_of
+from edgekit.runtime.process import PATIENCE_SECONDS
 from edgekit.tasks.chat.extraction import Form
 from edgekit.tasks.chat.labelling import Balance, Question, fit_balance
+from edgekit.tasks.chat.stream import ChatStream
+from edgekit.tasks.chat.summaries import ChatBeginner
+from edgekit.tasks.chat.wire import IsolatedChatter
 from edgekit.tasks.classification.answer import Answer
 from edgekit.tasks.classification.verbs import check_floor, check_text, check_texts
+from edgekit.tasks.summarization.stream import SummaryStream
+from edgekit.tasks.summarization.verbs import OnTold, SummaryVerbs
 
 
-class ChatStream(Iterator[str]):
-    """An answer while it is made: an iterator of pieces, each of whole characters.
-
-    The model writes on by itself, however slowly the pieces are taken; it stops when the stream is
-    cancelled, closed or forgotten.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self.text = ""
-        """What was taken of the answer so far; all of it at the end."""
-        self._exchange = exchange
-        self._reply: Reply | None = None
-        self._failed: EdgekitError | None = None
-        self._taking = Lock()
-        self._forgotten = weakref.finalize(self, exchange.cancel)
-        self._forgotten.atexit = False
-
-    @property
-    def ended(self) -> Ended | None:
-        """Why the answer ended; None while it goes on."""
-        return None if self._reply is None else self._reply.ended
-
-    def cancel(self) -> None:
-        """Stops the model at once; what it has said until then can still be taken."""
-        self._exchange.cancel()
-
-    def wait(self, seconds: float) -> None:
-        """Until the answer has ended, taken or not, or the time is over."""
-        self._exchange.ended.wait(seconds)
-
-    def reply(self) -> Reply:
-        """Takes what is left and returns the whole answer with what became of the question."""
-        while self._reply is None:
-            self._take()
-        return self._reply
-
-    def close(self) -> None:
-        """Cancels, if the answer has not ended, and waits for its end."""
-        if self._reply is None and self._failed is None:
-            self.cancel()
-            self.reply()
-
-    def __next__(self) -> str:
-        piece = None if self._reply is not None else self._take()
-        if piece is None:
-            raise StopIteration
-        return piece
-
-    def _take(self) -> str | None:
-        """The next piece; None where the end has come instead."""
-        with self._taking:
-            if self._failed is not None:
-                raise self._failed
-            if self._reply is not None:
-                return None
-            try:
-                heard = self._exchange.take()
-            except EdgekitError as error:
-                self._failed = error
-                raise
-            if "piece" in heard:
-                self.text += heard["piece"]
-                return str(heard["piece"])
-            self._forgotten.detach()
-            result = heard["result"]
-            self._reply = Reply(**{**result, "dropped": tuple(result["dropped"])})
-            return None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ChatVerbs:
+    """What `edgekit.load` gives for a chat model, which is always in a worker."""
+    context_of(artifact.manifest, asked.context)
+    return ChatVerbs(artifact.manifest, IsolatedChatter(artifact, asked))
 
 
 class ChatVerbs:
@@ -156,6 +93,24 @@ class ChatVerbs:
             return label(texts)
         check_texts(texts)
         return (label(text) for text in texts)
+
+    @property
+    def extracts(self) -> bool:
+        """Whether its summaries are sentences of the text: never."""
+        return False
+
+    def summarize(
+        self,
+        text: str,
+        *,
+        words: int | None,
+        kept: str | None,
+        on_told: OnTold,
+        first: SummaryVerbs | None = None,
+    ) -> SummaryStream:
+        """As tasks/summarization/verbs.py has it."""
+        verbs = SummaryVerbs(self._manifest, ChatBeginner(self, self._manifest))
+        return verbs.summarize(text, words=words, kept=kept, on_told=on_told, first=first)
 
     def extract(
         self,

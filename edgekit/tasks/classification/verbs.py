@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
-from edgekit.errors import DataError, EdgekitError
-from edgekit.runtime.engine import Classifier, run
+from edgekit.errors import DataError, EdgekitError, UnsupportedTask
+from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
+from edgekit.runtime.opening import open_engine
 from edgekit.runtime.parallel import in_order
+from edgekit.tables import ISOLATED
 from edgekit.tasks.classification.answer import Answer, answer
+from edgekit.tasks.classification.engine import Classifier, run
+from edgekit.tasks.classification.wire import IsolatedClassifier
+
+
+def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ClassifierVerbs:
+    """What `edgekit.load` gives for a classifier."""
+    asked.refuse_context(artifact.manifest)
+    if isolate or artifact.manifest.model.format in ISOLATED:
+        return ClassifierVerbs(artifact.manifest, IsolatedClassifier(artifact, asked))
+    return ClassifierVerbs(artifact.manifest, cast("Classifier", open_engine(artifact, asked)))
 
 
 class ClassifierVerbs:
@@ -23,8 +36,21 @@ class ClassifierVerbs:
         self._gate = Gate()
 
     def classify(
-        self, texts: str | Iterable[str], *, abstain_below: float | None
+        self,
+        texts: str | Iterable[str],
+        *,
+        abstain_below: float | None,
+        labels: Sequence[str] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        validation: Sequence[tuple[str, str]] = (),
+        instruction: str | None = None,
     ) -> Answer | Generator[Answer, None, None]:
+        if labels is not None or examples or validation or instruction is not None:
+            raise UnsupportedTask(
+                f"'{self._manifest.name}' is a classifier with labels of its own "
+                f"({', '.join(self._manifest.labels)}); labels, examples, validation and "
+                "instruction are for chat artifacts."
+            )
         floor = check_floor(self._manifest, abstain_below)
         return self._each(partial(self._answer, abstain_below=floor), texts)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgekit.artifact.folder import Artifact
 from edgekit.errors import ArtifactError
-from edgekit.runtime.engine import Asked, SummaryEngine
+from edgekit.runtime.engine import Asked
+from edgekit.tasks.summarization.engine import SummaryEngine
 from edgekit.tasks.summarization.extractive import open_extractive
 from edgekit.tasks.summarization.seq2seq import open_seq2seq
 

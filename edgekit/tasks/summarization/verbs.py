@@ -7,24 +7,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, cast
 
+from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import language_of
 from edgekit.errors import DataError
 from edgekit.runtime.cancel import Cancel
-from edgekit.runtime.engine import SummaryEngine
+from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
+from edgekit.runtime.opening import open_engine
 from edgekit.runtime.process import PATIENCE_SECONDS
+from edgekit.tables import ISOLATED
 from edgekit.tasks.summarization.checking import unsupported
+from edgekit.tasks.summarization.engine import SummaryEngine
 from edgekit.tasks.summarization.stream import Here, Source, SummaryStream
 from edgekit.tasks.summarization.summary import WORDS, Summary, Told, Wanted
+from edgekit.tasks.summarization.wire import IsolatedSummarizer
 from edgekit.wording.language_names import language_name
 
 OnTold = Callable[[Told], None]
 FAST_WORDS, FAST_TIMES = 600, 5
 """What is chosen for a model that is to be fast: so many words, and so many for each that it is to
 write."""
+
+
+def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> SummaryVerbs:
+    """What `edgekit.load` gives for a summarizer."""
+    asked.refuse_context(artifact.manifest)
+    if isolate or artifact.manifest.model.format in ISOLATED:
+        return SummaryVerbs(artifact.manifest, IsolatedSummarizer(artifact, asked))
+    engine = cast("SummaryEngine", open_engine(artifact, asked))
+    return SummaryVerbs(artifact.manifest, HereBeginner(engine))
 
 
 class Beginner(Protocol):

@@ -13,8 +13,8 @@ from typing import Protocol
 from edgekit.data import words as counting
 from edgekit.data.sentences import flat, spans
 from edgekit.runtime.cancel import Cancel, Cancelled
-from edgekit.runtime.engine import Summarizer
 from edgekit.tasks.summarization.checking import unsupported
+from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.parts import split
 from edgekit.tasks.summarization.resume import Notes
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.checkpoint.describe import describe
 from edgekit.data.spread import spread
+from edgekit.export.onnx import candidates
 from edgekit.export.onnx.candidates import divergence, fastest_near
 from edgekit.export.onnx.seq2seq import proof
 from edgekit.job.job import Exported, OnProgress, OutputJob
@@ -116,48 +117,16 @@ def _choose(
     settings = Generation.from_json(generation)
     original = proof.open_pair(job, unquantized, settings)
     written = [(ids, original.pieces(ids)) for ids in map(original.first_window, texts)]
-    tried, peaks = [], []
-    for number, scheme in enumerate(schemes):
-        folder = out / scheme
-        folder.mkdir()
-        done = {
-            name: run_apart(
-                "edgekit.export.onnx.quantize",
-                unquantized / name,
-                folder / name,
-                scheme,
-                embeddings,
-                doing=f"quantizing {name} to {scheme}",
-            )
-            for name in (ENCODER, DECODER)
-        }
+
+    def measure(folder: Path, done: candidates.Done) -> dict[str, Any]:
         kl, flips = _distance(original, proof.open_pair(job, folder, settings), written)
-        tried.append(
-            {
-                "scheme": scheme,
-                "embeddings": done[DECODER]["embeddings"],
-                "kl": round(kl, 8),
-                "flips": flips,
-                "matrices": {name: one["matrices"] for name, one in done.items()},
-                "size_bytes": sum(one["size_bytes"] for one in done.values()),
-            }
-        )
-        peaks += [one["peak_bytes"] for one in done.values()]
-        on_progress((number + 1) / len(schemes))
-    best = fastest_near(tried)
-    for name in (ENCODER, DECODER):
-        (out / best["scheme"] / name).rename(out / name)
-        for scheme in schemes:
-            (out / scheme / name).unlink(missing_ok=True)
-    for scheme in schemes:
-        (out / scheme).rmdir()
-    after = {
-        "scheme": best["scheme"],
-        "embeddings": best["embeddings"],
-        "rows": len(texts),
-        "tried": tried,
-    }
-    return {"after": after, "peak_bytes": max(peaks)}
+        matrices = {name: one["matrices"] for name, one in done.items()}
+        return {"kl": round(kl, 8), "flips": flips, "matrices": matrices}
+
+    files = candidates.Files(unquantized, (ENCODER, DECODER), embeddings)
+    return candidates.choose(
+        schemes, files, out, on_progress, measure=measure, best=fastest_near, rows=len(texts)
+    )
 
 
 def _distance(

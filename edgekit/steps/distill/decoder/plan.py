@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
-from edgekit.job.job import Job, Planned
+from edgekit.job.job import Planned
 from edgekit.steps.layers import refuse_keys
 from edgekit.tables import SHRINKING
 from edgekit.training import decoder_settings as learning
@@ -89,14 +89,6 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
         peak_bytes=max(learnt.peak_bytes, rates.torch_bytes + teacher.fp32_bytes + 2 * kept),
         disk_bytes=learnt.disk_bytes + kept,
     )
-
-
-def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
-    """Learns, writes the checkpoint into `job.out`, returns how near it came to the teacher."""
-    # torch comes only now, so that a recipe is read and refused at once.
-    from edgekit.steps.distill.decoder import run as distilling_chat
-
-    return distilling_chat.distill(settings, job)
 
 
 def _body(found: Description) -> int:

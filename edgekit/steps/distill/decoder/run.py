@@ -5,24 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from edgekit.checkpoint import models
 from edgekit.job.job import Job
 from edgekit.steps.distill.decoder import teacher as teaching_chat
+from edgekit.steps.distill.decoder.plan import DistillSettings
 from edgekit.steps.distill.decoder.teacher import Taught
 from edgekit.training import decoder as learner
 from edgekit.training import losses, windows
 from edgekit.training.decoder import Learner, TokenLoss
 from edgekit.training.losses import Scores
 
-if TYPE_CHECKING:  # distill_chat.py imports this module when it runs
-    from edgekit.steps.distill.decoder.plan import DistillSettings
 
-
-def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
+def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Writes the checkpoint nearest to the teacher into `job.out`, at worst the one that there was.
 
     Returns the record of it: divergences are in nats a token, at temperature 1, of the teacher's

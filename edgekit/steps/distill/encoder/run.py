@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ from edgekit.checkpoint.describe import STATIC, describe
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import static_start
-from edgekit.steps.distill.encoder.plan import frozen, passes, static_width
+from edgekit.steps.distill.encoder.plan import frozen, static_width
+from edgekit.steps.distill.settings import DistillSettings, passes
 from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
@@ -33,9 +34,6 @@ from edgekit.training import teacher as teaching
 from edgekit.training.augmentation import augment
 from edgekit.training.batches import Example, examples
 from edgekit.training.loop import Classifier, Loss, Schedule, Trained, Training
-
-if TYPE_CHECKING:
-    from edgekit.steps.distill.encoder.plan import DistillSettings
 
 RATE, STATIC_RATE = 5e-4, 2e-3
 # Differences of hidden states are far smaller numbers than those of answers.
@@ -55,7 +53,7 @@ class Lesson:
     """The teacher's logits of the validation rows."""
 
 
-def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
+def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Teaches the student of `settings`, writes it into `job.out`, returns what it came to."""
     lesson = _lesson(settings, job)
     torch.manual_seed(job.recipe.seed)  # a fresh head

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_writer_layers
@@ -21,7 +21,7 @@ from edgekit.job.job import Job, OnProgress
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.runtime.tokens import TOKENIZER
-from edgekit.steps.distill.encoder.plan import passes
+from edgekit.steps.distill.settings import DistillSettings, passes
 from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices, machine
@@ -30,9 +30,6 @@ from edgekit.system.machine import write_safely
 from edgekit.training import seq2seq as writing
 from edgekit.training.loop import Schedule
 
-if TYPE_CHECKING:  # distill.py imports this module when it runs
-    from edgekit.steps.distill.encoder.plan import DistillSettings
-
 VERSION = 1
 RATE = 5e-4
 SUMMARIES = "summaries.jsonl"
@@ -40,7 +37,7 @@ SAVE_EVERY = 100
 """Summaries; with a large teacher they take a few minutes."""
 
 
-def distill(settings: DistillSettings, job: Job) -> dict[str, Any]:
+def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Teaches, writes the student into `job.out`, returns how near it came to the teacher."""
     unlabeled = list(dict.fromkeys(job.dataset.unlabeled))[: settings.unlabeled]
     texts = [*(row.text for row in job.dataset.train), *unlabeled]

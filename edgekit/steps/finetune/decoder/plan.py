@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgekit.job.cost import Cost
-from edgekit.job.job import Job, Planned
+from edgekit.job.job import Planned
 from edgekit.training import decoder_settings as learning
 from edgekit.training.decoder_settings import Learning
 
@@ -35,11 +33,3 @@ def after(settings: FinetuneSettings, planned: Planned) -> Planned:
 
 def cost(settings: FinetuneSettings, planned: Planned) -> Cost:
     return learning.cost(settings, planned)
-
-
-def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
-    """Trains, writes the checkpoint into `job.out`, returns what changed."""
-    # torch comes only now, so that a recipe is read and refused at once.
-    from edgekit.steps.finetune.decoder import run as finetuning_chat
-
-    return finetuning_chat.finetune(settings, job)

@@ -5,24 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from edgekit.checkpoint import models
 from edgekit.errors import StepError
 from edgekit.job.job import Job
+from edgekit.steps.finetune.decoder.plan import FinetuneSettings
 from edgekit.training import decoder as learner
 from edgekit.training import losses
 from edgekit.training.decoder import Learner, Texts, TokenLoss
 from edgekit.training.losses import Scores
 from edgekit.training.windows import Window
 
-if TYPE_CHECKING:  # finetune_chat.py imports this module when it runs
-    from edgekit.steps.finetune.decoder.plan import FinetuneSettings
 
-
-def finetune(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
+def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
     """Writes the weights of the best epoch into `job.out`; returns the record of it.
 
     Raises StepError where the rows hold no answer.

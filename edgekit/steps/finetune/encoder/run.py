@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,24 +14,22 @@ from torch import nn
 from edgekit.checkpoint import models
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.finetune import schedule
+from edgekit.steps.finetune.settings import FinetuneSettings, frozen
 from edgekit.store.store import PROGRESS
-from edgekit.system import devices
 from edgekit.tasks.classification import answer as classification
 from edgekit.training import adapters, predict
-from edgekit.training import seq2seq as writing
 from edgekit.training.batches import Example, examples
-from edgekit.training.loop import Classifier, Loss, Schedule, Trained, Training, class_weights
-
-if TYPE_CHECKING:  # finetune.py imports this module when it runs
-    from edgekit.steps.finetune.encoder.plan import FinetuneSettings
+from edgekit.training.loop import Classifier, Loss, Training, class_weights
 
 
-def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -> Trained:
-    """Trains the checkpoint of `job` and writes the best weights into `job.out`."""
+def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
+    """Trains, writes the best weights into `job.out`, returns what changed."""
     dataset = job.dataset
     torch.manual_seed(job.recipe.seed)  # the fresh head
     model = models.load_classifier(job.checkpoint, labels=dataset.labels)
-    if freeze_embeddings:
+    freeze = frozen(settings, job.description.vocabulary)
+    if freeze:
         model.get_input_embeddings().weight.requires_grad_(False)
     tuned = adapters.add_lora(model, settings.lora) if settings.lora else model
     nn.Module.to(tuned, job.device)
@@ -48,7 +47,7 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
     trained = Training(
         tuned,
         examples(encoder, [row.text for row in dataset.train], numbers),
-        schedule=schedule(settings, job),
+        schedule=schedule.make(settings, job),
         loss=_loss(settings, numbers, labels=len(dataset.labels), device=job.device),
         score=score,
         folder=job.out / PROGRESS,
@@ -57,42 +56,15 @@ def finetune(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -
     nn.Module.to(tuned, "cpu")
     merged = adapters.merge(tuned) if isinstance(tuned, PeftModel) else tuned
     models.save(merged, job.out, source=job.checkpoint)
-    return trained
-
-
-def finetune_writer(settings: FinetuneSettings, job: Job, *, freeze_embeddings: bool) -> Trained:
-    """As `finetune`, for a model that learns to write the rows' summaries."""
-    model = models.load_seq2seq(job.checkpoint)
-    if freeze_embeddings:
-        model.get_input_embeddings().weight.requires_grad_(False)
-    trained = writing.learn(
-        model,
-        job,
-        writing.given(job, job.dataset.train),
-        validation=writing.given(job, job.dataset.validation),
-        schedule=schedule(settings, job),
-        smoothing=settings.label_smoothing,
-    )
-    models.save(model, job.out, source=job.checkpoint)
-    return trained
-
-
-def schedule(settings: FinetuneSettings, job: Job) -> Schedule:
-    """The settings as training takes them."""
-    minutes = settings.max_minutes
-    return Schedule(
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        accumulate=settings.accumulate,
-        learning_rate=settings.learning_rate,
-        head_learning_rate=settings.head_learning_rate or 10 * settings.learning_rate,
-        warmup=settings.warmup,
-        weight_decay=settings.weight_decay,
-        patience=settings.patience,
-        max_seconds=None if minutes is None else minutes * 60,
-        seed=job.recipe.seed,
-        autocast=devices.autocast_here(job.device),
-    )
+    return {
+        "after": {
+            "validation_macro_f1": round(trained.best_score, 6),
+            "best_epoch": trained.best_epoch,
+            "labels": len(dataset.labels),
+        },
+        "notes": list(trained.notes),
+        "training": {**asdict(trained), "frozen_embeddings": freeze},
+    }
 
 
 def _loss(settings: FinetuneSettings, numbers: list[int], *, labels: int, device: str) -> Loss:

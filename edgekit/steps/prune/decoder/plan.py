@@ -11,7 +11,7 @@ from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
-from edgekit.job.job import Job, Planned
+from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings
 from edgekit.steps.layers import check_layers, refuse_keys
 
@@ -120,14 +120,6 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         + 4 * WINDOW * found.vocabulary * 4,
         disk_bytes=kept.weights_bytes,
     )
-
-
-def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
-    """Prunes, writes the checkpoint into `job.out`, returns what went and what it cost."""
-    # torch comes only now, so that a recipe is read and refused at once.
-    from edgekit.steps.prune.decoder import run as pruning_chat
-
-    return pruning_chat.prune(settings, job)
 
 
 def grain(neurons: int) -> int:

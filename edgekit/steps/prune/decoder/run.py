@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from transformers import AutoConfig
@@ -24,12 +24,16 @@ from edgekit.export.gguf import parity
 from edgekit.job.job import Job, OnProgress
 from edgekit.steps.prune.decoder import measure as decoder
 from edgekit.steps.prune.decoder.measure import Measured
-from edgekit.steps.prune.decoder.plan import PROOF_TOKENS, WINDOW, grain, kept_layers, width
+from edgekit.steps.prune.decoder.plan import (
+    PROOF_TOKENS,
+    WINDOW,
+    PruneSettings,
+    grain,
+    kept_layers,
+    width,
+)
 from edgekit.training import windows
 from edgekit.training.windows import Reader, Window
-
-if TYPE_CHECKING:  # prune_chat.py imports this module when it runs
-    from edgekit.steps.prune.decoder.plan import PruneSettings
 
 # The share of the work that is done when texts have told what can go, and when it is gone.
 MEASURED, WRITTEN = 0.5, 0.6
@@ -45,7 +49,7 @@ class Choice:
     """Of each of these layers; None where all of them do."""
 
 
-def prune(settings: PruneSettings, job: Job) -> dict[str, Any]:
+def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)

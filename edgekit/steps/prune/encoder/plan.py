@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from edgekit.checkpoint.describe import Description
-from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
-from edgekit.job.job import Job, Planned
+from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings
 from edgekit.steps.layers import check_layers
 
@@ -80,7 +80,7 @@ def files(settings: PruneSettings) -> tuple[str, ...]:
 def check(settings: PruneSettings, planned: Planned) -> None:
     """Raises RecipeError where the step does not suit the architecture, or asks for too much."""
     found, place = planned.description, planned.place
-    names = ARCHITECTURES.get(found.model_type)
+    names = ENCODERS.get(found.model_type)
     if names is None:
         raise RecipeError(
             f"{place}: prune takes out heads and neurons, and a model of the type "
@@ -151,14 +151,6 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
     )
 
 
-def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
-    """Prunes, writes the checkpoint into `job.out`, returns what went and what it cost."""
-    # torch comes only now, so that a recipe is read and refused at once.
-    from edgekit.steps.prune.encoder import run as pruning
-
-    return pruning.prune(settings, job)
-
-
 def kept_layers(settings: PruneSettings, layers: int) -> int:
     """How many stay of so many layers, where the recipe says it."""
     if settings.layers is None:
@@ -202,7 +194,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
             f"{place}: prune is to keep layer {wanted[-1]}, and the model has the layers 0 to "
             f"{found.layers - 1}; choose among them."
         )
-    if isinstance(wanted, list) and ARCHITECTURES[found.model_type].shared:
+    if isinstance(wanted, list) and ENCODERS[found.model_type].shared:
         raise RecipeError(
             f"{place}: all layers of {found.model_type} are one and the same; give 'layers' a "
             "count instead of numbers."
@@ -211,7 +203,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
 
 def _estimate(settings: PruneSettings, before: Description) -> Description:
     layers = kept_layers(settings, before.layers)
-    shared = ARCHITECTURES[before.model_type].shared
+    shared = ENCODERS[before.model_type].shared
     stored, left = (1, 1) if shared else (before.layers, layers)
     removed = stored * _layer_parameters(before, heads=1.0, ffn=1.0)
     if settings.latency is not None:
@@ -225,7 +217,7 @@ def _estimate(settings: PruneSettings, before: Description) -> Description:
 def _layer_parameters(before: Description, *, heads: float, ffn: float) -> float:
     """Of one layer that keeps these shares of its units."""
     hidden = before.hidden
-    halves = 2 if ARCHITECTURES[before.model_type].gated else 1
+    halves = 2 if ENCODERS[before.model_type].gated else 1
     attention = heads * (4 * hidden**2 + 3 * hidden) + hidden
     network = ffn * before.ffn * (hidden * (1 + halves) + halves) + hidden
     return attention + network + 4 * hidden  # and two norms

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models, units
-from edgekit.checkpoint.encoders import ARCHITECTURES
+from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.widths import Widths
 from edgekit.job.job import Job, OnProgress
 from edgekit.runtime.tokens import TextEncoder
@@ -28,7 +28,13 @@ from edgekit.steps.prune.encoder import (
 )
 from edgekit.steps.prune.encoder.calibration import Calibration
 from edgekit.steps.prune.encoder.choice import Choice, Rankings
-from edgekit.steps.prune.encoder.plan import DEPTH_WINDOWS, MOST_TOKENS, fewest_layers, kept_layers
+from edgekit.steps.prune.encoder.plan import (
+    DEPTH_WINDOWS,
+    MOST_TOKENS,
+    PruneSettings,
+    fewest_layers,
+    kept_layers,
+)
 from edgekit.steps.prune.encoder.search import Depths
 from edgekit.system import devices, machine
 from edgekit.tasks.classification import answer as classification
@@ -36,16 +42,13 @@ from edgekit.training import predict
 from edgekit.training import teacher as teaching
 from edgekit.training.batches import examples
 
-if TYPE_CHECKING:  # prune.py imports this module when it runs
-    from edgekit.steps.prune.encoder.plan import PruneSettings
-
 JUDGED_ROWS = 1000
 # The share of the work that is done when texts have told what matters, when layers are chosen, and
 # when all is fitted.
 SIGNALS, DEPTH, TUNED = 0.25, 0.45, 0.95
 
 
-def prune(settings: PruneSettings, job: Job) -> dict[str, Any]:
+def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
     encoder = TextEncoder(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
@@ -87,7 +90,7 @@ def prune(settings: PruneSettings, job: Job) -> dict[str, Any]:
 
 
 def _shared(model: PreTrainedModel) -> bool:
-    return ARCHITECTURES[model.config.model_type].shared
+    return ENCODERS[model.config.model_type].shared
 
 
 def _sizes(model: PreTrainedModel) -> tuple[Widths, int]:
@@ -135,7 +138,7 @@ def _choose(
         depths,
         table,
         speedup=settings.latency,
-        prunes_heads=ARCHITECTURES[model.config.model_type].ungrouped_heads,
+        prunes_heads=ENCODERS[model.config.model_type].ungrouped_heads,
     )
     return chosen, {"expected_speedup": round(choice.speedup(rankings, table, chosen), 3)}
 

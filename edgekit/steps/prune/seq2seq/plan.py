@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
-from edgekit.job.job import Job, Planned
+from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings
 from edgekit.steps import layers
 from edgekit.steps.layers import check_layers, kept_layers, refuse_keys
+from edgekit.tables import Family
 
 VERSION = 1
 TEXTS = 200
@@ -69,7 +70,7 @@ def files(settings: PruneSettings) -> tuple[str, ...]:
 def check(settings: PruneSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no decoder, or nothing would go."""
     found, place = planned.description, planned.place
-    if not found.is_writer:
+    if found.family is not Family.SEQ2SEQ:
         raise RecipeError(
             f"{place}: prune takes layers out of models that write summaries, and "
             f"{found.model_type} only reads; drop the step."
@@ -124,11 +125,3 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         peak_bytes=rates.torch_bytes + found.fp32_bytes + 2 * left.fp32_bytes,
         disk_bytes=left.fp32_bytes,
     )
-
-
-def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
-    """Prunes, writes the checkpoint into `job.out`, returns what went and what it cost."""
-    # torch comes only now, so that a recipe is read and refused at once.
-    from edgekit.steps.prune.seq2seq import run as pruning_writer
-
-    return pruning_writer.prune(settings, job)

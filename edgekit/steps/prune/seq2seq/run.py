@@ -7,33 +7,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_writer_layers
-from edgekit.checkpoint.seq2seq import LAYOUTS
+from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.data.rows import Row
 from edgekit.job.job import Job, OnProgress
 from edgekit.steps.layers import kept_layers
 from edgekit.steps.prune.encoder import depth
+from edgekit.steps.prune.seq2seq.plan import PruneSettings
 from edgekit.training import seq2seq as writing
 from edgekit.training.batches import Example
-
-if TYPE_CHECKING:  # prune_writer.py imports this module when it runs
-    from edgekit.steps.prune.seq2seq.plan import PruneSettings
 
 # What the choice of the layers of one half takes of the work.
 ONE_HALF = 0.45
 
 
-def prune(settings: PruneSettings, job: Job) -> dict[str, Any]:
+def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
     rows = job.dataset.validation
     judged = writing.given(job, rows).examples
-    layout = LAYOUTS[job.description.model_type]
+    layout = SEQ2SEQ[job.description.model_type]
     whole = models.load_seq2seq(job.checkpoint)
     nn.Module.to(whole, job.device)
     before = _likelihood(whole, rows, judged)

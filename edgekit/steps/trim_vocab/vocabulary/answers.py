@@ -13,6 +13,7 @@ from torch import nn
 from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
 from edgekit.runtime.tokens import TextEncoder
+from edgekit.tables import Family
 
 # A checkpoint without a head is compared under a head of chance, the same on both sides.
 _NO_HEAD = ("0", "1", "2")
@@ -27,7 +28,7 @@ def logits(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) 
     encoder = TextEncoder(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
     torch.manual_seed(0)
     description = describe(folder)
-    if description.is_writer:
+    if description.family is Family.SEQ2SEQ:
         return _states(folder, encoder, texts)
     labels = None if description.labels is not None else _NO_HEAD
     model = models.load_classifier(folder, labels=labels)

@@ -17,6 +17,7 @@ from edgekit.steps.trim_vocab.vocabulary.languages import FREQUENT
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Proof, Text, Tokenizers
 from edgekit.system import machine
+from edgekit.tables import Family
 
 # For each language: texts that run through both models, of each kind.
 EXACT_TEXTS = 4
@@ -89,7 +90,7 @@ def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | 
         )
         at += len(one.changed)
         found[one.language] = {"bit_equal": len(one.same)}
-        if not job.description.is_writer:
+        if job.description.family is not Family.SEQ2SEQ:
             found[one.language]["label_flips"] = {"rows": len(one.changed), "flips": int(flips)}
     return found
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgekit.checkpoint import template as templates
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import ARCHITECTURES
+from edgekit.checkpoint.decoder_types import DECODER_TYPES
 from edgekit.data.conversation import DAY
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
@@ -128,7 +128,7 @@ def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, 
 def read(checkpoint: Path, *, model_type: str, rows: int) -> LanguageModel:
     """`rows` are those of its table. Raises CheckpointError or ExportError for a checkpoint that
     could not be exported either."""
-    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=ARCHITECTURES[model_type])
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES[model_type])
     bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
     template = templates.read(checkpoint)
     if template is None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgekit.checkpoint.decoder_types import ARCHITECTURES as DECODERS
-from edgekit.checkpoint.encoders import ARCHITECTURES, WRITER_TABLES
+from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.encoders import ENCODERS, WRITER_TABLES
 from edgekit.errors import StepError
 
 CHUNK = 1 << 24
@@ -28,10 +28,10 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
     Raises StepError if there is no table of word embeddings.
     """
     words: tuple[str, ...] = WRITER_TABLES
-    if model_type in DECODERS:
+    if model_type in DECODER_TYPES:
         words = (DECODER_TABLE,)
-    elif model_type in ARCHITECTURES:
-        words = (ARCHITECTURES[model_type].word_embeddings + ".weight",)
+    elif model_type in ENCODERS:
+        words = (ENCODERS[model_type].word_embeddings + ".weight",)
     found = 0
     for path in sorted(source.glob("*.safetensors")):
         with path.open("rb") as stream, (out / path.name).open("wb") as sink:

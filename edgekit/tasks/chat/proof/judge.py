@@ -19,10 +19,10 @@ from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import ChatSpec
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Message, Row
+from edgekit.data.spread import spread
 from edgekit.errors import DataError, RecipeError
 from edgekit.export.gguf import documents, greedy, predicting
 from edgekit.export.gguf.documents import Documents
-from edgekit.export.onnx.classifier import spread
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.judging.judged import Judged
@@ -87,11 +87,6 @@ class Parent:
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
     """None: its rows are texts and conversations."""
-    if not description.is_decoder:
-        raise RecipeError(
-            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
-            "model, which does not continue texts; write task: classification."
-        )
     if description.labels is not None:
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} labels texts, although its "

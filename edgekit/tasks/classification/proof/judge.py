@@ -14,8 +14,8 @@ from edgekit import Model
 from edgekit.artifact.folder import Artifact
 from edgekit.checkpoint.describe import Description
 from edgekit.data.rows import Row
+from edgekit.data.spread import spread
 from edgekit.errors import RecipeError
-from edgekit.export.onnx.classifier import spread
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.judging.judged import Judged
@@ -72,11 +72,6 @@ class Answers:
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
     """A head that is there fixes the labels; a fresh one takes those of the training rows."""
-    if description.is_decoder:
-        raise RecipeError(
-            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
-            "model, which continues texts and labels none; write task: chat."
-        )
     if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "

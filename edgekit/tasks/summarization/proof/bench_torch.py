@@ -14,6 +14,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.seq2seq.generation import Generation, bounded
 from edgekit.runtime.tokens import TOKENIZER, TextEncoder, clean
+from edgekit.tables import Family
 from edgekit.tasks.summarization.extractive import Extractive
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 from edgekit.tasks.summarization.written import Shortening, Writing
@@ -27,7 +28,7 @@ def summarizer(
     """Reads and joins parts as the runtime does; `generation` is that of the artifact."""
     encoder = TextEncoder(folder / TOKENIZER, prefix=prefix, max_tokens=max_tokens)
     wanted = Wanted(words)
-    if not describe(folder).is_writer:
+    if describe(folder).family is not Family.SEQ2SEQ:
         chooser = Extractive(_Vectors(folder, encoder))
         return lambda text, tell: chooser.summarize(text, wanted, tell=tell, cancel=Cancel())
     writer = _Writer(folder, encoder, Generation.from_json(generation), max_tokens)

@@ -14,6 +14,7 @@ from edgekit.job.job import Make, OutputJob
 from edgekit.store.store import Finished, Store
 from edgekit.system import packages
 from edgekit.system.digest import sha256_folder, sha256_json
+from edgekit.tables import Family
 from edgekit.tasks.summarization.proof.judge import ENGINES, PACKAGES
 from edgekit.tasks.summarization.proof.quality import SummaryMust, judge
 
@@ -49,7 +50,7 @@ def teacher_summaries(
     on_part: OnPart,
 ) -> Sequence[str]:
     """The teacher's, in fp32. Raises CheckpointError for one of another engine."""
-    if (spec.engine == "seq2seq") != describe(checkpoint).is_writer:
+    if (spec.engine == "seq2seq") != (describe(checkpoint).family is Family.SEQ2SEQ):
         raise CheckpointError(
             f"{checkpoint}: the artifact '{manifest.name}' was not made from a model of this kind; "
             "name the teacher that it was made from."

@@ -23,6 +23,7 @@ from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
+from edgekit.tables import Family
 from edgekit.tasks.classification.proof import judge as classification
 from edgekit.tasks.classification.proof.judge import (
     RAM_BASE_BYTES,
@@ -57,11 +58,6 @@ measured_shape = classification.measured_shape
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
     """None: its rows are texts and their summaries."""
-    if description.is_decoder:
-        raise RecipeError(
-            f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
-            "model, which continues texts; write task: chat, and `edgekit summarize` will ask it."
-        )
     if description.model_type == STATIC:
         # A static student's vectors are made for its labels.
         raise RecipeError(
@@ -148,7 +144,7 @@ def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _engine(job: OutputJob) -> SummaryEngine:
-    return "seq2seq" if describe(job.checkpoint).is_writer else "extractive"
+    return "seq2seq" if describe(job.checkpoint).family is Family.SEQ2SEQ else "extractive"
 
 
 def _common(plan: Plan, job: OutputJob) -> dict[str, Any]:

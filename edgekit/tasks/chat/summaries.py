@@ -11,7 +11,7 @@ from edgekit.data.conversation import Message, Sampling, WhenFull
 from edgekit.data.sentences import spans
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.cancel import Cancel, Cancelled
-from edgekit.tasks.chat.verbs import ChatStream
+from edgekit.tasks.chat.stream import ChatStream
 from edgekit.tasks.summarization.stream import Here
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 from edgekit.tasks.summarization.written import Writing

@@ -1,0 +1,1 @@
+"""`finetune` of models that write summaries."""

@@ -1,0 +1,85 @@
+"""A chat model in a worker process: what it is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from edgekit.artifact.folder import Artifact
+from edgekit.data.conversation import Message, Sampling, WhenFull
+from edgekit.runtime import wire
+from edgekit.runtime.cancel import Cancel
+from edgekit.runtime.engine import Asked
+from edgekit.runtime.isolated import Supervisor
+from edgekit.runtime.process import Exchange
+from edgekit.runtime.wire import Tell, Verb
+
+
+class IsolatedChatter:
+    """Requests are begun in order and answered one after the other."""
+
+    def __init__(self, artifact: Artifact, asked: Asked) -> None:
+        self._worker = Supervisor(artifact, asked)
+        self.context = int(self._worker.facts["context"])
+        self.version = str(self._worker.facts["version"])
+
+    def begin_chat(
+        self,
+        messages: Sequence[Message],
+        asked: Sampling,
+        *,
+        when_full: WhenFull,
+        grammar: str | None = None,
+    ) -> Exchange:
+        """Its pieces are texts and its result the fields of a Reply."""
+        return self._worker.begin(
+            "chat",
+            messages=list(messages),
+            sampling=asked.as_json(),
+            when_full=when_full,
+            grammar=grammar,
+        )
+
+    def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
+        """The log-probability of each of these answers, in nats."""
+        exchange = self._worker.begin("score", messages=list(messages), answers=list(answers))
+        return [float(score) for score in exchange.result()["scores"]]
+
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """The tokens of a text, or of a conversation up to where the answer begins."""
+        told = prompt if isinstance(prompt, str) else list(prompt)
+        return int(self._worker.begin("count", prompt=told).result()["tokens"])
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+def _chat(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:
+    reply = engine.chat(
+        message["messages"],
+        Sampling(**message["sampling"]),
+        when_full=message["when_full"],
+        grammar=message["grammar"],
+        on_piece=lambda piece: tell({"piece": piece}),
+        cancel=cancel,
+    )
+    return asdict(reply)
+
+
+def _score(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:
+    return {"scores": engine.score(message["messages"], message["answers"], cancel)}
+
+
+def _count(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:
+    return {"tokens": engine.count(message["prompt"])}
+
+
+VERBS: Mapping[str, Verb] = {"chat": _chat, "score": _score, "count": _count}
+AT_ONCE = 1
+"""Requests that a worker answers at the same time; the others wait, in order."""
+
+
+def facts(engine: Any) -> wire.Message:
+    """What a worker says of a model that it has loaded."""
+    return {"version": engine.version, "context": engine.context}

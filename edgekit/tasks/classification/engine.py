@@ -1,0 +1,38 @@
+"""What a classifier does for the runtime, wherever it runs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.errors import ArtifactError
+from edgekit.runtime.engine import Engine
+
+
+class Classifier(Engine, Protocol):
+    """Safe to call from several threads."""
+
+    @property
+    def workers(self) -> int:
+        """How many texts to run at the same time, where there are many."""
+
+    def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
+        """Logits of shape (labels,), float32, and the number of windows the text was read in.
+
+        `alone` says that no other text is run beside this one, so that it may use more threads.
+        """
+
+
+def run(
+    engine: Classifier, manifest: Manifest, text: str, *, alone: bool
+) -> tuple[np.ndarray, int]:
+    """`engine.logits`, one for each label; a model with others would answer anything."""
+    logits, parts = engine.logits(text, alone=alone)
+    if logits.shape != (len(manifest.labels),):
+        raise ArtifactError(
+            f"The model '{manifest.name}' gives {logits.size} scores for "
+            f"{len(manifest.labels)} labels; build it again."
+        )
+    return logits, parts

@@ -1,0 +1,62 @@
+"""The self-test of a classifier: texts, and the scores that it must give to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.runtime import golden
+from edgekit.tasks.classification.answer import Answer, answer
+from edgekit.tasks.classification.engine import Classifier, run
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenScores:
+    inputs: tuple[str, ...]
+    scores: tuple[Mapping[str, float], ...]
+    tolerance: float
+    """How far a score may be off; different CPUs round differently."""
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any]) -> GoldenScores:
+        """From `{"inputs": […], "answers": [{"label", "scores"}], "tolerance": …}`."""
+        return cls(
+            inputs=tuple(str(text) for text in value["inputs"]),
+            scores=tuple(
+                {label: float(score) for label, score in entry["scores"].items()}
+                for entry in value["answers"]
+            ),
+            tolerance=float(value["tolerance"]),
+        )
+
+    def texts(self) -> list[str]:
+        return list(self.inputs)
+
+    def check(self, engine: Classifier, manifest: Manifest) -> int:
+        labels, temperature = manifest.labels, manifest.model.temperature
+        for number, text in enumerate(self.inputs):
+            logits, parts = run(engine, manifest, text, alone=True)
+            found = answer(logits, labels, temperature=temperature, parts=parts)
+            # Scores alone: labels can then differ only where two are as good as equal.
+            if not _near(found, self.scores[number], self.tolerance):
+                told = f"'{found.label}' at {found.score:.3f} instead of"
+                raise golden.wrong(manifest, number, f"{told} {_best(self.scores[number])}")
+        return len(self.inputs)
+
+
+def read(data: bytes, manifest: Manifest) -> GoldenScores:
+    """What the golden file of a classifier says; raises ArtifactError."""
+    return golden.parse(data, GoldenScores.read)
+
+
+def _near(found: Answer, wanted: Mapping[str, float], tolerance: float) -> bool:
+    return found.scores.keys() == wanted.keys() and all(
+        abs(found.scores[label] - score) <= tolerance for label, score in wanted.items()
+    )
+
+
+def _best(scores: Mapping[str, float]) -> str:
+    label = max(scores, key=lambda name: scores[name], default="nothing")
+    return f"'{label}' at {scores.get(label, 0):.3f}"

@@ -1,0 +1,45 @@
+"""A classifier in a worker process: what it is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgekit.artifact.folder import Artifact
+from edgekit.runtime.cancel import Cancel
+from edgekit.runtime.engine import Asked
+from edgekit.runtime.isolated import Supervisor
+from edgekit.runtime.wire import Message, Tell, Verb
+from edgekit.tasks.classification.engine import Classifier
+
+
+class IsolatedClassifier:
+    def __init__(self, artifact: Artifact, asked: Asked) -> None:
+        self._worker = Supervisor(artifact, asked)
+        self.workers = int(self._worker.facts["workers"])
+        self.version = str(self._worker.facts["version"])
+
+    def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
+        result = self._worker.begin("logits", text=text, alone=alone).result()
+        return np.array(result["logits"], dtype=np.float32), int(result["parts"])
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+def _logits(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    logits, parts = engine.logits(message["text"], alone=message["alone"])
+    return {"logits": logits.tolist(), "parts": parts}
+
+
+VERBS: Mapping[str, Verb] = {"logits": _logits}
+AT_ONCE = 64
+"""Requests that a worker answers at the same time: the other side sends no more than it has
+threads."""
+
+
+def facts(engine: Classifier) -> Message:
+    """What a worker says of a model that it has loaded."""
+    return {"version": engine.version, "workers": engine.workers}

@@ -1,0 +1,50 @@
+"""A summarizer in a worker process: what it is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.artifact.folder import Artifact
+from edgekit.runtime.cancel import Cancel
+from edgekit.runtime.engine import Asked
+from edgekit.runtime.isolated import Supervisor
+from edgekit.runtime.process import Exchange
+from edgekit.runtime.wire import Message, Tell, Verb
+from edgekit.tasks.summarization.engine import SummaryEngine
+from edgekit.tasks.summarization.summary import Wanted
+
+
+class IsolatedSummarizer:
+    """Requests are begun in order and answered one after the other."""
+
+    def __init__(self, artifact: Artifact, asked: Asked) -> None:
+        self._worker = Supervisor(artifact, asked)
+        self.version = str(self._worker.facts["version"])
+
+    def begin_summary(self, text: str, wanted: Wanted) -> Exchange:
+        """Its pieces are the fields of Told and its result those of a Summary."""
+        return self._worker.begin("summarize", text=text, wanted=wanted.as_json())
+
+    def close(self) -> None:
+        self._worker.close()
+
+
+def _summarize(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+    found = engine.summarize(
+        message["text"],
+        Wanted(**message["wanted"]),
+        tell=lambda told: tell({"piece": told.as_json()}),
+        cancel=cancel,
+    )
+    return dict(found.as_json())
+
+
+VERBS: Mapping[str, Verb] = {"summarize": _summarize}
+AT_ONCE = 1
+"""Requests that a worker answers at the same time; the others wait, in order."""
+
+
+def facts(engine: SummaryEngine) -> Message:
+    """What a worker says of a model that it has loaded."""
+    return {"version": engine.version}
