@@ -13,7 +13,7 @@ import pytest
 from edgekit import cli
 from edgekit.recipe import recipe
 from edgekit.steps.trim_vocab import gguf as trimming
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -26,9 +26,9 @@ from edgekit.job.job import Job
 from edgekit.recipe import recipe
 from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab import run as trimming
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import choice, configs, languages, pieces, surgery
 from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.system import machine
 from edgekit.training import predict
 

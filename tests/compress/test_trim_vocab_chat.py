@@ -26,8 +26,8 @@ from edgekit.job.job import Job, Planned, Tokens
 from edgekit.runtime import templates
 from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab import run as trimming
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import languages
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}
 LANGUAGES = ("en", "fr")

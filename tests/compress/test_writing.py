@@ -25,7 +25,7 @@ from edgekit.steps.distill.settings import DistillSettings
 from edgekit.steps.finetune.encoder import plan as finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.steps.trim_vocab import plan as trim_vocab
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.store.store import Finished
 from edgekit.training import loop as training
 from edgekit.training import seq2seq as writing

@@ -18,8 +18,8 @@ from edgekit.errors import ExportError, StepError
 from edgekit.export.gguf import convert, predicting, quantizing, rewriting
 from edgekit.export.gguf.rewriting import Opened
 from edgekit.steps.trim_vocab import gguf as trimming
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import languages
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 LANGUAGES = ("en", "fr")
 LOOSE: dict[str, Any] = {"most_tokens_rise": 9.0, "most_unknown_rise": 1.0}

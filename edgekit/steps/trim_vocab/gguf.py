@@ -21,11 +21,11 @@ from edgekit.errors import ExportError
 from edgekit.export.gguf import predicting, rewriting, vocabularies
 from edgekit.export.gguf.rewriting import Opened
 from edgekit.runtime import templates
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import deciding, documents, required
 from edgekit.steps.trim_vocab.vocabulary.language_model import LanguageModel
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, check_bounds, units
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 EXACT_TEXTS = 16
 MOST_DIFFERENCE = 1e-4

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
-
-from pydantic import Field
 
 from edgekit.checkpoint.decoder_types import DECODER_TYPES
 from edgekit.checkpoint.encoders import ENCODERS
@@ -13,7 +10,7 @@ from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Fraction, Settings
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.tables import Family
 
 VERSION = 2
@@ -26,32 +23,6 @@ PIECES_OF_ALL = 3_000
 SECONDS = 15.0
 SECONDS_PER_LANGUAGE = 2.0
 BYTES_PER_PIECE = 3_000
-
-
-class TrimVocabSettings(Settings):
-    """Special tokens, letters of the languages' scripts, digits, punctuation, ASCII and bytes are
-    never removed. What is removed is chosen by the recipe's training rows, `data.unlabeled` and
-    each language's frequent words, and judged on texts that took no part: `data.validation` and the
-    Universal Declaration of Human Rights.
-    """
-
-    coverage: Annotated[float, Field(gt=0, le=1)] = 0.9999
-    """Share of the running pieces of those texts that must stay, in each language."""
-    size: Annotated[int, Field(ge=1)] | None = None
-    """Pieces to keep at most; those whose loss costs the fewest tokens go, in all languages alike.
-    """
-    keep: list[str] = Field(default_factory=list)
-    """Pieces, words or characters that must stay whatever their frequency."""
-    texts: list[str] = Field(default_factory=list)
-    """Further files that choose: text files, one text a line, or tables with the column text."""
-    most_tokens_rise: Annotated[float, Field(ge=0)] = 0.02
-    """By how much tokens per word may rise in any language; 0.02 is 2 %."""
-    most_unknown_rise: Fraction = 0.0005
-    """By how much the share of unknown pieces may rise in any language; 0.0005 is 0.05 points."""
-
-    @property
-    def reads_unlabeled(self) -> bool:
-        return True
 
 
 SETTINGS = TrimVocabSettings

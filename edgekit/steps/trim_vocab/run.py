@@ -14,7 +14,6 @@ from edgekit.data import declaration
 from edgekit.data.rows import Row, read_texts
 from edgekit.errors import StepError
 from edgekit.job.job import Job
-from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import (
     configs,
     deciding,
@@ -28,6 +27,7 @@ from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
 from edgekit.steps.trim_vocab.vocabulary.deciding import Kind, OwnTexts
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
+from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.tables import Family
 
 # Texts without a language, and how a proof calls them.

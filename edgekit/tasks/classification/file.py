@@ -12,19 +12,35 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import filelock
 
+from edgekit.artifact.manifest import Manifest
 from edgekit.data.records import Record
 from edgekit.data.rows import RecordWriter, stream_records
 from edgekit.errors import DataError
-from edgekit.model import Model
 from edgekit.system import machine, paths
 from edgekit.system.digest import canonical_json, sha256_file, sha256_json
 from edgekit.tasks.classification.answer import Answer
 
 ADDED = ("label", "score", "abstained")
 _BATCH = 256
+
+
+class Labels(Protocol):
+    """A loaded model that gives labels: edgekit.Model is one."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    def classify(
+        self,
+        texts: Iterator[str],
+        *,
+        abstain_below: float | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Iterator[Answer]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class _Job:
 
 
 def classify_file(
-    model: Model,
+    model: Labels,
     source: Path,
     out: Path,
     *,
@@ -88,7 +104,7 @@ def classify_file(
 
 
 def _write(
-    model: Model,
+    model: Labels,
     source: Path,
     writer: RecordWriter,
     job: _Job,
@@ -119,7 +135,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _plan(
-    model: Model,
+    model: Labels,
     source: Path,
     out: Path,
     *,
@@ -195,7 +211,7 @@ def _read_job(out: Path) -> _Job | None:
 
 
 def _answers(
-    model: Model, records: Iterator[Record], job: _Job
+    model: Labels, records: Iterator[Record], job: _Job
 ) -> Iterator[tuple[Record, Answer | None]]:
     """Each record with its answer, None where there is no text, in order."""
     while batch := list(islice(records, _BATCH)):

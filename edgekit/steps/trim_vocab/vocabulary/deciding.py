@@ -15,7 +15,7 @@ from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Proof, Text, Tokenizers
 
 if TYPE_CHECKING:
-    from edgekit.steps.trim_vocab.plan import TrimVocabSettings
+    from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 OwnTexts = Mapping[str, list[str]]
 """By language, the texts that choose; texts that judge are never among them."""
