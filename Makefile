@@ -10,13 +10,14 @@ export GOMP_SPINCOUNT ?= 1000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench pictures cuda clean
+.PHONY: help demo test test-slow check format shape bench pictures cuda clean
 
 help:
 	@echo "make demo       fetch a real model and data, run a short recipe, classify in five languages"
 	@echo "make test       all fast tests"
 	@echo "make check      format, lint, types, import contracts and tests"
 	@echo "make test-slow  the tests that take minutes or need downloads"
+	@echo "make shape      how the code is laid out: files, sizes, circles, floors"
 	@echo "make cuda       the CUDA builds of torch, onnxruntime and llama.cpp, for the GPUs of this machine"
 	@echo "make bench      build all recipes of the sample, and compare them in one table (hours)"
 
@@ -56,6 +57,9 @@ check: .venv/ready-to-test
 format: .venv/ready-to-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+shape: .venv/ready-to-test
+	@$(BIN)/python -m tests.house.shape
 
 bench: .venv/ready
 	$(BIN)/edgekit sample home-intents demo

@@ -23,8 +23,6 @@ from edgekit_tui import models, places
 from edgekit_tui.models import Answerer, Models
 from edgekit_tui.reading import Progress, Reading, Work
 
-TASKS = frozenset({"summarization", "chat"})
-"""Whose artifacts can summarize."""
 # Words of a text are counted so many characters at a time: other threads run in between.
 _CHARACTERS = 50_000
 

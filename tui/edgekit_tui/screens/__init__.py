@@ -1,12 +1,16 @@
 """What a person sees at once, one a file; a screen is found by its name in SCREENS.
 
-A task gets its screen by a line in TASKS: Enter on an artifact opens it.
+A task gets its screen by its lines in ACTIONS, TASKS and TASK_NAMES: nothing else of the app tells
+tasks apart.
 """
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
+
+from edgekit_tui.i18n import N_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +43,33 @@ SCREENS = {
     "review": "edgekit_tui.screens.review:ReviewScreen",
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person wants to do, and the tasks of artifacts that do it."""
+
+    key: str
+    screen: str
+    title: str
+    about: str
+    tasks: tuple[str, ...]
+
+
+# Digits: every keyboard has them, whatever script its letters are of.
+ACTIONS = (
+    Action("1", "chat", N_("Chat"), N_("ask a model"), ("chat",)),
+    Action("2", "classify", N_("Classify"), N_("one text"), ("classification",)),
+    Action("3", "summarize", N_("Summarize"), N_("a long text"), ("summarization", "chat")),
+    Action("4", "file", N_("Label a file"), N_("a whole table"), ("classification",)),
+)
+
 TASKS = {"classification": "classify", "chat": "chat", "summarization": "summarize"}
+"""The screen in which an artifact of each task is used."""
+TASK_NAMES = {
+    "classification": N_("classification"),
+    "summarization": N_("summarization"),
+    "chat": N_("chat"),
+}
 
 
 def screen_class(name: str) -> Callable[..., Page]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on, work
@@ -19,30 +18,11 @@ from edgekit_tui import models, speed
 from edgekit_tui.found import Found, best
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, rate, size
 from edgekit_tui.messages import ArtifactsFound
-from edgekit_tui.screens import task_screen
+from edgekit_tui.screens import ACTIONS, TASK_NAMES, task_screen
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import one_line
 from edgekit_tui.widgets.notice import Notice
 
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something that a person wants to do, and the tasks of artifacts that do it."""
-
-    key: str
-    screen: str
-    title: str
-    about: str
-    tasks: tuple[str, ...]
-
-
-# Digits: every keyboard has them, whatever script its letters are of.
-ACTIONS = (
-    Action("1", "chat", N_("Chat"), N_("ask a model"), ("chat",)),
-    Action("2", "classify", N_("Classify"), N_("one text"), ("classification",)),
-    Action("3", "summarize", N_("Summarize"), N_("a long text"), ("summarization", "chat")),
-    Action("4", "file", N_("Label a file"), N_("a whole table"), ("classification",)),
-)
 _BY_SCREEN = {action.screen: action for action in ACTIONS}
 FURTHER = (
     ("a", "artifacts", N_("Artifacts")),
@@ -50,11 +30,6 @@ FURTHER = (
     ("b", "build", N_("Build")),
     ("comma", "settings", N_("Settings")),
 )
-_TASK_NAMES = {
-    "classification": N_("classification"),
-    "summarization": N_("summarization"),
-    "chat": N_("chat"),
-}
 _FEW_LANGUAGES = 4
 
 
@@ -185,7 +160,7 @@ class HomeScreen(Page):
         else:
             lacking = _("No artifact for this is here yet ({task}). Press i to import one from a "
                         "drive, or s to make one from a sample.")  # fmt: skip
-            notice.say(lacking.format(task=_(_TASK_NAMES[action.tasks[0]])), kind="hint")
+            notice.say(lacking.format(task=_(TASK_NAMES[action.tasks[0]])), kind="hint")
 
     def action_nothing(self) -> None:
         """Home is where Esc leads; from here there is no further back."""
@@ -229,7 +204,7 @@ def describe(found: Found, speeds: Mapping[str, str]) -> Content:
     if manifest.digest in speeds:
         facts.append(speeds[manifest.digest])
     colour = "$muted" if found.fits else "$warning"
-    task = _(_TASK_NAMES.get(manifest.task, manifest.task))
+    task = _(TASK_NAMES.get(manifest.task, manifest.task))
     where = {"drive": _("on a drive"), "here": _("in this folder")}.get(found.source, "")
     return Content.assemble(
         (one_line(manifest.name), "bold"), ("  " + task, "$primary"),
