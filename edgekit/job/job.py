@@ -103,8 +103,8 @@ class OutputJob:
     max_tokens: int
     packages: Mapping[str, str]
     run: RunStored
-    head: str = "logits"
-    """What is exported of the checkpoint: a key of tables.HEADS."""
+    head: str
+    """What is exported of the checkpoint: a key of tables.HEADS, or `tokens`."""
     calibration: Sequence[Row] = ()
     """Rows that say which weights matter: those that train and the unlabeled texts."""
     calibration_digest: str = ""

@@ -48,7 +48,9 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$
 
 def _known_task(name: str) -> str:
     if name not in tables.TASKS:
-        raise ValueError(f"is one of {', '.join(tables.TASKS)}.{did_you_mean(name, tables.TASKS)}")
+        raise ValueError(
+            f"is one of {', '.join(tables.TASKS)}.{did_you_mean(name, list(tables.TASKS))}"
+        )
     return name
 
 

@@ -173,6 +173,7 @@ def job(checkpoint: Path, store: Store) -> Runs:
             "prefix": "",
             "max_tokens": 512,
             "packages": {},
+            "head": "tokens",
             "run": run,
             "calibration": rows[6:],
             "calibration_digest": "calibration",

@@ -40,6 +40,7 @@ def job(tmp_path: Path) -> Iterator[OutputJob]:
             prefix="",
             max_tokens=64,
             packages={},
+            head="logits",
             run=run,
         )
 

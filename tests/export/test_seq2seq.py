@@ -28,7 +28,7 @@ def job_of(checkpoint: Path) -> OutputJob:
     def run(*_: object) -> Any:
         raise AssertionError("nothing is stored here")
 
-    return OutputJob(checkpoint, "", (), "", "", tiny_seq2seq.WINDOW, {}, run)
+    return OutputJob(checkpoint, "", (), "", "", tiny_seq2seq.WINDOW, {}, run, "summaries")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The layout holds: few files at the top, no circles, floors, small modules, tasks told apart once."""
+"""The layout holds: few files at the top, floors, no circles, small modules, tasks named once."""
 
 from __future__ import annotations
 

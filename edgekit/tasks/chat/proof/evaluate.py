@@ -85,6 +85,7 @@ class _Evaluation:
             max_tokens=self.manifest.model.max_tokens,
             packages=self.packages,
             run=self._run,
+            head="tokens",
         )
         half: Finished = format_module("gguf").half(job)
         model = half.folder / MODEL

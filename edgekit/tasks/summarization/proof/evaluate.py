@@ -17,6 +17,7 @@ from edgekit.system.digest import sha256_folder, sha256_json
 from edgekit.tables import Family
 from edgekit.tasks.summarization.proof.judge import ENGINES, PACKAGES
 from edgekit.tasks.summarization.proof.quality import SummaryMust, judge
+from edgekit.tasks.summarization.task import TASK
 
 OnPart = Callable[[str, float], None]
 """Hears what is being done, and how much of it is done."""
@@ -71,7 +72,7 @@ def teacher_summaries(
         max_tokens=manifest.model.max_tokens,
         packages={name: _version(name, extra) for name, extra in PACKAGES.items()},
         run=run,
-        task=manifest.task,
+        head=TASK.heads[Family.SEQ2SEQ if spec.engine == "seq2seq" else Family.ENCODER],
         languages=manifest.languages,
     )
     return ENGINES[spec.engine].teacher(
