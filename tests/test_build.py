@@ -21,7 +21,7 @@ from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBud
 from edgekit.export.onnx import candidates, classifier
 from edgekit.job.events import Event
 from edgekit.recipe import recipe
-from edgekit.system import paths
+from edgekit.system import machine, paths
 from edgekit.system.digest import sha256_folder
 from edgekit.tables import Family
 from edgekit.tasks.classification.proof import judge as classification
@@ -157,11 +157,11 @@ def test_too_little_disk_or_memory_is_told_before_any_work(
 ) -> None:
     made = plan.make(recipe.read(project / "recipe.yaml"), out=tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(plan.machine, "free_disk_bytes", lambda path: 1000)
+        patch.setattr(machine, "free_disk_bytes", lambda path: 1000)
         with pytest.raises(OutOfDisk, match="make room"):
             build.compress(made)
     with monkeypatch.context() as patch:
-        patch.setattr(plan.machine, "available_memory_bytes", lambda: 1000)
+        patch.setattr(machine, "available_memory_bytes", lambda: 1000)
         with pytest.raises(OutOfMemoryBudget, match="close other programs"):
             build.compress(made)
         assert made.as_json()["fits"] is False

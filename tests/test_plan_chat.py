@@ -20,6 +20,7 @@ from edgekit.data.rows import read_documents, read_questions
 from edgekit.errors import ArtifactError, DataError, EdgekitError, RecipeError
 from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
+from edgekit.runtime.opening import check_spec
 from edgekit.tables import Family
 from edgekit.tasks.chat.proof import judge as chat
 
@@ -109,7 +110,7 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
     "latency": (
         in_recipe("seed: 7", "target: {latency_p95: 20ms}"),
         RecipeError,
-        "'target.latency_p95' is for the task classification",
+        "'target.latency_p95' is for classification; a chat model's answers take",
     ),
     "no test set": (
         in_recipe("  test: data/test.jsonl\n", ""),
@@ -124,7 +125,7 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
     "an encoder": (
         with_encoder,
         RecipeError,
-        "./encoder is a bert model, which does not continue texts; write task: classification",
+        "./encoder is a bert model, which reads texts and writes none and is not for chat; write task: c",
     ),
     "a classifier's head": (with_a_classifiers_head, RecipeError, "labels texts, although"),
     "no texts but those that judge": (
@@ -159,7 +160,9 @@ def test_what_cannot_work_is_refused_before_a_weight_is_loaded(
 
 def test_a_decoder_is_no_classifier(project: Path, made_chat_project: Path) -> None:
     replace(project, "recipe.yaml", "./encoder", str(made_chat_project / "model"))
-    with pytest.raises(RecipeError, match="continues texts and labels none; write task: chat"):
+    with pytest.raises(
+        RecipeError, match="continues texts and is not for classification; write task: chat"
+    ):
         plan.make(recipe.read(project / "recipe.yaml"))
 
 
@@ -308,16 +311,17 @@ def test_a_manifest_of_other_making_is_refused(changes: dict[str, Any]) -> None:
 
 def test_a_classifier_has_no_conversation_and_a_chat_model_must_have_one() -> None:
     fields = chat_fields()
-    with pytest.raises(ArtifactError, match="does not know 'chat'"):
-        manifest.encode({**fields, "task": "classification"})
+    strange = manifest.decode(manifest.encode({**fields, "task": "classification"}))
+    with pytest.raises(ArtifactError, match="must not have 'chat'"):
+        check_spec(strange)
     del fields["model"]["chat"]
-    with pytest.raises(ArtifactError, match="chat must be a mapping"):
-        manifest.encode(fields)
+    with pytest.raises(ArtifactError, match="must have 'chat'"):
+        check_spec(manifest.decode(manifest.encode(fields)))
     found = manifest.decode(manifest.encode({**fields, "task": "classification"}))
     assert "chat" not in found.as_json()["model"]
 
 
-@given(st.sampled_from(sorted(recipe.MUST["chat"])), st.floats(1e-6, 1))
+@given(st.sampled_from(sorted(tables.task("chat").must)), st.floats(1e-6, 1))
 def test_every_limit_of_chat_is_read(key: str, limit: float) -> None:
     assert getattr(recipe.Must.model_validate({key: limit}), key) == limit
     assert recipe.Must.model_validate({key: limit}).asks()

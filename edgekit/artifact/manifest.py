@@ -12,6 +12,8 @@ from edgekit.errors import ArtifactError, IntegrityError
 from edgekit.system.digest import canonical_json, sha256_json
 
 FORMAT_VERSION = 1
+SPECS = ("chat", "summary")
+"""Parts of `model` that some tasks have."""
 MANIFEST = "manifest.json"
 UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
 
@@ -121,7 +123,7 @@ class Manifest:
     def as_json(self) -> dict[str, Any]:
         """The manifest as it is written."""
         value = {"format_version": FORMAT_VERSION, **asdict(self)}
-        for name in ("chat", "summary"):
+        for name in SPECS:
             if value["model"][name] is None:
                 del value["model"][name]
         return dict(json.loads(json.dumps(value)))

@@ -21,6 +21,11 @@ from edgekit.recipe.recipe import BoundRecipe, Entry
 from edgekit.tables import SHRINKING, Family, format_module, step_plan, task_part
 
 SMOKE_LAYERS = 2
+DOES = {
+    Family.ENCODER: "reads texts and writes none",
+    Family.DECODER: "continues texts",
+    Family.SEQ2SEQ: "reads a text and writes another",
+}
 
 
 def make(
@@ -111,14 +116,14 @@ def _check_family(bound: BoundRecipe, description: Description) -> None:
         )
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
-            f"model, one of the family '{family}', which {name} does not take; write {suited}, or "
-            "give another checkpoint."
+            f"model, which {DOES[family]} and is not for {name}; write {suited}, or give another "
+            "checkpoint."
         )
     for number, entry in enumerate(bound.steps, 1):
         if entry.name not in steps[family]:
             raise RecipeError(
                 f"{entry.place}: step {number} ({entry.name}) is not for {name} by a "
-                f"{description.model_type} model, one of the family '{family}', whose steps are: "
+                f"{description.model_type} model, which {DOES[family]}: its steps are "
                 f"{', '.join(sorted(steps[family]))}; remove it, or take another checkpoint."
             )
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from edgekit.artifact import verified
 from edgekit.artifact.folder import Artifact, verify_for_load
-from edgekit.artifact.manifest import Manifest
+from edgekit.artifact.manifest import SPECS, Manifest
 from edgekit.errors import MissingExtra, UnsupportedTask
 from edgekit.runtime import golden, isolated
 from edgekit.runtime.engine import Asked, Engine
@@ -59,6 +59,7 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
     """An engine, and the golden answers as they were checked."""
     manifest = artifact.manifest
     backend = _backend(manifest)
+    check_spec(manifest)
     check_memory(artifact, max_ram=asked.max_ram, context=asked.context)
     parsed = {*manifest.model.files, TOKENIZER} if manifest.model.format == "onnx" else set()
     files = verify_for_load(artifact, keep={*parsed, golden.GOLDEN})
@@ -66,6 +67,18 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
         manifest.file(name)
     answers = golden.read(files.pop(golden.GOLDEN), manifest)  # before anything heavy is opened
     return backend(artifact, files, asked), answers
+
+
+def check_spec(manifest: Manifest) -> None:
+    """Raises ArtifactError where `model` lacks what its task needs, or has what another one does."""
+    wanted = task(manifest.task).spec
+    for name in SPECS:
+        there = getattr(manifest.model, name) is not None
+        if there != (name == wanted):
+            raise ArtifactError(
+                f"'{manifest.name}': a {manifest.task} artifact must {'' if not there else 'not '}"
+                f"have '{name}' in the manifest's model; build it again."
+            )
 
 
 def _backend(manifest: Manifest) -> Callable[..., Engine]:

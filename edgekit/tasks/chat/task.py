@@ -18,5 +18,6 @@ TASK = Task(
     read_rows=read_documents,
     heads={Family.DECODER: "tokens"},
     engines={"gguf": "edgekit.runtime.gguf.engine:open_chat"},
+    spec="chat",
     reads="{max_tokens} tokens in one conversation at most",
 )

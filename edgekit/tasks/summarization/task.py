@@ -18,5 +18,6 @@ TASK = Task(
     # An encoder chooses sentences: it has no head to learn with.
     without={Family.ENCODER: frozenset({"distill", "finetune", "prune"})},
     engines={"onnx": "edgekit.tasks.summarization.opening:open_summarizer"},
+    spec="summary",
     reads="{max_tokens} tokens at once; longer texts are read in parts, all of them",
 )
