@@ -28,5 +28,5 @@ def test_a_resumed_step_estimates_by_what_it_does_itself(monkeypatch: pytest.Mon
 
 
 def test_events_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = told(monkeypatch, *((10 + number / 20, number / 100) for number in range(20)))
+    heard = told(monkeypatch, *((10 + number / 16, number / 100) for number in range(20)))
     assert [event.fraction for event in heard] == [0.0, 0.04, 0.08, 0.12, 0.16]
