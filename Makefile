@@ -70,7 +70,7 @@ ARTIFACTS ?= demo/quick/home-intents-quick-onnx chat/out/smollm2-gguf \
 	summaries/out/package-summaries-onnx
 
 pictures: .venv/ready
-	PYTHONPATH=tests $(BIN)/python tests/tui/pictures.py docs/pictures demo/data/test.csv $(ARTIFACTS)
+	$(BIN)/python -m tests.tui.pictures docs/pictures demo/data/test.csv $(ARTIFACTS)
 
 # The architectures of the GPUs found here, unless others are asked for: CUDA_ARCHITECTURES='75;86'
 CUDA_ARCHITECTURES ?=

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import tiny
-import tiny_chat
-import tiny_seq2seq
 
 from edgekit.build import build, plan
 from edgekit.build.outcome import Built
 from edgekit.recipe import recipe
+from tests.tiny import chat as tiny_chat
+from tests.tiny import encoder as tiny
+from tests.tiny import seq2seq as tiny_seq2seq
+from tests.tiny.artifact import make_artifact
 
 # No test asserts a time: a busy machine is no failure.
 hypothesis.settings.register_profile("edgekit", deadline=None)
@@ -74,3 +75,34 @@ def built_chat(made_chat_project: Path, tmp_path_factory: pytest.TempPathFactory
 def tiny_writers(tmp_path_factory: pytest.TempPathFactory) -> tiny_seq2seq.Writers:
     """Checkpoints of trained tiny summarizers by family; not to be changed."""
     return tiny_seq2seq.Writers(tmp_path_factory.mktemp("writers"))
+
+
+@pytest.fixture(scope="session")
+def made_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_artifact(tmp_path_factory.mktemp("made") / "tiny-intents-onnx")
+
+
+@pytest.fixture
+def tiny_artifact(made_artifact: Path, tmp_path: Path) -> Path:
+    """An int8 classifier of three labels with windows of 32 tokens, for this test alone."""
+    return Path(shutil.copytree(made_artifact, tmp_path / made_artifact.name))
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.tiny import chat_artifact  # llama.cpp: not for the others
+
+    return chat_artifact.tiny_gguf(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def made_chat_artifact(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.tiny.chat_artifact import make_chat_artifact
+
+    return make_chat_artifact(tmp_path_factory.mktemp("made") / "tiny-chat-gguf", tiny_gguf)
+
+
+@pytest.fixture
+def chat_artifact(made_chat_artifact: Path, tmp_path: Path) -> Path:
+    """A random decoder with a context of 512 tokens, for this test alone."""
+    return Path(shutil.copytree(made_chat_artifact, tmp_path / made_chat_artifact.name))

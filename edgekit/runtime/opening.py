@@ -70,7 +70,7 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
 
 
 def check_spec(manifest: Manifest) -> None:
-    """Raises ArtifactError where `model` lacks what its task needs, or has what another one does."""
+    """Raises ArtifactError where `model` lacks what its task needs, or has what others do."""
     wanted = task(manifest.task).spec
     for name in SPECS:
         there = getattr(manifest.model, name) is not None

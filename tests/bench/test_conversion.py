@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import ModuleType
 
-import bench_script
 import pytest
+
+from tests.bench import conversion
 
 MEGABYTES = 90
 
 
-@pytest.fixture(scope="module")
-def conversion() -> ModuleType:
-    return bench_script.load("conversion")
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_of_children_counts(conversion: ModuleType) -> None:
+def test_memory_of_children_counts() -> None:
     child = f"held = b'1' * ({MEGABYTES} * 10**6); print('held', flush=True); input()"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     command = [sys.executable, "-c", parent]
@@ -32,18 +27,18 @@ def test_memory_of_children_counts(conversion: ModuleType) -> None:
     assert conversion.anonymous_bytes(process.pid) == 0
 
 
-def test_a_program_is_watched_to_its_end(conversion: ModuleType) -> None:
+def test_a_program_is_watched_to_its_end() -> None:
     found = conversion.watch([sys.executable, "-c", "sum(range(10**6))"])
     assert found["cpu_seconds"] > 0
     assert found["seconds"] > 0
 
 
-def test_a_program_that_fails_ends_the_run_with_its_words(conversion: ModuleType) -> None:
+def test_a_program_that_fails_ends_the_run_with_its_words() -> None:
     with pytest.raises(SystemExit, match="no such thing"):
         conversion.watch([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
 
-def test_sides_are_summed_and_the_largest_part_is_the_peak(conversion: ModuleType) -> None:
+def test_sides_are_summed_and_the_largest_part_is_the_peak() -> None:
     def part(seconds: float, peak: float) -> list[dict[str, float]]:
         one = {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": peak}
         return [one, {**one, "seconds": 100.0}, one]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 
-import bench_script
 import gguf
 import numpy as np
 import pytest
-import tiny_llama
 import torch
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -20,11 +17,8 @@ from edgekit.errors import SampleError
 from edgekit.export.gguf import convert, quantizing
 from edgekit.samples import from_gguf
 from edgekit.samples.rescaling import Shape, rescale
-
-
-@pytest.fixture(scope="module")
-def gemma() -> ModuleType:
-    return bench_script.load("gemma")
+from tests.bench import gemma
+from tests.tiny import llama as tiny_llama
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +39,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(gemma: ModuleType, source: Path) -> Path:
+def made(source: Path) -> Path:
     folder = source.parent / "made"
     folder.mkdir()
     gemma.write_checkpoint(source, folder)
@@ -94,7 +88,7 @@ def test_the_tokenizer_is_proven_in_many_scripts(source: Path, made: Path) -> No
     assert from_gguf.prove_tokenizer(source, made, origin="tests") > 1000
 
 
-def test_merges_make_pieces_of_the_highest_score_first(gemma: ModuleType) -> None:
+def test_merges_make_pieces_of_the_highest_score_first() -> None:
     normal, byte = gguf.TokenType.NORMAL, gguf.TokenType.BYTE
     pieces = ["a", "b", "ab", "aba", "<0x00>"]
     kinds, scores = [normal] * 4 + [byte], [-5.0, -6.0, -1.0, -0.0, 0.0]

@@ -5,19 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import bench_script
-import pytest
+from tests.bench import knapsack
 
 
-@pytest.fixture(scope="module")
-def knapsack() -> ModuleType:
-    return bench_script.load("knapsack")
-
-
-def test_the_sets_share_no_passage(knapsack: ModuleType, tmp_path: Path) -> None:
+def test_the_sets_share_no_passage(tmp_path: Path) -> None:
     paragraph = "Абзац {number}\nна двух строках. " + 40 * "слово "
     text = "\n\n".join(paragraph.format(number=number) for number in range(2000))
     (tmp_path / "ru").mkdir()
@@ -37,7 +30,7 @@ def test_the_sets_share_no_passage(knapsack: ModuleType, tmp_path: Path) -> None
     assert validation.isdisjoint(test)
 
 
-def test_the_table_tells_what_is_saved(knapsack: ModuleType, tmp_path: Path) -> None:
+def test_the_table_tells_what_is_saved(tmp_path: Path) -> None:
     def side(name: str, kld: float, p99: float) -> dict[str, Any]:
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.gguf").write_bytes(bytes(1000))

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import bench_script
 import pytest
 
-
-@pytest.fixture(scope="module")
-def table() -> ModuleType:
-    return bench_script.load("table")
+from tests.bench import table
 
 
 def measured() -> dict[str, Any]:
@@ -37,7 +32,7 @@ def measured() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_row_for_each_recipe_and_one_for_optimum(table: ModuleType) -> None:
+def test_a_row_for_each_recipe_and_one_for_optimum() -> None:
     lines = table.table({"small": measured(), "tiny": measured()}).splitlines()
     assert [line.split(" | ")[0] for line in lines] == [
         "| recipe", "| ---", "| small", "| tiny", "| optimum's int8",
@@ -50,14 +45,14 @@ def test_a_row_for_each_recipe_and_one_for_optimum(table: ModuleType) -> None:
     assert len({line.count(" | ") for line in lines}) == 1
 
 
-def test_recipes_that_extend_a_shipped_one_are_found(table: ModuleType, tmp_path: Path) -> None:
+def test_recipes_that_extend_a_shipped_one_are_found(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("version: 1\n")
     (tmp_path / "small.yaml").write_text("version: 1\nextends: builtin/classify-small\n")
     assert table.variants(tmp_path) == ["small"]
 
 
 def test_a_recipe_that_cannot_be_built_ends_the_bench(
-    table: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "small.yaml").write_text("version: 9\n")
     with pytest.raises(SystemExit, match=r"small\.yaml could not be built \(exit code 1\)"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_chat_artifact import make_chat_artifact, tiny_gguf
+
+from tests.tiny.chat_artifact import make_chat_artifact, tiny_gguf
 
 
 @pytest.fixture(scope="session")

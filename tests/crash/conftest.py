@@ -1,22 +1,18 @@
-"""Lets tests import this folder's helpers by name; what tests of the whole command share."""
+"""What tests of the whole command share."""
 
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import tiny
-import tiny_seq2seq
 
 from edgekit.build import plan
 from edgekit.recipe import recipe
 from edgekit.system import paths
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from forked import Ended, Forked, Run
+from tests.crash.forked import Ended, Forked, Run
+from tests.tiny import encoder as tiny
+from tests.tiny import seq2seq as tiny_seq2seq
 
 SMALL_DISK = "64m"
 """Tests of a worker share their cache: a copy of it has room for several builds."""

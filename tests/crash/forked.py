@@ -5,7 +5,7 @@ before any of its threads has started, and forks a child for every run; `Forked`
 child is the real command in all but three things: the store's commit points and every file
 operation below the output folder are heard of, and what saves its progress does so more often.
 
-    python forked.py    reads a Run as JSON a line, answers with an Ended as JSON a line
+    python -m tests.crash.forked    reads a Run as JSON a line, answers with an Ended as JSON a line
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import kill
-
 from edgekit.store.store import COMMIT_POINTS
+from tests.crash import kill
 
 # All commit points of the tiny recipe with one epoch of 21 iterations.
 STEPS = ("checkpoint", "finetune", "teacher", "onnx-export", "onnx-quantize", "judge")
@@ -113,10 +112,12 @@ class Forked:
         """`inside` is put before the command: a program that runs it in surroundings of its own."""
         began = time.monotonic()
         self._process = subprocess.Popen(
-            [*inside, sys.executable, __file__],
+            [*inside, sys.executable, "-P", "-m", "tests.crash.forked"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # It imports what this process can, tests too: pytest put their root on the path.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         assert self._process.stdout is not None
         self._process.stdout.readline()

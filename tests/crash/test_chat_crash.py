@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import kill
 import pytest
-from forked import Forked, Run
 
 from edgekit.build.outcome import Built
+from tests.crash import kill
+from tests.crash.forked import Forked, Run
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 WRITING = ("gguf-convert", "gguf-importance", "gguf-quantize", "judge")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forked import POINTS
+
+from tests.crash.forked import POINTS
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 pytestmark = pytest.mark.usefixtures("has_small_disk")

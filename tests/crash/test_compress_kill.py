@@ -12,12 +12,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import kill
 import pytest
-from forked import POINTS, SAVES, STEPS
 
 from edgekit.store.progress import spent_seconds
 from edgekit.store.store import PROGRESS
+from tests.crash import kill
+from tests.crash.forked import POINTS, SAVES, STEPS
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 # An artifact of another seed, which a run replaces.

@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import kill
 import pytest
-import small_recipe
 
 from edgekit.store.store import COMMIT_POINTS, Store
+from tests.crash import kill, small_recipe
 
 TIMES = int(os.environ.get("EDGEKIT_CRASH_TIMES", "3"))
 ENTRIES = 4

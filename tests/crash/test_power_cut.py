@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from forgetful_disk import CUTS, ForgetfulDisk
 
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.store.store import PROGRESS, Store
+from tests.crash.forgetful_disk import CUTS, ForgetfulDisk
 
 SAVES = 2
 # A step that makes a part of its work as an entry of its own, which other steps could share.

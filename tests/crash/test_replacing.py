@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from forgetful_disk import CUTS, Cut, ForgetfulDisk
 
 from edgekit.system.disk import replacing
+from tests.crash.forgetful_disk import CUTS, Cut, ForgetfulDisk
 
 OLD = {"manifest.json": b"old", "model.onnx": b"0123" * 8, "only-old": b"x"}
 NEW = {"manifest.json": b"new", "model.onnx": b"4567" * 8, "only-new": b"y"}

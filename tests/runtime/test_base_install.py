@@ -12,7 +12,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from tiny_artifact import LABELS, TEXTS, make_artifact
+
+from tests.tiny.artifact import LABELS, TEXTS, make_artifact
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = Path(__file__).with_name("embedded_example.py")

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from tiny_artifact import LABELS, TEXTS, make_artifact
 
 import edgekit
 from edgekit.artifact import folder as artifact
@@ -30,6 +29,7 @@ from edgekit.errors import (
 from edgekit.runtime import golden, opening
 from edgekit.system import machine
 from edgekit.tasks.classification.golden import GoldenScores
+from tests.tiny.artifact import LABELS, TEXTS, make_artifact
 
 isolation = pytest.mark.parametrize("isolate", [False, True], ids=["here", "isolated"])
 

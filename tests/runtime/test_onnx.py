@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, external_data_helper, helper
-from tiny_artifact import TEXTS, make_onnx, make_tokenizer
 
 from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.onnx import LOGITS, MOST_THREADS, OnnxClassifier, OnnxModel
 from edgekit.runtime.tokens import TextEncoder
+from tests.tiny.artifact import TEXTS, make_onnx, make_tokenizer
 
 TOKENIZER = make_tokenizer()
 ENCODER = TextEncoder(TOKENIZER.to_str().encode(), max_tokens=48)

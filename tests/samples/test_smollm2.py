@@ -12,7 +12,6 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-import tiny_llama
 import torch
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -25,6 +24,7 @@ from edgekit.recipe import recipe
 from edgekit.samples import from_gguf, smollm2, smollm2_model, smollm2_texts
 from edgekit.samples.rescaling import Shape, rescale
 from edgekit.system import machine
+from tests.tiny import llama as tiny_llama
 
 SHAPE = Shape(layers=2, heads=4, kv_heads=2)
 

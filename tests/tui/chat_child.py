@@ -1,6 +1,6 @@
 """The app in a chat that never ends; says which messages a person has seen to be said.
 
-`python chat_child.py`, with EDGEKIT_DATA set, to be killed.
+`python -m tests.tui.chat_child`, with EDGEKIT_DATA set, to be killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from itertools import count
 from edgekit_tui import answering
 from edgekit_tui.screens.chat import ChatScreen
 from edgekit_tui.widgets.composer import Composer
-from scripted import ScriptedModel, found_chat, make_app, make_chat_manifest, seen, settle, until
+
+from tests.tui.scripted import (
+    ScriptedModel,
+    found_chat,
+    make_app,
+    make_chat_manifest,
+    seen,
+    settle,
+    until,
+)
 
 
 class _Endless:

@@ -6,8 +6,9 @@ from edgekit_tui import places
 from edgekit_tui.history import History
 from edgekit_tui.screens.chat import ChatScreen
 from edgekit_tui.widgets.composer import Composer
-from scripted import settle
 from textual.pilot import Pilot
+
+from tests.tui.scripted import settle
 
 SMALL = (80, 24)
 WHOLE = "**Lamps** give light:\n\n- warm light\n- cold light\n"

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted import offline
 from textual import _wait
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+from tests.tui.scripted import offline
+
 if TYPE_CHECKING:  # Windows has no PTYs
-    from pty_terminal import Terminal
+    from tests.tui.pty_terminal import Terminal
 
 # The pilot calls an app idle that did nothing for so long, twice for every key. What a test waits
 # for it says itself (`settle`, `until`), so that this is only what lets the app work at all.

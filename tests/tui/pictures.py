@@ -1,7 +1,7 @@
-"""Pictures of the app for its documents: python tests/tui/pictures.py FOLDER TABLE ARTIFACT…
+"""Pictures of the app for its documents: python -m tests.tui.pictures FOLDER TABLE ARTIFACT…
 
 The real app, driven by keys, with a real artifact of each task and a table of texts; an SVG for
-each picture. Tasks without an artifact are left out. Needs PYTHONPATH=tests.
+each picture. Tasks without an artifact are left out.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from edgekit_tui import found, i18n, settings
 from edgekit_tui.app import EdgekitApp
 from edgekit_tui.screens.results import ResultsScreen
-from scripted import offline, settle, until
 from textual.pilot import Pilot
+
+from tests.tui.scripted import offline, settle, until
 
 TEXT = "éteins la lumière du salon"
 QUESTION = "Explain in two sentences why the sky is blue."

@@ -16,13 +16,13 @@ from edgekit_tui.app import EdgekitApp
 from edgekit_tui.found import Found
 from textual.app import App
 from textual.pilot import Pilot
-from tiny_artifact import fields
 
 from edgekit.artifact import manifest
 from edgekit.artifact.folder import Artifact, Manifest
 from edgekit.data.conversation import Message, Reply, WhenFull, messages, oldest_turn
 from edgekit.errors import ContextOverflow, UnsupportedTask, WorkerError
 from edgekit.tasks.classification.answer import Answer, answer
+from tests.tiny.artifact import fields
 
 NOW = 1_795_000_000.0
 LABELS = ("heat", "light", "music")

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from edgekit_tui.found import Found
-from scripted import DEADLY
-from tiny_artifact import fields
 
 from edgekit.artifact import manifest
 from edgekit.artifact.folder import Artifact, Manifest
@@ -19,6 +17,8 @@ from edgekit.runtime.cancel import Cancel
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.stream import Here, SummaryStream
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told
+from tests.tiny.artifact import fields
+from tests.tui.scripted import DEADLY
 
 SENTENCES_A_PART = 2
 

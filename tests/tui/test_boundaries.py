@@ -11,8 +11,9 @@ import pytest
 from edgekit_tui.screens import SCREENS, TASKS, screen_class
 from edgekit_tui.screens.artifacts import ArtifactsScreen
 from edgekit_tui.screens.page import Page
-from scripted import found, make_app, settle
 from textual.binding import Binding
+
+from tests.tui.scripted import found, make_app, settle
 
 SOURCE = Path(edgekit_tui.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))

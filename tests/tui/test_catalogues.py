@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-import catalogues
 import pytest
 from edgekit_tui import i18n
 from edgekit_tui.i18n import LANGUAGES, SOURCE
-from scripted import found, make_app, settle, shown
+
+from tests.tui import catalogues
+from tests.tui.scripted import found, make_app, settle, shown
 
 TRANSLATED = [code for code in LANGUAGES if code != SOURCE]
 _PLACEHOLDERS = re.compile(r"\{(\w+)\}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from chat_walking import SMALL, open_chat, say
 from edgekit_tui.history import Turn
 from edgekit_tui.text import clean
 from edgekit_tui.widgets.turns import ModelTurn
-from hostile import HOSTILE
-from scripted import ScriptedModel, found_chat, make_app, make_chat_manifest, seen, settle
 from textual.app import App
 from textual.widgets import Markdown
+
+from tests.tui.chat_walking import SMALL, open_chat, say
+from tests.tui.hostile import HOSTILE
+from tests.tui.scripted import ScriptedModel, found_chat, make_app, make_chat_manifest, seen, settle
 
 
 async def test_no_answer_commands_the_terminal_however_it_is_cut() -> None:

@@ -12,10 +12,10 @@ from edgekit_tui import importance, places, results
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.labelling import Job, Labelling, Pace, Stopped
 from edgekit_tui.results import Query, Results, export, make_index
-from scripted import ScriptedModel, make_manifest
 
 from edgekit.data.rows import read_rows, stream_records
 from edgekit.errors import DataError, EdgekitError
+from tests.tui.scripted import ScriptedModel, make_manifest
 
 TABLE = """text,label,score,abstained
 the lamp,light,0.9,false
@@ -183,7 +183,8 @@ def test_words_that_carry_the_label_weigh_most() -> None:
 
 def test_a_worker_that_dies_twice_is_told() -> None:
     from edgekit_tui.models import Models
-    from scripted import DEADLY
+
+    from tests.tui.scripted import DEADLY
 
     model = ScriptedModel(make_manifest())
     kept = Models(lambda folder, threads, max_ram: model)

@@ -10,7 +10,8 @@ from edgekit_tui import i18n
 from edgekit_tui.history import ChatSettings
 from edgekit_tui.screens.results import ResultsScreen
 from edgekit_tui.widgets.turns import ModelTurn
-from scripted import (
+
+from tests.tui.scripted import (
     ScriptedModel,
     found,
     found_chat,

@@ -7,10 +7,15 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from edgekit_tui import i18n
 from edgekit_tui.screens.summary import SummaryScreen
-from scripted import make_app, settle, shown, until
-from scripted_summarizer import ScriptedSummarizer, found_summarizer, make_summary_manifest
 from textual.events import Paste
 from textual.pilot import Pilot
+
+from tests.tui.scripted import make_app, settle, shown, until
+from tests.tui.scripted_summarizer import (
+    ScriptedSummarizer,
+    found_summarizer,
+    make_summary_manifest,
+)
 
 Snapshot = Callable[..., Awaitable[None]]
 SIZES = {"large": (120, 40), "tiny": (40, 12), "small": (80, 24)}

@@ -8,13 +8,13 @@ import pytest
 from edgekit_tui import summary_file
 from edgekit_tui.reading import Reading, Work
 from edgekit_tui.summarizing import Job, Made, Passage
-from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.data.documents import Document
 from edgekit.errors import DataError
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told
+from tests.tui.hostile import HOSTILE
 
 
 def test_before_anything_was_measured_no_time_is_said() -> None:

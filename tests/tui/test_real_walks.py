@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import tmux
 from edgekit_tui import found
 
 from edgekit.data.rows import read_rows
+from tests.tui import tmux
 
 pytestmark = [
     pytest.mark.slow,

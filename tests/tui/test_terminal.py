@@ -12,12 +12,18 @@ from pathlib import Path
 
 import pytest
 from edgekit_tui.history import ChatSettings, History
-from hostile import HOSTILE
-from pty_terminal import PATIENCE_SECONDS, Terminal, check_harmless, harmless, own_commands
-from scripted import chat_fields
-from tiny_artifact import make_artifact
 
 from edgekit.artifact import folder as artifact
+from tests.tiny.artifact import make_artifact
+from tests.tui.hostile import HOSTILE
+from tests.tui.pty_terminal import (
+    PATIENCE_SECONDS,
+    Terminal,
+    check_harmless,
+    harmless,
+    own_commands,
+)
+from tests.tui.scripted import chat_fields
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no PTYs")
 

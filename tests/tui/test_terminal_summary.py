@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile import HOSTILE
-from pty_terminal import Terminal, check_harmless, harmless, own_commands
-from tiny_summarizer import make_summarizer
+
+from tests.tiny.summarizer import make_summarizer
+from tests.tui.hostile import HOSTILE
+from tests.tui.pty_terminal import Terminal, check_harmless, harmless, own_commands
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no PTYs")
 

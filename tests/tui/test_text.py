@@ -7,13 +7,14 @@ import re
 import pytest
 from edgekit_tui.filters import Encodable, Harmless, NoColour
 from edgekit_tui.text import cell, clean, content, one_line
-from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+
+from tests.tui.hostile import HOSTILE
 
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NEEDED = "न\u200dक 👩\u200d🌾 می\u200cخواهم é\u0301\n\tend"

@@ -14,13 +14,13 @@ from edgekit_tui.app import EdgekitApp
 from edgekit_tui.screens.artifact import ArtifactScreen
 from edgekit_tui.screens.artifacts import ArtifactsScreen, ImportScreen
 from edgekit_tui.screens.home import HomeScreen
-from scripted import make_app, settle, shown, until
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
-from tiny_artifact import make_artifact
 
 from edgekit.artifact.folder import read, verify
 from edgekit.errors import ArtifactError, IntegrityError
+from tests.tiny.artifact import make_artifact
+from tests.tui.scripted import make_app, settle, shown, until
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 QUALITY = {

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from chat_walking import SMALL, WHOLE, answered, kept, open_chat, press, say, written
 from edgekit_tui import answering, database, places
 from edgekit_tui.answering import Answering
 from edgekit_tui.app import EdgekitApp
@@ -18,7 +17,11 @@ from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.widgets.composer import Composer
 from edgekit_tui.widgets.turns import ModelTurn, PersonTurn
 from edgekit_tui.widgets.ways_out import WaysOut
-from scripted import (
+from textual.events import Key
+from textual.pilot import Pilot
+
+from tests.tui.chat_walking import SMALL, WHOLE, answered, kept, open_chat, press, say, written
+from tests.tui.scripted import (
     DEADLY,
     ScriptedModel,
     found_chat,
@@ -28,8 +31,6 @@ from scripted import (
     shown,
     until,
 )
-from textual.events import Key
-from textual.pilot import Pilot
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 
@@ -262,7 +263,7 @@ async def test_a_dead_worker_is_a_message_and_what_it_said_is_kept() -> None:
 async def test_a_real_model_chats_from_its_worker_process(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from tiny_chat_artifact import make_chat_artifact, tiny_gguf  # torch: not for the others
+    from tests.tiny.chat_artifact import make_chat_artifact, tiny_gguf  # torch: not for the others
 
     make_chat_artifact(tmp_path / "work" / "tiny-chat-gguf", tiny_gguf(tmp_path_factory))
     async with EdgekitApp().run_test(size=SMALL) as pilot:

@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from chat_walking import SMALL, WHOLE, answered, kept, open_chat, press, say, written
 from edgekit_tui import database, places, settings
 from edgekit_tui.history import MOST_FOUND, ChatSettings, History
 from edgekit_tui.screens.chats import ChatsScreen
 from edgekit_tui.widgets.turns import MOST_SHOWN, PAGE, PersonTurn, Turns
-from scripted import ScriptedModel, found_chat, make_app, make_chat_manifest, seen, shown
 from textual.pilot import Pilot
 from textual.widgets import OptionList
+
+from tests.tui.chat_walking import SMALL, WHOLE, answered, kept, open_chat, press, say, written
+from tests.tui.scripted import ScriptedModel, found_chat, make_app, make_chat_manifest, seen, shown
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 

@@ -9,9 +9,19 @@ from edgekit_tui.screens.classify import ClassifyScreen
 from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.widgets.scores import Scores
 from edgekit_tui.widgets.words import Words
-from scripted import DEADLY, ScriptedModel, found, make_app, make_manifest, settle, shown, until
 from textual.pilot import Pilot
-from tiny_artifact import make_artifact
+
+from tests.tiny.artifact import make_artifact
+from tests.tui.scripted import (
+    DEADLY,
+    ScriptedModel,
+    found,
+    make_app,
+    make_manifest,
+    settle,
+    shown,
+    until,
+)
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 

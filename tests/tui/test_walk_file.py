@@ -13,11 +13,11 @@ from edgekit_tui.screens.file import ColumnScreen, FileScreen
 from edgekit_tui.screens.labelling import LabellingScreen
 from edgekit_tui.screens.results import ResultsScreen
 from edgekit_tui.screens.review import ReviewScreen
-from scripted import ScriptedModel, found, make_app, make_manifest, settle, shown, until
 from textual.pilot import Pilot
 from textual.widgets import DataTable
 
 from edgekit.data.rows import read_rows, stream_records
+from tests.tui.scripted import ScriptedModel, found, make_app, make_manifest, settle, shown, until
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 TEXTS = ("turn the light on", "a song please", "heating up", "the lamp", "what now", "[/b] odd")

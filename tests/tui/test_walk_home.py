@@ -16,11 +16,19 @@ from edgekit_tui.screens.artifact import ArtifactScreen
 from edgekit_tui.screens.build import BuildingScreen
 from edgekit_tui.screens.home import ACTIONS, HomeScreen
 from edgekit_tui.screens.samples import SAMPLES, SamplesScreen
-from scripted import ScriptedModel, found, found_chat, make_app, make_chat_manifest, settle, shown
 from textual.widgets import OptionList
-from tiny_artifact import make_artifact
 
 from edgekit.tables import SAMPLES as KNOWN_SAMPLES
+from tests.tiny.artifact import make_artifact
+from tests.tui.scripted import (
+    ScriptedModel,
+    found,
+    found_chat,
+    make_app,
+    make_chat_manifest,
+    settle,
+    shown,
+)
 
 Snapshot = Callable[..., Awaitable[None]]
 SMALL = (80, 24)

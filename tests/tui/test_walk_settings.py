@@ -11,12 +11,12 @@ from edgekit_tui.history import ChatSettings, History
 from edgekit_tui.models import Models, open_isolated
 from edgekit_tui.screens.folder import FolderScreen
 from edgekit_tui.screens.settings import SettingsScreen
-from scripted import ScriptedModel, make_app, make_manifest, settle, shown
 from textual.pilot import Pilot
-from tiny_artifact import make_artifact
 
 from edgekit.errors import DataError, OutOfDisk, OutOfMemoryBudget
 from edgekit.system import machine, paths
+from tests.tiny.artifact import make_artifact
+from tests.tui.scripted import ScriptedModel, make_app, make_manifest, settle, shown
 
 Snapshot = Callable[..., Awaitable[None]]
 

@@ -15,13 +15,26 @@ from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.screens.summarize import SummarizeScreen
 from edgekit_tui.screens.summary import SummaryScreen
 from edgekit_tui.widgets.field import MOST_PASTED
-from scripted import DEADLY, found_chat, make_app, make_chat_manifest, settle, shown, until
-from scripted_summarizer import ScriptedSummarizer, found_summarizer, make_summary_manifest
 from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import OptionList
-from tiny_pdf import pdf
-from tiny_summarizer import make_summarizer
+
+from tests.tiny.pdf import pdf
+from tests.tiny.summarizer import make_summarizer
+from tests.tui.scripted import (
+    DEADLY,
+    found_chat,
+    make_app,
+    make_chat_manifest,
+    settle,
+    shown,
+    until,
+)
+from tests.tui.scripted_summarizer import (
+    ScriptedSummarizer,
+    found_summarizer,
+    make_summary_manifest,
+)
 
 Snapshot = Callable[..., Awaitable[None]]
 TEXT = (

@@ -1,0 +1,213 @@
+"""Every architecture as a GGUF that reads and predicts as its checkpoint does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from edgekit.checkpoint.decoder_types import DECODER_TYPES, Architecture
+from edgekit.checkpoint.tokenizer import Vocabulary
+from edgekit.errors import ExportError
+from edgekit.export.gguf import convert, parity, trials
+from edgekit.system import child
+from tests.tiny import llama as tiny_llama
+
+TEXTS = tiny_llama.texts(("en", "ar", "zh", "th"), of_each=1)
+FURTHER: dict[str, dict[str, Any]] = {
+    "biases": {
+        "architecture": "llama",
+        "config": {"attention_bias": True, "mlp_bias": True, "num_key_value_heads": 4},
+    },
+    "linear": {
+        "architecture": "llama",
+        "config": {"rope_scaling": {"type": "linear", "factor": 4.0}},
+    },
+    "llama3-rope": {
+        "architecture": "llama3",
+        "config": {
+            "rope_theta": 500000.0,
+            "head_dim": 32,
+            "rope_scaling": {
+                "rope_type": "llama3",
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 64,
+            },
+        },
+    },
+    "yarn": {
+        "architecture": "qwen2",
+        "config": {
+            "rope_scaling": {
+                "rope_type": "yarn",
+                "factor": 4.0,
+                "original_max_position_embeddings": 128,
+                "attention_factor": 1.3,
+            }
+        },
+    },
+    "dynamic": {
+        "architecture": "qwen3",
+        "config": {"rope_scaling": {"rope_type": "dynamic", "factor": 4.0}},
+        "tied": False,
+    },
+    "longrope": {
+        "architecture": "phi3",
+        "config": {
+            # llama.cpp makes its contexts of 256 tokens at least, and chooses factors by them.
+            "original_max_position_embeddings": 256,
+            "rope_scaling": {
+                "type": "longrope",
+                "long_factor": [4.0] * 8,
+                "short_factor": [1.0 + 0.2 * number for number in range(8)],
+            },
+        },
+    },
+    "gemma-scaled": {
+        "architecture": "gemma3_text",
+        "config": {
+            "query_pre_attn_scalar": 48,
+            "layer_types": ["full_attention", "sliding_attention"],
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0},
+        },
+    },
+    "mistral-window": {"architecture": "mistral", "config": {"sliding_window": 128}},
+    "gemma2-scaled": {"architecture": "gemma2", "config": {"query_pre_attn_scalar": 20}},
+}  # fmt: skip
+# One for each tokenizer: what is proven of that and its template is proven but once.
+WITH_TEMPLATE = ("llama", "mistral", "qwen2", "gemma3_text", "phi3")
+
+
+@dataclass(frozen=True)
+class Converted:
+    checkpoint: Path
+    model: Path
+    record: Mapping[str, Any]
+
+
+def convert_tiny(folder: Path, *, template: bool, **settings: Any) -> Converted:
+    checkpoint, model = folder / "checkpoint", folder / "model.gguf"
+    checkpoint.mkdir(parents=True)
+    tiny_llama.make_checkpoint(checkpoint, **settings)
+    if not template:
+        (checkpoint / "chat_template.jinja").unlink()
+    return Converted(checkpoint, model, convert.convert(checkpoint, model))
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Converted]:
+    folder = tmp_path_factory.mktemp("converted")
+    known: dict[tuple[str, ...], trials.Found] = {}
+    find = trials.find
+
+    def find_once(checkpoint: Path, vocabulary: Vocabulary, kind: Architecture) -> trials.Found:
+        if vocabulary.tokens not in known:
+            known[vocabulary.tokens] = find(checkpoint, vocabulary, kind)
+        return known[vocabulary.tokens]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "find", find_once)
+        found = {
+            name: convert_tiny(
+                folder / name, template=True, architecture=name, dtype=torch.bfloat16
+            )
+            for name in WITH_TEMPLATE
+        }
+        patch.setattr(trials, "prove", lambda *proven: None)
+        others = {name: {"architecture": name} for name in tiny_llama.ARCHITECTURES} | FURTHER
+        for name, settings in others.items():
+            if name not in found:
+                found[name] = convert_tiny(folder / name, template=False, **settings)
+    return found
+
+
+@pytest.fixture(scope="module")
+def compared(converted: Mapping[str, Converted], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("compared") / "pairs.json"
+    pairs = {name: (str(one.checkpoint), str(one.model), TEXTS) for name, one in converted.items()}
+    pairs["another"] = (pairs["linear"][0], pairs["llama"][1], TEXTS)
+    path.write_text(json.dumps(pairs), encoding="utf-8")
+    module = "tests.export.gguf.parity_of_many"
+    return child.run_apart(module, path, doing="comparing", format="gguf")
+
+
+def test_every_architecture_is_here(converted: Mapping[str, Converted]) -> None:
+    assert set(DECODER_TYPES) <= set(converted)
+
+
+@pytest.mark.parametrize("name", [*tiny_llama.ARCHITECTURES, *FURTHER])
+def test_it_predicts_as_the_checkpoint_does(name: str, compared: Mapping[str, Any]) -> None:
+    assert compared[name]["kld"] < 1e-5
+    assert compared[name]["tokens"] == 48 * len(TEXTS)
+
+
+@pytest.mark.parametrize("name", [*tiny_llama.ARCHITECTURES, *FURTHER])
+def test_the_record_says_what_the_runtime_remembers_of_a_token(
+    name: str, compared: Mapping[str, Any], converted: Mapping[str, Converted]
+) -> None:
+    """Also where layers look at a window: the runtime keeps it all, to go back to any turn."""
+    told = converted[name].record["kv_bytes_per_token"]
+    assert compared[name]["remembered"] == pytest.approx(told, rel=0.01)
+
+
+def test_another_model_is_no_equal(compared: Mapping[str, Any]) -> None:
+    """One that differs in the scaling of its positions alone."""
+    assert compared["another"]["kld"] > 10 * parity.MOST_DIVERGENCE
+
+
+def test_a_file_that_predicts_otherwise_is_refused(
+    converted: Mapping[str, Converted],
+    compared: Mapping[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the child found is known already; to ask it again would load torch once more."""
+    monkeypatch.setattr(child, "run_apart", lambda *asked, **told: dict(compared["another"]))
+    checkpoint, model = converted["linear"].checkpoint, converted["llama"].model
+    with pytest.raises(ExportError, match=r"diverge by .* nats a token .* text '"):
+        parity.prove(checkpoint, model, texts=TEXTS, threads=1)
+
+
+def test_the_record_says_what_was_proven(converted: Mapping[str, Converted]) -> None:
+    record = converted["qwen2"].record
+    assert record["architecture"] == "qwen2"
+    assert record["context"] == tiny_llama.CONTEXT
+    assert (
+        record["kv_bytes_per_token"] == 2 * 2 * 2 * 2 * 16
+    )  # halves, k and v, layers, heads, width
+    assert record["tokenizer"]["normalize"] == "NFC"
+    assert record["tokenizer"]["proven"]["tokens"] > 50_000
+    assert (record["tokenizer"]["bos"], record["tokenizer"]["eos"]) == ("", "<|im_end|>")
+    assert record["chat"]["conversations"] == 18
+    assert converted["gemma3_text"].record["chat"]["end"] == "<end_of_turn>"
+    assert converted["mistral"].record["chat"]["refused"] == 4  # those with a system's message
+    assert converted["gemma2"].record["chat"] is None
+
+
+def test_the_context_ends_where_llama_cpp_would_answer_otherwise(
+    converted: Mapping[str, Converted],
+) -> None:
+    """It runs Mistral without the sliding window, which changes nothing within the window."""
+    notes = converted["mistral-window"].record["notes"]
+    assert converted["mistral-window"].record["context"] == 128
+    assert "without its sliding window" in notes[0]
+    assert "there is no chat template" in notes[1]
+    assert "long factors" in converted["longrope"].record["notes"][0]
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(
+    converted: Mapping[str, Converted], tmp_path: Path
+) -> None:
+    one = converted["llama"]
+    told: list[float] = []
+    record = convert.convert(one.checkpoint, tmp_path / "again.gguf", on_progress=told.append)
+    assert (tmp_path / "again.gguf").read_bytes() == one.model.read_bytes()
+    assert record == one.record
+    assert told == sorted(told)
+    assert told[-1] == 1.0

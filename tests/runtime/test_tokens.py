@@ -1,0 +1,147 @@
+"""Windows lose nothing, fit, and are what the tokenizer itself gives where the text fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from edgekit.errors import ContextOverflow, EdgekitError
+from edgekit.runtime import tokens as text_module
+from edgekit.runtime.tokens import TextEncoder, clean
+from tests.tiny.artifact import make_tokenizer
+
+SPECIAL_IDS = 4
+LONG = "turn up the heating. éteins la lumière du salon! شغل أغنية؟ 关灯。please play a song\n" * 9
+
+
+def make_bpe() -> Tokenizer:
+    """Bytes to ids, so that one character can be several tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([LONG], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+UNIGRAM, BPE = make_tokenizer(), make_bpe()
+
+
+def encoder(tokenizer: Tokenizer, *, prefix: str = "", max_tokens: int = 16) -> TextEncoder:
+    return TextEncoder(tokenizer.to_str().encode(), prefix=prefix, max_tokens=max_tokens)
+
+
+@pytest.mark.parametrize("tokenizer", [UNIGRAM, BPE], ids=["unigram", "bpe"])
+@given(text=st.text(max_size=40))
+def test_a_text_that_fits_is_the_tokenizers_own_ids(tokenizer: Tokenizer, text: str) -> None:
+    found = encoder(tokenizer, prefix="query: ", max_tokens=512).windows(text)
+    assert found == [tokenizer.encode("query: " + text).ids]
+
+
+@given(st.text(min_size=1, max_size=300), st.integers(9, 20), st.sampled_from(["", "q: "]))
+def test_bytes_come_back_whole_from_windows(text: str, max_tokens: int, prefix: str) -> None:
+    """Byte-level ids are the text: joined, the windows give back every byte, in order."""
+    windows = encoder(BPE, prefix=prefix, max_tokens=max_tokens).windows(text)
+    joined = "".join(
+        BPE.decode(ids, skip_special_tokens=True).removeprefix(prefix) for ids in windows
+    )
+    assert joined == text
+    assert all(len(ids) <= max_tokens for ids in windows)
+
+
+@given(st.text(alphabet="lamp the song.!\n éم灯", max_size=400), st.integers(12, 40))
+def test_windows_fit_and_are_few(text: str, max_tokens: int) -> None:
+    windows = encoder(UNIGRAM, max_tokens=max_tokens).windows(text)
+    tokens = len(UNIGRAM.encode(text).ids) - 2
+    fewest = max(1, -(-tokens // (max_tokens - 2)))
+    assert all(len(ids) <= max_tokens for ids in windows)
+    # An eighth for better places to cut; and what is cut off can take a token more.
+    assert len(windows) <= fewest * 10 / 8 + 1
+
+
+def test_long_texts_are_cut_into_like_parts_at_sentences_or_words() -> None:
+    windows = encoder(BPE, max_tokens=64).windows(LONG)
+    parts = [BPE.decode(ids, skip_special_tokens=True) for ids in windows]
+    assert len(parts) > 3
+    assert all(part[-1] in ".!؟。 \n" for part in parts)
+    assert sum(part.rstrip(" ")[-1] in ".!؟。\n" for part in parts) >= len(parts) - 1
+    sizes = [len(ids) for ids in windows]
+    assert min(sizes) > max(sizes) / 2
+
+
+def test_no_window_begins_with_a_lone_accent() -> None:
+    windows = encoder(BPE, max_tokens=26).windows("e\u0301" * 60)
+    parts = [BPE.decode(ids, skip_special_tokens=True) for ids in windows]
+    assert all(part.startswith("e") for part in parts)
+
+
+def test_very_long_texts_go_through_in_sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_module, "SECTION_CHARACTERS", 2000)
+    long = LONG * 20
+    windows = encoder(BPE, max_tokens=64).windows(long)
+    assert "".join(BPE.decode(ids, skip_special_tokens=True) for ids in windows) == long
+
+
+def test_truncation_and_padding_of_the_file_are_off(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.enable_truncation(5)
+    tokenizer.enable_padding(length=12)
+    (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    loaded = TextEncoder(tmp_path / "tokenizer.json", max_tokens=64)
+    assert loaded.windows("lamp") == [UNIGRAM.encode("lamp").ids]
+    assert len(loaded.windows("lamp " * 20)[0]) > 20
+
+
+@given(st.text(st.characters(categories=["Cs", "L"]), max_size=20))
+def test_lone_surrogates_do_not_stop_a_text(text: str) -> None:
+    assert clean(text).encode("utf-8").decode() == clean(text)
+    assert encoder(UNIGRAM, max_tokens=512).windows(text) == [UNIGRAM.encode(clean(text)).ids]
+
+
+def test_two_surrogates_are_one_character() -> None:
+    assert clean("\ud83d\udca1") == "💡"
+    assert clean("a\ud83d") == "a\ufffd"
+
+
+def test_a_character_larger_than_the_window_is_refused() -> None:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(["x"], trainer)
+    with pytest.raises(ContextOverflow, match="single character"):
+        TextEncoder(tokenizer.to_str().encode(), max_tokens=3).windows("💡💡")
+
+
+def test_a_prefix_that_fills_the_window_is_refused() -> None:
+    with pytest.raises(EdgekitError, match="no room"):
+        encoder(UNIGRAM, prefix="please " * 20)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"version": "1.0"}', b"\xff\xfe"])
+def test_a_file_that_is_no_tokenizer_is_refused(data: bytes) -> None:
+    with pytest.raises(EdgekitError, match=r"tokenizer\.json"):
+        TextEncoder(data)
+
+
+def test_a_panic_of_the_tokenizer_is_an_error_of_ours() -> None:
+    """tokenizers' PanicException derives from BaseException and would end a whole program."""
+    panic = type("PanicException", (BaseException,), {})
+
+    def panics() -> None:
+        raise panic("index out of bounds")
+
+    with pytest.raises(EdgekitError, match="index out of bounds"):
+        text_module.guarded(panics)
