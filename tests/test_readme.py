@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgekit import cli
+from edgekit.build import trim_gguf
 from edgekit.recipe import recipe
-from edgekit.steps.trim_vocab import gguf as trimming
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 ROOT = Path(__file__).parent.parent
@@ -61,11 +61,11 @@ def test_the_program_is_the_tested_one() -> None:
 
 def test_its_calls_name_settings_that_exist() -> None:
     """Of functions that no shipped program calls: a GGUF is trimmed by a program alone."""
-    [text] = [text for kind, text in BLOCKS if kind == "python" and "trimming.trim" in text]
+    [text] = [text for kind, text in BLOCKS if kind == "python" and "trim_gguf.trim" in text]
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-    [call] = [one for one in calls if ast.unparse(one.func) == "trimming.trim"]
+    [call] = [one for one in calls if ast.unparse(one.func) == "trim_gguf.trim"]
     named = {one.arg for one in call.keywords}
-    wanted = inspect.signature(trimming.trim).parameters.values()
+    wanted = inspect.signature(trim_gguf.trim).parameters.values()
     assert named == {one.name for one in wanted if one.kind is one.KEYWORD_ONLY}
     [settings] = [one for one in calls if ast.unparse(one.func) == "TrimVocabSettings"]
     assert {one.arg for one in settings.keywords} <= set(TrimVocabSettings.model_fields)

@@ -30,7 +30,7 @@ from edgekit.system.disk import replacing
 from edgekit.tables import SHARED, format_module, step_plan, step_run, task_part
 
 if TYPE_CHECKING:
-    from edgekit.training.crew import Crew
+    from edgekit.training.crew import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Build:
     """One run of a plan. Finished work is found in the step store, so a rerun goes on."""
 
     def __init__(
-        self, plan: Plan, store: Store, on_event: OnEvent, *, crew: Crew | None = None
+        self, plan: Plan, store: Store, on_event: OnEvent, *, crew: Processes | None = None
     ) -> None:
         self.plan, self.store, self.on_event, self.crew = plan, store, on_event, crew
         self.recipe = plan.bound.recipe
@@ -273,7 +273,7 @@ def compress(
     *,
     on_event: OnEvent = lambda event: None,
     on_commit: Callable[[str], None] | None = None,
-    crew: Crew | None = None,
+    crew: Processes | None = None,
 ) -> Built:
     """Runs a plan and leaves artifacts, teacher, report and measured.json in its output folder.
 

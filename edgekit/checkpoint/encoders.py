@@ -116,4 +116,4 @@ ENCODERS = {
 }
 
 # Where models that read a text and write another keep the words: once, or for each half.
-WRITER_TABLES = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+SEQ2SEQ_TABLES = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import (
-    AutoModelForSeq2SeqLM,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-)
+from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.encoders import ENCODERS
@@ -19,16 +15,15 @@ from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import StepError
 
 
-def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
-    """A classifier with the layers `numbers` of a checkpoint, in that order, and all else of it.
+def keep_layers(whole: PreTrainedModel, numbers: Sequence[int]) -> PreTrainedModel:
+    """An encoder with the layers `numbers` of another, in that order, and all else of it.
 
     It is built anew from its config, as whoever loads it will build it: what a layer does can
     depend on its place. Raises StepError where the layers differ in width.
     """
-    whole = models.load_classifier(folder)
     config = copy.deepcopy(whole.config)
     config.num_hidden_layers = len(numbers)
-    smaller: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    smaller = type(whole)(config)
     architecture = ENCODERS[config.model_type]
     weights = whole.state_dict()
     if not architecture.shared:
@@ -46,7 +41,7 @@ def keep_layers(folder: Path, numbers: Sequence[int]) -> PreTrainedModel:
     return smaller
 
 
-def keep_writer_layers(
+def keep_seq2seq_layers(
     folder: Path, *, encoder: Sequence[int], decoder: Sequence[int]
 ) -> PreTrainedModel:
     """An encoder-decoder with these layers of each half, in that order, and all else of it."""

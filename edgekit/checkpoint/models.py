@@ -31,6 +31,12 @@ AutoConfig.register(StaticConfig.model_type, StaticConfig)
 AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
 
 
+def load(folder: Path) -> PreTrainedModel:
+    """A decoder as it is stored, or an encoder with its head; CheckpointError as below."""
+    decodes = checkpoint.describe(folder).family is Family.DECODER
+    return load_decoder(folder) if decodes else load_classifier(folder)
+
+
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
     """A checkpoint as a sequence classifier in fp32 on the CPU.
 

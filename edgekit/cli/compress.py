@@ -19,7 +19,7 @@ from edgekit.wording.units import human_bytes, human_seconds
 if TYPE_CHECKING:
     from edgekit.build.outcome import Built, BuiltArtifact
     from edgekit.job.events import Event
-    from edgekit.training.crew import Crew
+    from edgekit.training.crew import Processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +49,13 @@ def run(settings: argparse.Namespace) -> int:
     if not launching.is_launched():
         return launching.launch(settings) if settings.processes > 1 else _build(settings)
     from edgekit.cli.planning import choose_device
-    from edgekit.training import crew as distributed
+    from edgekit.training.crew import join
 
-    crew = distributed.join(choose_device(settings.device))
+    crew = join(choose_device(settings.device))
     return _build(settings, crew=crew) if crew.leads else _follow(crew)
 
 
-def _follow(crew: Crew) -> int:
+def _follow(crew: Processes) -> int:
     """The leader speaks for all: a follower says only what the leader cannot know."""
     try:
         crew.follow()
@@ -68,7 +68,7 @@ def _follow(crew: Crew) -> int:
     return DONE
 
 
-def _build(settings: argparse.Namespace, *, crew: Crew | None = None) -> int:
+def _build(settings: argparse.Namespace, *, crew: Processes | None = None) -> int:
     from edgekit.build.build import compress
     from edgekit.cli.planning import make_plan
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from edgekit.checkpoint.describe import Description
 from edgekit.data.rows import Row
 from edgekit.job.cost import Rates
+from edgekit.job.crew import Crew
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import Recipe
 from edgekit.store.store import Finished
 from edgekit.system.devices import MICRO_BATCH_TOKENS
-
-if TYPE_CHECKING:
-    from edgekit.training.crew import Crew
 
 OnProgress = Callable[[float], None]
 Resolve = Callable[[str], Path]

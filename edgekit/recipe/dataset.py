@@ -40,11 +40,6 @@ class Dataset:
         digests = {name: digest for name, digest in self.digests.items() if name not in judging}
         return replace(self, test=(), choices=(), digests=digests)
 
-    def numbers(self, rows: Sequence[Row]) -> list[int]:
-        """The label of each row as its index in `labels`."""
-        index = {label: number for number, label in enumerate(self.labels)}
-        return [index[str(row.label)] for row in rows]
-
 
 def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
     """Reads all rows. `labels` are the checkpoint's, None where it has no head yet.

@@ -9,7 +9,6 @@ import peft
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
-from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
 
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
     from edgekit.training.lora import Lora
 
 
-def add_lora(model: PreTrainedModel, settings: Lora, *, continues: bool = False) -> peft.PeftModel:
-    """The model with a fresh adapter: only that is trained, and a classifier's head; not that of a
-    model that `continues` texts."""
+def add_lora(model: PreTrainedModel, settings: Lora, *, family: Family) -> peft.PeftModel:
+    """The model with a fresh adapter: only that is trained, and the head of an encoder."""
+    decodes = family is Family.DECODER
     # The pooler of an encoder without a head is as fresh as the head itself.
-    fresh = None if continues else ["classifier", "pooler", "score", "pre_classifier"]
+    fresh = None if decodes else ["classifier", "pooler", "score", "pre_classifier"]
     config = peft.LoraConfig(
-        task_type=peft.TaskType.CAUSAL_LM if continues else peft.TaskType.SEQ_CLS,
+        task_type=peft.TaskType.CAUSAL_LM if decodes else peft.TaskType.SEQ_CLS,
         r=settings.rank,
         lora_alpha=settings.alpha or 2 * settings.rank,
         lora_dropout=settings.dropout,
@@ -45,8 +44,7 @@ def merge_folder(checkpoint: Path, adapter: Path) -> None:
                 f"{adapter}: {name} is missing; an adapter is a folder that peft saved with "
                 "safetensors."
             )
-    decodes = describe(checkpoint).family is Family.DECODER
-    model = models.load_decoder(checkpoint) if decodes else models.load_classifier(checkpoint)
+    model = models.load(checkpoint)
     merged = merge(peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True))
     for old in checkpoint.glob("*.safetensors*"):
         old.unlink()

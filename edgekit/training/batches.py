@@ -15,22 +15,21 @@ from edgekit.system import devices
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One window of a row: its token ids and its row's label number (-1: none)."""
+    """One window of a row, as token ids."""
 
     ids: tuple[int, ...]
-    label: int
     row: int
-    wanted: tuple[int, ...] = ()
-    """The token ids to be written of it, by a model that writes."""
+    target: tuple[int, ...] = ()
+    """What is to be learnt of it, as its task numbers that: labels, or pieces to be written."""
 
 
 def examples(
-    encoder: TextEncoder, texts: Sequence[str], labels: Sequence[int] | None = None
+    encoder: TextEncoder, texts: Sequence[str], targets: Sequence[tuple[int, ...]] | None = None
 ) -> list[Example]:
     """Every window of every text; a text longer than the window gives several, none is cut."""
     return [
-        Example(ids=tuple(ids), label=labels[row] if labels is not None else -1, row=row)
-        for row, text in enumerate(texts)
+        Example(tuple(ids), row, target)
+        for row, (text, target) in enumerate(zip(texts, targets or [()] * len(texts), strict=True))
         for ids in encoder.windows(text)
     ]
 
@@ -53,10 +52,8 @@ def bucketed(items: Sequence[Example], *, size: int, seed: tuple[int, ...]) -> l
     return batches
 
 
-def collate(
-    items: Sequence[Example], *, pad: int, device: torch.device | str
-) -> tuple[Mapping[str, Any], torch.Tensor]:
-    """Padded `input_ids` and `attention_mask` of shape (items, longest), and labels (items,).
+def collate(items: Sequence[Example], *, pad: int, device: torch.device | str) -> Mapping[str, Any]:
+    """Padded `input_ids` and `attention_mask` of shape (items, longest).
 
     `pad` must be the model's own: RoBERTa counts positions by it.
     """
@@ -66,8 +63,7 @@ def collate(
     for row, item in enumerate(items):
         ids[row, : len(item.ids)] = torch.tensor(item.ids)
         mask[row, : len(item.ids)] = 1
-    labels = torch.tensor([item.label for item in items])
     return {
         "input_ids": devices.send(ids, device),
         "attention_mask": devices.send(mask, device),
-    }, devices.send(labels, device)
+    }

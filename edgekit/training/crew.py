@@ -22,6 +22,7 @@ from accelerate import PartialState
 from torch import distributed as group
 
 from edgekit.errors import StepError
+from edgekit.job.crew import Turn
 from edgekit.job.job import Job, Make
 from edgekit.recipe.settings import Settings
 from edgekit.store.store import Finished
@@ -50,15 +51,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One update that needs everybody's gradients."""
-
-    iteration: int
-    scaler: Mapping[str, Any]
-    """State of the leader's gradient scaler."""
-
-
-@dataclass(frozen=True, slots=True)
 class NoMore:
     """The training, or after the last step the whole work, is done."""
 
@@ -67,15 +59,15 @@ class TrainingEnded(Exception):
     """Takes a follower out of a step: what comes after the training is the leader's."""
 
 
-def join(device: Device, *, answers_within: timedelta = ANSWERS_WITHIN) -> Crew:
+def join(device: Device, *, answers_within: timedelta = ANSWERS_WITHIN) -> Processes:
     """Meets the processes that a launcher started with this one."""
-    return Crew(
+    return Processes(
         PartialState(cpu=device == "cpu", timeout=answers_within), answers_within=answers_within
     )
 
 
-class Crew:
-    """The processes of one run, seen from one of them."""
+class Processes:
+    """A job.crew.Crew by way of torch.distributed."""
 
     def __init__(self, state: PartialState, *, answers_within: timedelta) -> None:
         self.index, self.processes = state.process_index, state.num_processes

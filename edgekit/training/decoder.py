@@ -1,4 +1,4 @@
-"""Trains a model that continues texts on windows of tokens. Knows no recipe's step and no loss."""
+"""Trains a decoder on windows of tokens. Knows no recipe's step and no loss."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edgekit.errors import StepError
 from edgekit.job.job import Job
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
-from edgekit.training import adapters, windows
-from edgekit.training import decoder_settings as learning
+from edgekit.tables import Family
+from edgekit.training import adapters, decoder_settings, windows
 from edgekit.training.batches import Example, collate
-from edgekit.training.decoder_settings import HELD_TOKENS, JUDGED_TOKENS, WINDOW, Learning
-from edgekit.training.loop import Classifier, Loss, Schedule, Trained, Training
+from edgekit.training.decoder_settings import HELD_TOKENS, JUDGED_TOKENS, WINDOW, DecoderSettings
+from edgekit.training.loop import Loss, Model, Schedule, Trained, Training
 from edgekit.training.losses import Scores
 from edgekit.training.windows import Window
 
@@ -41,7 +41,7 @@ class Texts:
 
 
 def read_texts(
-    settings: Learning, job: Job, rows: Sequence[Row], *, answers: bool = False
+    settings: DecoderSettings, job: Job, rows: Sequence[Row], *, answers: bool = False
 ) -> Texts:
     """Windows of the rows and of the validation rows, as many of every language.
 
@@ -64,18 +64,18 @@ def read_texts(
     )
 
 
-class Learner:
+class Trainer:
     """A checkpoint that is trained, and judged by a loss on the windows that judge."""
 
-    def __init__(self, settings: Learning, job: Job, texts: Texts) -> None:
+    def __init__(self, settings: DecoderSettings, job: Job, texts: Texts) -> None:
         self.settings, self.job, self.texts = settings, job, texts
         torch.manual_seed(job.recipe.seed)  # a fresh adapter
         self.model = load(job.checkpoint, device=job.device, trains=True)
-        self.tuned: Classifier = self.model
+        self.tuned: Model = self.model
         if settings.freeze_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)
         if settings.lora is not None:
-            self.tuned = adapters.add_lora(self.model, settings.lora, continues=True)
+            self.tuned = adapters.add_lora(self.model, settings.lora, family=Family.DECODER)
             nn.Module.to(self.tuned, job.device)
         self.scores = scores_of(self.model)
 
@@ -85,16 +85,11 @@ class Learner:
 
     def train(self, loss: TokenLoss, judge: TokenLoss) -> Trained:
         """Trains on `loss` and keeps the weights of the epoch that `judge` finds best."""
-        taught = [
-            Example(ids=one.ids, label=-1, row=number)
-            for number, one in enumerate(self.texts.taught)
-        ]
+        taught = [Example(one.ids, number) for number, one in enumerate(self.texts.taught)]
         # Tokens weigh alike: a window's loss is divided by what windows have on average.
         average = sum(len(one.ids) - 1 for one in taught) / len(taught)
 
-        def mean_loss(
-            _: Classifier, inputs: Mapping[str, Any], part: Sequence[Example]
-        ) -> torch.Tensor:
+        def mean_loss(_: Model, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
             found = states(self.model, inputs)
             total = loss(self.scores, found, [one.row for one in part])
             return total / (average * len(part))
@@ -123,7 +118,7 @@ class Learner:
     def _schedule(self) -> Schedule:
         settings, minutes = self.settings, self.settings.max_minutes
         held = max(1, min(settings.batch_size, HELD_TOKENS[self.job.device] // WINDOW))
-        rate = learning.rate(settings)
+        rate = decoder_settings.rate(settings)
         return Schedule(
             epochs=settings.epochs,
             batch_size=held,
@@ -177,8 +172,8 @@ def in_batches(
     device = next(model.parameters()).device
     precision = devices.autocast_here(device.type)
     for part in _batches(given):
-        items = [Example(ids=given[number].ids, label=-1, row=number) for number in part]
-        inputs, _ = collate(items, pad=0, device=device)
+        items = [Example(given[number].ids, number) for number in part]
+        inputs = collate(items, pad=0, device=device)
         with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
             yield part, states(model, inputs)
 

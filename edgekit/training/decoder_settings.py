@@ -1,4 +1,4 @@
-"""What training a model that continues texts is told, and what it costs. Imports no torch."""
+"""What training a decoder is told, and what it costs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HELD_TOKENS = {"cpu": WINDOW, "cuda": 8 * WINDOW}
 HIDDEN_VECTORS, FFN_VECTORS = 16, 4
 
 
-class Learning(Settings):
+class DecoderSettings(Settings):
     """What `distill` and `finetune` have in common."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = 2
@@ -49,11 +49,11 @@ class Learning(Settings):
     """Train a low-rank adapter and merge it: takes less memory."""
 
 
-def rate(settings: Learning) -> float:
+def rate(settings: DecoderSettings) -> float:
     return settings.learning_rate or (1e-4 if settings.lora is None else 3e-4)
 
 
-def check(settings: Learning, planned: Planned, *, name: str) -> None:
+def check(settings: DecoderSettings, planned: Planned, *, name: str) -> None:
     """Raises RecipeError for an unknown architecture, or where there are no texts to learn from."""
     found, place = planned.description, planned.place
     if found.model_type not in DECODERS:
@@ -77,7 +77,7 @@ def after(planned: Planned) -> Planned:
     return replace(planned, description=replace(found, weights_bytes=found.fp32_bytes))
 
 
-def learnt_tokens(settings: Learning, planned: Planned) -> float:
+def learnt_tokens(settings: DecoderSettings, planned: Planned) -> float:
     """How many tokens an epoch has."""
     rows = len(planned.dataset.train)
     per_text = planned.tokens.train / rows if rows else float(planned.tokens.longest)
@@ -85,7 +85,7 @@ def learnt_tokens(settings: Learning, planned: Planned) -> float:
     return min(settings.tokens, planned.tokens.train + further)
 
 
-def cost(settings: Learning, planned: Planned) -> Cost:
+def cost(settings: DecoderSettings, planned: Planned) -> Cost:
     """Forward and backward of every epoch, and a judgement after each."""
     found, rates = planned.description, planned.rates
     judged = min(JUDGED_TOKENS, planned.tokens.validation)
@@ -111,7 +111,7 @@ def cost(settings: Learning, planned: Planned) -> Cost:
     )
 
 
-def _trained(settings: Learning, planned: Planned) -> int:
+def _trained(settings: DecoderSettings, planned: Planned) -> int:
     """How many numbers are trained."""
     found = planned.description
     body = found.parameters - found.embedding_parameters

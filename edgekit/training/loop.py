@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
@@ -22,13 +21,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.errors import StepError
+from edgekit.job.crew import Crew, Turn
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import allocator, devices
 from edgekit.system.devices import KEPT_BYTES, MICRO_BATCH_TOKENS
 from edgekit.training.batches import Example, bucketed, collate
-
-if TYPE_CHECKING:  # accelerate is for those who share a training
-    from edgekit.training.crew import Crew, Turn
 
 SAVE_EVERY_SECONDS = 120.0
 # Parts of a model that are new when a classifier is made of an encoder.
@@ -37,8 +34,8 @@ HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
 NAMED_ROWS = 10
 
 Weights = dict[str, torch.Tensor]
-Classifier = PreTrainedModel | PeftModel
-Loss = Callable[[Classifier, Mapping[str, Any], Sequence[Example]], torch.Tensor]
+Model = PreTrainedModel | PeftModel
+Loss = Callable[[Model, Mapping[str, Any], Sequence[Example]], torch.Tensor]
 """Mean loss of a micro-batch, from the model, its inputs, and the examples that they are."""
 
 
@@ -94,7 +91,7 @@ class Training:
 
     def __init__(
         self,
-        model: Classifier,
+        model: Model,
         examples: Sequence[Example],
         *,
         schedule: Schedule,
@@ -281,7 +278,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
         for part in self._micro_batches(own):
-            inputs, _ = collate(part, pad=self.pad, device=self.device)
+            inputs = collate(part, pad=self.pad, device=self.device)
             with torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
             ):
@@ -377,10 +374,3 @@ def _numbered(moments: dict[int, dict[str, torch.Tensor]]) -> Weights:
 
 def _contiguous(weights: dict[str, Any]) -> Weights:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-
-
-def class_weights(counts: np.ndarray, how: str) -> np.ndarray:
-    """Weights of the labels, mean 1 over the rows: 'none', 'sqrt' or 'inverse' of their counts."""
-    power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[how]
-    weights = np.where(counts > 0, np.maximum(counts, 1).astype(float) ** -power, 0.0)
-    return weights * counts.sum() / (weights * counts).sum()

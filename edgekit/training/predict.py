@@ -5,22 +5,44 @@ The teacher's side of every comparison is computed here, on the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from peft import PeftModel
 from torch import nn
-from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
 from edgekit.errors import StepError
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.system import devices
 from edgekit.training.batches import Example, collate, examples
+from edgekit.training.loop import Model
 
 BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of texts."""
+
+    logits: np.ndarray
+    """(texts, labels), as the task's head has them; of a long text's windows together."""
+    states: np.ndarray | None = None
+    """(texts, hidden): the means of the last hidden states. None where they were not asked for or
+    would be too large."""
+
+    def first(self, count: int) -> Answers:
+        return self._each(lambda values: values[:count])
+
+    def halved(self) -> Answers:
+        """In half floats."""
+        return self._each(lambda values: values.astype(np.float16))
+
+    def _each(self, change: Callable[[np.ndarray], np.ndarray]) -> Answers:
+        return Answers(change(self.logits), None if self.states is None else change(self.states))
 
 
 def logits(
@@ -36,7 +58,8 @@ def logits(
     encoder = TextEncoder(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
     model = models.load_classifier(checkpoint)
     nn.Module.to(model, device)
-    return classify(model, examples(encoder, texts), rows=len(texts), on_progress=on_progress)
+    items = examples(encoder, texts)
+    return answers(model, items, rows=len(texts), on_progress=on_progress).logits
 
 
 def embeddings(
@@ -63,26 +86,31 @@ def embeddings(
     return found
 
 
-def classify(
-    model: PreTrainedModel | PeftModel,
+def answers(
+    model: Model,
     items: Sequence[Example],
     *,
     rows: int,
+    states: bool = False,
     on_progress: Callable[[float], None] | None = None,
-) -> np.ndarray:
-    """Logits of shape (rows, labels): the mean over each row's windows. Puts the model in eval."""
-    return _means(model, items, rows=rows, states=False, on_progress=on_progress)[0]
+) -> Answers:
+    """Float32 of shape (rows, …): the means over each row's windows, where a window has one answer.
+    Puts the model in eval."""
+    total = np.zeros((rows, model.config.num_labels), dtype=np.float64)
+    total_states = np.zeros((rows, model.config.hidden_size if states else 0), dtype=np.float32)
+    counts = np.zeros((rows, 1))
 
+    def add(part: Sequence[Example], inputs: Mapping[str, Any], output: Any) -> None:
+        numbers = [item.row for item in part]
+        np.add.at(total, numbers, output.logits.float().cpu().numpy())
+        np.add.at(counts, numbers, 1)
+        if states:
+            means = mean_state(output.hidden_states[-1].float(), inputs["attention_mask"])
+            np.add.at(total_states, numbers, means.cpu().numpy())
 
-def classify_with_states(
-    model: PreTrainedModel | PeftModel,
-    items: Sequence[Example],
-    *,
-    rows: int,
-    on_progress: Callable[[float], None] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits, and the mean of the last hidden states of shape (rows, hidden)."""
-    return _means(model, items, rows=rows, states=True, on_progress=on_progress)
+    run(model, items, add, states=states, on_progress=on_progress)
+    total_states /= counts
+    return Answers((total / counts).astype(np.float32), total_states if states else None)
 
 
 def mean_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -91,49 +119,43 @@ def mean_state(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states * real).sum(dim=1) / real.sum(dim=1)
 
 
-def _means(
-    model: PreTrainedModel | PeftModel,
+def run(
+    model: Model,
     items: Sequence[Example],
+    see: Callable[[Sequence[Example], Mapping[str, Any], Any], None],
     *,
-    rows: int,
-    states: bool,
-    on_progress: Callable[[float], None] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The means over each row's windows; states of width 0 where they are not asked for."""
+    states: bool = False,
+    on_progress: Callable[[float], None] | None = None,
+) -> None:
+    """Gives `see` batches of the items, their inputs and what the model makes of them; with its
+    hidden states where these are asked for. Puts the model in eval.
+
+    A batch that the GPU's memory does not hold comes in halves. StepError for logits that are not
+    numbers in half precision.
+    """
     model.eval()
     device = next(model.parameters()).device
     precision = devices.autocast_here(device.type)
     pad = int(model.config.pad_token_id or 0)
-    total = np.zeros((rows, model.config.num_labels), dtype=np.float64)
-    total_states = np.zeros((rows, model.config.hidden_size if states else 0), dtype=np.float32)
-    counts = np.zeros((rows, 1))
     done = 0
 
-    def add(part: Sequence[Example]) -> None:
-        inputs, _ = collate(part, pad=pad, device=device)
+    def ask(part: Sequence[Example]) -> None:
+        inputs = collate(part, pad=pad, device=device)
         cast = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
         with torch.inference_mode(), cast:
             output = model(**inputs, output_hidden_states=states)
-        found = output.logits.float().cpu().numpy()
-        if precision is not None and not np.isfinite(found).all():
+        if precision is not None and not output.logits.isfinite().all():
             raise StepError(
                 f"the model's answers are no numbers in {precision}; use --device cpu, which "
                 "computes in fp32."
             )
-        numbers = [item.row for item in part]
-        np.add.at(total, numbers, found)
-        np.add.at(counts, numbers, 1)
-        if states:
-            means = mean_state(output.hidden_states[-1].float(), inputs["attention_mask"])
-            np.add.at(total_states, numbers, means.cpu().numpy())
+        see(part, inputs, output)
 
     for batch in _by_length(items):
-        devices.in_parts(batch, add)
+        devices.in_parts(batch, ask)
         done += len(batch)
         if on_progress is not None:
             on_progress(done / len(items))
-    total_states /= counts
-    return (total / counts).astype(np.float32), total_states
 
 
 def _by_length(items: Sequence[Example]) -> list[list[Example]]:

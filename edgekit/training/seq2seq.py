@@ -18,7 +18,7 @@ from edgekit.runtime.tokens import TextEncoder
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
 from edgekit.training.batches import Example, bucketed, collate
-from edgekit.training.loop import Classifier, Loss, Schedule, Trained, Training
+from edgekit.training.loop import Loss, Model, Schedule, Trained, Training
 
 IGNORED = -100
 """The number that transformers gives to places which are no pieces of a summary."""
@@ -52,7 +52,7 @@ def lesson(job: Job, texts: Sequence[str], summaries: Sequence[str]) -> Lesson:
         windows = reads.windows(text)
         cut += len(windows) > 1
         wanted = writes.windows(summary)[0]
-        examples.append(Example(tuple(windows[0]), -1, row, tuple(wanted)))
+        examples.append(Example(tuple(windows[0]), row, tuple(wanted)))
     return Lesson(examples, cut)
 
 
@@ -96,9 +96,9 @@ def likelihood(model: PreTrainedModel, examples: Sequence[Example]) -> float:
 
 def _loss(examples: Sequence[Example], smoothing: float) -> Loss:
     # Divided by a number that no batch decides: else it would matter how one is cut in parts.
-    mean_pieces = sum(len(one.wanted) for one in examples) / max(1, len(examples))
+    mean_pieces = sum(len(one.target) for one in examples) / max(1, len(examples))
 
-    def loss(model: Classifier, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
+    def loss(model: Model, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
         labels = _labels(part, model.device)
         logits = model(**inputs, labels=labels).logits.float()
         total = functional.cross_entropy(
@@ -121,7 +121,7 @@ def _mean_loss(model: PreTrainedModel, examples: Sequence[Example]) -> float:
     with torch.inference_mode():
         for numbers in bucketed(examples, size=SCORED_AT_ONCE, seed=(0,)):
             part = [examples[number] for number in numbers]
-            inputs, _ = collate(part, pad=pad, device=device)
+            inputs = collate(part, pad=pad, device=device)
             labels = _labels(part, device)
             logits = model(**inputs, labels=labels, use_cache=False).logits.float()
             total += float(
@@ -129,13 +129,13 @@ def _mean_loss(model: PreTrainedModel, examples: Sequence[Example]) -> float:
                     logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
                 )
             )
-            pieces += sum(len(one.wanted) for one in part)
+            pieces += sum(len(one.target) for one in part)
     return total / max(1, pieces)
 
 
 def _labels(part: Sequence[Example], device: torch.device | str) -> torch.Tensor:
-    longest = max(len(one.wanted) for one in part)
+    longest = max(len(one.target) for one in part)
     labels = torch.full((len(part), longest), IGNORED, dtype=torch.long)
     for row, one in enumerate(part):
-        labels[row, : len(one.wanted)] = torch.tensor(one.wanted)
+        labels[row, : len(one.target)] = torch.tensor(one.target)
     return devices.send(labels, device)

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
-from edgekit.errors import StepError
 from edgekit.job.job import Job, OnProgress
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.system import devices
 from edgekit.system.digest import sha256_json
-from edgekit.training import predict
 from edgekit.training.batches import examples
+from edgekit.training.head import head_of
+from edgekit.training.predict import Answers
 
 MOST_STATE_BYTES = 256_000_000
 """States that would take more disk and memory are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What the teacher says of each text."""
-
-    logits: np.ndarray
-    """Half floats of shape (texts, labels); a long text's are the mean over its windows."""
-    states: np.ndarray | None
-    """Half floats of shape (texts, hidden): the mean of the last hidden states. None where they
-    were not asked for or would be too large."""
-
-    def first(self, count: int) -> Answers:
-        return Answers(self.logits[:count], None if self.states is None else self.states[:count])
 
 
 def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
@@ -67,32 +51,8 @@ def _ask(job: Job, texts: Sequence[str], *, states: bool, on_progress: OnProgres
     encoder = TextEncoder(
         job.teacher / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
-    items = examples(encoder, texts)
-    teacher = models.load_classifier(job.teacher)
+    head, items = head_of(job), examples(encoder, texts)
+    teacher = head.load(job.teacher)
     nn.Module.to(teacher, job.device)
-    if not states:
-        logits = predict.classify(teacher, items, rows=len(texts), on_progress=on_progress)
-        return Answers(logits.astype(np.float16), None)
-    logits, found = predict.classify_with_states(
-        teacher, items, rows=len(texts), on_progress=on_progress
-    )
-    return Answers(logits.astype(np.float16), found.astype(np.float16))
-
-
-def check_better_than_chance(logits: np.ndarray, truth: np.ndarray) -> None:
-    """Raises StepError where the answers are worse than guesses as frequent as the answers.
-
-    `logits` have shape (rows, labels). Chance is what Cohen's kappa corrects for.
-    """
-    rows, labels = logits.shape
-    found = logits.argmax(axis=1)
-    accuracy = float((found == truth).mean())
-    shares = [np.bincount(numbers, minlength=labels) / rows for numbers in (found, truth)]
-    chance = float((shares[0] * shares[1]).sum())
-    # Within two standard deviations nothing can be said of so many rows.
-    if accuracy < chance - 2 * np.sqrt(chance * (1 - chance) / rows):
-        raise StepError(
-            f"the teacher answers {accuracy:.1%} of the validation rows rightly, which is worse "
-            f"than chance ({chance:.1%}): its labels may be in another order than the data's; mend "
-            "id2label in its config.json, or fine-tune it first."
-        )
+    found = head.answers(teacher, items, rows=len(texts), states=states, on_progress=on_progress)
+    return found.halved()

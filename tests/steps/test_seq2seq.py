@@ -94,9 +94,7 @@ def test_the_loss_does_not_hang_on_how_a_batch_is_cut(job: Job) -> None:
     model = models.load_seq2seq(job.checkpoint)
     loss = writing._loss(rows.examples, 0.1)
     parts = [rows.examples, rows.examples[:2], rows.examples[2:]]
-    found = [
-        loss(model, writing.collate(part, pad=1, device="cpu")[0], part).item() for part in parts
-    ]
+    found = [loss(model, writing.collate(part, pad=1, device="cpu"), part).item() for part in parts]
     assert found[0] == pytest.approx((2 * found[1] + 4 * found[2]) / 6, rel=1e-4)
 
 
@@ -198,6 +196,6 @@ def test_a_student_with_fewer_layers_learns_what_the_teacher_writes(
     assert describe(out).layers == describe(checkpoint).layers
     assert done["after"]["texts"] == len(job.dataset.train)
     untaught = tmp_path / "untaught"
-    kept = layers.keep_writer_layers(checkpoint, encoder=[0, 1], decoder=[0])
+    kept = layers.keep_seq2seq_layers(checkpoint, encoder=[0, 1], decoder=[0])
     models.save(kept, untaught, source=checkpoint)
     assert likelihood(job, out) > likelihood(job, untaught)

@@ -33,7 +33,7 @@ from edgekit.errors import EdgekitError
 from edgekit.training import crew as distributed
 from edgekit.training import loop as training
 from edgekit.training.batches import Example
-from edgekit.training.crew import Crew, TrainingEnded
+from edgekit.training.crew import Processes, TrainingEnded
 from edgekit.training.loop import Training
 from tests.tiny import encoder as tiny
 from tests.tiny import training as tiny_training
@@ -41,7 +41,7 @@ from tests.tiny.training import PowerCut
 
 # 41 rows in batches of 8: the last batch has one, which leaves nothing to the second process.
 EXAMPLES = [
-    Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), label=i % 3, row=i) for i in range(41)
+    Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), target=(i % 3,), row=i) for i in range(41)
 ]
 SCHEDULE = dataclasses.replace(tiny_training.SCHEDULE, epochs=2, weight_decay=0.1)
 LONGEST_SECONDS = 240
@@ -52,11 +52,11 @@ Loss = Callable[[PreTrainedModel, Mapping[str, Any], Sequence[Example]], torch.T
 def entropy(
     model: PreTrainedModel, inputs: Mapping[str, Any], part: Sequence[Example]
 ) -> torch.Tensor:
-    labels = torch.tensor([example.label for example in part])
+    labels = torch.tensor([example.target[0] for example in part])
     return nn.functional.cross_entropy(model(**inputs).logits, labels)
 
 
-def holds(rows: int, *, index: int, crew: Crew | None) -> Loss:
+def holds(rows: int, *, index: int, crew: Processes | None) -> Loss:
     """A GPU whose memory holds so many rows, in the process `index`."""
 
     def loss(
@@ -69,7 +69,7 @@ def holds(rows: int, *, index: int, crew: Crew | None) -> Loss:
     return loss
 
 
-def leaves(how: Callable[[], object], *, crew: Crew | None) -> Loss:
+def leaves(how: Callable[[], object], *, crew: Processes | None) -> Loss:
     """The second process goes in its fourth update."""
     seen = 0
 
@@ -88,7 +88,7 @@ def leaves(how: Callable[[], object], *, crew: Crew | None) -> Loss:
 def train(
     scratch: Path,
     name: str,
-    crew: Crew | None,
+    crew: Processes | None,
     *,
     loss: Loss = entropy,
     cut_after: int | None = None,
@@ -138,7 +138,7 @@ def scenarios(scratch: Path) -> None:
     def alone(name: str, work: Callable[[], object]) -> None:
         run(scratch, name, [work])
 
-    def both(name: str, work: Callable[[Crew], object], **settings: Any) -> None:
+    def both(name: str, work: Callable[[Processes], object], **settings: Any) -> None:
         def member() -> None:
             work(distributed.join("cpu", **settings))
 

@@ -15,14 +15,15 @@ from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
 from edgekit.errors import StepError
+from edgekit.tasks.classification.proof.head import label_weights
 from edgekit.training import loop as training
 from edgekit.training.batches import Example, bucketed, collate
-from edgekit.training.loop import Loss, Schedule, Trained, Training, class_weights
+from edgekit.training.loop import Loss, Schedule, Trained, Training
 from tests.tiny import encoder as tiny
 from tests.tiny.training import SCHEDULE, PowerCut
 
 EXAMPLES = [
-    Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), label=i % 3, row=i) for i in range(40)
+    Example(ids=(0, 5 + i % 3, 9, 2) + (7,) * (i % 5), target=(i % 3,), row=i) for i in range(40)
 ]
 
 
@@ -34,7 +35,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cross_entropy(
     model: PreTrainedModel, inputs: Mapping[str, Any], part: Sequence[Example]
 ) -> torch.Tensor:
-    labels = torch.tensor([example.label for example in part])
+    labels = torch.tensor([example.target[0] for example in part])
     return nn.functional.cross_entropy(model(**inputs).logits, labels)
 
 
@@ -152,7 +153,7 @@ def test_a_loss_that_is_no_number_stops_with_the_batch(checkpoint: Path, tmp_pat
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=200), st.integers(1, 20))
 def test_batches_hold_every_item_once(lengths: list[int], size: int) -> None:
-    items = [Example(ids=(1,) * length, label=0, row=row) for row, length in enumerate(lengths)]
+    items = [Example(ids=(1,) * length, row=row) for row, length in enumerate(lengths)]
     batches = bucketed(items, size=size, seed=(1, 2))
     assert sorted(index for batch in batches for index in batch) == list(range(len(items)))
     assert max(map(len, batches)) <= size
@@ -160,18 +161,17 @@ def test_batches_hold_every_item_once(lengths: list[int], size: int) -> None:
 
 
 def test_padding_is_masked() -> None:
-    inputs, labels = collate([Example((5, 6, 7), 1, 0), Example((8,), 2, 1)], pad=3, device="cpu")
+    inputs = collate([Example((5, 6, 7), 0), Example((8,), 1)], pad=3, device="cpu")
     assert inputs["input_ids"].tolist() == [[5, 6, 7], [8, 3, 3]]
     assert inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert labels.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
     ("how", "weights"), [("none", [1, 1, 1]), ("inverse", [50 / 90, 50 / 10, 0]), ("sqrt", None)]
 )
-def test_class_weights_have_mean_1_over_the_rows(how: str, weights: list[float] | None) -> None:
+def test_label_weights_have_mean_1_over_the_rows(how: str, weights: list[float] | None) -> None:
     counts = np.array([90, 10, 0])
-    found = class_weights(counts, how)
+    found = label_weights(counts, how)
     assert np.isclose((found * counts).sum(), counts.sum())
     if how != "none":
         assert found[1] > found[0]

@@ -25,7 +25,7 @@ from tests.tiny import encoder as tiny
 from tests.tiny import training as tiny_training
 from tests.tiny.training import PowerCut
 
-EXAMPLES = [Example(ids=(0, 5 + i % 3, 9, 2), label=i % 3, row=100 + i) for i in range(24)]
+EXAMPLES = [Example(ids=(0, 5 + i % 3, 9, 2), target=(i % 3,), row=100 + i) for i in range(24)]
 SCHEDULE = dataclasses.replace(tiny_training.SCHEDULE, epochs=2)
 
 
@@ -45,7 +45,7 @@ class Entropy:
         if len(part) > self.holds:
             raise torch.cuda.OutOfMemoryError
         self.sizes.append(len(part))
-        labels = torch.tensor([example.label for example in part])
+        labels = torch.tensor([example.target[0] for example in part])
         loss = nn.functional.cross_entropy(model(**inputs).logits.float(), labels)
         self.calls += 1
         if self.calls == self.nan_loss_at:

@@ -23,8 +23,8 @@ from edgekit.steps.trim_vocab.vocabulary import (
     surgery,
     tables,
 )
-from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
 from edgekit.steps.trim_vocab.vocabulary.deciding import Kind, OwnTexts
+from edgekit.steps.trim_vocab.vocabulary.encoder import EncoderKind
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
@@ -82,11 +82,11 @@ def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
 def _kind(job: Job) -> Kind:
     found = job.description
     if found.family is not Family.DECODER:
-        return Classifier()
-    # gguf and jinja2 are an extra, which classifiers do without.
-    from edgekit.steps.trim_vocab.vocabulary import language_model
+        return EncoderKind()
+    # gguf and jinja2 are an extra, which encoders do without.
+    from edgekit.steps.trim_vocab.vocabulary import decoder
 
-    return language_model.read(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
+    return decoder.read(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
 
 
 def _surplus(job: Job) -> frozenset[str]:

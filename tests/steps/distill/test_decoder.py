@@ -22,16 +22,15 @@ from edgekit.job.job import Job, Make
 from edgekit.job.plan import Plan
 from edgekit.recipe import recipe
 from edgekit.steps.distill.decoder import plan as distill_chat
-from edgekit.steps.distill.decoder import teacher as teaching_chat
+from edgekit.steps.distill.decoder import teacher
 from edgekit.steps.distill.decoder.plan import DistillSettings
 from edgekit.steps.finetune.decoder import plan as finetune_chat
 from edgekit.steps.finetune.decoder.plan import FinetuneSettings
 from edgekit.steps.prune.decoder import plan as prune_chat
 from edgekit.steps.prune.decoder.plan import PruneSettings
 from edgekit.store.store import Finished, Store
-from edgekit.training import decoder as learner
+from edgekit.training import decoder, windows
 from edgekit.training import loop as training
-from edgekit.training import windows
 from edgekit.training.lora import Lora
 from edgekit.training.windows import Window
 from tests.tiny import llama as tiny_llama
@@ -70,7 +69,7 @@ def job(made_chat_project: Path, parent: Path, pruned: Path, tmp_path: Path) -> 
 
 @pytest.fixture(autouse=True)
 def _short_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner, "JUDGED_TOKENS", 1024)
+    monkeypatch.setattr(decoder, "JUDGED_TOKENS", 1024)
 
 
 def changed(job: Job, **changes: Any) -> Job:
@@ -127,21 +126,21 @@ def test_a_pruned_model_comes_nearer_to_what_it_was(
 
 def test_the_teacher_is_asked_once_and_rightly(job: Job, parent: Path) -> None:
     texts = judging(job)
-    found = teaching_chat.ask(job, texts, temperature=2.0)
+    found = teacher.ask(job, texts, temperature=2.0)
     model = AutoModelForCausalLM.from_pretrained(parent, dtype=torch.float32).eval()
     for number in (0, len(texts) - 1):
         ids, logp = found.of([number])
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([texts[number].ids])).logits[0, :-1]
-        wanted = (logits / 2).log_softmax(-1).topk(teaching_chat.KEPT)
+        wanted = (logits / 2).log_softmax(-1).topk(teacher.KEPT)
         assert torch.equal(ids, wanted.indices)
         assert torch.allclose(logp.float(), wanted.values, atol=5e-3)
     assert found.ids.dtype == np.uint16
     gone = dataclasses.replace(job, teacher=Path("gone"))
-    again = teaching_chat.ask(gone, texts, temperature=2.0)
+    again = teacher.ask(gone, texts, temperature=2.0)
     assert np.array_equal(again.logp, found.logp)
     with pytest.raises(OSError, match="couldn't connect"):
-        teaching_chat.ask(gone, texts, temperature=1.0)
+        teacher.ask(gone, texts, temperature=1.0)
 
 
 class PowerCut(Exception):
@@ -152,9 +151,9 @@ def test_a_teacher_that_was_cut_off_goes_on(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
-    monkeypatch.setattr(learner, "WINDOW", 32)
+    monkeypatch.setattr(decoder, "WINDOW", 32)
     texts = judging(job)
-    wanted = teaching_chat.ask(job, texts, temperature=1.0)
+    wanted = teacher.ask(job, texts, temperature=1.0)
     told: list[float] = []
 
     def cut(fraction: float) -> None:
@@ -169,8 +168,8 @@ def test_a_teacher_that_was_cut_off_goes_on(
 
         again = dataclasses.replace(job, run_stored=run_stored)
         with pytest.raises(PowerCut):
-            teaching_chat.ask(again, texts, temperature=1.0)
-        found = teaching_chat.ask(again, texts, temperature=1.0)
+            teacher.ask(again, texts, temperature=1.0)
+        found = teacher.ask(again, texts, temperature=1.0)
     # It went on where it was saved, and did not begin anew.
     assert told[3] >= told[2] > told[0]
     assert np.array_equal(found.ids, wanted.ids)

@@ -13,14 +13,17 @@ import pytest
 import torch
 
 from edgekit.checkpoint.describe import describe
+from edgekit.data.rows import Row
 from edgekit.errors import StepError
 from edgekit.job.job import Job
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder import run as distilling
 from edgekit.steps.distill.settings import DistillSettings
+from edgekit.tasks.classification.proof.head import Head
 from edgekit.training import loop as training
-from edgekit.training import teacher as teaching
+from edgekit.training import teacher
 from tests.steps.distill.students import QUICK, changed, logits, stored, weights
+from tests.tiny import encoder as tiny
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_the_teacher_is_asked_once_and_kept_in_half_floats(job: Job) -> None:
 def test_states_beyond_the_bound_are_left_out_and_that_is_said(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(teaching, "MOST_STATE_BYTES", 1000)
+    monkeypatch.setattr(teacher, "MOST_STATE_BYTES", 1000)
     done = distill.run(DistillSettings(**QUICK, layers=1), job)
     assert done["notes"] == [
         "hidden states were not matched: the teacher's would take too much memory"
@@ -127,10 +130,14 @@ def test_the_time_limit_leaves_a_student(job: Job) -> None:
 def test_a_tie_goes_to_the_smaller_divergence_and_never_outweighs_a_row() -> None:
     wanted = np.array([[2.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
     near, far = wanted + 0.1 * np.eye(3, 2), wanted * 9
-    assert distilling.nearness(near, wanted) > distilling.nearness(far, wanted)
+
+    def nearness(found: np.ndarray) -> float:
+        return distilling.nearness(Head(("a", "b")), found, wanted)
+
+    assert nearness(near) > nearness(far)
     flipped = wanted.copy()
     flipped[0] = [0.0, 1e-6]
-    assert distilling.nearness(far, wanted) > distilling.nearness(flipped, wanted)
+    assert nearness(far) > nearness(flipped)
 
 
 def test_a_teacher_worse_than_chance_is_refused_with_its_number(
@@ -149,5 +156,5 @@ def test_a_teacher_worse_than_chance_is_refused_with_its_number(
 
 @pytest.mark.parametrize("answer", [0, 1, 2])
 def test_a_teacher_that_always_says_the_same_is_no_worse_than_chance(answer: int) -> None:
-    truth = np.arange(90) % 3
-    teaching.check_better_than_chance(np.eye(3)[np.full(90, answer)], truth)
+    rows = [Row("", label=tiny.LABELS[number % 3]) for number in range(90)]
+    Head(tiny.LABELS).check(np.eye(3)[np.full(90, answer)], rows)

@@ -22,6 +22,7 @@ from edgekit.steps.distill.encoder import run as distilling
 from edgekit.steps.distill.settings import DistillSettings
 from edgekit.training import predict
 from edgekit.training.batches import examples
+from edgekit.training.head import head_of
 from tests.steps.distill.students import QUICK, TABLE, changed, planned_at, weights
 from tests.tiny import encoder as tiny
 
@@ -30,7 +31,8 @@ def test_pieces_that_no_text_holds_keep_their_first_meaning(job: Job) -> None:
     given = DistillSettings(student="static", width=16, epochs=2, augment=0, learning_rate=1e-2)
     torch.manual_seed(job.recipe.seed)
     texts = [row.text for row in job.dataset.train]
-    before = distilling.static_start.make(job, texts, width=16).get_input_embeddings().weight
+    begun = distilling.static_start.make(job, head_of(job), texts, width=16)
+    before = begun.get_input_embeddings().weight
     distill.run(given, job)
     after = weights(job.out)[TABLE]
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
@@ -67,8 +69,8 @@ def test_a_static_students_answer_does_not_depend_on_its_neighbours(job: Job) ->
     model = load_classifier(job.out)
     encoder = TextEncoder(job.out / "tokenizer.json", max_tokens=64)
     texts = ["lamp on", " ".join(["allume la lampe"] * 4)]
-    together = predict.classify(model, examples(encoder, texts), rows=2)
-    alone = [predict.classify(model, examples(encoder, [text]), rows=1)[0] for text in texts]
+    together = predict.answers(model, examples(encoder, texts), rows=2).logits
+    alone = [predict.answers(model, examples(encoder, [text]), rows=1).logits[0] for text in texts]
     assert np.allclose(together, np.stack(alone), atol=1e-6)
 
 

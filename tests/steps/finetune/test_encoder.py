@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,7 +12,7 @@ from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.finetune.encoder import plan as finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
-from edgekit.tasks.classification import answer as classification
+from edgekit.tasks.classification.proof.head import Head
 from edgekit.training import predict
 from edgekit.training.batches import examples
 from edgekit.training.lora import Lora
@@ -63,15 +62,14 @@ def test_its_score_is_that_of_the_weights_it_leaves(job: Job) -> None:
     done = finetune.run(FinetuneSettings(epochs=3, learning_rate=1e-3), job)
     texts = [row.text for row in job.dataset.validation]
     logits = predict.logits(job.out, texts, max_tokens=64)
-    truth = np.array(job.dataset.numbers(job.dataset.validation))
-    found = classification.scores(logits, truth, job.dataset.labels).macro_f1
+    found = Head(job.dataset.labels).score(logits, job.dataset.validation)
     assert done["after"]["validation_macro_f1"] == pytest.approx(found, abs=1e-5)
 
 
 def test_a_long_text_is_trained_on_whole(job: Job) -> None:
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=16)
     text = " ".join(f"lamp {number}" for number in range(40))
-    found = examples(encoder, ["lamp", text], [0, 2])
-    assert {example.label for example in found if example.row == 1} == {2}
+    found = examples(encoder, ["lamp", text], [(0,), (2,)])
+    assert {example.target for example in found if example.row == 1} == {(2,)}
     assert sum(example.row == 1 for example in found) > 1
     assert max(len(example.ids) for example in found) <= 16

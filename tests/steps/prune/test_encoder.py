@@ -114,7 +114,7 @@ def _distance(one: Any, other: Any, job: Job) -> float:
     texts = [row.text for row in job.dataset.validation]
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
     items = examples(encoder, texts)
-    logits = [predict.classify(model, items, rows=len(texts)) for model in (one, other)]
+    logits = [predict.answers(model, items, rows=len(texts)).logits for model in (one, other)]
     return float(np.square(logits[0] - logits[1]).mean())
 
 

@@ -26,6 +26,7 @@ from edgekit.steps.prune.encoder import run as pruning
 from edgekit.steps.prune.encoder.plan import PruneSettings
 from edgekit.training import predict
 from edgekit.training.batches import examples
+from edgekit.training.head import head_of
 from tests.tiny import encoder as tiny
 
 SMALL: dict[str, Any] = {
@@ -113,12 +114,13 @@ def test_the_fit_helps(model_type: str, tmp_path: Path) -> None:
     fitted = models.load_classifier(job.out)
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
     texts = pruning._read_texts(PruneSettings(ffn=0.5), job, encoder, whole)
-    chosen, _ = pruning._choose(PruneSettings(ffn=0.5), job, whole, texts)
+    chosen, _ = pruning._choose(PruneSettings(ffn=0.5), job, head_of(job), whole, texts)
     untuned = models.load_classifier(job.checkpoint)
     pruning._apply(untuned, chosen, repeated=None)
     items = examples(encoder, [row.text for row in job.dataset.train])
     states = [
-        predict.classify_with_states(model, items, rows=80)[1] for model in (whole, fitted, untuned)
+        predict.answers(model, items, rows=80, states=True).states
+        for model in (whole, fitted, untuned)
     ]
     lost = [float(np.square(state - states[0]).mean()) for state in states[1:]]
     assert lost[0] < lost[1] / 2

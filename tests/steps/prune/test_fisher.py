@@ -19,6 +19,7 @@ from edgekit.steps.prune.encoder.calibration import Calibration
 from edgekit.steps.prune.encoder.fisher import Signals
 from edgekit.system import devices
 from edgekit.system.devices import Compute
+from edgekit.tasks.classification.proof.head import Head
 from tests.tiny import encoder as tiny
 
 CPU = devices.compute("cpu", None)
@@ -38,7 +39,14 @@ def texts(built: Built) -> Calibration:
 
 
 def feel(model: PreTrainedModel, texts: Calibration, compute: Compute = CPU) -> Signals:
-    return fisher.signals(model, texts, compute=compute, seed=1, on_progress=lambda fraction: None)
+    return fisher.signals(
+        model,
+        texts,
+        head=Head(tiny.LABELS),
+        compute=compute,
+        seed=1,
+        on_progress=lambda fraction: None,
+    )
 
 
 @pytest.mark.parametrize("scaled", [False, True])

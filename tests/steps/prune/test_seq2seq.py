@@ -78,10 +78,10 @@ def test_whole_halves_stay_whole_and_the_first_may_go(
 ) -> None:
     """Of T5 the first layer has what all need, also where another one becomes the first."""
     checkpoint = tiny_seq2seq.make_model(tmp_path / "made", family=family, trained=False, layers=3)
-    kept = layers.keep_writer_layers(checkpoint, encoder=range(3), decoder=range(3))
+    kept = layers.keep_seq2seq_layers(checkpoint, encoder=range(3), decoder=range(3))
     wanted = models.load_seq2seq(checkpoint).state_dict()
     assert all(torch.equal(one, wanted[name]) for name, one in kept.state_dict().items())
-    last = layers.keep_writer_layers(checkpoint, encoder=range(3), decoder=[2])
+    last = layers.keep_seq2seq_layers(checkpoint, encoder=range(3), decoder=[2])
     place = SEQ2SEQ[family].decoder.layers
     own = {name: one for name, one in last.state_dict().items() if name.startswith(place)}
     assert own
@@ -100,7 +100,7 @@ def test_a_layer_is_measured_as_it_will_be_left(
     pruning_writer._lend_distances(stack)
     with depth.only(stack, [1]):
         measured = writing.likelihood(whole, rows.examples)
-    left = layers.keep_writer_layers(tiny_writers["t5"], encoder=[0, 1], decoder=[1])
+    left = layers.keep_seq2seq_layers(tiny_writers["t5"], encoder=[0, 1], decoder=[1])
     assert measured == pytest.approx(writing.likelihood(left, rows.examples))
     assert len(stack) == 2
 
@@ -176,7 +176,7 @@ def test_what_cannot_be_done_is_refused(project: Path) -> None:
 def test_it_is_known_what_will_be_left(project: Path) -> None:
     given = planned(project)
     found = prune_writer.after(PruneSettings(decoder_layers=1, encoder_layers=[0, 2, 3]), given)
-    left = layers.keep_writer_layers(project / "model", encoder=[0, 2, 3], decoder=[0])
+    left = layers.keep_seq2seq_layers(project / "model", encoder=[0, 2, 3], decoder=[0])
     wanted = sum(one.numel() for one in left.parameters())
     assert (found.description.layers, found.description.decoder_layers) == (3, 1)
     assert found.description.parameters == pytest.approx(wanted, rel=0.02)

@@ -25,7 +25,7 @@ from edgekit.recipe import recipe
 from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab import run as trimming
 from edgekit.steps.trim_vocab.vocabulary import choice, configs, languages, pieces, surgery
-from edgekit.steps.trim_vocab.vocabulary.classifier import Classifier
+from edgekit.steps.trim_vocab.vocabulary.encoder import EncoderKind
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.system import machine
 from edgekit.training import predict
@@ -291,10 +291,10 @@ def test_what_judges_never_chooses(job: Job) -> None:
     same = job.dataset.train[0]
     dataset = replace(job.dataset, validation=(same, *job.dataset.validation))
     shared = replace(job, dataset=dataset)
-    own = trimming._own_texts(TrimVocabSettings(), shared, Classifier())
+    own = trimming._own_texts(TrimVocabSettings(), shared, EncoderKind())
     assert same.text not in own[str(same.language)]
     judging = trimming.judging_texts(
-        ["en"], dataset.validation, {dataset.validation[1].text}, Classifier()
+        ["en"], dataset.validation, {dataset.validation[1].text}, EncoderKind()
     )
     texts = [text.text for found in judging.values() for text in found]
     assert dataset.validation[1].text not in texts

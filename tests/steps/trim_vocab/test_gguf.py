@@ -12,11 +12,11 @@ import gguf
 import numpy as np
 import pytest
 
+from edgekit.build import trim_gguf as trimming
 from edgekit.data import declaration
 from edgekit.errors import ExportError, StepError
 from edgekit.export.gguf import convert, predicting, quantizing, rewriting
 from edgekit.export.gguf.rewriting import Opened
-from edgekit.steps.trim_vocab import gguf as trimming
 from edgekit.steps.trim_vocab.vocabulary import languages
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from tests.tiny import llama as tiny_llama

@@ -1,1 +1,1 @@
-"""`distill` of language models."""
+"""`distill` of decoders."""

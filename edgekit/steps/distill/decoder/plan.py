@@ -1,4 +1,4 @@
-"""`distill` of a model that continues texts: heals what a step before took. Light until it runs."""
+"""`distill` of a decoder: heals what a step before took. Light until it runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
 from edgekit.steps.layers import refuse_keys
 from edgekit.tables import SHRINKING
-from edgekit.training import decoder_settings as learning
-from edgekit.training.decoder_settings import Learning
+from edgekit.training import decoder_settings
+from edgekit.training.decoder_settings import DecoderSettings
 
 VERSION = 1
 # A token's likeliest pieces on the disk: their numbers and half floats.
@@ -21,11 +21,11 @@ BYTES_PER_TOKEN = 64 * (4 + 2)
 _CLASSIFIERS = {
     "layers": "is for classifiers; take layers out by the step prune before this one",
     "student": "is for classifiers; here the checkpoint itself learns from what it was",
-    "width": "is for classifiers; there is no static student of a model that continues texts",
+    "width": "is for classifiers; there is no static student of a decoder",
 }
 
 
-class DistillSettings(Learning):
+class DistillSettings(DecoderSettings):
     """The checkpoint learns to predict what its teacher does, after every token of the texts
     (Hinton et al. 2015, arXiv 1503.02531); divergence on the validation rows decides when to stop.
     """
@@ -54,7 +54,7 @@ def files(settings: DistillSettings) -> tuple[str, ...]:
 
 def check(settings: DistillSettings, planned: Planned) -> None:
     """Raises RecipeError where there is nothing to learn, or nothing to learn it from."""
-    learning.check(settings, planned, name="distill")
+    decoder_settings.check(settings, planned, name="distill")
     steps = [name for step in planned.recipe.steps for name in step]
     if next(name for name in steps if name in SHRINKING) == "distill":
         raise RecipeError(
@@ -71,15 +71,15 @@ def check(settings: DistillSettings, planned: Planned) -> None:
 
 
 def after(settings: DistillSettings, planned: Planned) -> Planned:
-    return learning.after(planned)
+    return decoder_settings.after(planned)
 
 
 def cost(settings: DistillSettings, planned: Planned) -> Cost:
     """The teacher's predictions, then the learning; never both at once."""
-    learnt = learning.cost(settings, planned)
+    learnt = decoder_settings.cost(settings, planned)
     teacher, rates = planned.teacher or planned.description, planned.rates
-    tokens = learning.learnt_tokens(settings, planned)
-    tokens += min(learning.JUDGED_TOKENS, planned.tokens.validation)
+    tokens = decoder_settings.learnt_tokens(settings, planned)
+    tokens += min(decoder_settings.JUDGED_TOKENS, planned.tokens.validation)
     # Rates were measured on the first checkpoint and follow its layers.
     slower = _body(teacher) / max(1, _body(planned.description))
     asked = tokens * rates.forward_seconds_per_token * slower * teacher.head_share

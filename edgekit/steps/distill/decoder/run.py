@@ -1,4 +1,4 @@
-"""The heavy half of `distill` for models that continue texts: asks the teacher, learns, judges."""
+"""The heavy half of `distill` for decoders: asks the teacher, learns, judges."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import torch
 
 from edgekit.checkpoint import models
 from edgekit.job.job import Job
-from edgekit.steps.distill.decoder import teacher as teaching_chat
+from edgekit.steps.distill.decoder import teacher
 from edgekit.steps.distill.decoder.plan import DistillSettings
 from edgekit.steps.distill.decoder.teacher import Taught
-from edgekit.training import decoder as learner
-from edgekit.training import losses, windows
-from edgekit.training.decoder import Learner, TokenLoss
+from edgekit.training import decoder, losses, windows
+from edgekit.training.decoder import TokenLoss, Trainer
 from edgekit.training.losses import Scores
 
 
@@ -27,16 +26,16 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     likeliest pieces and of all others as one.
     """
     rows = windows.training_rows(job.dataset, job.recipe.languages)
-    texts = learner.read_texts(settings, job, rows)
-    taught = teaching_chat.ask(job, texts.taught, temperature=settings.temperature)
-    judged = teaching_chat.ask(job, texts.judged, temperature=1.0)
+    texts = decoder.read_texts(settings, job, rows)
+    taught = teacher.ask(job, texts.taught, temperature=settings.temperature)
+    judged = teacher.ask(job, texts.judged, temperature=1.0)
     judge = divergence(judged, temperature=1.0)
-    student = Learner(settings, job, texts)
+    student = Trainer(settings, job, texts)
     before = student.judge(judge)
     trained = student.train(divergence(taught, temperature=settings.temperature), judge)
     after = -math.log(trained.best_score)
     healed = after < before
-    model = student.merged() if healed else learner.load(job.checkpoint, device="cpu")
+    model = student.merged() if healed else decoder.load(job.checkpoint, device="cpu")
     models.save(model, job.out, source=job.checkpoint)
     return {
         "after": {"best_epoch": trained.best_epoch if healed else 0, "windows": len(texts.taught)},

@@ -22,8 +22,7 @@ from edgekit.store.progress import SPENT, load_progress, save_progress
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
 from edgekit.system.digest import sha256_json
-from edgekit.training import decoder as learner
-from edgekit.training import loop as training
+from edgekit.training import decoder, loop
 from edgekit.training.losses import CHUNK_BYTES, Scores
 from edgekit.training.windows import Window
 
@@ -87,16 +86,16 @@ def _ask(
         for name in ("ids", "logp"):
             part = np.load(saved.folder / f"{name}.npy", allow_pickle=False)
             getattr(found, name)[: len(part)] = part
-    teacher = learner.load(job.teacher, device=job.device)
-    scores = learner.scores_of(teacher)
+    teacher = decoder.load(job.teacher, device=job.device)
+    scores = decoder.scores_of(teacher)
     began = last_save = time.monotonic()
     with torch.inference_mode():
-        for part, states in learner.in_batches(teacher, windows[done:]):
+        for part, states in decoder.in_batches(teacher, windows[done:]):
             first, last = done + part[0], done + part[-1] + 1
             tokens = slice(found.starts[first], found.starts[last])
             _likeliest(scores, states, temperature, found.ids[tokens], found.logp[tokens])
             on_progress(last / len(windows))
-            if time.monotonic() - last_save > training.SAVE_EVERY_SECONDS:
+            if time.monotonic() - last_save > loop.SAVE_EVERY_SECONDS:
                 last_save = time.monotonic()
                 state = {"done": last, SPENT: before + last_save - began}
                 save_progress(progress, partial(_save, found, found.starts[last]), state=state)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import read_config
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.job.job import Job, OnProgress
@@ -26,13 +25,16 @@ from edgekit.store.seal import DONE
 from edgekit.system import devices
 from edgekit.system.digest import sha256_file
 from edgekit.training import predict
+from edgekit.training.head import Head
 
 BATCH = 512
 EVERYWHERE = 1e-3
 """Share of the running pieces at which a piece's weight is halved."""
 
 
-def make(job: Job, texts: Sequence[str], *, width: int) -> StaticForSequenceClassification:
+def make(
+    job: Job, head: Head, texts: Sequence[str], *, width: int
+) -> StaticForSequenceClassification:
     """A student with the checkpoint's tokenizer and labels, and a head that is fresh."""
     labels = job.dataset.labels
     config = StaticConfig(
@@ -45,7 +47,7 @@ def make(job: Job, texts: Sequence[str], *, width: int) -> StaticForSequenceClas
         label2id={label: number for number, label in enumerate(labels)},
     )
     student = StaticForSequenceClassification(config)
-    rows = narrowed(_states(job), width) * weights(job, texts)[:, None]
+    rows = narrowed(_states(job, head), width) * weights(job, texts)[:, None]
     with torch.no_grad():
         student.get_input_embeddings().weight.copy_(torch.from_numpy(rows))
     return student
@@ -70,7 +72,7 @@ def weights(job: Job, texts: Sequence[str]) -> np.ndarray:
     return (EVERYWHERE / (EVERYWHERE + counts / counts.sum())).astype(np.float32)
 
 
-def _states(job: Job) -> np.ndarray:
+def _states(job: Job, head: Head) -> np.ndarray:
     """The checkpoint's mean last state of each piece alone, (vocabulary, hidden); from the store
     if it is there."""
     digests = {
@@ -80,7 +82,7 @@ def _states(job: Job) -> np.ndarray:
     }
 
     def make(out: Path, on_progress: OnProgress) -> dict[str, Any]:
-        np.save(out / "states.npy", _run_pieces(job, on_progress), allow_pickle=False)
+        np.save(out / "states.npy", _run_pieces(job, head, on_progress), allow_pickle=False)
         return {"pieces": job.description.vocabulary}
 
     device = devices.compute_here(job.device).as_text()
@@ -89,8 +91,8 @@ def _states(job: Job) -> np.ndarray:
     return np.load(folder / "states.npy", allow_pickle=False).astype(np.float32)
 
 
-def _run_pieces(job: Job, on_progress: OnProgress) -> np.ndarray:
-    model = models.load_classifier(job.checkpoint)
+def _run_pieces(job: Job, head: Head, on_progress: OnProgress) -> np.ndarray:
+    model = head.load(job.checkpoint)
     nn.Module.to(model, job.device)
     [around] = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=job.max_tokens).windows("")
     before, behind = around[:-1], around[-1:]

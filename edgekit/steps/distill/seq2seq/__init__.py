@@ -1,1 +1,1 @@
-"""`distill` of models that write summaries."""
+"""`distill` of encoder-decoders."""

@@ -1,4 +1,4 @@
-"""The heavy half of `distill` for a model that writes: fewer layers learn the teacher's words.
+"""The heavy half of `distill` for encoder-decoders: fewer layers learn the teacher's words.
 
 "Shrink and fine-tune" on pseudo-summaries: the student keeps the encoder and some layers of the
 decoder, and learns the summaries that the teacher writes (Shleifer and Rush 2020, arXiv
@@ -8,7 +8,6 @@ decoder, and learns the summaries that the teacher writes (Shleifer and Rush 202
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -16,18 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.checkpoint import models
-from edgekit.checkpoint.layers import keep_writer_layers
+from edgekit.checkpoint.layers import keep_seq2seq_layers
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.parallel import in_order
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
-from edgekit.runtime.tokens import TOKENIZER
 from edgekit.steps.distill.settings import DistillSettings, passes
 from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
-from edgekit.system import devices, machine
+from edgekit.system import devices
 from edgekit.system.digest import sha256_json
 from edgekit.system.machine import write_safely
-from edgekit.training import seq2seq as writing
+from edgekit.tables import task_part
+from edgekit.training import seq2seq
 from edgekit.training.loop import Schedule
 
 VERSION = 1
@@ -45,12 +42,12 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     written = pseudo_summaries(job, [*texts, *judged])
     before = job.description
     kept = kept_layers(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
-    student = keep_writer_layers(job.checkpoint, encoder=range(before.layers), decoder=kept)
-    trained = writing.learn(
+    student = keep_seq2seq_layers(job.checkpoint, encoder=range(before.layers), decoder=kept)
+    trained = seq2seq.learn(
         student,
         job,
-        writing.lesson(job, texts, written[: len(texts)]),
-        validation=writing.lesson(job, judged, written[len(texts) :]),
+        seq2seq.lesson(job, texts, written[: len(texts)]),
+        validation=seq2seq.lesson(job, judged, written[len(texts) :]),
         schedule=_schedule(settings, job),
     )
     models.save(student, job.out, source=job.checkpoint)
@@ -85,36 +82,16 @@ def pseudo_summaries(job: Job, texts: Sequence[str]) -> list[str]:
 def _write(job: Job, texts: Sequence[str], out: Path, on_progress: OnProgress) -> int:
     kept = out / PROGRESS / SUMMARIES
     written = _read(kept) if kept.is_file() else []
-    teacher = _teacher(job)
-    answers = in_order(teacher.beginning, texts[len(written) :], workers=machine.cores())
-    with closing(answers):
+    head = task_part(job.recipe.task, "proof.head")
+    with closing(head.written(job, texts[len(written) :])) as answers:
         for number, summary in enumerate(answers, start=len(written) + 1):
             written.append(summary)
             if number % SAVE_EVERY == 0:
                 kept.parent.mkdir(exist_ok=True)
                 write_safely(kept, _lines(written))
             on_progress(number / len(texts))
-    teacher.close()
     write_safely(out / SUMMARIES, _lines(written))
     return len(written)
-
-
-def _teacher(job: Job) -> Seq2SeqSummarizer:
-    """It answers through its export, which is several times faster than torch, and several texts at
-    once, each in one thread."""
-    from edgekit.export.onnx.seq2seq import tracing
-    from edgekit.export.onnx.seq2seq.settings import settings
-
-    with tempfile.TemporaryDirectory() as scratch:
-        tracing.export(job.teacher, Path(scratch))
-        return Seq2SeqSummarizer(
-            lambda name: (Path(scratch) / name).read_bytes(),
-            (job.teacher / TOKENIZER).read_bytes(),
-            settings(models.load_seq2seq(job.teacher)),
-            prefix=job.recipe.prefix,
-            max_tokens=job.max_tokens,
-            threads=1,
-        )
 
 
 def _lines(written: Sequence[str]) -> bytes:

@@ -1,1 +1,1 @@
-"""`finetune` of language models."""
+"""`finetune` of decoders."""

@@ -1,16 +1,16 @@
-"""`finetune` of a model that continues texts: teaches it rows and answers. Light until it runs."""
+"""`finetune` of a decoder: teaches it rows and answers. Light until it runs."""
 
 from __future__ import annotations
 
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.training import decoder_settings as learning
-from edgekit.training.decoder_settings import Learning
+from edgekit.training import decoder_settings
+from edgekit.training.decoder_settings import DecoderSettings
 
 VERSION = 1
 
 
-class FinetuneSettings(Learning):
+class FinetuneSettings(DecoderSettings):
     """Cross-entropy on `data.train`: on every token of a text, and in conversations on those of the
     assistant's turns; on `data.validation` it decides when to stop."""
 
@@ -24,12 +24,12 @@ def files(settings: FinetuneSettings) -> tuple[str, ...]:
 
 def check(settings: FinetuneSettings, planned: Planned) -> None:
     """Raises RecipeError where there is nothing to learn from."""
-    learning.check(settings, planned, name="finetune")
+    decoder_settings.check(settings, planned, name="finetune")
 
 
 def after(settings: FinetuneSettings, planned: Planned) -> Planned:
-    return learning.after(planned)
+    return decoder_settings.after(planned)
 
 
 def cost(settings: FinetuneSettings, planned: Planned) -> Cost:
-    return learning.cost(settings, planned)
+    return decoder_settings.cost(settings, planned)

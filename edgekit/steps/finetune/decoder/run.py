@@ -1,4 +1,4 @@
-"""The heavy half of `finetune` for models that continue texts."""
+"""The heavy half of `finetune` for decoders."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from edgekit.checkpoint import models
 from edgekit.errors import StepError
 from edgekit.job.job import Job
 from edgekit.steps.finetune.decoder.plan import FinetuneSettings
-from edgekit.training import decoder as learner
-from edgekit.training import losses
-from edgekit.training.decoder import Learner, Texts, TokenLoss
+from edgekit.training import decoder, losses
+from edgekit.training.decoder import Texts, TokenLoss, Trainer
 from edgekit.training.losses import Scores
 from edgekit.training.windows import Window
 
@@ -25,13 +24,13 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
 
     Raises StepError where the rows hold no answer.
     """
-    read = learner.read_texts(settings, job, job.dataset.train, answers=True)
+    read = decoder.read_texts(settings, job, job.dataset.train, answers=True)
     texts = Texts(_answered(read.taught, "data.train"), _answered(read.judged, "data.validation"))
-    student = Learner(settings, job, texts)
+    trainer = Trainer(settings, job, texts)
     judge = answers_nll(texts.judged)
-    before = student.judge(judge)
-    trained = student.train(answers_nll(texts.taught), judge)
-    models.save(student.merged(), job.out, source=job.checkpoint)
+    before = trainer.judge(judge)
+    trained = trainer.train(answers_nll(texts.taught), judge)
+    models.save(trainer.merged(), job.out, source=job.checkpoint)
     after = -math.log(trained.best_score)
     return {
         "after": {"best_epoch": trained.best_epoch, "windows": len(texts.taught)},

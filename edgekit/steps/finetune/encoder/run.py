@@ -1,4 +1,4 @@
-"""The heavy half of `finetune`: binds its settings to a model and to training."""
+"""The heavy half of `finetune` for encoders: trains one and its head on labelled rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 from peft import PeftModel
 from torch import nn
@@ -17,38 +16,44 @@ from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.finetune import schedule
 from edgekit.steps.finetune.settings import FinetuneSettings, frozen
 from edgekit.store.store import PROGRESS
-from edgekit.tasks.classification import answer as classification
-from edgekit.training import adapters, predict
-from edgekit.training.batches import Example, examples
-from edgekit.training.loop import Classifier, Loss, Training, class_weights
+from edgekit.tables import Family
+from edgekit.training import adapters
+from edgekit.training.batches import Example
+from edgekit.training.head import head_of
+from edgekit.training.loop import Model, Training
 
 
 def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
     """Trains, writes the best weights into `job.out`, returns what changed."""
-    dataset = job.dataset
-    torch.manual_seed(job.recipe.seed)  # the fresh head
-    model = models.load_classifier(job.checkpoint, labels=dataset.labels)
+    head, rows = head_of(job), job.dataset.validation
+    torch.manual_seed(job.recipe.seed)  # a fresh head
+    model = head.load(job.checkpoint)
     freeze = frozen(settings, job.description.vocabulary)
     if freeze:
         model.get_input_embeddings().weight.requires_grad_(False)
-    tuned = adapters.add_lora(model, settings.lora) if settings.lora else model
+    tuned: Model = model
+    if settings.lora is not None:
+        tuned = adapters.add_lora(model, settings.lora, family=Family.ENCODER)
     nn.Module.to(tuned, job.device)
     encoder = TextEncoder(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
-    numbers = dataset.numbers(dataset.train)
-    validation = examples(encoder, [row.text for row in dataset.validation])
-    truth = np.array(dataset.numbers(dataset.validation))
+    validation = head.examples(encoder, rows)
+    learn = head.loss(
+        job.dataset.train, smoothing=settings.label_smoothing, balance=settings.balance
+    )
+
+    def loss(model: Model, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
+        return learn(head.logits(model(**inputs), inputs), part)
 
     def score() -> float:
-        logits = predict.classify(tuned, validation, rows=len(truth))
-        return classification.scores(logits, truth, dataset.labels).macro_f1
+        return head.score(head.answers(tuned, validation, rows=len(rows)).logits, rows)
 
     trained = Training(
         tuned,
-        examples(encoder, [row.text for row in dataset.train], numbers),
+        head.examples(encoder, job.dataset.train),
         schedule=schedule.make(settings, job),
-        loss=_loss(settings, numbers, labels=len(dataset.labels), device=job.device),
+        loss=loss,
         score=score,
         folder=job.out / PROGRESS,
         crew=job.crew,
@@ -58,26 +63,10 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
     models.save(merged, job.out, source=job.checkpoint)
     return {
         "after": {
-            "validation_macro_f1": round(trained.best_score, 6),
+            f"validation_{head.metric}": round(trained.best_score, 6),
             "best_epoch": trained.best_epoch,
-            "labels": len(dataset.labels),
+            "labels": len(job.dataset.labels),
         },
         "notes": list(trained.notes),
         "training": {**asdict(trained), "frozen_embeddings": freeze},
     }
-
-
-def _loss(settings: FinetuneSettings, numbers: list[int], *, labels: int, device: str) -> Loss:
-    counts = np.bincount(numbers, minlength=labels)
-    weights = torch.tensor(class_weights(counts, settings.balance), dtype=torch.float32)
-    # Divided by rows, not by their weights: else it would matter how a batch is cut in parts.
-    entropy = nn.CrossEntropyLoss(
-        weight=weights, label_smoothing=settings.label_smoothing, reduction="none"
-    ).to(device)
-
-    def loss(model: Classifier, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
-        logits = model(**inputs).logits.float()
-        labels = torch.tensor([example.label for example in part], device=logits.device)
-        return entropy(logits, labels).mean()
-
-    return loss

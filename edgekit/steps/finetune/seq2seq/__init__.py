@@ -1,1 +1,1 @@
-"""`finetune` of models that write summaries."""
+"""`finetune` of encoder-decoders."""

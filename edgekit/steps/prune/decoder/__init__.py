@@ -1,1 +1,1 @@
-"""`prune` of language models."""
+"""`prune` of decoders."""

@@ -1,4 +1,4 @@
-"""`prune` of a model that continues texts: takes out layers and neurons. Light until it runs."""
+"""`prune` of a decoder: takes out layers and neurons. Light until it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The heavy half of `prune` for models that continue texts: measures, takes out, and says the cost.
+"""The heavy half of `prune` for decoders: measures, takes out, and says the cost.
 
 No part of it needs the whole model in memory, so that any model can be pruned that fits the disk.
 """
@@ -22,8 +22,7 @@ from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import StepError
 from edgekit.export.gguf import parity
 from edgekit.job.job import Job, OnProgress
-from edgekit.steps.prune.decoder import measure as decoder
-from edgekit.steps.prune.decoder.measure import Measured
+from edgekit.steps.prune.decoder.measure import Measured, measure
 from edgekit.steps.prune.decoder.plan import (
     PROOF_TOKENS,
     WINDOW,
@@ -54,7 +53,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
     removed = found.layers - kept_layers(settings, found.layers)
-    measured = decoder.measure(
+    measured = measure(
         job.checkpoint,
         [one.ids for one in _texts(settings, job, reader)],
         removed=removed,

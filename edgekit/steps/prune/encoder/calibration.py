@@ -85,7 +85,7 @@ def read(
             break
         items += found
         read_texts, tokens = read_texts + 1, tokens + size
-    batches = tuple(collate(part, pad=pad, device=device)[0] for part in _by_length(items))
+    batches = tuple(collate(part, pad=pad, device=device) for part in _by_length(items))
     return Calibration(batches, read_texts, tokens)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -12,24 +13,25 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint.units import layer_list
 from edgekit.steps.prune.encoder.calibration import Calibration
 from edgekit.steps.prune.encoder.search import Depths
+from edgekit.training.head import Head
 
 
 def search(
     model: PreTrainedModel,
     calibration: Calibration,
     *,
+    head: Head,
     least: int,
     on_progress: Callable[[float], None],
 ) -> Depths:
     """Takes out one layer after the other, down to `least`: each time the one whose going moves the
     answers least from those of the whole model."""
     layers = layer_list(model)
-    wanted = _answers(model, calibration)
+    wanted = _answers(model, calibration, head)
 
     def lost(rest: Sequence[int]) -> float:
         with only(layers, rest):
-            found = _answers(model, calibration)
-        return float((wanted.exp() * (wanted - found)).sum(-1).mean())
+            return head.divergence(_answers(model, calibration, head), wanted)
 
     return remove(lost, len(layers), least=least, on_progress=on_progress)
 
@@ -55,11 +57,10 @@ def remove(
     return Depths(tuple(depths))
 
 
-def _answers(model: PreTrainedModel, calibration: Calibration) -> torch.Tensor:
-    """Log odds of shape (windows, labels)."""
+def _answers(model: PreTrainedModel, calibration: Calibration, head: Head) -> np.ndarray:
     with torch.inference_mode():
-        logits = [model(**batch).logits.float().log_softmax(-1) for batch in calibration.batches]
-    return torch.cat(logits).cpu()
+        logits = [head.logits(model(**batch), batch) for batch in calibration.batches]
+    return torch.cat(logits).cpu().numpy()
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from edgekit.errors import StepError
 from edgekit.steps.prune.encoder.calibration import Calibration
 from edgekit.system import devices
 from edgekit.system.devices import Compute
+from edgekit.training.head import Head
 
 SCALE = 1024.0
 
@@ -40,6 +41,7 @@ def signals(
     model: PreTrainedModel,
     calibration: Calibration,
     *,
+    head: Head,
     compute: Compute,
     seed: int,
     on_progress: Callable[[float], None],
@@ -64,7 +66,7 @@ def signals(
         def read(batch: Mapping[str, torch.Tensor], windows: Sequence[int]) -> None:
             part = {name: tensor[windows[0] : windows[-1] + 1] for name, tensor in batch.items()}
             with _whole_or_nothing((*heads, *ffn)):
-                _pass(model, part, generator, compute)
+                _pass(model, part, head, generator, compute)
 
         for done, batch in enumerate(calibration.batches):
             devices.in_parts(range(len(batch["input_ids"])), partial(read, batch))
@@ -77,14 +79,15 @@ def signals(
 def _pass(
     model: PreTrainedModel,
     part: Mapping[str, torch.Tensor],
+    head: Head,
     generator: torch.Generator,
     compute: Compute,
 ) -> None:
     precision = devices.autocast_dtype(compute)
     cast = torch.autocast(compute.device, dtype=precision, enabled=precision is not None)
     with torch.enable_grad(), cast:
-        logits = model(**part).logits.float()
-    logits.backward(_direction(logits.detach(), generator) * _scale(compute))
+        logits = head.logits(model(**part), part)
+    logits.backward(head.direction(logits.detach(), generator) * _scale(compute))
 
 
 @contextmanager
@@ -112,14 +115,6 @@ def _joined(parts: list[np.ndarray], compute: Compute) -> np.ndarray:
             "cpu, which computes in fp32."
         )
     return felt
-
-
-def _direction(logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Random v with E[v vᵀ] = diag(p) − p pᵀ, the Fisher information of answers of odds p."""
-    signs = torch.randint(0, 2, logits.shape, generator=generator).to(logits) * 2 - 1
-    odds = logits.softmax(-1)
-    drawn = odds.sqrt() * signs
-    return drawn - odds * drawn.sum(-1, keepdim=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The heavy half of `prune`: reads texts, chooses, takes out, fits, and says what it cost."""
+"""The heavy half of `prune` for encoders: chooses by texts, takes out, fits, says what it cost."""
 
 from __future__ import annotations
 
@@ -37,10 +37,7 @@ from edgekit.steps.prune.encoder.plan import (
 )
 from edgekit.steps.prune.encoder.search import Depths
 from edgekit.system import devices, machine
-from edgekit.tasks.classification import answer as classification
-from edgekit.training import predict
-from edgekit.training import teacher as teaching
-from edgekit.training.batches import examples
+from edgekit.training.head import Head, head_of
 
 JUDGED_ROWS = 1000
 # The share of the work that is done when texts have told what matters, when layers are chosen, and
@@ -53,12 +50,13 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     encoder = TextEncoder(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
-    original = models.load_classifier(job.checkpoint)
+    head = head_of(job)
+    original = head.load(job.checkpoint)
     nn.Module.to(original, job.device)
-    judge = _Judge(job, encoder)
+    judge = _Judge(job, head, encoder)
     before = judge.check(original)
     texts = _read_texts(settings, job, encoder, original) if settings.reads_texts else None
-    chosen, record = _choose(settings, job, original, texts)
+    chosen, record = _choose(settings, job, head, original, texts)
     # The word table is the largest part, and does not change.
     table = original.get_input_embeddings().weight
     pruned = copy.deepcopy(original, {id(table): table})
@@ -122,11 +120,15 @@ def _read_texts(
 
 
 def _choose(
-    settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
+    settings: PruneSettings,
+    job: Job,
+    head: Head,
+    model: PreTrainedModel,
+    texts: Calibration | None,
 ) -> tuple[Choice, dict[str, Any]]:
     """What stays, and what is worth keeping of how it was found."""
-    rankings = _rank(job, model, texts)
-    depths = _depths(settings, job, model, texts)
+    rankings = _rank(job, head, model, texts)
+    depths = _depths(settings, job, head, model, texts)
     if settings.latency is None or texts is None:
         chosen = choice.by_shares(
             rankings, depths.last, heads=settings.heads or 0.0, ffn=settings.ffn or 0.0
@@ -143,7 +145,7 @@ def _choose(
     return chosen, {"expected_speedup": round(choice.speedup(rankings, table, chosen), 3)}
 
 
-def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankings:
+def _rank(job: Job, head: Head, model: PreTrainedModel, texts: Calibration | None) -> Rankings:
     """The order in which units go, by layer: by what texts feel of them, else by their weights."""
     if texts is None:
         found = units.layers(model)
@@ -154,6 +156,7 @@ def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankin
     felt = fisher.signals(
         model,
         texts,
+        head=head,
         compute=devices.compute_here(job.device),
         seed=job.recipe.seed,
         on_progress=_part(job, 0.0, SIGNALS),
@@ -164,7 +167,11 @@ def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankin
 
 
 def _depths(
-    settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
+    settings: PruneSettings,
+    job: Job,
+    head: Head,
+    model: PreTrainedModel,
+    texts: Calibration | None,
 ) -> Depths:
     """The layers that may stay: one choice, unless a speed-up is wanted, which chooses of them."""
     count = len(units.layers(model))
@@ -177,7 +184,11 @@ def _depths(
     if speedup is not None and model.config.model_type != "modernbert":
         least = fewest_layers(speedup, count)
     found = depth.search(
-        model, texts.first(DEPTH_WINDOWS), least=least, on_progress=_part(job, SIGNALS, DEPTH)
+        model,
+        texts.first(DEPTH_WINDOWS),
+        head=head,
+        least=least,
+        on_progress=_part(job, SIGNALS, DEPTH),
     )
     return found if settings.layers is None else Depths.only(found.last)
 
@@ -218,38 +229,33 @@ def _apply(model: PreTrainedModel, chosen: Choice, *, repeated: int | None) -> N
 class _Judge:
     """Compares the checkpoint before and after on validation rows; chooses nothing."""
 
-    def __init__(self, job: Job, encoder: TextEncoder) -> None:
+    def __init__(self, job: Job, head: Head, encoder: TextEncoder) -> None:
         rows = job.dataset.validation
-        self.rows = rows[:: -(-len(rows) // JUDGED_ROWS) or 1]
-        self.labels = job.dataset.labels
-        self.truth = np.array(job.dataset.numbers(self.rows), dtype=np.int64)
-        self.items = examples(encoder, [row.text for row in self.rows])
+        self.head, self.rows = head, rows[:: -(-len(rows) // JUDGED_ROWS) or 1]
+        self.items = head.examples(encoder, self.rows)
 
     def check(self, model: PreTrainedModel) -> np.ndarray:
-        """Its logits (rows, labels); StepError where they are worse than chance."""
+        """Its logits of the rows; StepError where they are worse than chance."""
         logits = self.logits(model)
         if len(self.rows):
-            teaching.check_better_than_chance(logits, self.truth)
+            self.head.check(logits, self.rows)
         return logits
 
     def logits(self, model: PreTrainedModel) -> np.ndarray:
-        return predict.classify(model, self.items, rows=len(self.rows))
+        return self.head.answers(model, self.items, rows=len(self.rows)).logits
 
     def compare(self, before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-        """Macro-F1 on both sides, and the share of equal answers by language."""
+        """The score on both sides, and the share of equal answers by language."""
         if not self.rows:
             return {"rows": 0}
-        same = before.argmax(axis=1) == after.argmax(axis=1)
-        languages: dict[str, list[bool]] = {}
+        same = self.head.alike(after, before)
+        languages: dict[str, list[float]] = {}
         for row, equal in zip(self.rows, same, strict=True):
-            languages.setdefault(row.language or "", []).append(bool(equal))
-        macro_f1 = [
-            round(classification.scores(logits, self.truth, self.labels).macro_f1, 4)
-            for logits in (before, after)
-        ]
+            languages.setdefault(row.language or "", []).append(float(equal))
+        scores = [round(self.head.score(logits, self.rows), 4) for logits in (before, after)]
         return {
             "rows": len(self.rows),
-            "macro_f1": dict(zip(("before", "after"), macro_f1, strict=True)),
+            self.head.metric: dict(zip(("before", "after"), scores, strict=True)),
             "agreement": round(float(same.mean()), 4),
             "agreement_by_language": {
                 language: round(float(np.mean(equal)), 4)

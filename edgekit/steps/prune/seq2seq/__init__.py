@@ -1,1 +1,1 @@
-"""`prune` of models that write summaries."""
+"""`prune` of encoder-decoders."""

@@ -1,4 +1,4 @@
-"""`prune` of a model that writes summaries: takes out whole layers. Light until it runs."""
+"""`prune` of an encoder-decoder: takes out whole layers. Light until it runs."""
 
 from __future__ import annotations
 

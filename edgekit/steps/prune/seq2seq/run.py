@@ -1,4 +1,4 @@
-"""The heavy half of `prune` for models that write: chooses layers, takes them out, says the cost.
+"""The heavy half of `prune` for encoder-decoders: chooses layers, takes them out, says the cost.
 
 Evenly spaced layers after Shleifer and Rush 2020 (arXiv 2010.13002, section 3.1).
 """
@@ -13,14 +13,14 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
-from edgekit.checkpoint.layers import keep_writer_layers
+from edgekit.checkpoint.layers import keep_seq2seq_layers
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.data.rows import Row
 from edgekit.job.job import Job, OnProgress
 from edgekit.steps.layers import kept_layers
 from edgekit.steps.prune.encoder import depth
 from edgekit.steps.prune.seq2seq.plan import PruneSettings
-from edgekit.training import seq2seq as writing
+from edgekit.training import seq2seq
 from edgekit.training.batches import Example
 
 # What the choice of the layers of one half takes of the work.
@@ -30,7 +30,7 @@ ONE_HALF = 0.45
 def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
     rows = job.dataset.validation
-    judged = writing.given(job, rows).examples
+    judged = seq2seq.given(job, rows).examples
     layout = SEQ2SEQ[job.description.model_type]
     whole = models.load_seq2seq(job.checkpoint)
     nn.Module.to(whole, job.device)
@@ -44,7 +44,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
         )
     )
     del whole
-    pruned = keep_writer_layers(job.checkpoint, encoder=encoder, decoder=decoder)
+    pruned = keep_seq2seq_layers(job.checkpoint, encoder=encoder, decoder=decoder)
     nn.Module.to(pruned, job.device)
     after = _likelihood(pruned, rows, judged)
     nn.Module.to(pruned, "cpu")
@@ -70,7 +70,7 @@ def _chosen(
 
     def lost(rest: Sequence[int]) -> float:
         with depth.only(layers, rest):
-            return -writing.likelihood(model, read)
+            return -seq2seq.likelihood(model, read)
 
     if model.config.model_type in ("mt5", "t5"):
         _lend_distances(layers)
@@ -93,7 +93,7 @@ def _likelihood(
     for row, example in zip(rows, examples, strict=True):
         by_language[row.language or ""].append(example)
     return {
-        language: round(writing.likelihood(model, own), 6)
+        language: round(seq2seq.likelihood(model, own), 6)
         for language, own in sorted(by_language.items())
     }
 

@@ -11,27 +11,25 @@ import torch
 from torch import nn
 
 from edgekit.checkpoint import models
-from edgekit.checkpoint.describe import describe
+from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.tables import Family
-
-# A checkpoint without a head is compared under a head of chance, the same on both sides.
-_NO_HEAD = ("0", "1", "2")
+from edgekit.training.head import head_of
 
 
-def logits(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) -> list[np.ndarray]:
+def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
     """For each text the logits of all its windows, (windows, labels), in fp32 on the CPU.
 
     Nothing is batched or padded. The weights are copied out of their file, all but the table that
     is only looked up: where in memory a matrix begins decides the last bits of its products.
     """
-    encoder = TextEncoder(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
-    torch.manual_seed(0)
-    description = describe(folder)
-    if description.family is Family.SEQ2SEQ:
+    encoder = TextEncoder(
+        folder / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
+    )
+    if job.description.family is Family.SEQ2SEQ:
         return _states(folder, encoder, texts)
-    labels = None if description.labels is not None else _NO_HEAD
-    model = models.load_classifier(folder, labels=labels)
+    torch.manual_seed(0)  # a fresh head is the same on both sides
+    model = head_of(job).load(folder)
     table = model.get_input_embeddings().weight
     for weight in model.parameters():
         if weight is not table:
@@ -48,7 +46,7 @@ def logits(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) 
 
 
 def _states(folder: Path, encoder: TextEncoder, texts: Sequence[str]) -> list[np.ndarray]:
-    """Of a model that writes: the last states of the piece that starts, (windows, hidden).
+    """Of an encoder-decoder: the last states of the piece that starts, (windows, hidden).
 
     Its scores are as many as its pieces, and so are others when it is trimmed.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgekit.checkpoint.decoder_types import DECODER_TYPES
-from edgekit.checkpoint.encoders import ENCODERS, WRITER_TABLES
+from edgekit.checkpoint.encoders import ENCODERS, SEQ2SEQ_TABLES
 from edgekit.errors import StepError
 
 CHUNK = 1 << 24
@@ -27,7 +27,7 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
 
     Raises StepError if there is no table of word embeddings.
     """
-    words: tuple[str, ...] = WRITER_TABLES
+    words: tuple[str, ...] = SEQ2SEQ_TABLES
     if model_type in DECODER_TYPES:
         words = (DECODER_TABLE,)
     elif model_type in ENCODERS:

@@ -26,7 +26,7 @@ from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.tokens import TOKENIZER, TextEncoder
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
-from edgekit.tasks.classification.answer import fit_temperature, softmax
+from edgekit.tasks.classification.answer import fit_temperature, label_indexes, softmax
 from edgekit.tasks.classification.proof.quality import Must, flip_rows
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
 
@@ -210,7 +210,8 @@ def _temperature(dataset: Dataset, answers: Answers) -> float:
     """What the logits are divided by so that scores are honest; 1 where that does not help."""
     if not dataset.validation:
         return 1.0
-    return fit_temperature(answers.validation, np.array(dataset.numbers(dataset.validation)))
+    found = [str(row.label) for row in dataset.validation]
+    return fit_temperature(answers.validation, label_indexes(found, dataset.labels))
 
 
 def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from edgekit.export.gguf import predicting, rewriting, vocabularies
 from edgekit.export.gguf.rewriting import Opened
 from edgekit.runtime import templates
 from edgekit.steps.trim_vocab.vocabulary import deciding, documents, required
-from edgekit.steps.trim_vocab.vocabulary.language_model import LanguageModel
+from edgekit.steps.trim_vocab.vocabulary.decoder import DecoderKind
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, check_bounds, units
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
@@ -145,9 +145,9 @@ def _merges(known: Mapping[str, int], scores: Sequence[float]) -> Iterator[tuple
                 yield piece[:at], piece[at:]
 
 
-def _kind(facts: Mapping[str, Any]) -> LanguageModel:
+def _kind(facts: Mapping[str, Any]) -> DecoderKind:
     template = facts.get("tokenizer.chat_template")
-    return LanguageModel(template, "", "", tuple(templates.literals(template)) if template else ())
+    return DecoderKind(template, "", "", tuple(templates.literals(template)) if template else ())
 
 
 def _write(source: Opened, out: Path, rows: np.ndarray) -> None:

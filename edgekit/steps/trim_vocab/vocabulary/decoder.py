@@ -1,5 +1,4 @@
-"""What trimming a language model's vocabulary asks: its rows and its template as they are read, and
-its logits as the proof."""
+"""What trimming asks of a decoder: rows and template as it reads them, its logits as the proof."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ EXACT_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageModel:
+class DecoderKind:
     """Reads conversations by its chat template, and texts as they stand; continues them."""
 
     template: str | None
@@ -125,14 +124,14 @@ def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, 
     return {language: {"bit_equal": count} for language, count in counts.items()}
 
 
-def read(checkpoint: Path, *, model_type: str, rows: int) -> LanguageModel:
+def read(checkpoint: Path, *, model_type: str, rows: int) -> DecoderKind:
     """`rows` are those of its table. Raises CheckpointError or ExportError for a checkpoint that
     could not be exported either."""
     vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES[model_type])
     bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
     template = templates.read(checkpoint)
     if template is None:
-        return LanguageModel(None, bos, eos)
+        return DecoderKind(None, bos, eos)
     rendered = templates.render(checkpoint, template, bos=bos, eos=eos)
     written = (*rendered.texts, *rendering.literals(rendered.template))
-    return LanguageModel(rendered.template, bos, eos, written)
+    return DecoderKind(rendered.template, bos, eos, written)

@@ -1,4 +1,4 @@
-"""What trimming a classifier's vocabulary asks: its rows as words, and its answers as the proof."""
+"""What trimming asks of a model with an encoder: its rows as words, its answers as the proof."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Proof, Text, Tokenizers
 from edgekit.system import machine
 from edgekit.tables import Family
+from edgekit.training.head import Head, head_of
 
 # For each language: texts that run through both models, of each kind.
 EXACT_TEXTS = 4
@@ -26,8 +27,8 @@ CHANGED_ROWS = 20
 SPARE_BYTES = 500_000_000
 
 
-class Classifier:
-    """Reads texts as they stand; its answers are labels."""
+class EncoderKind:
+    """Reads texts as they stand; what it answers to a window is one vector."""
 
     reach = FREQUENT
 
@@ -69,10 +70,7 @@ def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | 
     if machine.available_memory_bytes() <= job.description.fp32_bytes + SPARE_BYTES:
         return None
     texts = [text.text for one in samples for text in [*one.same, *one.changed]]
-    old, new = (
-        answers.logits(folder, texts, prefix=job.recipe.prefix, max_tokens=job.max_tokens)
-        for folder in (job.checkpoint, job.out)
-    )
+    old, new = (answers.logits(job, folder, texts) for folder in (job.checkpoint, job.out))
     found: dict[str, dict[str, Any]] = {}
     at = 0
     for one in samples:
@@ -84,15 +82,19 @@ def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | 
                     "tokenizer. Save both together again, or leave the step out."
                 )
         at += len(one.same)
-        flips = sum(
-            old[number].mean(axis=0).argmax() != new[number].mean(axis=0).argmax()
-            for number in range(at, at + len(one.changed))
-        )
+        changed = slice(at, at + len(one.changed))
         at += len(one.changed)
         found[one.language] = {"bit_equal": len(one.same)}
         if job.description.family is not Family.SEQ2SEQ:
-            found[one.language]["label_flips"] = {"rows": len(one.changed), "flips": int(flips)}
+            found[one.language]["label_flips"] = _flips(head_of(job), old[changed], new[changed])
     return found
+
+
+def _flips(head: Head, old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> dict[str, int]:
+    """Of texts whose windows' logits are (windows, labels)."""
+    pairs = zip(old, new, strict=True)
+    means = [[side.mean(axis=0, keepdims=True) for side in pair] for pair in pairs]
+    return {"rows": len(old), "flips": sum(not head.alike(*pair).all() for pair in means)}
 
 
 def _spread(same: Sequence[Text]) -> list[Text]:

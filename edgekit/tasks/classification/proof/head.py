@@ -1,0 +1,144 @@
+"""What trains and judges a classifier: its losses, and how near answers are. Knows no step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from edgekit.checkpoint import models
+from edgekit.data.rows import Row
+from edgekit.errors import StepError
+from edgekit.job.job import OnProgress
+from edgekit.runtime.tokens import TextEncoder
+from edgekit.tasks.classification import answer as classification
+from edgekit.training import losses, predict
+from edgekit.training.batches import Example, examples
+from edgekit.training.head import HeadLoss
+from edgekit.training.loop import Model
+from edgekit.training.predict import Answers
+
+UNLABELED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A training.head.Head: softmax over labels, of which a text has one."""
+
+    labels: tuple[str, ...]
+    metric: ClassVar[str] = "macro_f1"
+
+    def load(self, folder: Path) -> PreTrainedModel:
+        return models.load_classifier(folder, labels=self.labels)
+
+    def examples(self, encoder: TextEncoder, rows: Sequence[Row]) -> list[Example]:
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        targets = [() if row.label is None else (numbers[row.label],) for row in rows]
+        return examples(encoder, [row.text for row in rows], targets)
+
+    def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        logits: torch.Tensor = output.logits.float()
+        return logits
+
+    def answers(
+        self,
+        model: Model,
+        items: Sequence[Example],
+        *,
+        rows: int,
+        states: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Answers:
+        return predict.answers(model, items, rows=rows, states=states, on_progress=on_progress)
+
+    def loss(self, rows: Sequence[Row], *, smoothing: float, balance: str) -> HeadLoss:
+        counts = np.bincount(self._truth(rows), minlength=len(self.labels))
+        weights = torch.tensor(label_weights(counts, balance), dtype=torch.float32)
+
+        def loss(logits: torch.Tensor, part: Sequence[Example]) -> torch.Tensor:
+            # Divided by rows, not by weights: else it would matter how a batch is cut in parts.
+            return functional.cross_entropy(
+                logits,
+                _targets(part, logits.device),
+                weight=weights.to(logits.device),
+                label_smoothing=smoothing,
+                reduction="none",
+            ).mean()
+
+        return loss
+
+    def lesson_loss(
+        self, taught: np.ndarray, *, temperature: float, hard_labels: float
+    ) -> HeadLoss:
+        """Answers with temperature after Hinton et al. 2015 (arXiv 1503.02531)."""
+
+        def loss(logits: torch.Tensor, part: Sequence[Example]) -> torch.Tensor:
+            rows = torch.from_numpy(taught[[example.row for example in part]])
+            wanted = rows.to(logits.device).float()
+            total = losses.kl(logits, wanted, temperature=temperature) / len(part)
+            hard = functional.cross_entropy(
+                logits, _targets(part, logits.device), ignore_index=UNLABELED, reduction="sum"
+            )
+            return total + hard_labels * (hard / len(part))
+
+        return loss
+
+    def score(self, logits: np.ndarray, rows: Sequence[Row]) -> float:
+        return classification.scores(logits, self._truth(rows), self.labels).macro_f1
+
+    def alike(self, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        return np.asarray(found.argmax(axis=1) == wanted.argmax(axis=1))
+
+    def divergence(self, found: np.ndarray, wanted: np.ndarray) -> float:
+        teacher, student = _log_softmax(wanted), _log_softmax(found)
+        return float((np.exp(teacher) * (teacher - student)).sum(axis=1).mean())
+
+    def direction(self, logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Of answers of probabilities p the information is diag(p) − p pᵀ."""
+        signs = torch.randint(0, 2, logits.shape, generator=generator).to(logits) * 2 - 1
+        odds = logits.softmax(-1)
+        drawn = odds.sqrt() * signs
+        return drawn - odds * drawn.sum(-1, keepdim=True)
+
+    def check(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
+        """Chance are guesses as frequent as the answers: what Cohen's kappa corrects for."""
+        truth, found = self._truth(rows), logits.argmax(axis=1)
+        accuracy = float((found == truth).mean())
+        shares = [
+            np.bincount(numbers, minlength=len(self.labels)) / len(rows)
+            for numbers in (found, truth)
+        ]
+        chance = float((shares[0] * shares[1]).sum())
+        # Within two standard deviations nothing can be said of that many rows.
+        if accuracy < chance - 2 * np.sqrt(chance * (1 - chance) / len(rows)):
+            raise StepError(
+                f"the teacher answers {accuracy:.1%} of the validation rows rightly, which is "
+                f"worse than chance ({chance:.1%}): its labels may be in another order than the "
+                "data's; mend id2label in its config.json, or fine-tune it first."
+            )
+
+    def _truth(self, rows: Sequence[Row]) -> np.ndarray:
+        return classification.label_indexes([str(row.label) for row in rows], self.labels)
+
+
+def _targets(part: Sequence[Example], device: torch.device) -> torch.Tensor:
+    numbers = [example.target[0] if example.target else UNLABELED for example in part]
+    return torch.tensor(numbers, device=device)
+
+
+def label_weights(counts: np.ndarray, balance: str) -> np.ndarray:
+    """Of mean 1 over the rows: 'none', 'sqrt' or 'inverse' of the labels' counts."""
+    power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[balance]
+    weights = np.where(counts > 0, np.maximum(counts, 1).astype(float) ** -power, 0.0)
+    return weights * counts.sum() / (weights * counts).sum()
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -1,0 +1,56 @@
+"""What steps ask of summarization: the summaries of a teacher, and answers of an encoder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from edgekit.checkpoint import models
+from edgekit.export.onnx.seq2seq import tracing
+from edgekit.export.onnx.seq2seq.settings import settings
+from edgekit.job.job import Job
+from edgekit.runtime.parallel import in_order
+from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.tokens import TOKENIZER
+from edgekit.system import machine
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """As much of a training.head.Head as an encoder that only chooses sentences can have."""
+
+    labels: tuple[str, ...]
+
+    def load(self, folder: Path) -> PreTrainedModel:
+        """With a head of chance, which is another for every seed and the same for the same."""
+        return models.load_classifier(folder, labels=("0", "1", "2"))
+
+    def alike(self, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        return np.asarray(found.argmax(axis=1) == wanted.argmax(axis=1))
+
+
+def written(job: Job, texts: Sequence[str]) -> Generator[str, None, None]:
+    """What the teacher writes of each text, or of the beginning of one that is too long for it.
+
+    It answers through its export, which is several times faster than torch, and several texts at
+    once, each in one thread.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        tracing.export(job.teacher, Path(scratch))
+        teacher = Seq2SeqSummarizer(
+            lambda name: (Path(scratch) / name).read_bytes(),
+            (job.teacher / TOKENIZER).read_bytes(),
+            settings(models.load_seq2seq(job.teacher)),
+            prefix=job.recipe.prefix,
+            max_tokens=job.max_tokens,
+            threads=1,
+        )
+    answers = in_order(teacher.beginning, texts, workers=machine.cores())
+    with closing(teacher), closing(answers):
+        yield from answers
