@@ -9,7 +9,7 @@ from typing import cast
 from edgekit.artifact import verified
 from edgekit.artifact.folder import Artifact, verify_for_load
 from edgekit.artifact.manifest import SPECS, Manifest
-from edgekit.errors import MissingExtra, UnsupportedTask
+from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
 from edgekit.runtime import golden, isolated
 from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.memory import check_memory

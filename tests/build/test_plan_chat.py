@@ -125,7 +125,7 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
     "an encoder": (
         with_encoder,
         RecipeError,
-        "./encoder is a bert model, which reads texts and writes none and is not for chat; write task: c",
+        "is a bert model, which reads texts and writes none and is not for chat; write task: cl",
     ),
     "a classifier's head": (with_a_classifiers_head, RecipeError, "labels texts, although"),
     "no texts but those that judge": (
