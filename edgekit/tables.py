@@ -47,6 +47,12 @@ FORMATS_OF_TASK = {
     "summarization": frozenset({"onnx"}),
 }
 
+TASKS = {
+    "chat": "edgekit.tasks.chat",
+    "classification": "edgekit.tasks.classification",
+    "summarization": "edgekit.tasks.summarization",
+}
+
 JUDGES = {
     "chat": "edgekit.tasks.chat.proof.judge",
     "classification": "edgekit.tasks.classification.proof.judge",
@@ -77,6 +83,10 @@ def step_module(name: str, task: str) -> ModuleType:
 
 def format_module(name: str) -> ModuleType:
     return importlib.import_module(FORMATS[name])
+
+
+def task_part(task: str, part: str) -> ModuleType:
+    return importlib.import_module(f"{TASKS[task]}.{part}")
 
 
 def task_module(name: str) -> ModuleType:
