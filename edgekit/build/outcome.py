@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgekit.artifact.folder import Artifact
 from edgekit.build import report
@@ -14,13 +14,10 @@ from edgekit.build.report import Reported, ReportedOutput
 from edgekit.checkpoint.describe import describe
 from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
+from edgekit.judging.quality import VERDICTS, Verdict
 from edgekit.system import machine
 from edgekit.system.disk import told_when_full
 from edgekit.tables import task_part
-
-Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-# The worst of several verdicts is that of the whole.
-ORDER: tuple[Verdict, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ def judge(plan: Plan, artifact: Artifact, judged: Judged) -> BuiltArtifact:
 
 def worst(verdicts: Sequence[Verdict | None]) -> Verdict | None:
     """The worst verdict of several; None where nothing was asked."""
-    return next((verdict for verdict in ORDER if verdict in verdicts), None)
+    return next((verdict for verdict in VERDICTS if verdict in verdicts), None)
 
 
 def write(built: Built) -> None:

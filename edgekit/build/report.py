@@ -13,7 +13,10 @@ from typing import Any
 
 import jinja2
 
+from edgekit.judging import quality
+from edgekit.judging.quality import LANGUAGE, LARGE, Quality, Section
 from edgekit.system import machine
+from edgekit.tables import task_part
 from edgekit.wording.language_names import language_name
 from edgekit.wording.units import human_bytes, human_seconds, or_dash
 
@@ -76,15 +79,48 @@ def render(reported: Reported) -> str:
         shown=_shown,
         words=_words,
         pairs=_pairs,
+        table=_table,
     )
     template = environment.get_template("report.html.j2")
     return template.render(
         reported=reported,
         model_bytes=_model_bytes,
         proven=_proven,
+        read_quality=quality.read,
+        reads=_reads,
         headline=_headline,
         shown_flips=SHOWN_FLIPS,
     )
+
+
+def _reads(output: ReportedOutput) -> str:
+    reads = task_part(output.manifest["task"], "quality").READS
+    return str(reads.format(max_tokens=f"{output.manifest['model']['max_tokens']:,}"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    cells: Sequence[str]
+    bars: Sequence[float | None]
+    """Of the small model, and of the large one; empty where the table has no room for them."""
+
+
+def _table(section: Section) -> list[_Row]:
+    """A section's rows as texts, by name."""
+    measures = section.measures
+    drawn = 0
+    if measures[0].is_share and len(measures) <= 4:
+        drawn = 1 + (measures[1].name == LARGE)
+    rows = [
+        _Row(
+            language_name(name) if section.head == LANGUAGE else name,
+            [one.text(figure) for one, figure in zip(measures, figures, strict=True)],
+            figures[:drawn],
+        )
+        for name, figures in section.parts.items()
+    ]
+    return sorted(rows, key=lambda row: (row.name == quality.ALL, row.name))
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
@@ -131,13 +167,13 @@ def _flat(found: Mapping[str, Any]) -> dict[str, str]:
     return cells
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, most: int = SHOWN_CHARACTERS) -> str:
     """A text as it can be shown: cut if long, and said so; what cannot be seen as U+FFFD."""
     seen = "".join(
         mark if mark in "\n\t" or unicodedata.category(mark) not in ("Cc", "Cs") else "\ufffd"
-        for mark in text[:SHOWN_CHARACTERS]
+        for mark in text[:most]
     )
-    return seen if len(text) <= SHOWN_CHARACTERS else f"{seen}… ({len(text):,} characters)"
+    return seen if len(text) <= most else f"{seen}… ({len(text):,} characters)"
 
 
 def _model_bytes(manifest: Mapping[str, Any]) -> int:
@@ -145,10 +181,9 @@ def _model_bytes(manifest: Mapping[str, Any]) -> int:
     return sum(entry["size_bytes"] for entry in manifest["files"] if entry["path"] in names)
 
 
-def _headline(output: ReportedOutput, *, smoke: bool) -> tuple[str, str]:
+def _headline(output: ReportedOutput, found: Quality | None, *, smoke: bool) -> tuple[str, str]:
     """The verdict's style and its sentence, for somebody who has to decide."""
-    quality = output.manifest["quality"]
-    verdict = quality.get("verdict")
+    verdict = None if found is None else found.verdict
     if smoke:
         return "none", "This was a trial run on a few rows; its quality means nothing."
     if output.missed and verdict != "FAIL":
@@ -159,6 +194,6 @@ def _headline(output: ReportedOutput, *, smoke: bool) -> tuple[str, str]:
         return "fail", "The small model should not stand in for the large one: too much is lost."
     if verdict == "INCONCLUSIVE":
         return "unsure", "There are too few test texts to tell whether the small model will do."
-    if not quality:
+    if found is None:
         return "none", "It was not judged: the recipe names no test set."
     return "none", "It was judged, but the recipe asks for nothing that must hold."

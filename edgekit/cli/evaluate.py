@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
 from edgekit.cli import EXIT_CODES
-from edgekit.cli.output import messages, print_json
+from edgekit.cli.output import messages, print_json, print_section
+from edgekit.cli.terminal import printable
+from edgekit.judging import quality
+from edgekit.tables import TASKS, task_part
 
 if TYPE_CHECKING:
     from edgekit.artifact.manifest import Manifest
     from edgekit.data.rows import Row
-
-TASKS = {
-    "chat": "edgekit.tasks.chat.proof.shown",
-    "classification": "edgekit.tasks.classification.proof.evaluate",
-    "summarization": "edgekit.tasks.summarization.proof.shown",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: argparse.Namespace) -> int:
     # numpy, hashing and the engines: not for `--help`.
     from edgekit.artifact import folder as artifact
-    from edgekit.errors import UnsupportedTask
+    from edgekit.errors import MissingExtra, UnsupportedTask
 
     found = artifact.read(settings.artifact)
     manifest = found.manifest
@@ -56,14 +52,32 @@ def run(settings: argparse.Namespace) -> int:
             f"{settings.artifact}: this edgekit cannot judge the task {manifest.task}; "
             "pip install --upgrade edgekit"
         )
-    task = importlib.import_module(TASKS[manifest.task])
+    try:
+        task = task_part(manifest.task, "proof.evaluate")  # torch, or llama.cpp's tools
+    except ModuleNotFoundError as error:
+        extra = "compress,gguf" if manifest.model.format == "gguf" else "compress"
+        raise MissingExtra(str(error.name), extra) from error
     rows = _read(settings.data, manifest)
-    result = task.judge(found, rows, against=settings.against, progress=progress)
+    result = task.evaluate(found, rows, against=settings.against, progress=progress)
     if settings.json:
         print_json(result)
     else:
-        task.show(manifest.name, result)
+        show(manifest, result)
     return EXIT_CODES[result.get("verdict")]
+
+
+def show(manifest: Manifest, result: Mapping[str, Any]) -> None:
+    """All that was found, for people."""
+    found = quality.read(manifest.task, result)
+    if found is None:
+        return
+    print(f"{manifest.name}:")
+    for line in found.lines():
+        print(printable(line, most=1000))
+    for section in found.sections:
+        print_section(section)
+    if found.why:
+        print(f"\n{found.verdict or 'No verdict'}: {printable(found.why, most=1000)}")
 
 
 def _read(path: Path, manifest: Manifest) -> list[Row]:

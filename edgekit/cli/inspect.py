@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli import DONE
-from edgekit.cli.output import print_json, print_table
+from edgekit.cli.output import print_json, print_section
 from edgekit.cli.terminal import printable
+from edgekit.judging import quality
+from edgekit.tables import TASKS, task_part
 from edgekit.wording.language_names import language_name
-from edgekit.wording.units import human_bytes, or_dash
+from edgekit.wording.units import human_bytes
 
 if TYPE_CHECKING:
     from edgekit.artifact.manifest import Manifest
@@ -56,10 +58,9 @@ def _lines(inspection: Inspection) -> Iterator[str]:
         f"model      {model.format} {model.quantization}, {model.parameters:,} parameters, "
         f"{human_bytes(size)}"
     )
-    if model.chat is None:
-        yield f"reads      {model.max_tokens} tokens at once; longer texts in several parts"
-    else:
-        yield f"reads      {model.max_tokens} tokens in one conversation at most"
+    if manifest.task in TASKS:
+        reads = task_part(manifest.task, "quality").READS
+        yield f"reads      {reads.format(max_tokens=model.max_tokens)}"
     if model.abstain_below:
         yield f"abstains   below a score of {model.abstain_below:.0%}"
     yield f"disk       {human_bytes(manifest.needs.disk_bytes)}"
@@ -102,60 +103,14 @@ def _number(value: float) -> str:
 
 
 def _print_quality(manifest: Manifest) -> None:
-    """The judgement of the build, in the shape that `evaluate --json` has."""
-    if not manifest.quality:
+    found = quality.read(manifest.task, manifest.quality)
+    if found is None:
         sys.stdout.write("quality    not judged: the recipe named no test set\n")
-    elif manifest.task == "chat":
-        _print_divergence(manifest.quality)
-    else:
-        _print_metrics(manifest.quality)
-
-
-def _print_divergence(quality: Mapping[str, Any]) -> None:
-    line = (
-        f"quality    {quality['kld']:.4f} nats a token from the teacher, "
-        f"{quality['top1']:.1%} the same choice, on {quality['tokens']:,} test tokens"
-    )
-    sys.stdout.write(f"{line}{_verdict(quality)}\n\n")
-    sys.stdout.flush()
-    print_table(
-        "",
-        ["language", "tokens", "divergence", "same choice", "perplexity, times"],
-        [
-            [
-                printable(language_name(code)),
-                f"{part['tokens']:,}",
-                or_dash(part["kld"], ".4f"),
-                or_dash(part["top1"], ".1%"),
-                f"{part['ppl_ratio']:.4f}",
-            ]
-            for code, part in quality["by_language"].items()
-        ],
-    )
-
-
-def _verdict(quality: Mapping[str, Any]) -> str:
-    return f": {quality['verdict']}" if quality.get("verdict") else ""
-
-
-def _print_metrics(quality: Mapping[str, Any]) -> None:
-    measured = quality["artifact"]
-    line = f"quality    macro-F1 {measured['macro_f1']:.3f} on {quality['rows']:,} test rows"
-    if "kept" in quality:
-        line += f", {quality['kept']:.1%} of the teacher's"
-    sys.stdout.write(f"{line}{_verdict(quality)}\n\n")
-    sys.stdout.flush()
-    teacher = quality.get("teacher", {}).get("by_language", {})
-    print_table(
-        "",
-        ["language", "rows", "macro-F1", "teacher's"],
-        [
-            [
-                printable(language_name(code)),
-                f"{part['rows']:,}",
-                f"{part['macro_f1']:.3f}",
-                f"{teacher[code]['macro_f1']:.3f}" if code in teacher else "",
-            ]
-            for code, part in measured.get("by_language", {}).items()
-        ],
-    )
+        return
+    head = "quality"
+    for line in [*found.lines(), found.why]:
+        if line:
+            sys.stdout.write(f"{head:10} {printable(line, most=1000)}\n")
+            head = ""
+    for section in found.sections[:1]:
+        print_section(section)

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edgekit.cli.terminal import printable
+from edgekit.judging.quality import LANGUAGE, Section
 from edgekit.wording.language_names import language_name
 
 
@@ -37,6 +39,28 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     Console(markup=False, highlight=False).print(table)
 
 
+def print_section(section: Section) -> None:
+    """What was found of parts of the data: its title, a table where it has figures, its notes."""
+    name_of = language_title if section.head == LANGUAGE else clean
+    title = f"{section.title} ({section.caption})" if section.caption else section.title
+    print(f"\n{printable(title, most=1000)}")
+    sys.stdout.flush()
+    if section.parts:
+        print_table(
+            "",
+            ["", *(clean(measure.name) for measure in section.measures)],
+            [
+                [
+                    name_of(name),
+                    *(m.text(one) for m, one in zip(section.measures, figures, strict=True)),
+                ]
+                for name, figures in section.parts.items()
+            ],
+        )
+    for note in section.notes:
+        print(printable(note, most=1000))
+
+
 def messages() -> Console:
     """Where messages and progress go: stderr, no markup, so that foreign text cannot style it."""
     return Console(stderr=True, markup=False, highlight=False)
@@ -51,7 +75,3 @@ def language_title(code: str) -> str:
 def clean(text: str) -> str:
     """Names in a data file must not steer the terminal."""
     return text if text.isprintable() else ascii(text)
-
-
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+Bars = Callable[..., AbstractContextManager[Callable[[str, float], None]]]
+"""Given names, shows a bar for each, and is told how far each is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from edgekit.judging.noninferiority import Kept, Metric, groups_needed_without_a_flip, rows_needed
+from edgekit.judging.quality import Verdict
 from edgekit.wording.language_names import language_name
-
-Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
 MIN_LANGUAGE_ROWS = 100
 

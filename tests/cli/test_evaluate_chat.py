@@ -65,9 +65,9 @@ def test_alone_it_prints_perplexity_and_no_verdict(
     code, out, _ = evaluate(capsys, made.path, "--data", data)
     assert code == DONE
     assert "perplexity" in out
-    assert "not in the recipe" in out
+    assert "Languages it was not made for" in out
     assert "\x1b" not in out
-    assert "fr French has no rows here" in out
+    assert "Not judged, for want of test texts: French" in out
     result = as_json(evaluate(capsys, made.path, "--data", data, "--json")[1])
     assert "verdict" not in result
     assert set(result["by_language"]) == {"en"}

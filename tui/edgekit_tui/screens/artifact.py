@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,6 +15,8 @@ from textual.widgets import Static
 
 from edgekit.artifact.folder import FileEntry, Manifest, verify
 from edgekit.errors import EdgekitError
+from edgekit.judging import quality
+from edgekit.judging.quality import ALL, LANGUAGE, Quality
 from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test
 from edgekit_tui.found import Found
@@ -34,6 +36,12 @@ _VERDICTS = {
     "FAIL": N_("what was asked of it does not hold"),
     "INCONCLUSIVE": N_("too few test rows to say whether what was asked of it holds"),
 }
+_MEASURES = {
+    "accuracy": N_("share of right answers"),
+    "right": N_("share of right answers"),
+    "same choice": N_("same choice as the large model"),
+}
+"""What the names of measures mean; others, such as macro-F1, are the same in every language."""
 
 
 class ArtifactScreen(Page):
@@ -60,7 +68,7 @@ class ArtifactScreen(Page):
                 manifest = self.shown.artifact.manifest
                 for name, text in _facts(self.shown, manifest).items():
                     yield _Fact(name, text)
-                yield Static(_quality(manifest.quality), id="quality", markup=False)
+                yield Static(_quality(manifest), id="quality", markup=False)
 
     def fill(self) -> None:
         self.top.say(self.shown.name)
@@ -158,28 +166,32 @@ def _facts(shown: Found, manifest: Manifest) -> dict[str, str]:
     return {name: one_line(text, most=400) for name, text in facts.items() if text}
 
 
-def _quality(quality: Mapping[str, Any]) -> Content:
-    """As far as it has the known shape; a stranger's manifest may hold anything."""
-    measured = quality.get("artifact")
-    by_language = measured.get("by_language") if isinstance(measured, Mapping) else None
-    if not isinstance(by_language, Mapping) or not by_language:
+def _quality(manifest: Manifest) -> Content:
+    """The verdict, and a bar for each language, the best first."""
+    found = quality.read(manifest.task, manifest.quality)
+    if found is None:
         return Content(_("Quality was not judged: the recipe named no test set."))
-    lines = [Content(_("QUALITY BY LANGUAGE (macro-F1)")).stylize("$muted bold")]
-    verdict = str(quality.get("verdict") or "")
-    if verdict:
-        colour = "$success bold" if verdict == "PASS" else "$warning bold"
-        why = _(_VERDICTS.get(verdict, ""))
-        lines.append(Content.assemble((one_line(verdict), colour), "  ", (why, "$muted")))
-    ranked = sorted(by_language.items(), key=lambda pair: -_score(pair[1]))
-    for code, part in ranked:
-        name = content(one_line(language_name(str(code)), most=_NAMES))
-        gap = " " * max(1, _NAMES + 1 - name.cell_length)
-        score = _score(part)
+    name, scores = _scores(found)
+    title = _("QUALITY BY LANGUAGE ({measure})").format(measure=_(_MEASURES.get(name, name)))
+    lines = [Content(one_line(title)).stylize("$muted bold")] if scores else []
+    if found.verdict:
+        colour = "$success bold" if found.verdict == "PASS" else "$warning bold"
+        why = _(_VERDICTS[found.verdict])
+        lines.append(Content.assemble((found.verdict, colour), "  ", (why, "$muted")))
+    for code, score in sorted(scores.items(), key=lambda pair: -pair[1]):
+        shown = content(one_line(language_name(code), most=_NAMES))
+        gap = " " * max(1, _NAMES + 1 - shown.cell_length)
         line = bar_line(score, _BAR, "$primary")
-        lines.append(Content.assemble(name, gap, line, f" {percent(score, digits=1):>7}"))
+        lines.append(Content.assemble(shown, gap, line, f" {percent(score, digits=1):>7}"))
     return Content("\n").join(lines)
 
 
-def _score(part: object) -> float:
-    found = part.get("macro_f1") if isinstance(part, Mapping) else None
-    return float(found) if isinstance(found, int | float) else 0.0
+def _scores(found: Quality) -> tuple[str, dict[str, float]]:
+    """The first share that is known by language: its name, and each language's."""
+    for section in found.sections:
+        for place, measure in enumerate(section.measures):
+            figures = {code: row[place] for code, row in section.parts.items() if code != ALL}
+            scores = {code: one for code, one in figures.items() if one is not None}
+            if section.head == LANGUAGE and measure.is_share and scores:
+                return measure.name, scores
+    return "", {}

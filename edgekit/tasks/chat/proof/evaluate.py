@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.artifact.folder import Artifact
+from edgekit.artifact.folder import Artifact, verify_for_load
 from edgekit.data.rows import Row
 from edgekit.errors import MissingExtra
 from edgekit.export.gguf import documents, predicting
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
 from edgekit.job.job import Make, OnProgress, OutputJob
+from edgekit.judging.judged import Bars
 from edgekit.store.store import PROGRESS, Finished, Store
-from edgekit.system import machine, packages
+from edgekit.system import machine, packages, paths
 from edgekit.system.digest import sha256_folder, sha256_json
 from edgekit.tables import format_module
 from edgekit.tasks.chat.proof import comparing
@@ -30,13 +31,16 @@ OnPart = Callable[[str, float], None]
 
 
 def evaluate(
-    artifact: Artifact, rows: Sequence[Row], *, against: Path | None, store: Store, on_part: OnPart
+    artifact: Artifact, rows: Sequence[Row], *, against: Path | None, progress: Bars
 ) -> dict[str, Any]:
-    """What `edgekit evaluate --json` prints; without a teacher there is no verdict.
+    """What `edgekit evaluate --json` prints: perplexity alone; against a teacher the divergence
+    from it, and the verdict.
 
     Raises CheckpointError for a teacher that reads texts as other tokens than the artifact.
     """
-    return _Evaluation(artifact, rows, store, on_part).run(against)
+    verify_for_load(artifact)
+    with progress() as told, Store(paths.store_dir()) as store:
+        return _Evaluation(artifact, rows, store, told).run(against)
 
 
 class _Evaluation:

@@ -26,6 +26,7 @@ from edgekit.export.gguf.documents import Documents
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.judging.judged import Judged
+from edgekit.judging.quality import VERDICTS
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime import memory
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 # The worst of two is that of both.
-VERDICTS = ("FAIL", "INCONCLUSIVE", "PASS")
 PACKAGES = {
     **dict.fromkeys(("torch", "transformers", "tokenizers", "numpy", "peft"), "compress"),
     **dict.fromkeys(("gguf", "llama-cpp-python", "jinja2"), "gguf"),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.export.gguf.divergence import Measure
-from edgekit.judging.verdict import Judgement, Verdict
+from edgekit.judging.quality import Verdict
+from edgekit.judging.verdict import Judgement
 from edgekit.tasks.chat.proof.distance import Bounds, rows_needed
 from edgekit.wording.language_names import language_name
 

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import edgekit
+from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest, SummarySpec
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
-from edgekit.errors import CheckpointError, MissingExtra
+from edgekit.errors import ArtifactError, CheckpointError, MissingExtra
 from edgekit.job.job import Make, OutputJob
+from edgekit.judging.judged import Bars
 from edgekit.store.store import Finished, Store
-from edgekit.system import packages
+from edgekit.system import packages, paths
 from edgekit.system.digest import sha256_folder, sha256_json
 from edgekit.tables import Family
 from edgekit.tasks.summarization.proof.judge import ENGINES, PACKAGES
@@ -24,13 +27,23 @@ OnPart = Callable[[str, float], None]
 
 
 def evaluate(
-    manifest: Manifest,
-    rows: Sequence[Row],
-    summaries: Sequence[str],
-    *,
-    teacher: Sequence[str] | None,
+    artifact: Artifact, rows: Sequence[Row], *, against: Path | None, progress: Bars
 ) -> dict[str, Any]:
-    """What `edgekit evaluate --json` prints, by the artifact's own languages and `must`."""
+    """What `edgekit evaluate --json` prints, by the artifact's own languages and `must`: ROUGE and
+    chrF beside a lead; against a teacher what is kept, and the verdict."""
+    manifest = artifact.manifest
+    spec = manifest.model.summary
+    if spec is None:
+        raise ArtifactError(f"{artifact.folder}: it does not say how it summarizes; build again.")
+    with progress("artifact") as told, edgekit.load(artifact.folder) as model:
+        summaries = []
+        for row in rows:
+            summaries.append(model.summarize(row.text).text)
+            told("artifact", len(summaries) / len(rows))
+    teacher = None
+    if against is not None:
+        with progress("teacher") as told, Store(paths.store_dir()) as store:
+            teacher = _teacher(manifest, spec, rows, against, store=store, on_part=told)
     return judge(
         rows,
         summaries,
@@ -41,7 +54,7 @@ def evaluate(
     )
 
 
-def teacher_summaries(
+def _teacher(
     manifest: Manifest,
     spec: SummarySpec,
     rows: Sequence[Row],

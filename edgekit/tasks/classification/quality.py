@@ -1,0 +1,122 @@
+"""What is said of a classifier: what it reads, and how good it is. Judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.judging.quality import (
+    LANGUAGE,
+    LARGE,
+    Measure,
+    Quality,
+    Section,
+    number,
+    parts,
+    share,
+    shown,
+    table,
+    tables,
+    text,
+)
+
+READS = "{max_tokens} tokens at once; longer texts are read in several parts"
+_ROWS = Measure("rows", ("rows",), ",")
+
+
+def read(judged: Mapping[str, Any]) -> Quality:
+    """Of what `proof.quality.judge` gave, with a teacher or without."""
+    against = "teacher" in judged
+    beside = (
+        f"Against the uncompressed model: {shown(judged, '.1%', 'kept')} of its {_metric(judged)} "
+        f"is left, {shown(judged, '.1%', 'agreement')} of answers are equal."
+    )
+    return Quality(
+        alone=f"On {shown(judged, ',', 'rows')} test rows: macro-F1 "
+        f"{shown(judged, '.3f', 'artifact', 'macro_f1')}, accuracy "
+        f"{shown(judged, '.3f', 'artifact', 'accuracy')}.",
+        beside=beside if against else "",
+        facts=_facts(judged, against=against),
+        card=table(
+            "",
+            LANGUAGE,
+            parts(judged, "artifact", "by_language"),
+            [Measure("rows", ("rows",), ""), Measure("macro-F1", ("macro_f1",), ".3f")],
+        ),
+        sections=(
+            *_by_part(judged, against=against),
+            _by_label(judged, against=against),
+            _scores(judged),
+            *([_changed(judged)] if against else []),
+        ),
+    )
+
+
+def _metric(judged: Mapping[str, Any]) -> str:
+    return text(judged, "metric", default="macro_f1")
+
+
+def _word(judged: Mapping[str, Any]) -> str:
+    return "macro-F1" if _metric(judged) == "macro_f1" else _metric(judged)
+
+
+def _facts(judged: Mapping[str, Any], *, against: bool) -> tuple[tuple[str, str, str], ...]:
+    if not against:
+        return (("Quality", share(judged, "artifact", "macro_f1"), "macro-F1"),)
+    least = share(judged, "kept_low")
+    told = f"of the large model's {_word(judged)}; surely at least {least}"
+    return (("Quality kept", share(judged, "kept"), told),)
+
+
+def _by_part(judged: Mapping[str, Any], *, against: bool) -> list[Section]:
+    metric, word = _metric(judged), _word(judged)
+    large = [Measure(LARGE, ("teacher", metric)), Measure("kept", ("kept",))]
+    by_language = {
+        name: {
+            "rows": number(part, "rows"),
+            "artifact": part,
+            "teacher": parts(judged, "teacher", "by_language", name),
+            "kept": number(judged, "kept_by_language", name),
+        }
+        for name, part in parts(judged, "artifact", "by_language").items()
+    }
+    measures = [Measure(word, ("artifact", metric)), *(large if against else []), _ROWS]
+    return tables(judged, by_language, measures, caption=f"{word}: 100 % is never wrong")
+
+
+def _by_label(judged: Mapping[str, Any], *, against: bool) -> Section:
+    labels = {
+        name: {**parts(part), "large": number(judged, "teacher", "by_label", name, "f1")}
+        for name, part in parts(judged, "artifact", "by_label").items()
+        if number(part, "rows")
+    }
+    return table(
+        "Quality by label",
+        "label",
+        labels,
+        [Measure("F1", ("f1",)), *([Measure(LARGE, ("large",))] if against else []), _ROWS],
+        caption="Of the texts that carry a label and those that were given it, how well the two "
+        "agree (F1)",
+    )
+
+
+def _scores(judged: Mapping[str, Any]) -> Section:
+    return Section(
+        "How far its scores can be trusted",
+        notes=(
+            "Each answer comes with a score. A score of 80 % should be right 80 times in 100. On "
+            "the test texts the score and the share of right answers differ by "
+            f"{share(judged, 'artifact', 'ece')} on average (ECE).",
+        ),
+    )
+
+
+def _changed(judged: Mapping[str, Any]) -> Section:
+    return Section(
+        "Answers that changed",
+        notes=(
+            f"{shown(judged, ',', 'flips', 'worse')} texts that the large model had right are "
+            f"wrong now, and {shown(judged, ',', 'flips', 'better')} that it had wrong are right "
+            f"now. {share(judged, 'agreement')} of all answers are the same.",
+        ),
+    )
