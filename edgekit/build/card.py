@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.judging import quality
-from edgekit.judging.quality import Section
 from edgekit.tables import task_part
+from edgekit.tasks import quality
+from edgekit.tasks.quality import Section
 from edgekit.wording.units import or_dash
 
 TO_MIND = (

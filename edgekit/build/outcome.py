@@ -14,10 +14,10 @@ from edgekit.build.report import Reported, ReportedOutput
 from edgekit.checkpoint.describe import describe
 from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
-from edgekit.judging.quality import VERDICTS, Verdict
 from edgekit.system import machine
 from edgekit.system.disk import told_when_full
 from edgekit.tables import task_part
+from edgekit.tasks.quality import VERDICTS, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import Any
 
 import jinja2
 
-from edgekit.judging import quality
-from edgekit.judging.quality import LANGUAGE, LARGE, Quality, Section
 from edgekit.system import machine
 from edgekit.tables import task_part
+from edgekit.tasks import quality
+from edgekit.tasks.quality import LANGUAGE, LARGE, Quality, Section
 from edgekit.wording.language_names import language_name
 from edgekit.wording.units import human_bytes, human_seconds, or_dash
 

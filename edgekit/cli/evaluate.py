@@ -13,8 +13,8 @@ from rich.progress import Progress
 from edgekit.cli import EXIT_CODES
 from edgekit.cli.output import messages, print_json, print_section
 from edgekit.cli.terminal import printable
-from edgekit.judging import quality
 from edgekit.tables import TASKS, task_part
+from edgekit.tasks import quality
 
 if TYPE_CHECKING:
     from edgekit.artifact.manifest import Manifest

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli import DONE
 from edgekit.cli.output import print_json, print_section
 from edgekit.cli.terminal import printable
-from edgekit.judging import quality
 from edgekit.tables import TASKS, task_part
+from edgekit.tasks import quality
 from edgekit.wording.language_names import language_name
 from edgekit.wording.units import human_bytes
 

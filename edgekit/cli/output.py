@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekit.cli.terminal import printable
-from edgekit.judging.quality import LANGUAGE, Section
+from edgekit.tasks.quality import LANGUAGE, Section
 from edgekit.wording.language_names import language_name
 
 

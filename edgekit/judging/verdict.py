@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.judging.noninferiority import Kept, Metric, groups_needed_without_a_flip, rows_needed
-from edgekit.judging.quality import Verdict
+from edgekit.tasks.quality import Verdict
 from edgekit.wording.language_names import language_name
 
 MIN_LANGUAGE_ROWS = 100

@@ -17,7 +17,7 @@ from edgekit.build import card
 from edgekit.build.report import Reported, ReportedOutput, render
 from edgekit.cli import DONE, evaluate, main
 from edgekit.cli.output import language_title
-from edgekit.judging import quality
+from edgekit.tasks import quality
 
 TASKS = sorted(tables.TASKS)
 
@@ -110,7 +110,7 @@ def test_of_an_unknown_task_the_verdict_is_known() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_reading_a_judgement_imports_nothing_that_makes_one(task: str) -> None:
     code = (
-        "import sys\nfrom edgekit.judging import quality\n"
+        "import sys\nfrom edgekit.tasks import quality\n"
         f"quality.read({task!r}, {{'rows': 1}})\n"
         "print([name for name in sys.modules if name in ('numpy', 'torch') or '.proof' in name])"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.judging.quality import (
+from edgekit.tasks.quality import (
     LANGUAGE,
     LARGE,
     Measure,

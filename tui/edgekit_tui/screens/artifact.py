@@ -15,10 +15,10 @@ from textual.widgets import Static
 
 from edgekit.artifact.folder import FileEntry, Manifest, verify
 from edgekit.errors import EdgekitError
-from edgekit.judging import quality
-from edgekit.judging.quality import ALL, LANGUAGE, Quality
 from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test
+from edgekit.tasks import quality
+from edgekit.tasks.quality import ALL, LANGUAGE, Quality
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent, size
 from edgekit_tui.messages import Failed, Progressed, Verified

@@ -26,7 +26,6 @@ from edgekit.export.gguf.documents import Documents
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.judging.judged import Judged
-from edgekit.judging.quality import VERDICTS
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime import memory
@@ -38,6 +37,7 @@ from edgekit.tables import format_module
 from edgekit.tasks.chat.proof import comparing, questions
 from edgekit.tasks.chat.proof.quality import ChatMust
 from edgekit.tasks.chat.proof.quality import judge as judge_rows
+from edgekit.tasks.quality import VERDICTS
 
 if TYPE_CHECKING:
     from edgekit.job.plan import Plan

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.export.gguf.divergence import Measure
-from edgekit.judging.quality import Verdict
 from edgekit.judging.verdict import Judgement
 from edgekit.tasks.chat.proof.distance import Bounds, rows_needed
+from edgekit.tasks.quality import Verdict
 from edgekit.wording.language_names import language_name
 
 MIN_LANGUAGE_TOKENS = 1000
