@@ -41,7 +41,7 @@ def load(
 # Who can do what, for those who ask somebody else.
 _ABLE = {
     "classify": "a classifier",
-    "logits": "a classifier",
+    "logits": "a classifier; a chat artifact answers classify(…, labels=[…])",
     "chat": "a chat artifact",
     "extract": "a chat artifact",
     "summarize": "a summarizer or a chat artifact",
@@ -280,8 +280,9 @@ class Model:
         """What the task does for `verb`; raises UnsupportedTask where it has no such thing."""
         found: Callable[..., Any] | None = getattr(self.verbs, verb, None)
         if found is None:
+            said = "give logits" if verb == "logits" else verb
             raise UnsupportedTask(
-                f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot {verb}; "
+                f"'{self.manifest.name}' is a {self.manifest.task} artifact, which cannot {said}; "
                 f"load {_ABLE[verb]}."
             )
         return found

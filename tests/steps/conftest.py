@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgekit.job.job import Job, Make
-from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.encoder.run import run as run_finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.store.store import Finished, Store
 from tests.tiny.job import make_job
@@ -21,7 +21,7 @@ def teacher(made_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The tiny encoder with a head, fine-tuned until it knows the tiny texts."""
     folder = tmp_path_factory.mktemp("teacher")
     job = make_job(made_project, made_project / "encoder", folder, run_stored=None)
-    finetune.run(FinetuneSettings(epochs=6, batch_size=16, learning_rate=3e-3), job)
+    run_finetune(FinetuneSettings(epochs=6, batch_size=16, learning_rate=3e-3), job)
     for path in folder.glob("progress"):
         shutil.rmtree(path)
     return folder

@@ -16,12 +16,12 @@ from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job, Make
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
-from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.seq2seq import run as distilling_writer
+from edgekit.steps.distill.seq2seq.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
-from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.seq2seq.run import run as run_finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
-from edgekit.steps.trim_vocab import plan as trim_vocab
+from edgekit.steps.trim_vocab.run import run as run_trim_vocab
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.store.store import Finished
 from edgekit.training import loop as training
@@ -54,7 +54,7 @@ def likelihood(job: Job, folder: Path) -> float:
 
 def test_finetune_learns_to_write_and_says_how_well(job: Job) -> None:
     before = likelihood(job, job.checkpoint)
-    done = finetune.run(SETTINGS, job)
+    done = run_finetune(SETTINGS, job)
     after = likelihood(job, job.out)
     assert after > 1.5 * before
     assert done["after"]["validation_likelihood"] == pytest.approx(after, abs=1e-4)
@@ -68,7 +68,7 @@ def test_finetune_goes_on_to_the_same_weights(
 ) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
-    finetune.run(SETTINGS, replace(job, out=whole))
+    run_finetune(SETTINGS, replace(job, out=whole))
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
 
     def cut(fraction: float) -> None:
@@ -76,8 +76,8 @@ def test_finetune_goes_on_to_the_same_weights(
             raise PowerCut
 
     with pytest.raises(PowerCut):
-        finetune.run(SETTINGS, replace(job, on_progress=cut))
-    finetune.run(SETTINGS, job)
+        run_finetune(SETTINGS, replace(job, on_progress=cut))
+    run_finetune(SETTINGS, job)
     found, wanted = (load_file(f / "model.safetensors") for f in (job.out, whole))
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
@@ -116,7 +116,7 @@ def test_a_trimmed_model_writes_what_it_wrote(
     job = replace(job, recipe=job.recipe.model_copy(update={"languages": ("en",)}))
     english = tuple(row for row in job.dataset.train if row.language == "en")
     job = replace(job, dataset=replace(job.dataset, train=english))
-    done = trim_vocab.run(TrimVocabSettings(most_tokens_rise=9.0, most_unknown_rise=0.9), job)
+    done = run_trim_vocab(TrimVocabSettings(most_tokens_rise=9.0, most_unknown_rise=0.9), job)
     assert done["after"]["pieces_removed"] > 20
     old, new = (models.load_seq2seq(folder) for folder in (checkpoint, out))
     assert new.get_input_embeddings().num_embeddings == describe(out).vocabulary
@@ -190,7 +190,7 @@ def test_a_student_with_fewer_layers_learns_what_the_teacher_writes(
         return Finished(name, name, folder, False, record, {}, 0.0, 0)
 
     job = make_job(made, checkpoint, out, run_stored=run_stored)
-    done = distill.run(DistillSettings(decoder_layers=1, epochs=2, learning_rate=3e-3), job)
+    done = run_distill(DistillSettings(decoder_layers=1, epochs=2, learning_rate=3e-3), job)
     assert stored == ["pseudo-summaries"]
     assert describe(out).decoder_layers == 1
     assert describe(out).layers == describe(checkpoint).layers

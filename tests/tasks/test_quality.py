@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judgements import JUDGED, artifact_of
 
 from edgekit import tables
 from edgekit.build import card
@@ -18,6 +17,7 @@ from edgekit.build.report import Reported, ReportedOutput, render
 from edgekit.cli import DONE, evaluate, main
 from edgekit.cli.output import language_title
 from edgekit.tasks import quality
+from tests.tasks.judgements import JUDGED, artifact_of
 
 TASKS = sorted(tables.TASKS)
 

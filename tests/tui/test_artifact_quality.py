@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from edgekit_tui import found, i18n
 from edgekit_tui.i18n import SOURCE
-from judgements import JUDGED, artifact_of
-from scripted import make_app, settle, shown
 
 from edgekit import tables
+from tests.tasks.judgements import JUDGED, artifact_of
+from tests.tui.scripted import make_app, settle, shown
 
 
 async def quality_shown(folder: Path) -> str:

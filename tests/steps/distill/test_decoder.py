@@ -21,13 +21,13 @@ from edgekit.export.gguf import convert
 from edgekit.job.job import Job, Make
 from edgekit.job.plan import Plan
 from edgekit.recipe import recipe
-from edgekit.steps.distill.decoder import plan as distill_chat
 from edgekit.steps.distill.decoder import teacher
 from edgekit.steps.distill.decoder.plan import DistillSettings
-from edgekit.steps.finetune.decoder import plan as finetune_chat
+from edgekit.steps.distill.decoder.run import run as run_distill
 from edgekit.steps.finetune.decoder.plan import FinetuneSettings
-from edgekit.steps.prune.decoder import plan as prune_chat
+from edgekit.steps.finetune.decoder.run import run as run_finetune
 from edgekit.steps.prune.decoder.plan import PruneSettings
+from edgekit.steps.prune.decoder.run import run as run_prune
 from edgekit.store.store import Finished, Store
 from edgekit.training import decoder, windows
 from edgekit.training import loop as training
@@ -49,7 +49,7 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pruned(made_chat_project: Path, parent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("pruned")
     settings = PruneSettings(layers=2, ffn=0.5, tokens=256)
-    prune_chat.run(settings, make_job(made_chat_project, parent, out))
+    run_prune(settings, make_job(made_chat_project, parent, out))
     return out
 
 
@@ -110,7 +110,7 @@ def divergence(parent: Path, other: Path, texts: list[Window]) -> float:
 def test_a_pruned_model_comes_nearer_to_what_it_was(
     job: Job, parent: Path, pruned: Path, settings: dict[str, Any]
 ) -> None:
-    record = distill_chat.run(DistillSettings(**{**QUICK, "tokens": 1500, **settings}), job)
+    record = run_distill(DistillSettings(**{**QUICK, "tokens": 1500, **settings}), job)
     texts = judging(job)
     before, after = (divergence(parent, one, texts) for one in (pruned, job.out))
     assert after < 0.95 * before
@@ -182,7 +182,7 @@ def test_a_healing_that_was_cut_ends_with_the_same_weights(
 ) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
     given = DistillSettings(**{**QUICK, "tokens": 600}, **settings)
-    distill_chat.run(given, job)
+    run_distill(given, job)
     updates = 0
 
     def cut(fraction: float) -> None:
@@ -193,8 +193,8 @@ def test_a_healing_that_was_cut_ends_with_the_same_weights(
 
     again = changed(job, on_progress=cut)
     with pytest.raises(PowerCut):
-        distill_chat.run(given, again)
-    distill_chat.run(given, again)
+        run_distill(given, again)
+    run_distill(given, again)
     wanted, found = weights(job.out), weights(again.out)
     assert wanted.keys() == found.keys()
     for name, weight in wanted.items():
@@ -202,7 +202,7 @@ def test_a_healing_that_was_cut_ends_with_the_same_weights(
 
 
 def test_weights_that_get_no_better_stay(job: Job, pruned: Path) -> None:
-    record = distill_chat.run(DistillSettings(epochs=1, learning_rate=0.5, tokens=600), job)
+    record = run_distill(DistillSettings(epochs=1, learning_rate=0.5, tokens=600), job)
     assert "the weights stay as they were" in record["notes"][0]
     assert record["proof"]["kld"]["after"] == record["proof"]["kld"]["before"]
     assert record["after"]["best_epoch"] == 0
@@ -211,7 +211,7 @@ def test_weights_that_get_no_better_stay(job: Job, pruned: Path) -> None:
 
 
 def test_the_time_limit_leaves_a_checkpoint(job: Job) -> None:
-    done = distill_chat.run(DistillSettings(**QUICK, max_minutes=1e-6), job)
+    done = run_distill(DistillSettings(**QUICK, max_minutes=1e-6), job)
     assert done["training"]["stopped"].startswith("time limit")
     assert done["training"]["iterations"] == 1
     assert describe(job.out).layers == 2
@@ -219,7 +219,7 @@ def test_the_time_limit_leaves_a_checkpoint(job: Job) -> None:
 
 def test_only_what_the_assistant_says_is_finetuned_on(job: Job) -> None:
     own = dataclasses.replace(job, checkpoint=job.teacher, description=describe(job.teacher))
-    record = finetune_chat.run(FinetuneSettings(**QUICK), own)
+    record = run_finetune(FinetuneSettings(**QUICK), own)
     texts = [
         one
         for one in windows.choose(
@@ -247,7 +247,7 @@ def test_conversations_without_answers_cannot_be_finetuned_on(job: Job) -> None:
     asked = Row("What?", messages=({"role": "user", "content": "What is it?"},))
     own = dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, train=(asked,)))
     with pytest.raises(StepError, match=r"no conversation of data\.train has a turn of the assis"):
-        finetune_chat.run(FinetuneSettings(**QUICK), own)
+        run_finetune(FinetuneSettings(**QUICK), own)
 
 
 BAD: dict[str, tuple[str, str]] = {

@@ -16,8 +16,8 @@ from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
 from edgekit.job.job import Job
-from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder import run as distilling
+from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
 from edgekit.tasks.classification.proof.head import Head
 from edgekit.training import loop as training
@@ -33,7 +33,7 @@ from tests.tiny import encoder as tiny
 )
 def test_a_student_answers_as_its_teacher(job: Job, settings: dict[str, Any]) -> None:
     given = DistillSettings(**{**QUICK, "epochs": 8, "learning_rate": 3e-3, **settings})
-    done = distill.run(given, job)
+    done = run_distill(given, job)
     wanted, found = logits(job.teacher, job), logits(job.out, job)
     alike = found.argmax(axis=1) == wanted.argmax(axis=1)
     assert alike.mean() > 0.9
@@ -59,15 +59,15 @@ def test_states_are_matched_whatever_their_width() -> None:
 
 
 def test_the_teacher_is_asked_once_and_kept_in_half_floats(job: Job) -> None:
-    distill.run(DistillSettings(**QUICK, layers=1), job)
-    distill.run(DistillSettings(**{**QUICK, "temperature": 4.0}, layers=[0]), changed(job))
+    run_distill(DistillSettings(**QUICK, layers=1), job)
+    run_distill(DistillSettings(**{**QUICK, "temperature": 4.0}, layers=[0]), changed(job))
     [folder] = stored(job, "teacher-logits")
     kept = np.load(folder / "logits.npy")
     assert kept.dtype == np.float16
     rows = len(job.dataset.validation)
     assert np.allclose(kept[-rows:], logits(job.teacher, job), atol=0.01)
     # Other texts are another question.
-    distill.run(DistillSettings(**{**QUICK, "augment": 0}, layers=1), changed(job))
+    run_distill(DistillSettings(**{**QUICK, "augment": 0}, layers=1), changed(job))
     assert len(stored(job, "teacher-logits")) == 2
 
 
@@ -75,7 +75,7 @@ def test_states_beyond_the_bound_are_left_out_and_that_is_said(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teacher, "MOST_STATE_BYTES", 1000)
-    done = distill.run(DistillSettings(**QUICK, layers=1), job)
+    done = run_distill(DistillSettings(**QUICK, layers=1), job)
     assert done["notes"] == [
         "hidden states were not matched: the teacher's would take too much memory"
     ]
@@ -86,7 +86,7 @@ def test_states_beyond_the_bound_are_left_out_and_that_is_said(
 def test_unlabeled_texts_teach_too(job: Job) -> None:
     dataset = dataclasses.replace(job.dataset, unlabeled=("lamp here", "lamp here", "no lamp", "x"))
     given = DistillSettings(**{**QUICK, "augment": 0, "unlabeled": 2}, layers=1)
-    done = distill.run(given, dataclasses.replace(job, dataset=dataset))
+    done = run_distill(given, dataclasses.replace(job, dataset=dataset))
     assert done["after"]["texts"] == len(job.dataset.train) + 2
 
 
@@ -100,7 +100,7 @@ def test_a_distillation_that_was_cut_ends_with_the_same_weights(
 ) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
     given = DistillSettings(**QUICK, **settings)
-    distill.run(given, job)
+    run_distill(given, job)
     updates = 0
 
     def cut(fraction: float) -> None:
@@ -111,9 +111,9 @@ def test_a_distillation_that_was_cut_ends_with_the_same_weights(
 
     again = changed(job, on_progress=cut)
     with pytest.raises(PowerCut):
-        distill.run(given, again)
+        run_distill(given, again)
     begun = updates
-    distill.run(given, again)
+    run_distill(given, again)
     assert updates > begun
     wanted, found = weights(job.out), weights(again.out)
     assert wanted.keys() == found.keys()
@@ -122,7 +122,7 @@ def test_a_distillation_that_was_cut_ends_with_the_same_weights(
 
 
 def test_the_time_limit_leaves_a_student(job: Job) -> None:
-    done = distill.run(DistillSettings(**QUICK, layers=1, max_minutes=1e-6), job)
+    done = run_distill(DistillSettings(**QUICK, layers=1, max_minutes=1e-6), job)
     assert done["training"]["stopped"].startswith("time limit")
     assert describe(job.out).layers == 1
 
@@ -151,7 +151,7 @@ def test_a_teacher_worse_than_chance_is_refused_with_its_number(
     dataset = dataclasses.replace(job.dataset, labels=tuple(labels))
     spoiled = dataclasses.replace(job, teacher=wrong, teacher_digest="wrong", dataset=dataset)
     with pytest.raises(StepError, match=r"answers \d+\.\d% of .* worse than chance \(\d+\.\d%\)"):
-        distill.run(DistillSettings(**QUICK, layers=1), spoiled)
+        run_distill(DistillSettings(**QUICK, layers=1), spoiled)
 
 
 @pytest.mark.parametrize("answer", [0, 1, 2])

@@ -21,7 +21,7 @@ from edgekit.checkpoint.models import load_classifier, save
 from edgekit.errors import StepError
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
-from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
 from edgekit.steps.layers import kept_layers
 from edgekit.training import predict
@@ -91,7 +91,7 @@ def test_kept_layers_are_the_checkpoints_and_reload_as_the_same_model(
 
 
 def test_a_count_that_keeps_every_layer_says_so(job: Job) -> None:
-    done = distill.run(DistillSettings(**QUICK, layers=5), job)
+    done = run_distill(DistillSettings(**QUICK, layers=5), job)
     assert done["notes"] == ["all 2 layers stay: the checkpoint has no more"]
 
 
@@ -103,8 +103,8 @@ def test_layers_of_uneven_width_cannot_be_chosen_from(job: Job) -> None:
     save(model, narrow, source=job.checkpoint)
     pruned = changed(job, checkpoint=narrow, description=describe(narrow))
     with pytest.raises(StepError, match="put distill before prune"):
-        distill.run(DistillSettings(**QUICK, layers=[1]), pruned)
+        run_distill(DistillSettings(**QUICK, layers=[1]), pruned)
     healed = changed(pruned)
-    distill.run(DistillSettings(**QUICK), healed)
+    run_distill(DistillSettings(**QUICK), healed)
     assert describe(healed.out).parameters == describe(narrow).parameters
     assert np.isfinite(logits(healed.out, job)).all()

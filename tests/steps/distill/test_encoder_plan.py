@@ -14,6 +14,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.errors import RecipeError
 from edgekit.job.job import Job
 from edgekit.steps.distill.encoder import plan as distill
+from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
 from tests.steps.distill.students import QUICK, other_checkpoint, planned_at
 from tests.tiny import encoder as tiny
@@ -29,7 +30,7 @@ def test_the_plan_knows_what_comes_out(job: Job, settings: dict[str, Any], proje
     given = DistillSettings(**{**QUICK, "epochs": 1, **settings})
     planned = planned_at(project, job.teacher)
     distill.check(given, planned)
-    distill.run(given, dataclasses.replace(job, resolve=planned.resolve))
+    run_distill(given, dataclasses.replace(job, resolve=planned.resolve))
     after, found = distill.after(given, planned).description, describe(job.out)
     for name in ("model_type", "layers", "hidden", "heads", "ffn", "vocabulary", "labels"):
         assert getattr(after, name) == getattr(found, name), name
@@ -46,7 +47,7 @@ def test_another_checkpoint_learns_with_its_own_tokenizer(job: Job, tmp_path: Pa
     given = DistillSettings(
         student=str(folder), epochs=25, patience=25, batch_size=16, learning_rate=3e-3, augment=1
     )
-    done = distill.run(given, job)
+    done = run_distill(given, job)
     assert (job.out / "tokenizer.json").read_text() == (folder / "tokenizer.json").read_text()
     assert describe(job.out).hidden == 32
     assert done["proof"]["agreement"] > 0.7

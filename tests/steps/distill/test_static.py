@@ -19,6 +19,7 @@ from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder import run as distilling
+from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
 from edgekit.training import predict
 from edgekit.training.batches import examples
@@ -33,7 +34,7 @@ def test_pieces_that_no_text_holds_keep_their_first_meaning(job: Job) -> None:
     texts = [row.text for row in job.dataset.train]
     begun = distilling.static_start.make(job, head_of(job), texts, width=16)
     before = begun.get_input_embeddings().weight
-    distill.run(given, job)
+    run_distill(given, job)
     after = weights(job.out)[TABLE]
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
     seen = {piece for text in texts for ids in encoder.windows(text) for piece in ids}
@@ -45,7 +46,7 @@ def test_pieces_that_no_text_holds_keep_their_first_meaning(job: Job) -> None:
 
 
 def test_a_static_student_is_exported_exactly_and_small(job: Job, tmp_path: Path) -> None:
-    distill.run(DistillSettings(**QUICK, student="static", width=64), job)
+    run_distill(DistillSettings(**QUICK, student="static", width=64), job)
     model = load_classifier(job.out)
     assert type(model).__name__ == "StaticForSequenceClassification"
     texts = [*tiny.texts()[::20], "a", " ".join(tiny.texts()[:12])]
@@ -65,7 +66,7 @@ def test_a_static_student_is_exported_exactly_and_small(job: Job, tmp_path: Path
 
 
 def test_a_static_students_answer_does_not_depend_on_its_neighbours(job: Job) -> None:
-    distill.run(DistillSettings(**QUICK, student="static", width=16), job)
+    run_distill(DistillSettings(**QUICK, student="static", width=16), job)
     model = load_classifier(job.out)
     encoder = TextEncoder(job.out / "tokenizer.json", max_tokens=64)
     texts = ["lamp on", " ".join(["allume la lampe"] * 4)]
@@ -75,18 +76,18 @@ def test_a_static_students_answer_does_not_depend_on_its_neighbours(job: Job) ->
 
 
 def test_the_order_of_words_counts_for_a_static_student(job: Job) -> None:
-    distill.run(DistillSettings(**QUICK, student="static", width=16), job)
+    run_distill(DistillSettings(**QUICK, student="static", width=16), job)
     found = predict.logits(job.out, ["lamp in the hall on", "on in the hall lamp"], max_tokens=64)
     assert np.abs(found[0] - found[1]).max() > 1e-4
 
 
 def test_a_static_student_can_be_taught_further(job: Job, project: Path) -> None:
-    distill.run(DistillSettings(**QUICK, student="static", width=16), job)
+    run_distill(DistillSettings(**QUICK, student="static", width=16), job)
     given = DistillSettings(**QUICK)
     planned = planned_at(project, job.out)
     distill.check(given, planned)
     again = changed(job, checkpoint=job.out, description=describe(job.out))
-    done = distill.run(given, again)
+    done = run_distill(given, again)
     assert distill.after(given, planned).description.parameters == describe(again.out).parameters
     assert not torch.equal(weights(again.out)[TABLE], weights(job.out)[TABLE])
     assert done["notes"] == []

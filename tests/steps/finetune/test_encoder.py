@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextEncoder
-from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.finetune.encoder.run import run as run_finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.tasks.classification.proof.head import Head
 from edgekit.training import predict
@@ -47,7 +47,7 @@ QUERY = "encoder.layer.0.attention.self.query.weight"
     ids=["frozen", "free", "default", "lora", "balanced"],
 )
 def test_the_checkpoint_it_leaves(job: Job, settings: dict[str, Any], frozen: bool) -> None:
-    done = finetune.run(FinetuneSettings(epochs=1, learning_rate=1e-3, **settings), job)
+    done = run_finetune(FinetuneSettings(epochs=1, learning_rate=1e-3, **settings), job)
     before, after = weights(job.checkpoint), weights(job.out)
     assert torch.equal(before[TABLE], after[TABLE]) is frozen
     assert not torch.equal(before[QUERY], after[QUERY])
@@ -59,7 +59,7 @@ def test_the_checkpoint_it_leaves(job: Job, settings: dict[str, Any], frozen: bo
 
 
 def test_its_score_is_that_of_the_weights_it_leaves(job: Job) -> None:
-    done = finetune.run(FinetuneSettings(epochs=3, learning_rate=1e-3), job)
+    done = run_finetune(FinetuneSettings(epochs=3, learning_rate=1e-3), job)
     texts = [row.text for row in job.dataset.validation]
     logits = predict.logits(job.out, texts, max_tokens=64)
     found = Head(job.dataset.labels).score(logits, job.dataset.validation)

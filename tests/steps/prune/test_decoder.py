@@ -31,6 +31,7 @@ from edgekit.steps.prune.decoder import measure as decoder
 from edgekit.steps.prune.decoder import plan as prune_chat
 from edgekit.steps.prune.decoder import run as pruning_chat
 from edgekit.steps.prune.decoder.plan import PruneSettings
+from edgekit.steps.prune.decoder.run import run as run_prune
 from edgekit.training import windows
 from tests.tiny import chat as tiny_chat
 from tests.tiny import llama as tiny_llama
@@ -106,7 +107,7 @@ def test_what_is_left_computes_what_it_did_within_the_whole(
     job_of: Callable[[str], Job], architecture: str
 ) -> None:
     job = job_of(architecture)
-    record = prune_chat.run(PruneSettings(layers=[0, 3], ffn=0.5, tokens=256), job)
+    record = run_prune(PruneSettings(layers=[0, 3], ffn=0.5, tokens=256), job)
     found = describe(job.out)
     assert (found.layers, found.ffn) == (2, 64)
     assert record["after"] == {"kept_layers": [0, 3], "ffn": 64}
@@ -171,7 +172,7 @@ def test_the_block_that_changes_least_goes(job_of: Callable[[str], Job], tmp_pat
     quiet = Path(shutil.copytree(job.checkpoint, tmp_path / "quiet"))
     model.save_pretrained(quiet)
     job = dataclasses.replace(job, checkpoint=quiet, description=describe(quiet))
-    record = prune_chat.run(PruneSettings(layers=2, tokens=256), job)
+    record = run_prune(PruneSettings(layers=2, tokens=256), job)
     assert record["after"]["kept_layers"] == [0, 3]
     assert int(np.argmin(record["distances"])) == 1
     assert len(record["distances"]) == 3
@@ -188,7 +189,7 @@ def test_weights_that_are_no_numbers_are_told(job_of: Callable[[str], Job], tmp_
     model.save_pretrained(damaged)
     job = dataclasses.replace(job, checkpoint=damaged)
     with pytest.raises(StepError, match="values that are no numbers; its weights are damaged"):
-        prune_chat.run(PruneSettings(layers=3, tokens=64), job)
+        run_prune(PruneSettings(layers=3, tokens=64), job)
 
 
 def test_windows_of_layers_stay_with_their_layers(
@@ -197,7 +198,7 @@ def test_windows_of_layers_stay_with_their_layers(
     """Gemma's layers see everything or a window by their place; which, is then said for each, and
     llama.cpp reads it."""
     job = job_of("gemma2")
-    prune_chat.run(PruneSettings(layers=[1, 2, 3], ffn=0.25, tokens=256), job)
+    run_prune(PruneSettings(layers=[1, 2, 3], ffn=0.25, tokens=256), job)
     config = json.loads((job.out / "config.json").read_text())
     assert config["layer_types"] == ["full_attention", "sliding_attention", "full_attention"]
     convert.convert(job.out, tmp_path / "model.gguf")
@@ -210,7 +211,7 @@ def test_weights_are_copied_as_they_are_stored(made_chat_project: Path, tmp_path
     folder = tiny_llama.make_checkpoint(tmp_path / "half", layers=3, dtype=torch.bfloat16)
     (tmp_path / "out").mkdir()
     job = make_job(made_chat_project, folder, tmp_path / "out")
-    prune_chat.run(PruneSettings(layers=[0, 2], tokens=256), job)
+    run_prune(PruneSettings(layers=[0, 2], tokens=256), job)
     before, after = (
         AutoModelForCausalLM.from_pretrained(one, dtype="auto").state_dict()
         for one in (folder, job.out)
@@ -247,7 +248,7 @@ def test_rows_and_columns_are_copied_to_the_bit(data: st.DataObject) -> None:
 def test_the_same_seed_gives_the_same_bytes(job_of: Callable[[str], Job]) -> None:
     first, second = job_of("qwen2"), job_of("qwen2")
     for job in (first, second):
-        prune_chat.run(PruneSettings(layers=3, ffn=0.25, tokens=256), job)
+        run_prune(PruneSettings(layers=3, ffn=0.25, tokens=256), job)
     for name in ("model.safetensors", "config.json"):
         assert (first.out / name).read_bytes() == (second.out / name).read_bytes()
 
@@ -340,7 +341,7 @@ def test_widths_are_rounded_to_what_quantization_wants(
 def test_the_estimate_is_what_is_left(job_of: Callable[[str], Job], architecture: str) -> None:
     job = job_of(architecture)
     settings = PruneSettings(layers=3, ffn=0.5, tokens=256)
-    prune_chat.run(settings, job)
+    run_prune(settings, job)
     found, estimate = describe(job.out), prune_chat.smaller(settings, job.description)
     assert (estimate.layers, estimate.ffn) == (found.layers, found.ffn)
     # A norm and perhaps a head stand behind the layers.

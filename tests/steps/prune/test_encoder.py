@@ -27,11 +27,13 @@ from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import plan as distill
-from edgekit.steps.finetune.encoder import plan as finetune
+from edgekit.steps.distill.encoder.run import run as run_distill
+from edgekit.steps.finetune.encoder.run import run as run_finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.steps.prune.encoder import calibration, tuning
 from edgekit.steps.prune.encoder import plan as prune
 from edgekit.steps.prune.encoder.plan import PruneSettings
+from edgekit.steps.prune.encoder.run import run as run_prune
 from edgekit.store.store import Finished
 from edgekit.system.digest import sha256_folder
 from edgekit.training import predict
@@ -60,7 +62,7 @@ def answers(folder: Path) -> np.ndarray:
 
 def test_what_the_answers_do_not_need_goes_first(job: Job) -> None:
     """64 of 256 neurons and one of 8 heads are dead: without them the answers are the same."""
-    done = prune.run(PruneSettings(heads=0.125, ffn=0.25), job)
+    done = run_prune(PruneSettings(heads=0.125, ffn=0.25), job)
     assert done["after"]["heads"] == [4, 3]
     assert done["after"]["ffn"] == [96, 96]
     assert done["tuned"] is True
@@ -74,7 +76,7 @@ def test_what_the_answers_do_not_need_goes_first(job: Job) -> None:
 
 def test_the_weights_alone_can_decide(job: Job) -> None:
     """Dead units have no magnitude; nothing is fitted, so the answers stay equal."""
-    done = prune.run(PruneSettings(heads=0.125, ffn=0.25, method="magnitude"), job)
+    done = run_prune(PruneSettings(heads=0.125, ffn=0.25, method="magnitude"), job)
     assert (done["after"]["heads"], done["after"]["ffn"]) == ([4, 3], [96, 96])
     assert (done["tuned"], done["texts"]) == (False, 0)
     assert np.abs(answers(job.out) - answers(job.checkpoint)).max() < 1e-5
@@ -84,7 +86,7 @@ def test_texts_tell_more_than_weights(job: Job) -> None:
     whole, lost = answers(job.checkpoint), {}
     for method in ("fisher", "magnitude"):
         out = dataclasses.replace(job, out=job.out / method)
-        prune.run(PruneSettings(heads=0.5, ffn=0.75, method=method), out)
+        run_prune(PruneSettings(heads=0.5, ffn=0.75, method=method), out)
         lost[method] = float(np.square(answers(out.out) - whole).mean())
     assert lost["fisher"] < lost["magnitude"]
 
@@ -131,41 +133,41 @@ def test_the_layer_that_matters_least_goes(job: Job, tmp_path: Path) -> None:
     job = dataclasses.replace(
         job, checkpoint=tmp_path / "deep", description=describe(tmp_path / "deep")
     )
-    done = prune.run(PruneSettings(layers=2), job)
+    done = run_prune(PruneSettings(layers=2), job)
     assert done["after"]["kept_layers"] == [0, 2]
     assert describe(job.out).layers == 2
     assert done["proof"]["agreement"] > 0.95
     named = dataclasses.replace(job, out=tmp_path / "named")
-    assert prune.run(PruneSettings(layers=[1, 2]), named)["after"]["kept_layers"] == [1, 2]
+    assert run_prune(PruneSettings(layers=[1, 2]), named)["after"]["kept_layers"] == [1, 2]
 
 
 def test_the_same_seed_gives_the_same_bytes(job: Job) -> None:
     settings = PruneSettings(heads=0.25, ffn=0.5, layers=2)
     folders = [job.out / name for name in ("first", "second")]
     for folder in folders:
-        prune.run(settings, dataclasses.replace(job, out=folder))
+        run_prune(settings, dataclasses.replace(job, out=folder))
     assert sha256_folder(folders[0]) == sha256_folder(folders[1])
 
 
 def test_nothing_to_remove_is_said(job: Job) -> None:
-    done = prune.run(PruneSettings(heads=0.0, ffn=0.0, layers=5), job)
+    done = run_prune(PruneSettings(heads=0.0, ffn=0.0, layers=5), job)
     assert done["notes"] == ["nothing changed: all heads, neurons and layers stay"]
     assert done["tuned"] is False
     assert np.array_equal(answers(job.out), answers(job.checkpoint))
 
 
 def test_what_was_pruned_is_trained_and_pruned_again(job: Job, tmp_path: Path) -> None:
-    prune.run(PruneSettings(heads=0.25, ffn=0.5), job)
+    run_prune(PruneSettings(heads=0.25, ffn=0.5), job)
     again = dataclasses.replace(
         job, checkpoint=job.out, description=describe(job.out), out=tmp_path / "trained"
     )
-    finetune.run(FinetuneSettings(epochs=1), again)
+    run_finetune(FinetuneSettings(epochs=1), again)
     assert describe(again.out).parameters == describe(job.out).parameters
     taught = dataclasses.replace(again, out=tmp_path / "taught")
-    distill.run(distill.DistillSettings(epochs=1, augment=0), taught)
+    run_distill(distill.DistillSettings(epochs=1, augment=0), taught)
     assert describe(taught.out).parameters == describe(job.out).parameters
     last = dataclasses.replace(again, checkpoint=taught.out, out=tmp_path / "last")
-    done = prune.run(PruneSettings(ffn=0.5), last)
+    done = run_prune(PruneSettings(ffn=0.5), last)
     assert sum(done["after"]["ffn"]) == 64
 
 
@@ -182,7 +184,7 @@ def test_a_speedup_is_searched_with_the_machines_table_once(job: Job) -> None:
     results = []
     for name in ("first", "resumed"):
         one = dataclasses.replace(job, out=job.out / name, run_stored=counted)
-        results.append(prune.run(PruneSettings(latency=1.3), one))
+        results.append(run_prune(PruneSettings(latency=1.3), one))
     assert measured == ["latency-table"]
     assert results[0] == results[1]
     assert results[0]["expected_speedup"] >= 1.3
@@ -190,12 +192,12 @@ def test_a_speedup_is_searched_with_the_machines_table_once(job: Job) -> None:
 
 
 def test_a_speedup_with_a_count_of_layers_keeps_that_count(job: Job) -> None:
-    assert prune.run(PruneSettings(latency=1.01, layers=1), job)["after"]["heads"] == [4]
+    assert run_prune(PruneSettings(latency=1.01, layers=1), job)["after"]["heads"] == [4]
 
 
 def test_a_speedup_out_of_reach_is_told(job: Job) -> None:
     with pytest.raises(StepError, match=r"at most latency: \d+(\.\d)? can be met"):
-        prune.run(PruneSettings(latency=1000.0), job)
+        run_prune(PruneSettings(latency=1000.0), job)
 
 
 def test_a_model_worse_than_chance_is_not_pruned(job: Job, tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ def test_a_model_worse_than_chance_is_not_pruned(job: Job, tmp_path: Path) -> No
     )
     dataset = dataclasses.replace(job.dataset, labels=tuple(labels.values()))
     with pytest.raises(StepError, match="worse than chance"):
-        prune.run(
+        run_prune(
             PruneSettings(ffn=0.5), dataclasses.replace(job, checkpoint=wrong, dataset=dataset)
         )
 
@@ -309,7 +311,7 @@ def test_a_plan_knows_its_cost(planned: Callable[[str], Plan], step: str) -> Non
 def test_the_estimate_is_near_what_is_left(job: Job, planned: Callable[[str], Plan]) -> None:
     for settings in ({"heads": 0.5, "ffn": 0.5}, {"layers": 1}):
         out = dataclasses.replace(job, out=job.out / str(len(settings)))
-        prune.run(PruneSettings(**settings), out)
+        run_prune(PruneSettings(**settings), out)
         found = describe(out.out)
         expected = prune._estimate(PruneSettings(**settings), job.description)
         assert found.layers == expected.layers

@@ -24,6 +24,7 @@ from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.prune.encoder import plan as prune
 from edgekit.steps.prune.encoder import run as pruning
 from edgekit.steps.prune.encoder.plan import PruneSettings
+from edgekit.steps.prune.encoder.run import run as run_prune
 from edgekit.training import predict
 from edgekit.training.batches import examples
 from edgekit.training.head import head_of
@@ -88,7 +89,7 @@ def test_what_suits_is_pruned_and_exported_exactly(model_type: str, tmp_path: Pa
         layers=None if model_type == "modernbert" else 2,
     )
     check(settings, job)
-    done = prune.run(settings, job)
+    done = run_prune(settings, job)
     stored = 1 if names.shared else 3 if model_type == "modernbert" else 2
     assert sum(done["after"]["ffn"]) == stored * 64
     assert sum(done["after"]["heads"]) == stored * (3 if names.ungrouped_heads else 4)
@@ -110,7 +111,7 @@ def test_the_fit_helps(model_type: str, tmp_path: Path) -> None:
     random network says of other texts cannot be known."""
     job = make(model_type, tmp_path / "whole", tmp_path / "out")
     whole = models.load_classifier(job.checkpoint)
-    prune.run(PruneSettings(ffn=0.5), job)
+    run_prune(PruneSettings(ffn=0.5), job)
     fitted = models.load_classifier(job.out)
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
     texts = pruning._read_texts(PruneSettings(ffn=0.5), job, encoder, whole)

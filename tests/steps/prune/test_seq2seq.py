@@ -24,6 +24,7 @@ from edgekit.steps.prune.encoder import depth
 from edgekit.steps.prune.seq2seq import plan as prune_writer
 from edgekit.steps.prune.seq2seq import run as pruning_writer
 from edgekit.steps.prune.seq2seq.plan import PruneSettings
+from edgekit.steps.prune.seq2seq.run import run as run_prune
 from edgekit.training import seq2seq as writing
 from tests.tiny import seq2seq as tiny_seq2seq
 from tests.tiny.job import make_job
@@ -58,7 +59,7 @@ def test_what_stays_of_a_family_is_what_it_was(family: str, project: Path, tmp_p
     """Against the whole model with its other layers left out by hand."""
     checkpoint = tiny_seq2seq.make_model(tmp_path / "made", family=family, trained=False, layers=4)
     job = job_of(project, checkpoint, tmp_path / "out")
-    done = prune_writer.run(PruneSettings(decoder_layers=2, encoder_layers=[0, 2]), job)
+    done = run_prune(PruneSettings(decoder_layers=2, encoder_layers=[0, 2]), job)
     assert done["after"] == {"encoder_layers": [0, 2], "decoder_layers": [0, 3]}
     found = describe(job.out)
     assert (found.layers, found.decoder_layers) == (2, 2)
@@ -125,12 +126,12 @@ def test_measured_it_keeps_the_layer_that_the_summaries_need(
     models.save(model, disturbed, source=tiny_writers[family])
     job = job_of(project, disturbed, tmp_path / "out")
     settings = PruneSettings(decoder_layers=1, method="measured", texts=20)
-    done = prune_writer.run(settings, job)
+    done = run_prune(settings, job)
     assert done["after"] == {"encoder_layers": [0, 1], "decoder_layers": [1]}
     likelihood = done["proof"]["likelihood"]
     assert set(likelihood["before"]) == {"ar", "en", "fr"}
     assert all(likelihood["after"][name] > likelihood["before"][name] for name in ("en", "fr"))
-    even = prune_writer.run(PruneSettings(decoder_layers=1), job)
+    even = run_prune(PruneSettings(decoder_layers=1), job)
     assert even["after"]["decoder_layers"] == [0]
 
 

@@ -24,6 +24,7 @@ from edgekit.job.job import Job, Planned, Tokens
 from edgekit.runtime import templates
 from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab import run as trimming
+from edgekit.steps.trim_vocab.run import run as run_trim_vocab
 from edgekit.steps.trim_vocab.vocabulary import languages
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from tests.tiny import chat as tiny_chat
@@ -82,7 +83,7 @@ def logits(folder: Path, ids: list[int]) -> np.ndarray:
 def test_logits_over_the_kept_pieces_stay(architecture: str, job_of: Callable[[str], Job]) -> None:
     """Byte-level BPE and that of SentencePiece, tables that are the output too and that are not."""
     job = job_of(architecture)
-    done = trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+    done = run_trim_vocab(TrimVocabSettings(**LOOSE), job)
     before, after = describe(job.checkpoint), describe(job.out)
     removed = before.vocabulary - after.vocabulary
     tables = 2 if after.head_parameters else 1
@@ -113,7 +114,7 @@ def test_the_template_writes_the_same_tokens(job_of: Callable[[str], Job]) -> No
     path = job.checkpoint / "chat_template.jinja"
     template = path.read_text() + "{% if tools %}Qüxly zygote: {{ tools }}{% endif %}"
     path.write_text(template)
-    trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+    run_trim_vocab(TrimVocabSettings(**LOOSE), job)
     assert (job.out / "chat_template.jinja").read_text() == template
     new = new_ids(job)
     old_tokenizer, new_tokenizer = tokenizer(job.checkpoint), tokenizer(job.out)
@@ -135,7 +136,7 @@ def test_special_tokens_and_the_ends_of_answers_keep_their_meaning(
     ]
     config = {"eos_token_id": ends, "temperature": 0.6}
     (job.checkpoint / "generation_config.json").write_text(json.dumps(config))
-    trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+    run_trim_vocab(TrimVocabSettings(**LOOSE), job)
     found = json.loads((job.out / "generation_config.json").read_text())
     assert [tokenizer(job.out).id_to_token(one) for one in found["eos_token_id"]] == [
         "<|eot_id|>", "<|end_header_id|>",
@@ -156,14 +157,14 @@ def test_a_row_out_of_place_is_refused(
 
     monkeypatch.setattr(trimming.tables, "trim", spoiled)
     with pytest.raises(StepError, match="has the same tokens as before and other logits"):
-        trim_vocab.run(TrimVocabSettings(**LOOSE), job_of("llama"))
+        run_trim_vocab(TrimVocabSettings(**LOOSE), job_of("llama"))
 
 
 def test_conversations_need_a_template(job_of: Callable[[str], Job]) -> None:
     job = job_of("llama")
     (job.checkpoint / "chat_template.jinja").unlink()
     with pytest.raises(StepError, match=r"has conversations .* put its authors' template"):
-        trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+        run_trim_vocab(TrimVocabSettings(**LOOSE), job)
 
 
 def test_a_gguf_file_is_no_checkpoint(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from edgekit.checkpoint.describe import describe
 from edgekit.errors import RecipeError, StepError
 from edgekit.job.job import Job
 from edgekit.recipe import recipe
-from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab import run as trimming
+from edgekit.steps.trim_vocab.run import run as run_trim_vocab
 from edgekit.steps.trim_vocab.vocabulary import choice, configs, languages, pieces, surgery
 from edgekit.steps.trim_vocab.vocabulary.encoder import EncoderKind
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
@@ -130,7 +130,7 @@ def job(job_of: Callable[[Path], Job], tmp_path: Path) -> Job:
 def smallest(job: Job) -> int:
     """The size that the step names when asked for one piece."""
     with pytest.raises(StepError, match="pieces are never removed") as caught:
-        trim_vocab.run(TrimVocabSettings(size=1, **LOOSE), job)
+        run_trim_vocab(TrimVocabSettings(size=1, **LOOSE), job)
     return int(str(caught.value).split("set size to ")[1].split(" ")[0].replace(",", ""))
 
 
@@ -154,7 +154,7 @@ def test_answers_stay_where_tokens_were_kept(
 ) -> None:
     job = job_of(make_checkpoint(tmp_path / "checkpoint", model_type, make()))
     size = (smallest(job) + job.description.vocabulary - 7) // 2
-    done = trim_vocab.run(TrimVocabSettings(size=size, **LOOSE), job)
+    done = run_trim_vocab(TrimVocabSettings(size=size, **LOOSE), job)
     left = describe(job.out)
     assert left.vocabulary <= size < job.description.vocabulary
     assert left.parameters < job.description.parameters
@@ -175,7 +175,7 @@ def test_answers_stay_where_tokens_were_kept(
 
 
 def test_every_row_is_that_of_its_piece(job: Job) -> None:
-    trim_vocab.run(TrimVocabSettings(size=smallest(job) + 10, **LOOSE), job)
+    run_trim_vocab(TrimVocabSettings(size=smallest(job) + 10, **LOOSE), job)
     name = "bert.embeddings.word_embeddings.weight"
     old, new = (load_file(folder / "model.safetensors") for folder in (job.checkpoint, job.out))
     ids, left = (pieces.read(folder / "tokenizer.json").ids for folder in (job.checkpoint, job.out))
@@ -192,13 +192,13 @@ def test_the_rest_stays_in_shards(job: Job) -> None:
     (job.checkpoint / "model.safetensors").unlink()
     model.save_pretrained(job.checkpoint, max_shard_size="100KB")
     assert len(list(job.checkpoint.glob("*.safetensors"))) > 1
-    trim_vocab.run(TrimVocabSettings(size=smallest(job) + 10, **LOOSE), job)
+    run_trim_vocab(TrimVocabSettings(size=smallest(job) + 10, **LOOSE), job)
     assert predict.logits(job.out, ["lamp on"], max_tokens=64).shape == (1, 3)
 
 
 def test_what_nothing_needs_goes_and_nothing_else(job: Job) -> None:
     """Coverage of everything keeps all that the recipe's languages use."""
-    done = trim_vocab.run(TrimVocabSettings(coverage=1.0), job)
+    done = run_trim_vocab(TrimVocabSettings(coverage=1.0), job)
     old, new = (pieces.read(folder / "tokenizer.json") for folder in (job.checkpoint, job.out))
     for row in job.dataset.train:
         assert new.tokenizer.encode(row.text).tokens == old.tokenizer.encode(row.text).tokens
@@ -211,7 +211,7 @@ def test_that_nothing_changed_is_said(job: Job) -> None:
     rows = json.loads(config.read_text())["vocab_size"]
     spare = {f"spare_{row}_token_id": row for row in range(len(everything), rows)}
     config.write_text(json.dumps({**json.loads(config.read_text()), **spare}))
-    done = trim_vocab.run(TrimVocabSettings(keep=everything), job)
+    done = run_trim_vocab(TrimVocabSettings(keep=everything), job)
     assert done["after"]["pieces_removed"] == 0
     assert "nothing changed" in done["notes"][0]
     assert describe(job.out) == replace(
@@ -221,7 +221,7 @@ def test_that_nothing_changed_is_said(job: Job) -> None:
 
 def test_what_is_asked_for_stays(job: Job) -> None:
     size = smallest(job)
-    trim_vocab.run(TrimVocabSettings(size=size + 10, keep=["kitchen", "▁chante"], **LOOSE), job)
+    run_trim_vocab(TrimVocabSettings(size=size + 10, keep=["kitchen", "▁chante"], **LOOSE), job)
     new = pieces.read(job.out / "tokenizer.json")
     old = pieces.read(job.checkpoint / "tokenizer.json")
     for text in ("kitchen", " kitchen"):
@@ -229,7 +229,7 @@ def test_what_is_asked_for_stays(job: Job) -> None:
 
 
 def test_the_proof_says_what_it_must(job: Job) -> None:
-    done = trim_vocab.run(TrimVocabSettings(size=smallest(job) + 20, **LOOSE), job)
+    done = run_trim_vocab(TrimVocabSettings(size=smallest(job) + 20, **LOOSE), job)
     assert set(done["proof"]["by_language"]) == {"en", "fr", "ar"}
     found = done["proof"]["by_language"]["en"]
     assert found["texts"] > 80  # the Declaration and the held-out rows
@@ -242,7 +242,7 @@ def test_the_proof_says_what_it_must(job: Job) -> None:
 def test_too_many_tokens_are_refused_with_the_numbers(job: Job) -> None:
     settings = TrimVocabSettings(size=smallest(job), most_unknown_rise=1.0)
     with pytest.raises(StepError, match=r"allows \(2\.0%\): .*(en|fr|ar) \+\d+\.\d%.*raise size"):
-        trim_vocab.run(settings, job)
+        run_trim_vocab(settings, job)
 
 
 def test_unknown_letters_are_refused_with_the_numbers(
@@ -252,7 +252,7 @@ def test_unknown_letters_are_refused_with_the_numbers(
         trimming.required, "required", lambda vocabulary, names, texts: vocabulary.needed()
     )
     with pytest.raises(StepError, match=r"unknown than most_unknown_rise allows \(0\.05%\): "):
-        trim_vocab.run(TrimVocabSettings(size=60, most_tokens_rise=9.0), job)
+        run_trim_vocab(TrimVocabSettings(size=60, most_tokens_rise=9.0), job)
 
 
 def test_a_trimmed_tokenizer_that_is_not_exact_is_refused(
@@ -267,7 +267,7 @@ def test_a_trimmed_tokenizer_that_is_not_exact_is_refused(
 
     monkeypatch.setattr(trimming.surgery, "trimmed", spoiled)
     with pytest.raises(StepError, match="were all kept, and the trimmed tokenizer gives others"):
-        trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+        run_trim_vocab(TrimVocabSettings(**LOOSE), job)
 
 
 def test_a_row_out_of_place_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,13 +278,13 @@ def test_a_row_out_of_place_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(trimming.tables, "trim", spoiled)
     with pytest.raises(StepError, match="has the same tokens as before and other answers"):
-        trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+        run_trim_vocab(TrimVocabSettings(**LOOSE), job)
 
 
 def test_numbers_that_do_not_meet_are_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surgery, "_own_ids", lambda vocabulary: [vocabulary.ids["[extra]"]])
     with pytest.raises(StepError, match="have another number than their row"):
-        trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+        run_trim_vocab(TrimVocabSettings(**LOOSE), job)
 
 
 def test_what_judges_never_chooses(job: Job) -> None:
@@ -304,20 +304,20 @@ def test_what_judges_never_chooses(job: Job) -> None:
 def test_a_language_of_an_unknown_script_is_named(job: Job) -> None:
     strange = replace(job, recipe=job.recipe.model_copy(update={"languages": ["en", "ml"]}))
     with pytest.raises(StepError, match="no letter of the script of 'ml'"):
-        trim_vocab.run(TrimVocabSettings(**LOOSE), strange)
+        run_trim_vocab(TrimVocabSettings(**LOOSE), strange)
 
 
 def test_a_tokenizer_of_another_model_is_refused(job: Job) -> None:
     other = replace(job, description=replace(job.description, vocabulary=100))
     with pytest.raises(StepError, match="the embedding has 100 rows"):
-        trim_vocab.run(TrimVocabSettings(), other)
+        run_trim_vocab(TrimVocabSettings(), other)
 
 
 def test_logits_that_do_not_fit_in_memory_are_said(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "available_memory_bytes", lambda: 1000)
-    done = trim_vocab.run(TrimVocabSettings(**LOOSE), job)
+    done = run_trim_vocab(TrimVocabSettings(**LOOSE), job)
     assert "too little memory" in done["notes"][0]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tiny_artifact import fields
 
 from edgekit.artifact import folder as artifacts
 from edgekit.artifact.folder import Artifact
@@ -17,6 +16,7 @@ from edgekit.tasks.chat.proof import quality as chat
 from edgekit.tasks.chat.proof.judge import with_questions
 from edgekit.tasks.classification.proof import quality as classification
 from edgekit.tasks.summarization.proof import quality as summarization
+from tests.tiny.artifact import fields
 
 LANGUAGES = ["en", "sw"]
 LABELS = ["off", "on"]
