@@ -61,7 +61,7 @@ def make(model_type: str, folder: Path, out: Path) -> Job:
     dataset = Dataset(
         labels=tiny.LABELS, train=ROWS[:80], validation=(), test=(), digests={}, unlabeled=()
     )
-    recipe: Any = SimpleNamespace(seed=7, prefix="")
+    recipe: Any = SimpleNamespace(task="classification", seed=7, prefix="")
     return Job(
         checkpoint=folder,
         description=describe(folder),

@@ -166,11 +166,6 @@ def test_what_cannot_be_done_is_refused(project: Path) -> None:
     measured = PruneSettings(decoder_layers=2, method="measured")
     with pytest.raises(RecipeError, match="add data"):
         prune_writer.check(measured, replace(given, dataset=replace(given.dataset, validation=())))
-    with pytest.raises(RecipeError, match="bert only reads"):
-        prune_writer.check(
-            measured,
-            replace(given, description=replace(given.description, model_type="bert")),
-        )
     prune_writer.check(measured, given)
 
 

@@ -12,7 +12,6 @@ from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings
 from edgekit.steps import layers
 from edgekit.steps.layers import check_layers, kept_layers, refuse_keys
-from edgekit.tables import Family
 
 VERSION = 1
 TEXTS = 200
@@ -70,11 +69,6 @@ def files(settings: PruneSettings) -> tuple[str, ...]:
 def check(settings: PruneSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no decoder, or nothing would go."""
     found, place = planned.description, planned.place
-    if found.family is not Family.SEQ2SEQ:
-        raise RecipeError(
-            f"{place}: prune takes layers out of models that write summaries, and "
-            f"{found.model_type} only reads; drop the step."
-        )
     if settings.method == "measured" and not planned.dataset.validation:
         raise RecipeError(
             f"{place}: prune measures on validation rows which layers can go; add data.validation, "
