@@ -26,7 +26,6 @@ class Crew(Protocol):
 
     def share(self, rows: Sequence[int]) -> Sequence[int]:
         """This process's part of a batch."""
-        ...
 
     def lead_update(
         self,
@@ -37,7 +36,6 @@ class Crew(Protocol):
         scaler: Mapping[str, Any],
     ) -> float:
         """Leaves the sum of everybody's gradients in `parameters`; returns the sum of losses."""
-        ...
 
     def end_training(self) -> None: ...
 
@@ -45,4 +43,3 @@ class Crew(Protocol):
         self, parameters: Mapping[str, Any], backward: Callable[[Turn], float]
     ) -> NoReturn:
         """Gives the leader gradients until it ends the training."""
-        ...

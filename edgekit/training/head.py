@@ -30,15 +30,12 @@ class Head(Protocol):
 
     def load(self, folder: Path) -> PreTrainedModel:
         """A checkpoint in fp32 on the CPU; with a fresh head where it has none. CheckpointError."""
-        ...
 
     def examples(self, encoder: TextEncoder, rows: Sequence[Row]) -> list[Example]:
         """Every window of every row, with what is to be learnt of it where the row says that."""
-        ...
 
     def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Of a model's output for a batch, in fp32 and without padding: (answers, labels)."""
-        ...
 
     def answers(
         self,
@@ -50,39 +47,31 @@ class Head(Protocol):
         on_progress: OnProgress | None = None,
     ) -> Answers:
         """To the rows, each of which has some of the items. Puts the model in eval."""
-        ...
 
     def loss(
         self, rows: Sequence[Row], *, smoothing: float, balance: Literal["none", "sqrt", "inverse"]
     ) -> HeadLoss:
         """Of fine-tuning on these rows; `balance` weighs labels against their counts."""
-        ...
 
     def lesson_loss(
         self, taught: np.ndarray, *, temperature: float, hard_labels: float
     ) -> HeadLoss:
         """Of distillation from a teacher's Answers.logits; `hard_labels` weighs the rows' own."""
-        ...
 
     def score(self, logits: np.ndarray, rows: Sequence[Row]) -> float:
         """How right answers are, from 0 to 1; an epoch is judged by it. `logits` are of Answers."""
-        ...
 
     def alike(self, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """How much of each row both answer alike, from 0 to 1; bool or float of shape (rows,)."""
-        ...
 
     def divergence(self, found: np.ndarray, wanted: np.ndarray) -> float:
         """KL(wanted ‖ found) in nats, the mean over answers; of logits as `logits` gives them."""
-        ...
 
     def direction(self, logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Random v of the shape of `logits`, whose E[v vᵀ] is the Fisher information of answers."""
-        ...
 
     def check(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
         """Raises StepError where a teacher's answers are worse than chance."""
-        ...
 
 
 def head_of(job: Job) -> Head:

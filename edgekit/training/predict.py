@@ -35,14 +35,7 @@ class Answers:
     would be too large."""
 
     def first(self, count: int) -> Answers:
-        return self._each(lambda values: values[:count])
-
-    def halved(self) -> Answers:
-        """In half floats."""
-        return self._each(lambda values: values.astype(np.float16))
-
-    def _each(self, change: Callable[[np.ndarray], np.ndarray]) -> Answers:
-        return Answers(change(self.logits), None if self.states is None else change(self.states))
+        return Answers(self.logits[:count], None if self.states is None else self.states[:count])
 
 
 def logits(

@@ -11,7 +11,6 @@ from torch import nn
 
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
 from edgekit.system import devices
 from edgekit.system.digest import sha256_json
 from edgekit.training.batches import examples
@@ -35,9 +34,9 @@ def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
 
     def make(out: Path, on_progress: OnProgress) -> dict[str, Any]:
         found = _ask(job, texts, states=states, on_progress=on_progress)
-        np.save(out / "logits.npy", found.logits, allow_pickle=False)
-        if found.states is not None:
-            np.save(out / "states.npy", found.states, allow_pickle=False)
+        for name, values in (("logits", found.logits), ("states", found.states)):
+            if values is not None:
+                np.save(out / f"{name}.npy", values.astype(np.float16), allow_pickle=False)
         return {"texts": len(texts)}
 
     folder = job.run_stored("teacher-logits", inputs, make).folder
@@ -48,11 +47,8 @@ def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
 
 
 def _ask(job: Job, texts: Sequence[str], *, states: bool, on_progress: OnProgress) -> Answers:
-    encoder = TextEncoder(
-        job.teacher / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
-    )
+    encoder = job.encoder(job.teacher)
     head, items = head_of(job), examples(encoder, texts)
     teacher = head.load(job.teacher)
     nn.Module.to(teacher, job.device)
-    found = head.answers(teacher, items, rows=len(texts), states=states, on_progress=on_progress)
-    return found.halved()
+    return head.answers(teacher, items, rows=len(texts), states=states, on_progress=on_progress)

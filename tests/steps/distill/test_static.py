@@ -23,7 +23,6 @@ from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
 from edgekit.training import predict
 from edgekit.training.batches import examples
-from edgekit.training.head import head_of
 from tests.steps.distill.students import QUICK, TABLE, changed, planned_at, weights
 from tests.tiny import encoder as tiny
 
@@ -32,7 +31,7 @@ def test_pieces_that_no_text_holds_keep_their_first_meaning(job: Job) -> None:
     given = DistillSettings(student="static", width=16, epochs=2, augment=0, learning_rate=1e-2)
     torch.manual_seed(job.recipe.seed)
     texts = [row.text for row in job.dataset.train]
-    begun = distilling.static_start.make(job, head_of(job), texts, width=16)
+    begun = distilling.static_start.make(job, texts, width=16)
     before = begun.get_input_embeddings().weight
     run_distill(given, job)
     after = weights(job.out)[TABLE]

@@ -27,7 +27,6 @@ from edgekit.steps.prune.encoder.plan import PruneSettings
 from edgekit.steps.prune.encoder.run import run as run_prune
 from edgekit.training import predict
 from edgekit.training.batches import examples
-from edgekit.training.head import head_of
 from tests.tiny import encoder as tiny
 
 SMALL: dict[str, Any] = {
@@ -115,7 +114,7 @@ def test_the_fit_helps(model_type: str, tmp_path: Path) -> None:
     fitted = models.load_classifier(job.out)
     encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
     texts = pruning._read_texts(PruneSettings(ffn=0.5), job, encoder, whole)
-    chosen, _ = pruning._choose(PruneSettings(ffn=0.5), job, head_of(job), whole, texts)
+    chosen, _ = pruning._choose(PruneSettings(ffn=0.5), job, whole, texts)
     untuned = models.load_classifier(job.checkpoint)
     pruning._apply(untuned, chosen, repeated=None)
     items = examples(encoder, [row.text for row in job.dataset.train])

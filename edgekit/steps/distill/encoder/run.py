@@ -22,21 +22,20 @@ from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import STATIC, describe
 from edgekit.data.rows import Row
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.steps.distill import schedule
 from edgekit.steps.distill.encoder import static_start
 from edgekit.steps.distill.encoder.plan import frozen, static_width
 from edgekit.steps.distill.settings import DistillSettings, passes
 from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
-from edgekit.system import devices
 from edgekit.training import predict, teacher
 from edgekit.training.augmentation import augment
 from edgekit.training.batches import Example
 from edgekit.training.head import Head, head_of
-from edgekit.training.loop import Loss, Model, Schedule, Trained, Training
+from edgekit.training.loop import Loss, Model, Trained, Training
 from edgekit.training.predict import Answers
 
-RATE, STATIC_RATE = 5e-4, 2e-3
+STATIC_RATE = 2e-3
 # Differences of hidden states are far smaller numbers than those of answers.
 STATE_SCALE = 100.0
 
@@ -56,24 +55,29 @@ class Lesson:
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Teaches the student of `settings`, writes it into `job.out`, returns what it came to."""
     head = head_of(job)
-    lesson = _lesson(settings, job, head)
+    lesson = _lesson(settings, job)
     torch.manual_seed(job.recipe.seed)  # a fresh head
-    student, source = _student(settings, job, head, lesson)
+    student, source = _student(settings, job, lesson)
     if frozen(settings, student.config.vocab_size):
         student.get_input_embeddings().weight.requires_grad_(False)
     nn.Module.to(student, job.device)
-    encoder = TextEncoder(
-        source / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
-    )
+    encoder = job.encoder(source)
     validation = head.examples(encoder, job.dataset.validation)
 
     def answer() -> np.ndarray:
         return head.answers(student, validation, rows=len(lesson.judged)).logits
 
+    static = _static(settings, job)
     trained = Training(
         student,
         head.examples(encoder, lesson.rows),
-        schedule=_schedule(settings, job),
+        # Pieces that no text holds must stay as they began, so that they go on meaning something.
+        schedule=schedule.make(
+            settings,
+            job,
+            rate=STATIC_RATE if static else schedule.RATE,
+            weight_decay=0.0 if static else schedule.WEIGHT_DECAY,
+        ),
         loss=_loss(settings, head, lesson),
         score=lambda: nearness(head, answer(), lesson.judged),
         folder=job.out / PROGRESS,
@@ -82,7 +86,7 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     found = answer()
     nn.Module.to(student, "cpu")
     models.save(student, job.out, source=source)
-    return _record(settings, job, head, lesson, found, trained)
+    return _record(settings, job, lesson, found, trained)
 
 
 def nearness(head: Head, found: np.ndarray, wanted: np.ndarray) -> float:
@@ -92,7 +96,7 @@ def nearness(head: Head, found: np.ndarray, wanted: np.ndarray) -> float:
     return alike + np.exp(-max(0.0, head.divergence(found, wanted))) / (2 * len(wanted))
 
 
-def _lesson(settings: DistillSettings, job: Job, head: Head) -> Lesson:
+def _lesson(settings: DistillSettings, job: Job) -> Lesson:
     """All texts that teach: the rows, texts without labels, and what is made of both."""
     dataset = job.dataset
     unlabeled = list(dict.fromkeys(dataset.unlabeled))[: settings.unlabeled]
@@ -106,23 +110,21 @@ def _lesson(settings: DistillSettings, job: Job, head: Head) -> Lesson:
     states = settings.match_states > 0 and not _static(settings, job)
     answers = teacher.answers(job, [*(row.text for row in rows), *judged], states=states)
     wanted = answers.logits[len(rows) :].astype(np.float32)
-    head.check(wanted, dataset.validation)
+    head_of(job).check(wanted, dataset.validation)
     return Lesson(rows, answers.first(len(rows)), wanted)
 
 
-def _student(
-    settings: DistillSettings, job: Job, head: Head, lesson: Lesson
-) -> tuple[PreTrainedModel, Path]:
+def _student(settings: DistillSettings, job: Job, lesson: Lesson) -> tuple[PreTrainedModel, Path]:
     """The model that learns, and the folder that its tokenizer and licence come from."""
     if settings.static:
         width = static_width(settings, job.description.hidden)
         texts = [row.text for row in lesson.rows]
-        return static_start.make(job, head, texts, width=width), job.checkpoint
+        return static_start.make(job, texts, width=width), job.checkpoint
     if settings.student is not None:
         folder = job.resolve(settings.student)
-        return head.load(folder), folder
+        return head_of(job).load(folder), folder
     kept = kept_layers(settings.layers or job.description.layers, job.description.layers)
-    whole = head.load(job.checkpoint)
+    whole = head_of(job).load(job.checkpoint)
     if len(kept) == job.description.layers:
         return whole, job.checkpoint
     return layers.keep_layers(whole, kept), job.checkpoint
@@ -164,36 +166,11 @@ def _distance(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return functional.mse_loss(found @ found.T, wanted @ wanted.T)
 
 
-def _schedule(settings: DistillSettings, job: Job) -> Schedule:
-    static = _static(settings, job)
-    rate = settings.learning_rate or (STATIC_RATE if static else RATE)
-    minutes = settings.max_minutes
-    return Schedule(
-        epochs=passes(settings).epochs,
-        batch_size=settings.batch_size,
-        accumulate=1,
-        learning_rate=rate,
-        head_learning_rate=rate,
-        warmup=0.1,
-        # Pieces that no text holds must stay as they began, so that they go on meaning something.
-        weight_decay=0.0 if static else 0.01,
-        patience=settings.patience,
-        max_seconds=None if minutes is None else minutes * 60,
-        seed=job.recipe.seed,
-        autocast=devices.autocast_here(job.device),
-    )
-
-
 def _record(
-    settings: DistillSettings,
-    job: Job,
-    head: Head,
-    lesson: Lesson,
-    found: np.ndarray,
-    trained: Trained,
+    settings: DistillSettings, job: Job, lesson: Lesson, found: np.ndarray, trained: Trained
 ) -> dict[str, Any]:
     """What the student learnt from, and how alike it answers the validation rows, by language."""
-    rows = job.dataset.validation
+    head, rows = head_of(job), job.dataset.validation
     alike = head.alike(found, lesson.judged)
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):

@@ -25,16 +25,14 @@ from edgekit.store.seal import DONE
 from edgekit.system import devices
 from edgekit.system.digest import sha256_file
 from edgekit.training import predict
-from edgekit.training.head import Head
+from edgekit.training.head import head_of
 
 BATCH = 512
 EVERYWHERE = 1e-3
 """Share of the running pieces at which a piece's weight is halved."""
 
 
-def make(
-    job: Job, head: Head, texts: Sequence[str], *, width: int
-) -> StaticForSequenceClassification:
+def make(job: Job, texts: Sequence[str], *, width: int) -> StaticForSequenceClassification:
     """A student with the checkpoint's tokenizer and labels, and a head that is fresh."""
     labels = job.dataset.labels
     config = StaticConfig(
@@ -47,7 +45,7 @@ def make(
         label2id={label: number for number, label in enumerate(labels)},
     )
     student = StaticForSequenceClassification(config)
-    rows = narrowed(_states(job, head), width) * weights(job, texts)[:, None]
+    rows = narrowed(_states(job), width) * weights(job, texts)[:, None]
     with torch.no_grad():
         student.get_input_embeddings().weight.copy_(torch.from_numpy(rows))
     return student
@@ -63,16 +61,14 @@ def narrowed(states: np.ndarray, width: int) -> np.ndarray:
 
 def weights(job: Job, texts: Sequence[str]) -> np.ndarray:
     """Near 1 for rare pieces, small for those that are everywhere; of shape (vocabulary,)."""
-    encoder = TextEncoder(
-        job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
-    )
+    encoder = job.encoder(job.checkpoint)
     counts = np.zeros(job.description.vocabulary)
     found = Counter(piece for text in texts for ids in encoder.windows(text) for piece in ids)
     counts[list(found)] = list(found.values())
     return (EVERYWHERE / (EVERYWHERE + counts / counts.sum())).astype(np.float32)
 
 
-def _states(job: Job, head: Head) -> np.ndarray:
+def _states(job: Job) -> np.ndarray:
     """The checkpoint's mean last state of each piece alone, (vocabulary, hidden); from the store
     if it is there."""
     digests = {
@@ -82,7 +78,7 @@ def _states(job: Job, head: Head) -> np.ndarray:
     }
 
     def make(out: Path, on_progress: OnProgress) -> dict[str, Any]:
-        np.save(out / "states.npy", _run_pieces(job, head, on_progress), allow_pickle=False)
+        np.save(out / "states.npy", _run_pieces(job, on_progress), allow_pickle=False)
         return {"pieces": job.description.vocabulary}
 
     device = devices.compute_here(job.device).as_text()
@@ -91,8 +87,8 @@ def _states(job: Job, head: Head) -> np.ndarray:
     return np.load(folder / "states.npy", allow_pickle=False).astype(np.float32)
 
 
-def _run_pieces(job: Job, head: Head, on_progress: OnProgress) -> np.ndarray:
-    model = head.load(job.checkpoint)
+def _run_pieces(job: Job, on_progress: OnProgress) -> np.ndarray:
+    model = head_of(job).load(job.checkpoint)
     nn.Module.to(model, job.device)
     [around] = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=job.max_tokens).windows("")
     before, behind = around[:-1], around[-1:]

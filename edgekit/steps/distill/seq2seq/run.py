@@ -17,18 +17,16 @@ from typing import Any
 from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_seq2seq_layers
 from edgekit.job.job import Job, OnProgress
-from edgekit.steps.distill.settings import DistillSettings, passes
+from edgekit.steps.distill import schedule
+from edgekit.steps.distill.settings import DistillSettings
 from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
-from edgekit.system import devices
 from edgekit.system.digest import sha256_json
 from edgekit.system.machine import write_safely
 from edgekit.tables import task_part
 from edgekit.training import seq2seq
-from edgekit.training.loop import Schedule
 
 VERSION = 1
-RATE = 5e-4
 SUMMARIES = "summaries.jsonl"
 SAVE_EVERY = 100
 """Summaries; with a large teacher they take a few minutes."""
@@ -48,7 +46,7 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
         job,
         seq2seq.lesson(job, texts, written[: len(texts)]),
         validation=seq2seq.lesson(job, judged, written[len(texts) :]),
-        schedule=_schedule(settings, job),
+        schedule=schedule.make(settings, job),
     )
     models.save(student, job.out, source=job.checkpoint)
     return {
@@ -100,20 +98,3 @@ def _lines(written: Sequence[str]) -> bytes:
 
 def _read(path: Path) -> list[str]:
     return [str(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-
-
-def _schedule(settings: DistillSettings, job: Job) -> Schedule:
-    rate, minutes = settings.learning_rate or RATE, settings.max_minutes
-    return Schedule(
-        epochs=passes(settings).epochs,
-        batch_size=settings.batch_size,
-        accumulate=1,
-        learning_rate=rate,
-        head_learning_rate=rate,
-        warmup=0.1,
-        weight_decay=0.01,
-        patience=settings.patience,
-        max_seconds=None if minutes is None else minutes * 60,
-        seed=job.recipe.seed,
-        autocast=devices.autocast_here(job.device),
-    )

@@ -12,7 +12,6 @@ from torch import nn
 
 from edgekit.checkpoint import models
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.finetune import schedule
 from edgekit.steps.finetune.settings import FinetuneSettings, frozen
 from edgekit.store.store import PROGRESS
@@ -35,9 +34,7 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
     if settings.lora is not None:
         tuned = adapters.add_lora(model, settings.lora, family=Family.ENCODER)
     nn.Module.to(tuned, job.device)
-    encoder = TextEncoder(
-        job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
-    )
+    encoder = job.encoder(job.checkpoint)
     validation = head.examples(encoder, rows)
     learn = head.loss(
         job.dataset.train, smoothing=settings.label_smoothing, balance=settings.balance

@@ -37,7 +37,7 @@ from edgekit.steps.prune.encoder.plan import (
 )
 from edgekit.steps.prune.encoder.search import Depths
 from edgekit.system import devices, machine
-from edgekit.training.head import Head, head_of
+from edgekit.training.head import head_of
 
 JUDGED_ROWS = 1000
 # The share of the work that is done when texts have told what matters, when layers are chosen, and
@@ -47,16 +47,13 @@ SIGNALS, DEPTH, TUNED = 0.25, 0.45, 0.95
 
 def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
-    encoder = TextEncoder(
-        job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
-    )
-    head = head_of(job)
-    original = head.load(job.checkpoint)
+    encoder = job.encoder(job.checkpoint)
+    original = head_of(job).load(job.checkpoint)
     nn.Module.to(original, job.device)
-    judge = _Judge(job, head, encoder)
+    judge = _Judge(job, encoder)
     before = judge.check(original)
     texts = _read_texts(settings, job, encoder, original) if settings.reads_texts else None
-    chosen, record = _choose(settings, job, head, original, texts)
+    chosen, record = _choose(settings, job, original, texts)
     # The word table is the largest part, and does not change.
     table = original.get_input_embeddings().weight
     pruned = copy.deepcopy(original, {id(table): table})
@@ -120,15 +117,11 @@ def _read_texts(
 
 
 def _choose(
-    settings: PruneSettings,
-    job: Job,
-    head: Head,
-    model: PreTrainedModel,
-    texts: Calibration | None,
+    settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
 ) -> tuple[Choice, dict[str, Any]]:
     """What stays, and what is worth keeping of how it was found."""
-    rankings = _rank(job, head, model, texts)
-    depths = _depths(settings, job, head, model, texts)
+    rankings = _rank(job, model, texts)
+    depths = _depths(settings, job, model, texts)
     if settings.latency is None or texts is None:
         chosen = choice.by_shares(
             rankings, depths.last, heads=settings.heads or 0.0, ffn=settings.ffn or 0.0
@@ -145,7 +138,7 @@ def _choose(
     return chosen, {"expected_speedup": round(choice.speedup(rankings, table, chosen), 3)}
 
 
-def _rank(job: Job, head: Head, model: PreTrainedModel, texts: Calibration | None) -> Rankings:
+def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankings:
     """The order in which units go, by layer: by what texts feel of them, else by their weights."""
     if texts is None:
         found = units.layers(model)
@@ -156,7 +149,7 @@ def _rank(job: Job, head: Head, model: PreTrainedModel, texts: Calibration | Non
     felt = fisher.signals(
         model,
         texts,
-        head=head,
+        head=head_of(job),
         compute=devices.compute_here(job.device),
         seed=job.recipe.seed,
         on_progress=_part(job, 0.0, SIGNALS),
@@ -167,11 +160,7 @@ def _rank(job: Job, head: Head, model: PreTrainedModel, texts: Calibration | Non
 
 
 def _depths(
-    settings: PruneSettings,
-    job: Job,
-    head: Head,
-    model: PreTrainedModel,
-    texts: Calibration | None,
+    settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
 ) -> Depths:
     """The layers that may stay: one choice, unless a speed-up is wanted, which chooses of them."""
     count = len(units.layers(model))
@@ -186,7 +175,7 @@ def _depths(
     found = depth.search(
         model,
         texts.first(DEPTH_WINDOWS),
-        head=head,
+        head=head_of(job),
         least=least,
         on_progress=_part(job, SIGNALS, DEPTH),
     )
@@ -229,10 +218,10 @@ def _apply(model: PreTrainedModel, chosen: Choice, *, repeated: int | None) -> N
 class _Judge:
     """Compares the checkpoint before and after on validation rows; chooses nothing."""
 
-    def __init__(self, job: Job, head: Head, encoder: TextEncoder) -> None:
+    def __init__(self, job: Job, encoder: TextEncoder) -> None:
         rows = job.dataset.validation
-        self.head, self.rows = head, rows[:: -(-len(rows) // JUDGED_ROWS) or 1]
-        self.items = head.examples(encoder, self.rows)
+        self.head, self.rows = head_of(job), rows[:: -(-len(rows) // JUDGED_ROWS) or 1]
+        self.items = self.head.examples(encoder, self.rows)
 
     def check(self, model: PreTrainedModel) -> np.ndarray:
         """Its logits of the rows; StepError where they are worse than chance."""

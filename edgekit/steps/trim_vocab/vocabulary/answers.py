@@ -23,9 +23,7 @@ def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
     Nothing is batched or padded. The weights are copied out of their file, all but the table that
     is only looked up: where in memory a matrix begins decides the last bits of its products.
     """
-    encoder = TextEncoder(
-        folder / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
-    )
+    encoder = job.encoder(folder)
     if job.description.family is Family.SEQ2SEQ:
         return _states(folder, encoder, texts)
     torch.manual_seed(0)  # a fresh head is the same on both sides

@@ -15,14 +15,11 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
-from edgekit.job.job import OnProgress
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.tasks.classification import answer as classification
 from edgekit.training import losses, predict
 from edgekit.training.batches import Example, examples
 from edgekit.training.head import HeadLoss
-from edgekit.training.loop import Model
-from edgekit.training.predict import Answers
 
 UNLABELED = -1
 
@@ -33,6 +30,7 @@ class Head:
 
     labels: tuple[str, ...]
     metric: ClassVar[str] = "macro_f1"
+    answers = staticmethod(predict.answers)
 
     def load(self, folder: Path) -> PreTrainedModel:
         return models.load_classifier(folder, labels=self.labels)
@@ -45,17 +43,6 @@ class Head:
     def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         logits: torch.Tensor = output.logits.float()
         return logits
-
-    def answers(
-        self,
-        model: Model,
-        items: Sequence[Example],
-        *,
-        rows: int,
-        states: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> Answers:
-        return predict.answers(model, items, rows=rows, states=states, on_progress=on_progress)
 
     def loss(self, rows: Sequence[Row], *, smoothing: float, balance: str) -> HeadLoss:
         counts = np.bincount(self._truth(rows), minlength=len(self.labels))
