@@ -1,4 +1,4 @@
-"""A teacher beside its artifact in one table: what was timed just now, and what the build proved."""
+"""A teacher beside its artifact in one table: what was just timed, and what the build proved."""
 
 from __future__ import annotations
 

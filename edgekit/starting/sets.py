@@ -64,9 +64,7 @@ def _set_of(path: Path) -> str:
     return found[0]
 
 
-def divide(
-    rows: Sequence[Row], shares: Mapping[str, float], *, seed: int
-) -> dict[str, list[int]]:
+def divide(rows: Sequence[Row], shares: Mapping[str, float], *, seed: int) -> dict[str, list[int]]:
     """The numbers of the rows of each set of `shares`, and of all others, which are for TRAIN.
 
     Rows of one group stay together, and so do those with the same text. Each label of each language

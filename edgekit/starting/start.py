@@ -55,7 +55,9 @@ class _Parts:
     def values(self) -> dict[str, Any]:
         """Of the recipe's keys, those that are not as shipped."""
         data = {
-            name: [self._place(path) for path in self.found.sets[name].files or [self.written[name]]]
+            name: [
+                self._place(path) for path in self.found.sets[name].files or [self.written[name]]
+            ]
             for name in sets.WORDS
         }
         if self.texts:
@@ -72,7 +74,7 @@ class _Parts:
 
     def _place(self, path: Path) -> str:
         """As seen from the recipe, which may move with what lies near it."""
-        whole, start = (Path(os.path.abspath(one)) for one in (path, self.folder))
+        whole, start = (one.resolve() for one in (path, self.folder))
         near = whole.parts[:2] == start.parts[:2]
         return (Path(os.path.relpath(whole, start)) if near else whole).as_posix()
 
@@ -148,9 +150,7 @@ def _notes(parts: _Parts, texts: Sequence[Path], *, why: str | None) -> tuple[st
     )
     notes += parts.found.notes
     if others := sorted(set().union(*parts.found.languages.values()) - set(parts.languages)):
-        notes.append(
-            f"Not listed, for want of rows to train or to judge by: {', '.join(others)}."
-        )
+        notes.append(f"Not listed, for want of rows to train or to judge by: {', '.join(others)}.")
     if texts:
         names = ", ".join(path.name for path in texts)
         unread = "" if parts.texts else ", left out: no step of this recipe reads them"

@@ -1,4 +1,4 @@
-"""Which shipped recipe suits a model and the columns of its rows. Reads no row and writes nothing."""
+"""Which shipped recipe suits a model and the columns of its rows. Reads no row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ SUITED = {
         Suited("summarize-extractive", "summary", "an encoder can choose sentences of a text"),
     ),
     "decoder": (Suited("chat-small", "", "the model continues texts"),),
-    "encoder-decoder": (Suited("summarize-int8", "summary", "it changes what a summarizer writes least"),),
+    "encoder-decoder": (
+        Suited("summarize-int8", "summary", "it changes what a summarizer writes least"),
+    ),
 }
 """By family; the first whose column is there is the best."""
 

@@ -96,7 +96,9 @@ def test_a_summarizer_stands_beside_its_teacher_by_the_metric_of_its_recipe() ->
     assert titles == [
         "rougeLsum on 2 test rows", "en English", "fr French", "sw Swahili, not in the recipe",
     ]  # fmt: skip
-    assert {line[1:] for line in beside._proved(quality)} == {("100.0 %", "100.0 %", "100.0 % kept")}
+    assert {line[1:] for line in beside._proved(quality)} == {
+        ("100.0 %", "100.0 %", "100.0 % kept")
+    }
 
 
 def test_quality_is_judged_where_there_are_labels(made_project: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`edgekit new` with a checkpoint and rows: what it writes can be planned at once, or is not there."""
+"""`edgekit new` with a checkpoint and rows: what it writes can be planned, or is not there."""
 
 from __future__ import annotations
 
@@ -171,7 +171,14 @@ def test_a_recipe_that_extends_another_says_all_that_is_its_own(
 ) -> None:
     folder = tmp_path / "own"
     assert (
-        new("home-intents-quick", folder, "--model", place / "encoder", "--data", place / "labelled.csv")
+        new(
+            "home-intents-quick",
+            folder,
+            "--model",
+            place / "encoder",
+            "--data",
+            place / "labelled.csv",
+        )
         == 0
     )
     bound = written(folder)
@@ -312,7 +319,7 @@ def test_what_is_there_stays_as_it_is(
         taken.write_text("mine", encoding="utf-8")
         assert new(tmp_path / name.replace("/", "-"), *rest) == 1
         assert f"{taken} exists; name another folder." in capsys.readouterr().err
-        assert [path for path in taken.parent.iterdir()] == [taken]
+        assert list(taken.parent.iterdir()) == [taken]
         assert taken.read_text(encoding="utf-8") == "mine"
     assert new(taken, *rest) == 1
     assert "exists; name another folder." in capsys.readouterr().err
