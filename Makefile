@@ -13,7 +13,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 .PHONY: help demo test test-slow check format shape bench pictures cuda clean
 
 help:
-	@echo "make demo       fetch a real model and data, run a short recipe, classify in five languages"
+	@echo "make demo       fetch a real model and data, make it small, compare both, classify in five languages"
 	@echo "make test       all fast tests"
 	@echo "make check      format, lint, types, import contracts and tests"
 	@echo "make test-slow  the tests that take minutes or need downloads"
@@ -33,8 +33,10 @@ help:
 
 demo: .venv/ready
 	$(BIN)/edgekit sample home-intents demo
-	@echo "== A short variant of the recipe: it trains less than demo/recipe.yaml does."
+	@echo "== A short variant of the recipe: it trains less than demo/recipe.yaml does, then trims."
 	$(BIN)/edgekit compress demo/quick.yaml --out demo/quick
+	$(BIN)/edgekit bench demo/quick/home-intents-quick-onnx --against demo/quick/teacher \
+		--data demo/data/test.csv --quick
 	$(BIN)/edgekit verify demo/quick/home-intents-quick-onnx
 	$(BIN)/edgekit classify demo/quick/home-intents-quick-onnx \
 		"turn on the kitchen light" "éteins la lumière du salon" "schalte die Heizung ein" \

@@ -31,6 +31,8 @@ T = TypeVar("T")
 MAX_TEXTS = 200
 MAX_SUMMARIZED = 40
 """Of texts to summarize, which takes far longer than to label them."""
+QUICK_TEXTS = 20
+"""Of either, where seconds must do."""
 BLOCK_TEXTS = 10
 SUMMARIES_SIDE = "edgekit.tasks.summarization.proof.bench_side"
 # Threads of an engine go on spinning for some milliseconds after their last work.
@@ -63,6 +65,8 @@ class Teacher:
     """Where its exports are kept."""
     baseline: bool = False
     """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
+    exported: bool = True
+    """Compare with its export to ONNX, too, which takes a minute to make."""
 
 
 def bench(
@@ -72,17 +76,19 @@ def bench(
     against: Teacher | None = None,
     threads: int = 2,
     rounds: int = 5,
+    quick: bool = False,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Any]:
     """What `bench --json` prints.
 
-    At most MAX_TEXTS of `texts` are used, or MAX_SUMMARIZED, the same ones each time. Latencies are
-    of single texts, for each of which every side has `threads` threads.
+    At most MAX_TEXTS of `texts` are used, or MAX_SUMMARIZED, or QUICK_TEXTS, the same ones each
+    time. Latencies are of single texts, for each of which every side has `threads` threads.
     """
     artifact = artifacts.read(folder)
     load = psutil.getloadavg()[0] / machine.cores()
     chosen = list(texts)
     most = MAX_TEXTS if artifact.manifest.model.summary is None else MAX_SUMMARIZED
+    most = QUICK_TEXTS if quick else most
     if len(chosen) > most:
         chosen = random.Random(0).sample(chosen, most)
     plans = [_artifact_plan(artifact, threads)]
@@ -139,10 +145,9 @@ def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[P
         size = model.stat().st_size
         return Plan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
 
-    plans = [
-        replace(torch, request=request),
-        exported("ort_fp32", exports.fp32(teacher.store, checkpoint)),
-    ]
+    plans = [replace(torch, request=request)]
+    if teacher.exported:
+        plans.append(exported("ort_fp32", exports.fp32(teacher.store, checkpoint)))
     if teacher.baseline:
         optimum = exports.optimum_int8(teacher.store, checkpoint)
         plans.append(exported("optimum_int8", optimum))

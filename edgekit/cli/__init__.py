@@ -18,7 +18,7 @@ EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLU
 COMMANDS = {
     "sample": "a real checkpoint, data and recipe, ready for compress",
     "recipes": "list the shipped recipes",
-    "new": "copy a shipped recipe to edit",
+    "new": "copy a shipped recipe to edit, or fill one in for a checkpoint and rows",
     "plan": "check a recipe and estimate what it will cost; runs nothing",
     "compress": "run a recipe",
     "classify": "label texts or a whole file with an artifact",

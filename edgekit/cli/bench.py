@@ -44,9 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare with optimum's own int8 of the teacher, too, and judge both on the rows of "
         "--data where they have labels",
     )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="in seconds: 20 texts, one round, the teacher in PyTorch alone; with --against one "
+        "table of both, with the quality in each language that the build found",
+    )
     parser.add_argument("--threads", type=_count, default=2, help="for a single text (default: 2)")
     parser.add_argument(
-        "--rounds", type=_count, default=5, help="times that each text is run (default: 5)"
+        "--rounds", type=_count, help="times that each text is run (default: 5, with --quick 1)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -62,24 +68,30 @@ def run(settings: argparse.Namespace) -> int:
     from edgekit.artifact import folder as artifacts
     from edgekit.bench.measure import Teacher, bench
 
-    if artifacts.read(settings.artifact).manifest.task == "chat":
+    settings.rounds = settings.rounds or (1 if settings.quick else 5)
+    manifest = artifacts.read(settings.artifact).manifest
+    if manifest.task == "chat":
         return _run_chat(settings)
-    summarizes = artifacts.read(settings.artifact).manifest.task == "summarization"
+    summarizes = manifest.task == "summarization"
     if settings.baseline and summarizes:
         raise EdgekitError(
             "--baseline is for classifiers; a summarizer is compared with its teacher in PyTorch."
         )
     if settings.baseline and settings.against is None:
         raise EdgekitError("--baseline compares with a teacher; name it with --against.")
+    if settings.baseline and settings.quick:
+        raise EdgekitError("--baseline takes minutes; leave out one of --baseline and --quick.")
     texts = _texts(settings.artifact, settings.data)
     with Store(paths.store_dir()) as store, Progress(console=messages(), transient=True) as bars:
         task = bars.add_task("bench", total=1.0)
         result = bench(
             settings.artifact,
             texts,
-            against=settings.against and Teacher(settings.against, store, settings.baseline),
+            against=settings.against
+            and Teacher(settings.against, store, settings.baseline, not settings.quick),
             threads=settings.threads,
             rounds=settings.rounds,
+            quick=settings.quick,
             on_progress=lambda fraction: bars.update(task, completed=fraction),
         )
         if settings.baseline and (rows := _rows(settings.data)):
@@ -89,6 +101,11 @@ def run(settings: argparse.Namespace) -> int:
             result["quality"] = quality(store, settings.artifact, rows, against=settings.against)
     if settings.json:
         print_json(result)
+    elif settings.quick and settings.against:
+        from edgekit.cli import beside
+
+        beside.show(manifest, result, teacher=settings.against)
+        _warn_if_busy(result)
     elif summarizes:
         _print_summaries(result)
     else:

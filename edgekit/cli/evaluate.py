@@ -13,7 +13,7 @@ from rich.progress import Progress
 from edgekit.cli import EXIT_CODES
 from edgekit.cli.output import messages, print_json, print_section
 from edgekit.cli.terminal import printable
-from edgekit.tables import TASKS, task_part
+from edgekit.tables import task, task_part
 from edgekit.tasks import quality
 
 if TYPE_CHECKING:
@@ -43,22 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(settings: argparse.Namespace) -> int:
     # numpy, hashing and the engines: not for `--help`.
     from edgekit.artifact import folder as artifact
-    from edgekit.errors import MissingExtra, UnsupportedTask
+    from edgekit.errors import MissingExtra
 
     found = artifact.read(settings.artifact)
     manifest = found.manifest
-    if manifest.task not in TASKS:
-        raise UnsupportedTask(
-            f"{settings.artifact}: this edgekit cannot judge the task {manifest.task}; "
-            "pip install --upgrade edgekit"
-        )
     try:
-        task = task_part(manifest.task, "proof.evaluate")  # torch, or llama.cpp's tools
+        proof = task_part(manifest.task, "proof.evaluate")  # torch, or llama.cpp's tools
     except ModuleNotFoundError as error:
         extra = "compress,gguf" if manifest.model.format == "gguf" else "compress"
         raise MissingExtra(str(error.name), extra) from error
     rows = _read(settings.data, manifest)
-    result = task.evaluate(found, rows, against=settings.against, progress=progress)
+    result = proof.evaluate(found, rows, against=settings.against, progress=progress)
     if settings.json:
         print_json(result)
     else:
@@ -82,23 +77,15 @@ def show(manifest: Manifest, result: Mapping[str, Any]) -> None:
 
 def _read(path: Path, manifest: Manifest) -> list[Row]:
     """The rows, with the slices of the recipe that the file has columns for."""
-    from edgekit.data.rows import (
-        read_documents,
-        read_pairs,
-        read_rows,
-        stream_records,
-        told_language,
-    )
+    from edgekit.data.rows import stream_records, told_language
 
     wanted = manifest.recipe.get("data", {}).get("slices", [])
     columns = next(iter(stream_records(path)))
     for name in wanted:
         if name not in columns:
             messages().print(f"{path} has no column '{name}', so nothing is judged by it.")
-    readers = {"chat": read_documents, "summarization": read_pairs}
-    rows = readers.get(manifest.task, read_rows)(
-        path, slices=[name for name in wanted if name in columns]
-    )
+    read_rows = task(manifest.task).read_rows
+    rows = read_rows(path, slices=tuple(name for name in wanted if name in columns))
     return told_language(rows, manifest.languages)
 
 

@@ -141,8 +141,8 @@ def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
 def _check_apart(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
     """A text that was seen in training proves nothing where it judges."""
     for name in ("train", "validation", "unlabeled"):
-        seen = {_folded(text) for text in texts[name]}
-        shared = [text for text in texts[judging] if _folded(text) in seen]
+        seen = {folded(text) for text in texts[name]}
+        shared = [text for text in texts[judging] if folded(text) in seen]
         if shared:
             example = shared[0] if len(shared[0]) <= 60 else shared[0][:60] + "…"
             raise DataError(
@@ -151,7 +151,7 @@ def _check_apart(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -
             )
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 

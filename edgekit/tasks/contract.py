@@ -40,5 +40,3 @@ class Task:
     artifact, its checked files and what was asked, and returns a runtime.engine.Engine."""
     spec: str | None = None
     """The part of the manifest's `model` that its artifacts have, and no others."""
-    reads: str
-    """How much of a text its models read at once; `{max_tokens}` is the model's own number."""

@@ -28,7 +28,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Built:
         return build.compress(plan.make(recipe.read(folder / "quick.yaml")))
 
 
-def test_the_teacher_is_good_and_int8_keeps_it(quick: Built) -> None:
+def test_the_teacher_is_good_and_the_artifact_keeps_it(quick: Built) -> None:
     quality = quick.artifacts[0].manifest["quality"]
     assert quality["teacher"]["macro_f1"] >= 0.90
     assert quality["verdict"] == "PASS"
@@ -37,9 +37,9 @@ def test_the_teacher_is_good_and_int8_keeps_it(quick: Built) -> None:
     assert set(quality["other_languages"]) == {"hi", "ko"}
 
 
-def test_the_model_file_is_near_a_quarter(quick: Built) -> None:
+def test_the_model_file_is_less_than_a_tenth(quick: Built) -> None:
     model = quick.artifacts[0].path / "model.onnx"
-    assert describe(quick.teacher).fp32_bytes / model.stat().st_size >= 3.9
+    assert describe(quick.teacher).fp32_bytes / model.stat().st_size >= 10
 
 
 def test_answers_do_not_depend_on_neighbours(quick: Built) -> None:

@@ -19,5 +19,4 @@ TASK = Task(
     heads={Family.DECODER: "tokens"},
     engines={"gguf": "edgekit.runtime.gguf.engine:open_chat"},
     spec="chat",
-    reads="{max_tokens} tokens in one conversation at most",
 )

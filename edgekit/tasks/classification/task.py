@@ -16,5 +16,4 @@ TASK = Task(
     read_rows=read_rows,
     heads={Family.ENCODER: "logits"},
     engines={"onnx": "edgekit.runtime.onnx:open_classifier"},
-    reads="{max_tokens} tokens at once; longer texts are read in several parts",
 )

@@ -19,5 +19,4 @@ TASK = Task(
     without={Family.ENCODER: frozenset({"distill", "finetune", "prune"})},
     engines={"onnx": "edgekit.tasks.summarization.opening:open_summarizer"},
     spec="summary",
-    reads="{max_tokens} tokens at once; longer texts are read in parts, all of them",
 )

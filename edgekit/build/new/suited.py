@@ -1,0 +1,80 @@
+"""Which shipped recipe suits a model and the columns of its rows. Reads no row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.checkpoint.describe import Description
+from edgekit.errors import DataError, RecipeError
+from edgekit.recipe import recipe
+from edgekit.recipe.recipe import BoundRecipe
+from edgekit.tables import Family
+from edgekit.wording.suggestions import did_you_mean
+
+LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Suited:
+    """A shipped recipe, for models of a family whose rows have this column."""
+
+    recipe: str
+    column: str
+    why: str
+
+
+SUITED = {
+    Family.ENCODER: (
+        Suited("classify-lossless", LABEL, "it changes the answers of a classifier least"),
+        Suited("summarize-extractive", "summary", "an encoder can choose sentences of a text"),
+    ),
+    Family.DECODER: (Suited("chat-small", "", "the model continues texts"),),
+    Family.SEQ2SEQ: (
+        Suited("summarize-int8", "summary", "it changes what a summarizer writes least"),
+    ),
+}
+"""By family; the first whose column is there is the best."""
+
+
+def best(description: Description, columns: Sequence[str]) -> Suited:
+    known = SUITED[description.family]
+    return next((one for one in known if one.column in ("", *columns)), known[0])
+
+
+def choose(
+    description: Description, columns: Sequence[str], *, name: str | None, table: Path
+) -> tuple[Suited, BoundRecipe]:
+    """What suits the model: the recipe of this name, or the best.
+
+    Raises RecipeError for a recipe of a task that is not for this family, and DataError where
+    `table`, whose columns these are, lacks what its task reads.
+    """
+    _check_columns(table, columns, "text", "messages")
+    chosen = best(description, columns)
+    base = _read(name or chosen.recipe)
+    known = SUITED[description.family]
+    if name is not None:
+        same = [one for one in known if _read(one.recipe).recipe.task == base.recipe.task]
+        if not same:
+            raise RecipeError(
+                f"The recipe {name} is for {base.recipe.task}, which a {description.model_type} "
+                f"model ({description.family}) does not do; {chosen.recipe} suits it."
+            )
+        known = (chosen := same[0],)
+    if chosen.column:
+        _check_columns(table, columns, *(one.column for one in known))
+    return chosen, base
+
+
+def _read(name: str) -> BoundRecipe:
+    return recipe.read(recipe.shipped()[name])
+
+
+def _check_columns(table: Path, columns: Sequence[str], *wanted: str) -> None:
+    if not set(wanted) & set(columns):
+        raise DataError(
+            f"{table}: there is no column {' or '.join(map(repr, wanted))}."
+            f"{did_you_mean(wanted[0], columns)}"
+        )
