@@ -45,18 +45,19 @@ def run(settings: argparse.Namespace) -> int:
     recipes = shipped()
     if bool(settings.model) != bool(settings.data):
         raise RecipeError("--model and --data belong together: give a checkpoint and its rows.")
-    name, folder = settings.recipe, settings.folder
+    name: str | None = settings.recipe
+    folder: Path | None = settings.folder
     if settings.model and folder is None and name is not None and _is_folder(name, recipes):
         name, folder = None, Path(name)
     name = None if name is None else name.removeprefix("builtin/")
-    if name is None and not settings.model:
-        raise RecipeError("Name a recipe from `edgekit recipes`, or give --model and --data.")
     if name is not None and name not in recipes:
         raise RecipeError(
             f"There is no shipped recipe '{name}'.{did_you_mean(name, list(recipes))}"
         )
     if settings.model:
         return _start(settings, name, folder or Path())
+    if name is None:
+        raise RecipeError("Name a recipe from `edgekit recipes`, or give --model and --data.")
     return _copy(recipes[name], folder or Path())
 
 

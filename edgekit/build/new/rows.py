@@ -86,7 +86,7 @@ def _with_languages(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
         for language in sorted({row.language for row in rows if row.language}):
             _check_code(language)
         return dict(found), "Languages: by the column 'language'."
-    languages, told = language.tell([row.text for row in rows])
+    codes, told = languages.tell([row.text for row in rows])
     share = sum(language is not None for language in told) / len(told)
     how = f"Languages: told from the texts ({share:.0%} of them); correct them if they are wrong."
     left = iter(told)
@@ -100,7 +100,7 @@ def _with_languages(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
                 for record, said in zip(one.records, here, strict=True)
             ],
             # Rows of the only language need not say so.
-            files=one.files if len(languages) == 1 else (),
+            files=one.files if len(codes) == 1 else (),
         )
     return named, how
 
