@@ -69,7 +69,7 @@ def test_a_quick_bench_shows_the_teacher_beside_the_artifact_in_every_language(
         assert word in out
     quality = artifact.manifest["quality"]
     for name, code in (("Arabic", "ar"), ("English", "en"), ("French", "fr")):
-        [line] = [line for line in out.splitlines() if name in line]
+        line = next(line for line in out.splitlines() if name in line)
         assert f"{100 * quality['teacher']['by_language'][code]['macro_f1']:.1f} %" in line
         assert f"{100 * quality['kept_by_language'][code]:.1f} %" in line
     assert f"{quality['verdict']}: {quality['why']}" in out

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from edgekit.build.new import languages as spoken
 from edgekit.build.new.sets import SHARES, TEST, TRAIN, VALIDATION, divide
 from edgekit.data.records import Record, stream_records
 from edgekit.data.rows import Row
@@ -86,7 +87,7 @@ def _with_languages(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
         for language in sorted({row.language for row in rows if row.language}):
             _check_code(language)
         return dict(found), "Languages: by the column 'language'."
-    codes, told = languages.tell([row.text for row in rows])
+    codes, told = spoken.tell([row.text for row in rows])
     share = sum(language is not None for language in told) / len(told)
     how = f"Languages: told from the texts ({share:.0%} of them); correct them if they are wrong."
     left = iter(told)
