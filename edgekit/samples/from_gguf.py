@@ -22,7 +22,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from edgekit.checkpoint.decoder_types import DECODER_TYPES
 from edgekit.data import declaration
 from edgekit.errors import SampleError
-from edgekit.export.gguf import parity, predicting, trials
+from edgekit.export.gguf import predicting, trials
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.samples.rescaling import Shape, rescale
 
 SEED = 7
@@ -160,7 +161,7 @@ def prove_weights(source: Path, folder: Path, *, origin: str) -> float:
     ids = tokenizer.encode(text).ids[:PROOF_TOKENS]
     config = json.loads((folder / "config.json").read_text("utf-8"))
     wanted = _logits(folder, ids, weights=read_weights(gguf.GGUFReader(source), config))
-    kld = float(parity.divergence(wanted, _logits(folder, ids)).mean())
+    kld = float(kl_divergence(wanted, _logits(folder, ids), dtype=np.float64).mean())
     if not kld <= MOST_KLD:
         raise SampleError(
             f"The weights made from {origin} answer otherwise than they did (a divergence of "

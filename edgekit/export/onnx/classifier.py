@@ -15,10 +15,10 @@ from edgekit.export.onnx import candidates
 from edgekit.export.onnx.candidates import divergence, fastest_near
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
+from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import LOGITS, OnnxClassifier
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.system.child import run_apart
-from edgekit.tasks.classification.answer import softmax
 
 VERSION = 4
 MODEL = "model.onnx"

@@ -25,6 +25,7 @@ from edgekit.runtime.gguf.prompts import Prompts
 from edgekit.runtime.gguf.sampling import Choice, choose, sampling
 from edgekit.runtime.gguf.threads import Threads
 from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
+from edgekit.runtime.numerics import log_softmax
 from edgekit.system import machine
 
 ANSWER_ROOM = 256
@@ -122,12 +123,13 @@ class LlamaChat:
             most_tokens=min(BATCH_TOKENS, self.context - len(tokens)),
         )
         self._read(tokens, cancel, exactly=True)
-        first = _log_softmax(self._model.logits())
+        first = log_softmax(self._model.logits(), dtype=np.float64)
         scores = []
         for portion in portions:
             rows = self._model.continuations(portion, cancel)
             for answer, logits in zip(portion, rows, strict=True):
-                rest = _log_softmax(logits)[np.arange(len(answer) - 1), answer[1:]]
+                likely = log_softmax(logits, dtype=np.float64)
+                rest = likely[np.arange(len(answer) - 1), answer[1:]]
                 scores.append(float(first[answer[0]] + rest.sum()))
         return scores
 
@@ -247,8 +249,3 @@ def _portions(
             portions.append(last := [])
         last.append(answer)
     return [portion for portion in portions if portion]
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

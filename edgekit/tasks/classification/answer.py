@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import DataError, EdgekitError
+from edgekit.runtime.numerics import softmax
 from edgekit.wording.suggestions import did_you_mean
 
 ECE_BINS = 15
@@ -51,13 +52,6 @@ class Scores:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities over the last axis, computed in float64."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def answer(

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import STATIC, describe
 from edgekit.job.job import Job
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.runtime.tokens import TextEncoder
 from edgekit.steps.distill.encoder import static_start
 from edgekit.steps.distill.encoder.plan import frozen, static_width
@@ -90,8 +91,7 @@ def nearness(found: np.ndarray, wanted: np.ndarray) -> float:
     Both are logits of shape (rows, labels).
     """
     alike = float((found.argmax(axis=1) == wanted.argmax(axis=1)).mean())
-    teacher, student = _log_softmax(wanted), _log_softmax(found)
-    divergence = float((np.exp(teacher) * (teacher - student)).sum(axis=1).mean())
+    divergence = float(kl_divergence(wanted, found).mean())
     # Less than one row's share, whatever the divergence.
     return alike + np.exp(-max(0.0, divergence)) / (2 * len(wanted))
 
@@ -248,8 +248,3 @@ def _notes(settings: DistillSettings, job: Job, lesson: Lesson) -> list[str]:
     if settings.match_states and not matched:
         notes.append("hidden states were not matched: the teacher's would take too much memory")
     return notes
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -20,8 +20,8 @@ from edgekit.checkpoint.decoders import DECODERS, LAYERS, Decoder
 from edgekit.checkpoint.narrowing import Part
 from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import StepError
-from edgekit.export.gguf import parity
 from edgekit.job.job import Job, OnProgress
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.steps.prune.decoder import measure as decoder
 from edgekit.steps.prune.decoder.measure import Measured
 from edgekit.steps.prune.decoder.plan import (
@@ -154,7 +154,7 @@ def _compare(job: Job, judging: Sequence[Window], on_progress: OnProgress) -> di
     klds: dict[str, list[np.ndarray]] = {}
     same: list[np.ndarray] = []
     for number, (one, wanted, found) in enumerate(zip(judging, before, after, strict=True), 1):
-        klds.setdefault(one.language, []).append(parity.divergence(wanted, found))
+        klds.setdefault(one.language, []).append(kl_divergence(wanted, found, dtype=np.float64))
         same.append(wanted.argmax(axis=1) == found.argmax(axis=1))
         on_progress(number / len(judging))
     every = np.concatenate([one for own in klds.values() for one in own])

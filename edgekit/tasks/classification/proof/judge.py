@@ -22,11 +22,12 @@ from edgekit.judging.judged import Judged
 from edgekit.judging.latency import measure
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
+from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.tokens import TOKENIZER, TextEncoder
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
-from edgekit.tasks.classification.answer import fit_temperature, softmax
+from edgekit.tasks.classification.answer import fit_temperature
 from edgekit.tasks.classification.proof.quality import Must, flip_rows
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
 
