@@ -12,7 +12,7 @@ from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.steps.layers import check_layers, refuse_keys
 
 VERSION = 1
@@ -53,7 +53,7 @@ class PruneSettings(Settings):
     @model_validator(mode="after")
     def _something(self) -> PruneSettings:
         if self.layers is None and self.ffn is None:
-            raise ValueError("layers|is missing: say what to remove by layers or ffn")
+            raise fault("layers", "is missing: say what to remove by layers or ffn")
         check_layers(self.layers)
         return self
 

@@ -13,7 +13,7 @@ from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.steps.layers import check_layers
 
 VERSION = 1
@@ -51,14 +51,14 @@ class PruneSettings(Settings):
         if self.latency is not None:
             for name in ("heads", "ffn"):
                 if getattr(self, name) is not None:
-                    raise ValueError(f"latency|decides '{name}' by itself; drop one of the two")
+                    raise fault("latency", f"decides '{name}' by itself; drop one of the two")
             if self.method == "magnitude":
-                raise ValueError("latency|compares what different layers lose, which needs fisher")
+                raise fault("latency", "compares what different layers lose, which needs fisher")
         elif self.heads is None and self.ffn is None and self.layers is None:
-            raise ValueError("ffn|is missing: say what to remove by heads, ffn, layers or latency")
+            raise fault("ffn", "is missing: say what to remove by heads, ffn, layers or latency")
         check_layers(self.layers)
         if self.method == "magnitude" and isinstance(self.layers, int):
-            raise ValueError("layers|by magnitude must be numbers: weights do not tell which go")
+            raise fault("layers", "by magnitude must be numbers: weights do not tell which go")
         return self
 
     @property
