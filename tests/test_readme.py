@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgekit import cli
+from edgekit.build import trim_gguf as trimming
 from edgekit.recipe import recipe
-from edgekit.steps.trim_vocab import gguf as trimming
 from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 
 ROOT = Path(__file__).parent.parent

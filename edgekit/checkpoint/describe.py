@@ -86,10 +86,14 @@ class Description:
     """Of a model that reads a text and writes another; 0 for others."""
 
     @property
+    def body_parameters(self) -> int:
+        """Parameters of the layers."""
+        return self.parameters - self.embedding_parameters - self.head_parameters
+
+    @property
     def head_share(self) -> float:
         """What the layers and the scores of every piece cost, as a multiple of the layers."""
-        body = max(1, self.parameters - self.embedding_parameters - self.head_parameters)
-        return 1 + self.vocabulary * self.hidden / body
+        return 1 + self.vocabulary * self.hidden / max(1, self.body_parameters)
 
     @property
     def fp32_bytes(self) -> int:
@@ -142,7 +146,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
             "from the Hugging Face folder that it was made from; name that. To cut pieces out of "
-            "the file as it is, there is edgekit.steps.trim_vocab.gguf.trim in Python."
+            "the file as it is, there is `edgekit trim`."
         )
     if not folder.is_dir():
         raise CheckpointError(

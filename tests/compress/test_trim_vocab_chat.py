@@ -167,7 +167,7 @@ def test_conversations_need_a_template(job_of: Callable[[str], Job]) -> None:
 
 
 def test_a_gguf_file_is_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"is a GGUF file, .* name that\. .*trimming\.trim"):
+    with pytest.raises(CheckpointError, match=r"is a GGUF file, .* name that\. .*`edgekit trim`"):
         describe(tmp_path / "model.gguf")
 
 

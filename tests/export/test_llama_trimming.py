@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tiny_llama
 
+from edgekit.build import trim_gguf as trimming
 from edgekit.data import declaration
 from edgekit.errors import ExportError, StepError
 from edgekit.export.gguf import convert, predicting, quantizing, rewriting
 from edgekit.export.gguf.rewriting import Opened
-from edgekit.steps.trim_vocab import gguf as trimming
 from edgekit.steps.trim_vocab.plan import TrimVocabSettings
 from edgekit.steps.trim_vocab.vocabulary import languages
 

@@ -15,7 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit import tables
 from edgekit.checkpoint import models
+from edgekit.checkpoint.generation import search_settings
 from edgekit.checkpoint.layers import keep_writer_layers
 from edgekit.job.job import Job, OnProgress
 from edgekit.runtime.parallel import in_order
@@ -27,6 +29,7 @@ from edgekit.store.store import PROGRESS
 from edgekit.system import devices, machine
 from edgekit.system.digest import sha256_json
 from edgekit.system.machine import write_safely
+from edgekit.tables import Family
 from edgekit.training import seq2seq as writing
 from edgekit.training.loop import Schedule
 
@@ -102,15 +105,12 @@ def _write(job: Job, texts: Sequence[str], out: Path, on_progress: OnProgress) -
 def _teacher(job: Job) -> Seq2SeqSummarizer:
     """It answers through its export, which is several times faster than torch, and several texts at
     once, each in one thread."""
-    from edgekit.export.onnx.seq2seq import tracing
-    from edgekit.export.onnx.seq2seq.settings import settings
-
     with tempfile.TemporaryDirectory() as scratch:
-        tracing.export(job.teacher, Path(scratch))
+        tables.tracer(Family.SEQ2SEQ).export(job.teacher, Path(scratch))
         return Seq2SeqSummarizer(
             lambda name: (Path(scratch) / name).read_bytes(),
             (job.teacher / TOKENIZER).read_bytes(),
-            settings(models.load_seq2seq(job.teacher)),
+            search_settings(models.load_seq2seq(job.teacher)),
             prefix=job.recipe.prefix,
             max_tokens=job.max_tokens,
             threads=1,
