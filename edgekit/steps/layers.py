@@ -15,21 +15,17 @@ def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
     """With so many layers in each half: smaller, and faster by as much."""
     before = planned.description
     description = _with_layers(before, encoder, decoder)
-    share = _body(description) / max(1, _body(before))
+    share = description.body_parameters / max(1, before.body_parameters)
     return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
 def _with_layers(before: Description, encoder: int, decoder: int) -> Description:
     # A decoder's layer has two attentions where an encoder's has one.
-    half = _body(before) // max(1, 2 * before.layers + 3 * before.decoder_layers)
+    half = before.body_parameters // max(1, 2 * before.layers + 3 * before.decoder_layers)
     gone = half * (2 * (before.layers - encoder) + 3 * (before.decoder_layers - decoder))
     return replace(
         before, layers=encoder, decoder_layers=decoder, parameters=before.parameters - gone
     )
-
-
-def _body(found: Description) -> int:
-    return found.parameters - found.embedding_parameters - found.head_parameters
 
 
 def check_layers(layers: int | list[int] | None, *, name: str = "layers") -> None:

@@ -99,7 +99,7 @@ def after(settings: PruneSettings, planned: Planned) -> Planned:
     """The smaller model, and how much faster its layers are."""
     before = planned.description
     description = smaller(settings, before)
-    share = _body(description) / max(1, _body(before))
+    share = description.body_parameters / max(1, before.body_parameters)
     return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
@@ -148,8 +148,8 @@ def smaller(settings: PruneSettings, before: Description) -> Description:
     """What the step leaves."""
     layers, ffn = kept_layers(settings, before.layers), width(settings, before.ffn)
     # Gate, up and down; the rest of a layer is attention and norms.
-    body = _body(before) - 3 * before.hidden * before.layers * (before.ffn - ffn)
-    gone = _body(before) - body * layers // max(1, before.layers)
+    body = before.body_parameters - 3 * before.hidden * before.layers * (before.ffn - ffn)
+    gone = before.body_parameters - body * layers // max(1, before.layers)
     share = (before.parameters - gone) / max(1, before.parameters)
     return replace(
         before,
@@ -158,7 +158,3 @@ def smaller(settings: PruneSettings, before: Description) -> Description:
         parameters=before.parameters - gone,
         weights_bytes=round(before.weights_bytes * share),
     )
-
-
-def _body(found: Description) -> int:
-    return found.parameters - found.embedding_parameters - found.head_parameters

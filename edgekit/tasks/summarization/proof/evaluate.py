@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.artifact.manifest import Manifest, SummarySpec
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
-from edgekit.errors import CheckpointError, MissingExtra
+from edgekit.errors import CheckpointError
 from edgekit.job.job import Make, OutputJob
 from edgekit.store.store import Finished, Store
 from edgekit.system import packages
@@ -69,7 +69,7 @@ def teacher_summaries(
         rows_digest=sha256_json([row.text for row in rows]),
         prefix=manifest.model.prefix,
         max_tokens=manifest.model.max_tokens,
-        packages={name: _version(name, extra) for name, extra in PACKAGES.items()},
+        packages={name: packages.required(name, extra) for name, extra in PACKAGES.items()},
         run=run,
         task=manifest.task,
         languages=manifest.languages,
@@ -77,9 +77,3 @@ def teacher_summaries(
     return ENGINES[spec.engine].teacher(
         job, [row.text for row in rows], spec.words, lambda done: on_part("teacher", done)
     )
-
-
-def _version(package: str, extra: str) -> str:
-    if (found := packages.version(package)) is None:
-        raise MissingExtra(package, extra)
-    return found
