@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.checkpoint import converter, licences, widths
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import CheckpointError
@@ -54,7 +54,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 _TYPES = {
     Family.ENCODER: frozenset({*ENCODERS, STATIC}),
-    Family.DECODER: frozenset(DECODER_TYPES),
+    Family.DECODER: frozenset(DECODERS),
     Family.SEQ2SEQ: frozenset(SEQ2SEQ),
 }
 

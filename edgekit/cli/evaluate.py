@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     # numpy, hashing and the engines: not for `--help`.
-    from edgekit.artifact import folder as artifact
+    from edgekit.artifact import folder as artifacts
     from edgekit.errors import UnsupportedTask
 
-    found = artifact.read(settings.artifact)
+    found = artifacts.read(settings.artifact)
     manifest = found.manifest
     if manifest.task not in TASKS:
         raise UnsupportedTask(

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from edgekit.data.rows import Row
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
 from edgekit.training.batches import Example, bucketed, collate
@@ -45,8 +45,8 @@ class Lesson:
 def lesson(job: Job, texts: Sequence[str], summaries: Sequence[str]) -> Lesson:
     """Raises nothing: a text without end is cut, and counted."""
     place = job.checkpoint / "tokenizer.json"
-    reads = TextEncoder(place, prefix=job.recipe.prefix, max_tokens=job.max_tokens)
-    writes = TextEncoder(place, max_tokens=job.max_tokens)
+    reads = TextTokenizer(place, prefix=job.recipe.prefix, max_tokens=job.max_tokens)
+    writes = TextTokenizer(place, max_tokens=job.max_tokens)
     examples, cut = [], 0
     for row, (text, summary) in enumerate(zip(texts, summaries, strict=True)):
         windows = reads.windows(text)

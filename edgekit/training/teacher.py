@@ -14,7 +14,7 @@ from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
 from edgekit.errors import StepError
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import devices
 from edgekit.system.digest import sha256_json
 from edgekit.training import predict
@@ -64,7 +64,7 @@ def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
 
 
 def _ask(job: Job, texts: Sequence[str], *, states: bool, on_progress: OnProgress) -> Answers:
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         job.teacher / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
     items = examples(encoder, texts)

@@ -11,7 +11,7 @@ from tiny_job import make_job
 
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.finetune.encoder import plan as finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.tasks.classification import answer as classification
@@ -69,7 +69,7 @@ def test_its_score_is_that_of_the_weights_it_leaves(job: Job) -> None:
 
 
 def test_a_long_text_is_trained_on_whole(job: Job) -> None:
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=16)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=16)
     text = " ".join(f"lamp {number}" for number in range(40))
     found = examples(encoder, ["lamp", text], [0, 2])
     assert {example.label for example in found if example.row == 1} == {2}

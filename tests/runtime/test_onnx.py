@@ -14,10 +14,10 @@ from tiny_artifact import TEXTS, make_onnx, make_tokenizer
 
 from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.onnx import LOGITS, MOST_THREADS, OnnxClassifier, OnnxModel
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 
 TOKENIZER = make_tokenizer()
-ENCODER = TextEncoder(TOKENIZER.to_str().encode(), max_tokens=48)
+ENCODER = TextTokenizer(TOKENIZER.to_str().encode(), max_tokens=48)
 WORDS = " ".join(TEXTS).split()
 
 

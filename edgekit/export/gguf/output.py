@@ -32,7 +32,7 @@ _NO_TEXTS = (
     "texts say which weights matter, and data has neither 'train' nor 'unlabeled'; add one of "
     "them, or set calibration_tokens to 0."
 )
-# Read to find what is sensitive and to compare, see llama/budgeting.py; about 28 parts of a model.
+# Read to find what is sensitive and to compare, see budgeting.py; about 28 parts of a model.
 BUDGET_TOKENS = 42_000
 
 Mix = Literal[

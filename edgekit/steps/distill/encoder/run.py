@@ -22,7 +22,7 @@ from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import STATIC, describe
 from edgekit.job.job import Job
 from edgekit.runtime.numerics import kl_divergence
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.distill.encoder import static_start
 from edgekit.steps.distill.encoder.plan import frozen, static_width
 from edgekit.steps.distill.settings import DistillSettings, passes
@@ -62,7 +62,7 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     if frozen(settings, student.config.vocab_size):
         student.get_input_embeddings().weight.requires_grad_(False)
     nn.Module.to(student, job.device)
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         source / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
     validation = examples(encoder, [row.text for row in job.dataset.validation])

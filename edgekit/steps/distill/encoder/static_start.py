@@ -20,7 +20,7 @@ from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import read_config
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.distill.encoder.plan import STATIC_HEAD
 from edgekit.store.seal import DONE
 from edgekit.system import devices
@@ -61,7 +61,7 @@ def narrowed(states: np.ndarray, width: int) -> np.ndarray:
 
 def weights(job: Job, texts: Sequence[str]) -> np.ndarray:
     """Near 1 for rare pieces, small for those that are everywhere; of shape (vocabulary,)."""
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
     counts = np.zeros(job.description.vocabulary)
@@ -92,7 +92,9 @@ def _states(job: Job) -> np.ndarray:
 def _run_pieces(job: Job, on_progress: OnProgress) -> np.ndarray:
     model = models.load_classifier(job.checkpoint)
     nn.Module.to(model, job.device)
-    [around] = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=job.max_tokens).windows("")
+    [around] = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=job.max_tokens).windows(
+        ""
+    )
     before, behind = around[:-1], around[-1:]
     count = job.description.vocabulary
     states = np.empty((count, job.description.hidden), np.float16)

@@ -13,7 +13,7 @@ from torch import nn
 
 from edgekit.checkpoint import models
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.finetune import schedule
 from edgekit.steps.finetune.settings import FinetuneSettings, frozen
 from edgekit.store.store import PROGRESS
@@ -33,7 +33,7 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
         model.get_input_embeddings().weight.requires_grad_(False)
     tuned = adapters.add_lora(model, settings.lora) if settings.lora else model
     nn.Module.to(tuned, job.device)
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
     numbers = dataset.numbers(dataset.train)

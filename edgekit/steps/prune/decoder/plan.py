@@ -136,7 +136,7 @@ def width(settings: PruneSettings, neurons: int) -> int:
     return min(neurons, max(step, int(wanted / step + 0.5) * step))
 
 
-def kept_layers(settings: PruneSettings, layers: int) -> int:
+def layer_count(settings: PruneSettings, layers: int) -> int:
     """How many stay of so many."""
     if settings.layers is None:
         return layers
@@ -146,7 +146,7 @@ def kept_layers(settings: PruneSettings, layers: int) -> int:
 
 def smaller(settings: PruneSettings, before: Description) -> Description:
     """What the step leaves."""
-    layers, ffn = kept_layers(settings, before.layers), width(settings, before.ffn)
+    layers, ffn = layer_count(settings, before.layers), width(settings, before.ffn)
     # Gate, up and down; the rest of a layer is attention and norms.
     body = before.body_parameters - 3 * before.hidden * before.layers * (before.ffn - ffn)
     gone = before.body_parameters - body * layers // max(1, before.layers)

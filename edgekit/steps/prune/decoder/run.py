@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from transformers import AutoConfig
 
-from edgekit.checkpoint import describe as checkpoint
-from edgekit.checkpoint import narrowing, streaming, tensors
-from edgekit.checkpoint.decoders import DECODERS, LAYERS, Decoder
+from edgekit.checkpoint import describe, narrowing, streaming, tensors
+from edgekit.checkpoint.decoders import DECODERS, LAYERS, Architecture
 from edgekit.checkpoint.narrowing import Part
 from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import StepError
@@ -29,7 +28,7 @@ from edgekit.steps.prune.decoder.plan import (
     WINDOW,
     PruneSettings,
     grain,
-    kept_layers,
+    layer_count,
     width,
 )
 from edgekit.training import windows
@@ -53,7 +52,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
-    removed = found.layers - kept_layers(settings, found.layers)
+    removed = found.layers - layer_count(settings, found.layers)
     measured = decoder.measure(
         job.checkpoint,
         [one.ids for one in _texts(settings, job, reader)],
@@ -77,7 +76,7 @@ def choose(settings: PruneSettings, measured: Measured) -> Choice:
     layers = list(range(count))
     if isinstance(settings.layers, list):
         layers = settings.layers
-    elif removed := count - kept_layers(settings, count):
+    elif removed := count - layer_count(settings, count):
         first = int(np.argmin(measured.distances))
         del layers[first : first + removed]
     kept = width(settings, neurons)
@@ -86,7 +85,7 @@ def choose(settings: PruneSettings, measured: Measured) -> Choice:
 
 def write(source: Path, out: Path, chosen: Choice, *, on_progress: OnProgress) -> None:
     """Writes what stays of a checkpoint, as whole a checkpoint as it was."""
-    config = checkpoint.read_config(source)
+    config = describe.read_config(source)
     names = DECODERS[config["model_type"]]
     places = {number: place for place, number in enumerate(chosen.layers)}
     kept: dict[str, Part] = {}
@@ -100,10 +99,10 @@ def write(source: Path, out: Path, chosen: Choice, *, on_progress: OnProgress) -
     narrowing.write(out / "model.safetensors", kept, on_progress=on_progress)
     written = _config(source, config, chosen)
     (out / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    checkpoint.carry(source, out)
+    describe.carry(source, out)
 
 
-def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Decoder) -> Part:
+def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Architecture) -> Part:
     """What stays of one tensor of a layer."""
     module, _, kind = name.rpartition(".")
     if neurons is None:
@@ -178,7 +177,7 @@ def _judging(job: Job, reader: Reader) -> list[Window]:
 def _notes(settings: PruneSettings, job: Job) -> list[str]:
     """What a reader of the settings alone would not expect."""
     before, notes = job.description, []
-    if settings.layers is not None and kept_layers(settings, before.layers) == before.layers:
+    if settings.layers is not None and layer_count(settings, before.layers) == before.layers:
         notes.append(f"all {before.layers} layers stay: the checkpoint has no more")
     if settings.ffn is not None:
         kept, multiple = width(settings, before.ffn), grain(before.ffn)

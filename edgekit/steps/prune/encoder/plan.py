@@ -129,7 +129,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
     tokens = min(settings.texts * per_text, MOST_TOKENS)
     removed = 0
     if isinstance(settings.layers, int):
-        removed = found.layers - kept_layers(settings, found.layers)
+        removed = found.layers - layer_count(settings, found.layers)
     elif settings.latency is not None and settings.layers is None:
         removed = found.layers - fewest_layers(settings.latency, found.layers)
     tried = removed * found.layers * DEPTH_WINDOWS * per_text * 0.7  # the rest gets shorter
@@ -151,7 +151,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
     )
 
 
-def kept_layers(settings: PruneSettings, layers: int) -> int:
+def layer_count(settings: PruneSettings, layers: int) -> int:
     """How many stay of so many layers, where the recipe says it."""
     if settings.layers is None:
         return layers
@@ -202,7 +202,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
 
 
 def _estimate(settings: PruneSettings, before: Description) -> Description:
-    layers = kept_layers(settings, before.layers)
+    layers = layer_count(settings, before.layers)
     shared = ENCODERS[before.model_type].shared
     stored, left = (1, 1) if shared else (before.layers, layers)
     removed = stored * _layer_parameters(before, heads=1.0, ffn=1.0)

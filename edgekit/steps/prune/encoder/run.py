@@ -15,7 +15,7 @@ from edgekit.checkpoint import models, units
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.widths import Widths
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.prune.encoder import (
     calibration,
     choice,
@@ -33,7 +33,7 @@ from edgekit.steps.prune.encoder.plan import (
     MOST_TOKENS,
     PruneSettings,
     fewest_layers,
-    kept_layers,
+    layer_count,
 )
 from edgekit.steps.prune.encoder.search import Depths
 from edgekit.system import devices, machine
@@ -50,7 +50,7 @@ SIGNALS, DEPTH, TUNED = 0.25, 0.45, 0.95
 
 def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.recipe.prefix, max_tokens=job.max_tokens
     )
     original = models.load_classifier(job.checkpoint)
@@ -101,7 +101,7 @@ def _repeated(settings: PruneSettings, model: PreTrainedModel) -> int | None:
     """How often the one layer of a model that shares it is run; None where layers are many."""
     if not _shared(model):
         return None
-    return kept_layers(settings, int(model.config.num_hidden_layers))
+    return layer_count(settings, int(model.config.num_hidden_layers))
 
 
 def _part(job: Job, start: float, end: float) -> OnProgress:
@@ -109,7 +109,7 @@ def _part(job: Job, start: float, end: float) -> OnProgress:
 
 
 def _read_texts(
-    settings: PruneSettings, job: Job, encoder: TextEncoder, model: PreTrainedModel
+    settings: PruneSettings, job: Job, encoder: TextTokenizer, model: PreTrainedModel
 ) -> Calibration:
     return calibration.read(
         calibration.choose_texts(job.dataset, seed=job.recipe.seed),
@@ -172,7 +172,7 @@ def _depths(
         return Depths.only(tuple(settings.layers))
     if texts is None or _shared(model):
         return Depths.only(tuple(range(count)))
-    least = kept_layers(settings, count)
+    least = layer_count(settings, count)
     speedup = settings.latency if settings.layers is None else None
     if speedup is not None and model.config.model_type != "modernbert":
         least = fewest_layers(speedup, count)
@@ -218,7 +218,7 @@ def _apply(model: PreTrainedModel, chosen: Choice, *, repeated: int | None) -> N
 class _Judge:
     """Compares the checkpoint before and after on validation rows; chooses nothing."""
 
-    def __init__(self, job: Job, encoder: TextEncoder) -> None:
+    def __init__(self, job: Job, encoder: TextTokenizer) -> None:
         rows = job.dataset.validation
         self.rows = rows[:: -(-len(rows) // JUDGED_ROWS) or 1]
         self.labels = job.dataset.labels

@@ -12,7 +12,7 @@ from torch import nn
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tables import Family
 
 # A checkpoint without a head is compared under a head of chance, the same on both sides.
@@ -25,7 +25,7 @@ def logits(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) 
     Nothing is batched or padded. The weights are copied out of their file, all but the table that
     is only looked up: where in memory a matrix begins decides the last bits of its products.
     """
-    encoder = TextEncoder(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
     torch.manual_seed(0)
     description = describe(folder)
     if description.family is Family.SEQ2SEQ:
@@ -47,7 +47,7 @@ def logits(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) 
     return found
 
 
-def _states(folder: Path, encoder: TextEncoder, texts: Sequence[str]) -> list[np.ndarray]:
+def _states(folder: Path, encoder: TextTokenizer, texts: Sequence[str]) -> list[np.ndarray]:
     """Of a model that writes: the last states of the piece that starts, (windows, hidden).
 
     Its scores are as many as its pieces, and so are others when it is trimmed.
