@@ -23,7 +23,6 @@ from edgekit.system import machine
 from edgekit.wording.suggestions import did_you_mean
 from edgekit.wording.units import human_bytes
 
-TASKS = ("chat",)
 VERSION = 1
 IMPORTANCE = "importance.npz"
 # llama.cpp's k-quants, one thread.

@@ -22,7 +22,6 @@ from edgekit.tasks.chat.proof import comparing
 from edgekit.tasks.chat.proof.judge import MODEL, PACKAGES, VERSION, WINDOW
 from edgekit.tasks.chat.proof.quality import ChatMust, judge, measure
 
-_OWN = "evaluate-"
 """What the names of this module's own pieces of work begin with; the others are a build's too."""
 OnPart = Callable[[str, float], None]
 """Hears what is being done, and how much of it is done."""
