@@ -68,6 +68,13 @@ class Reply:
     tokens: int
     """Tokens of the answer."""
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Reply:
+        return cls(**{**value, "dropped": tuple(value["dropped"])})
+
 
 def messages(given: Iterable[Mapping[str, Any]]) -> list[Message]:
     """Checks OpenAI-style messages; raises DataError for any that would not reach the model.

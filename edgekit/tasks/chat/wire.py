@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from edgekit.artifact.folder import Artifact
@@ -64,7 +63,7 @@ def _chat(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wir
         on_piece=lambda piece: tell({"piece": piece}),
         cancel=cancel,
     )
-    return asdict(reply)
+    return dict(reply.as_json())
 
 
 def _score(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:

@@ -29,6 +29,10 @@ class Answer:
     parts: int
     """How many windows the text was read in; more than one for a text longer than the model's."""
 
+    def as_json(self) -> dict[str, Any]:
+        """What `classify --json` prints."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
