@@ -156,8 +156,8 @@ class Model:
         context raises ContextOverflow, or its oldest turns are left out and named in `dropped`
         (`when_full="drop_oldest"`). Raises DataError for messages that are none.
         """
-        asked = Sampling(max_tokens, temperature, top_p, seed)
-        begun = self._able("chat")(messages, asked, when_full=when_full)
+        asked = Sampling(max_tokens, temperature, top_p, seed, when_full)
+        begun = self._able("chat")(messages, asked)
         return begun if stream else begun.reply()
 
     def extract(

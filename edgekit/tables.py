@@ -60,6 +60,8 @@ HEADS = {
     "summaries": "edgekit.export.onnx.seq2seq.output",
 }
 """What of a checkpoint becomes an ONNX file; a GGUF file has one kind, `tokens`."""
+TRACERS = {Family.SEQ2SEQ: "edgekit.export.onnx.seq2seq.tracing"}
+"""What writes a checkpoint of a family as ONNX files, for a step that has it answer fast."""
 ISOLATED = frozenset({"gguf"})
 """Formats whose engine ends its process where a file is bad: they run in a worker, always."""
 
@@ -112,3 +114,7 @@ def format_module(name: str) -> ModuleType:
 
 def head_module(name: str) -> ModuleType:
     return importlib.import_module(HEADS[name])
+
+
+def tracer(family: Family) -> ModuleType:
+    return importlib.import_module(TRACERS[family])

@@ -47,7 +47,7 @@ class ChatSpec:
     """Scores that it gives for each token."""
 
 
-SummaryEngine = Literal["extractive", "seq2seq"]
+SummaryKind = Literal["extractive", "seq2seq"]
 """How a model shortens a text: by choosing sentences of it, or by writing new ones."""
 
 
@@ -55,7 +55,7 @@ SummaryEngine = Literal["extractive", "seq2seq"]
 class SummarySpec:
     """What is known of a model that summarizes."""
 
-    engine: SummaryEngine
+    engine: SummaryKind
     words: int
     """Length of a summary where no other is asked for."""
     generation: Mapping[str, Any]
@@ -247,12 +247,12 @@ def _chat(section: _Section) -> ChatSpec:
 def _summary(section: _Section) -> SummarySpec:
     engine, words = section.text("engine"), section.integer("words")
     spec = SummarySpec(
-        engine=cast("SummaryEngine", engine),
+        engine=cast("SummaryKind", engine),
         words=words,
         generation=section.mapping("generation"),
     )
     section.finish()
-    if engine not in get_args(SummaryEngine):
+    if engine not in get_args(SummaryKind):
         raise ArtifactError(
             f"{section.place}: this edgekit does not know the engine '{engine}'; "
             "pip install --upgrade edgekit"

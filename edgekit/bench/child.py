@@ -19,7 +19,7 @@ LABELS_SIDE = "edgekit.tasks.classification.proof.bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SidePlan:
     """One side: what it is told to open, and what it weighs."""
 
     name: str
@@ -36,7 +36,7 @@ class Plan:
 class Child:
     """One side's process."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: SidePlan) -> None:
         self.name = plan.name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the child ends
         self._process = subprocess.Popen(

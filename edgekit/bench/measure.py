@@ -20,9 +20,9 @@ import psutil
 from edgekit.artifact import folder as artifacts
 from edgekit.artifact.manifest import Manifest
 from edgekit.bench import exports
-from edgekit.bench.child import LABELS_SIDE, Child, Plan
+from edgekit.bench.child import LABELS_SIDE, Child, SidePlan
 from edgekit.checkpoint.describe import describe
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import Store
 from edgekit.system import machine
 
@@ -110,9 +110,9 @@ def bench(
     return result if against is None else {**result, **_ratios(plans, times, rounds=rounds)}
 
 
-def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> Plan:
+def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> SidePlan:
     manifest = artifact.manifest
-    return Plan(
+    return SidePlan(
         name="artifact",
         request={"folder": str(artifact.folder), "threads": threads},
         size_bytes=sum(manifest.file(name).size_bytes for name in manifest.model.files),
@@ -121,10 +121,10 @@ def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> Plan:
     )
 
 
-def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[Plan]:
+def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[SidePlan]:
     exports.needs_compress()
     checkpoint, summary = teacher.checkpoint, manifest.model.summary
-    torch = Plan(
+    torch = SidePlan(
         name="torch_fp32",
         request={},
         size_bytes=describe(checkpoint).fp32_bytes,
@@ -141,9 +141,9 @@ def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[P
         return [replace(torch, request=asked, module=SUMMARIES_SIDE)]
     tokenizer_bytes = (checkpoint / TOKENIZER).stat().st_size
 
-    def exported(name: str, model: Path) -> Plan:
+    def exported(name: str, model: Path) -> SidePlan:
         size = model.stat().st_size
-        return Plan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
+        return SidePlan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
 
     plans = [replace(torch, request=request)]
     if teacher.exported:
@@ -159,7 +159,7 @@ def _bytes_below(folder: Path) -> int:
 
 
 def _run(
-    plans: Sequence[Plan],
+    plans: Sequence[SidePlan],
     texts: Sequence[str],
     *,
     rounds: int,
@@ -186,7 +186,7 @@ def _run(
     return times
 
 
-def _start_cold(plan: Plan, text: str, stack: ExitStack) -> tuple[Child, float, float]:
+def _start_cold(plan: SidePlan, text: str, stack: ExitStack) -> tuple[Child, float, float]:
     """A side that has given its first label, with the wall and CPU time that this took, in ms."""
     began = time.perf_counter()
     side = stack.enter_context(Child(plan))
@@ -197,7 +197,12 @@ def _start_cold(plan: Plan, text: str, stack: ExitStack) -> tuple[Child, float, 
 
 
 def _open_sides(
-    plans: Sequence[Plan], text: str, times: Mapping[str, Times], *, starts: int, stack: ExitStack
+    plans: Sequence[SidePlan],
+    text: str,
+    times: Mapping[str, Times],
+    *,
+    starts: int,
+    stack: ExitStack,
 ) -> list[Child]:
     """Starts each side several times, in turns, and keeps the last; the first is not counted."""
     sides = {}
@@ -235,7 +240,7 @@ def _rotated(items: Sequence[T], by: int) -> list[T]:
 def _lengths(artifact: artifacts.Artifact, texts: Sequence[str]) -> dict[str, float]:
     """How many tokens the texts have, special ones included."""
     spec = artifact.manifest.model
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         artifacts.read_file(artifact, TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens
     )
     tokens = [sum(len(ids) for ids in encoder.windows(text)) for text in texts]
@@ -249,7 +254,7 @@ def _lengths(artifact: artifacts.Artifact, texts: Sequence[str]) -> dict[str, fl
     }
 
 
-def _numbers(plan: Plan, times: Times) -> dict[str, float]:
+def _numbers(plan: SidePlan, times: Times) -> dict[str, float]:
     p50, p95 = np.percentile(times.wall_ms, [50, 95])
     return {
         "size_bytes": plan.size_bytes,
@@ -278,7 +283,7 @@ def _written(times: Times) -> dict[str, float]:
 
 
 def _ratios(
-    plans: Sequence[Plan], times: Mapping[str, Times], *, rounds: int
+    plans: Sequence[SidePlan], times: Mapping[str, Times], *, rounds: int
 ) -> dict[str, dict[str, Any]]:
     """How many times less the artifact takes: medians of wall time, of CPU time, by round."""
     artifact, *others = plans

@@ -17,7 +17,6 @@ from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.build.plan import artifact_names
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Row
-from edgekit.errors import MissingExtra
 from edgekit.job.events import Event, OnEvent, State, StepProgress
 from edgekit.job.job import Job, Make, OnProgress, OutputJob
 from edgekit.job.plan import Plan
@@ -53,7 +52,9 @@ class Build:
         self.plan, self.store, self.on_event, self.crew = plan, store, on_event, crew
         self.recipe = plan.bound.recipe
         self.task = task_part(self.recipe.task, "proof.judge")
-        self.packages = {name: _version(name, of) for name, of in self.task.PACKAGES.items()}
+        self.packages = {
+            name: packages.required(name, of) for name, of in self.task.PACKAGES.items()
+        }
         self.taken: list[StepTaken] = []
         self.counted: set[str] = set()
 
@@ -286,12 +287,6 @@ def compress(
     plan.out.mkdir(parents=True, exist_ok=True)
     with Store(paths.store_dir(), on_commit=on_commit) as store:
         return Build(plan, store, on_event, crew=crew).run()
-
-
-def _version(package: str, extra: str) -> str:
-    if (found := packages.version(package)) is None:
-        raise MissingExtra(package, extra)
-    return found
 
 
 def _size(description: Description) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit import tables
-from edgekit.artifact import folder as artifact
+from edgekit.artifact import folder as artifacts
 from edgekit.build import rates
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.errors import ArtifactError, RecipeError
@@ -183,7 +183,7 @@ def _check_replaceable(folder: Path) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
-        artifact.read(folder)
+        artifacts.read(folder)
     except ArtifactError as error:
         raise ArtifactError(
             f"{folder} exists and is not an artifact that a recipe left; move it away or choose "

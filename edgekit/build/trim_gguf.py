@@ -20,7 +20,7 @@ from edgekit.data import declaration
 from edgekit.errors import ExportError
 from edgekit.export.gguf import predicting, rewriting, vocabularies
 from edgekit.export.gguf.rewriting import Opened
-from edgekit.runtime import templates
+from edgekit.runtime import rendering
 from edgekit.steps.trim_vocab.vocabulary import deciding, documents, required
 from edgekit.steps.trim_vocab.vocabulary.decoder import DecoderKind
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
@@ -147,7 +147,7 @@ def _merges(known: Mapping[str, int], scores: Sequence[float]) -> Iterator[tuple
 
 def _kind(facts: Mapping[str, Any]) -> DecoderKind:
     template = facts.get("tokenizer.chat_template")
-    return DecoderKind(template, "", "", tuple(templates.literals(template)) if template else ())
+    return DecoderKind(template, "", "", tuple(rendering.literals(template)) if template else ())
 
 
 def _write(source: Opened, out: Path, rows: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """llama.cpp's own converter, run in a process and an environment of its own. Light to import.
 
-Proves nothing; see elsewhere.py.
+Proves nothing; see export/gguf/llama_cpp_converter.py.
 """
 
 from __future__ import annotations

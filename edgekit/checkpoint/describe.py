@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.checkpoint import converter, licences, widths
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import CheckpointError
@@ -54,7 +54,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 _TYPES = {
     Family.ENCODER: frozenset({*ENCODERS, STATIC}),
-    Family.DECODER: frozenset(DECODER_TYPES),
+    Family.DECODER: frozenset(DECODERS),
     Family.SEQ2SEQ: frozenset(SEQ2SEQ),
 }
 
@@ -86,10 +86,14 @@ class Description:
     """Of a model that reads a text and writes another; 0 for others."""
 
     @property
+    def body_parameters(self) -> int:
+        """Parameters of the layers."""
+        return self.parameters - self.embedding_parameters - self.head_parameters
+
+    @property
     def head_share(self) -> float:
         """What the layers and the scores of every piece cost, as a multiple of the layers."""
-        body = max(1, self.parameters - self.embedding_parameters - self.head_parameters)
-        return 1 + self.vocabulary * self.hidden / body
+        return 1 + self.vocabulary * self.hidden / max(1, self.body_parameters)
 
     @property
     def fp32_bytes(self) -> int:

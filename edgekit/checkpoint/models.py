@@ -20,8 +20,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.checkpoint import describe as checkpoint
-from edgekit.checkpoint import units, widths
+from edgekit.checkpoint import describe, units, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
@@ -33,7 +32,7 @@ AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClass
 
 def load(folder: Path) -> PreTrainedModel:
     """A decoder as it is stored, or an encoder with its head; CheckpointError as below."""
-    decodes = checkpoint.describe(folder).family is Family.DECODER
+    decodes = describe(folder).family is Family.DECODER
     return load_decoder(folder) if decodes else load_classifier(folder)
 
 
@@ -43,7 +42,7 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
     `labels` gives a fresh head to an encoder that has none. Raises CheckpointError where weights of
     the body are missing.
     """
-    narrow = checkpoint.read_widths(folder, checkpoint.read_config(folder))
+    narrow = describe.read_widths(folder, describe.read_config(folder))
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if labels is not None:
         config.num_labels = len(labels)
@@ -141,7 +140,7 @@ def _load_narrow(
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
     """Writes weights and config; tokenizer and licences are carried over from `source`."""
     _save_weights(model, folder)
-    checkpoint.carry(source, folder)
+    describe.carry(source, folder)
 
 
 def cut_folder(folder: Path, layers: int) -> None:
@@ -150,7 +149,7 @@ def cut_folder(folder: Path, layers: int) -> None:
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
-    description = checkpoint.describe(folder)
+    description = describe.describe(folder)
     loader = AutoModel if description.labels is None else AutoModelForSequenceClassification
     if description.family is Family.DECODER:
         model = load_decoder(folder, config=config)

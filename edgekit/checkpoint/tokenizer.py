@@ -15,7 +15,7 @@ from typing import Any, Literal
 import gguf
 from tokenizers import Tokenizer
 
-from edgekit.checkpoint.decoder_types import Architecture
+from edgekit.checkpoint.decoders import Architecture
 from edgekit.errors import CheckpointError
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +101,7 @@ def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
     else:
         answers = list(model.classify(settings.texts, abstain_below=floor, labels=settings.labels))
     if settings.json:
-        values = [asdict(answer) for answer in answers]
+        values = [answer.as_json() for answer in answers]
         print_json(values[0] if len(values) == 1 else values)
     else:
         sys.stdout.writelines(f"{line}\n" for line in _lines(settings.texts, answers))
@@ -147,7 +146,7 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if settings.json:
-        print_json({**asdict(result), "path": str(result.path)})
+        print_json(result.as_json())
         return DONE
     notes = {
         "done by an earlier run": result.resumed_rows,

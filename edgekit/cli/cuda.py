@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import EdgekitError
+from edgekit.system.packages import version
 
 PLACES = ("/usr/local/cuda", "/usr/local/cuda-*", "/opt/cuda", "/usr")
 LIBRARIES = ("lib64", "lib", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu")
@@ -76,7 +77,7 @@ def look() -> Found:
         cublas=None if cublas is None else str(cublas),
         cublas_headers=None if headers is None else str(headers.parent),
         torch=_torch_cuda(),
-        onnxruntime=_version("onnxruntime-gpu"),
+        onnxruntime=version("onnxruntime-gpu"),
         llama=_owns("llama-cpp-python", "ggml-cuda"),
     )
 
@@ -223,7 +224,7 @@ def _torch_cuda() -> str | None:
 
 
 def _torch_release() -> str:
-    return (_version("torch") or "2.6.0").partition("+")[0]
+    return (version("torch") or "2.6.0").partition("+")[0]
 
 
 def _owns(package: str, library: str) -> bool:
@@ -234,15 +235,8 @@ def _owns(package: str, library: str) -> bool:
     return any(library in path.name for path in files)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _same(package: str) -> str:
-    found = _version(package)
+    found = version(package)
     return f"=={found}" if found else ""
 
 

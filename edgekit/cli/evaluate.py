@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(settings: argparse.Namespace) -> int:
     # numpy, hashing and the engines: not for `--help`.
-    from edgekit.artifact import folder as artifact
+    from edgekit.artifact import folder as artifacts
     from edgekit.errors import MissingExtra
 
-    found = artifact.read(settings.artifact)
+    found = artifacts.read(settings.artifact)
     manifest = found.manifest
     try:
         proof = task_part(manifest.task, "proof.evaluate")  # torch, or llama.cpp's tools

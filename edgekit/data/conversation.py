@@ -25,7 +25,7 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen; None leaves it to what the model's authors advise."""
+    """How an answer is asked for; None leaves it to what the model's authors advise."""
 
     max_tokens: int | None = None
     """At most so many tokens of answer; None: as many as the model's memory holds."""
@@ -34,6 +34,9 @@ class Sampling:
     top_p: float | None = None
     seed: int | None = None
     """The same seed gives the same answer to the same messages; None is another each time."""
+    when_full: WhenFull = "error"
+    grammar: str | None = None
+    """GBNF that the answer keeps to."""
 
     def __post_init__(self) -> None:
         wrong = {
@@ -67,6 +70,13 @@ class Reply:
     """Tokens of the prompt that the model still knew from an earlier call."""
     tokens: int
     """Tokens of the answer."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Reply:
+        return cls(**{**value, "dropped": tuple(value["dropped"])})
 
 
 def messages(given: Iterable[Mapping[str, Any]]) -> list[Message]:

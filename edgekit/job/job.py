@@ -13,7 +13,7 @@ from edgekit.job.cost import Rates
 from edgekit.job.crew import Crew
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import Recipe
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import Finished
 from edgekit.system.devices import MICRO_BATCH_TOKENS
 
@@ -88,10 +88,10 @@ class Job:
     crew: Crew | None = None
     """The processes that share the step's training; None where there is one."""
 
-    def encoder(self, folder: Path) -> TextEncoder:
+    def encoder(self, folder: Path) -> TextTokenizer:
         """The tokenizer of a checkpoint, which reads texts as the recipe has them read."""
         place = folder / TOKENIZER
-        return TextEncoder(place, prefix=self.recipe.prefix, max_tokens=self.max_tokens)
+        return TextTokenizer(place, prefix=self.recipe.prefix, max_tokens=self.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
     texts = {name: [row.text for row in rows] for name, rows in sets.items()}
     for judging in ("test", "choices"):
         place = bound.place("data", judging)
-        _check_apart(place, judging, {**texts, "unlabeled": list(unlabeled)})
+        _refuse_shared_texts(place, judging, {**texts, "unlabeled": list(unlabeled)})
     return Dataset(
         labels=known,
         train=sets["train"],
@@ -138,7 +138,7 @@ def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
     return files
 
 
-def _check_apart(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
+def _refuse_shared_texts(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
     """A text that was seen in training proves nothing where it judges."""
     for name in ("train", "validation", "unlabeled"):
         seen = {folded(text) for text in texts[name]}

@@ -32,8 +32,8 @@ def sentence(
         where = ".".join(str(part) for part in path[len(prefix) : -1])
         inside = f" in '{where}'" if where else ""
         return f"{document.place(path)}: {name}the key '{key}' is missing{inside}; add it."
-    if kind == "value_error" and "|" in fault["msg"]:
-        where, text = fault["msg"].removeprefix("Value error, ").split("|", 1)
+    if kind == "fault":
+        where, text = fault["ctx"]["key"], fault["ctx"]["text"]
         return f"{document.place((*path, *where.split('.')))}: '{where}' {text}."
     dotted = ".".join(str(part) for part in path[len(prefix) :]) or str(key)
     message = fault["msg"].removeprefix("Value error, ").rstrip(".")

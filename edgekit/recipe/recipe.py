@@ -21,7 +21,7 @@ from edgekit import tables
 from edgekit.errors import RecipeError
 from edgekit.recipe import strict_yaml
 from edgekit.recipe.faults import sentence
-from edgekit.recipe.settings import Bytes, Fraction, Seconds, Settings
+from edgekit.recipe.settings import Bytes, Fraction, Seconds, Settings, fault
 from edgekit.system import paths
 from edgekit.tables import Family, format_module, step_plan
 from edgekit.wording.suggestions import did_you_mean
@@ -180,15 +180,13 @@ class Recipe(Settings):
     def _judged_on_something(self) -> Recipe:
         for key, rows in tables.task(self.task).judged_on.items():
             if getattr(self.must, key) is not None and getattr(self.data, rows) is None:
-                raise ValueError(
-                    f"must.{key}|asks for proof, and data has no '{rows}' to judge on; add them"
+                raise fault(
+                    f"must.{key}", f"asks for proof, and data has no '{rows}' to judge on; add them"
                 )
         if self.must.asks() and self.data.test is None:
-            raise ValueError(
-                "must|asks for proof, and data has no 'test' rows to judge on; add them"
-            )
+            raise fault("must", "asks for proof, and data has no 'test' rows to judge on; add them")
         if len(set(self.languages)) != len(self.languages):
-            raise ValueError("languages|names a language twice; name each once")
+            raise fault("languages", "names a language twice; name each once")
         return self
 
     @model_validator(mode="after")
@@ -198,15 +196,15 @@ class Recipe(Settings):
         for key in sorted(self.must.model_fields_set - task.must):
             owners = " and ".join(name for name in tables.TASKS if key in tables.task(name).must)
             choices = ", ".join(sorted(task.must))
-            raise ValueError(f"must.{key}|is for the task {owners}; {self.task} has {choices}")
+            raise fault(f"must.{key}", f"is for the task {owners}; {self.task} has {choices}")
         if self.must.metric is not None and self.must.metric not in task.metrics:
             choices = ", ".join(sorted(task.metrics))
-            raise ValueError(f"must.metric|is {self.must.metric}; {self.task} has {choices}")
+            raise fault("must.metric", f"is {self.must.metric}; {self.task} has {choices}")
         for dotted, why in task.meaningless.items():
             if self._gives(dotted):
-                raise ValueError(f"{dotted}|{why}; remove it")
+                raise fault(dotted, f"{why}; remove it")
         if self.data.choices is not None and self.data.test is None:
-            raise ValueError("data.choices|judges beside data.test, which is not there; add it")
+            raise fault("data.choices", "judges beside data.test, which is not there; add it")
         return self
 
     def _gives(self, dotted: str) -> bool:

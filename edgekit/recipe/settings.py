@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from edgekit.wording.units import parse_bytes, parse_seconds
 
@@ -20,6 +21,12 @@ class Settings(BaseModel):
     def reads_unlabeled(self) -> bool:
         """Whether a step or an output so set reads `data.unlabeled`."""
         return False
+
+
+def fault(key: str, text: str) -> PydanticCustomError:
+    """What a validator raises; `text` goes on from the key's name, which is `a.b` inside what is
+    validated, and says what is wrong and what would be right."""
+    return PydanticCustomError("fault", "'{key}' {text}", {"key": key, "text": text})
 
 
 def _bytes(value: object) -> object:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from edgekit.artifact.manifest import Manifest
-from edgekit.data.conversation import Message, Reply, Sampling, WhenFull
+from edgekit.data.conversation import Message
 from edgekit.errors import UnsupportedTask
-from edgekit.runtime.cancel import Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +57,3 @@ class Embedder(Engine, Protocol):
 
     def embed(self, text: str) -> np.ndarray:
         """Float32 of shape (width,)."""
-
-
-class Chatter(Writer, Protocol):
-    """Answers one request after the other."""
-
-    @property
-    def context(self) -> int:
-        """Tokens that it remembers."""
-
-    def chat(
-        self,
-        messages: Sequence[Message],
-        asked: Sampling,
-        *,
-        when_full: WhenFull,
-        grammar: str | None,
-        on_piece: Callable[[str], None],
-        cancel: Cancel,
-    ) -> Reply:
-        """An answer, told in pieces while it is made; within a grammar (GBNF), if one is given."""
-
-    def score(
-        self, messages: Sequence[Message], answers: Sequence[str], cancel: Cancel
-    ) -> list[float]:
-        """The log-probability of each of these answers, in nats."""
-
-    def count(self, prompt: str | Sequence[Message]) -> int:
-        """The tokens of a text, or of a conversation up to where the answer begins."""

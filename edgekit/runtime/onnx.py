@@ -21,7 +21,7 @@ from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.sessions import open_session, remedies
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.system import machine
 
 # What a model may ask for, made from the ids of one text: all of it is real, and one segment.
@@ -50,11 +50,13 @@ def open_encoder(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> O
     return OnnxModel(read_model, encoder, output=EMBEDDING, threads=asked.threads)
 
 
-def _parts(artifact: Artifact, files: dict[str, bytes]) -> tuple[Callable[[], bytes], TextEncoder]:
+def _parts(
+    artifact: Artifact, files: dict[str, bytes]
+) -> tuple[Callable[[], bytes], TextTokenizer]:
     """The model's bytes are taken out of `files` when they are first used, and so freed."""
     spec = artifact.manifest.model
     (name,) = spec.files
-    encoder = TextEncoder(files.pop(TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens)
+    encoder = TextTokenizer(files.pop(TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens)
 
     def read_model() -> bytes:
         return files.pop(name) if name in files else read_file(artifact, name)
@@ -68,7 +70,7 @@ class OnnxModel:
     def __init__(
         self,
         read_model: Callable[[], bytes],
-        encoder: TextEncoder,
+        encoder: TextTokenizer,
         *,
         output: str,
         threads: int | None = None,
@@ -141,7 +143,7 @@ class OnnxClassifier(OnnxModel):
     """The same, where the vectors are logits: a Classifier."""
 
     def __init__(
-        self, read_model: Callable[[], bytes], encoder: TextEncoder, *, threads: int | None = None
+        self, read_model: Callable[[], bytes], encoder: TextTokenizer, *, threads: int | None = None
     ) -> None:
         super().__init__(read_model, encoder, output=LOGITS, threads=threads)
 

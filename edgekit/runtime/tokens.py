@@ -29,7 +29,7 @@ _SENTENCE_ENDS = frozenset(".!?…:;")
 _CLOSED_ENDS = frozenset("\n。！？；؟।॥။።")
 
 
-class TextEncoder:
+class TextTokenizer:
     """Gives the token ids of a text, prefix and special tokens included; safe in many threads."""
 
     def __init__(self, tokenizer: Path | bytes, *, prefix: str = "", max_tokens: int = 512) -> None:

@@ -19,10 +19,11 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.data import declaration
 from edgekit.errors import SampleError
-from edgekit.export.gguf import parity, predicting, trials
+from edgekit.export.gguf import predicting, trials
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.samples.rescaling import Shape, rescale
 
 SEED = 7
@@ -110,7 +111,7 @@ def sizes(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_weights(reader: gguf.GGUFReader, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The file's tensors as float32, by Hugging Face's names and in its order of rows."""
-    architecture = DECODER_TYPES[config["model_type"]]
+    architecture = DECODERS[config["model_type"]]
     number = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture.gguf)
     names = gguf.get_tensor_name_map(number, config["num_hidden_layers"])
     tensors = {tensor.name: tensor for tensor in reader.tensors}
@@ -160,7 +161,7 @@ def prove_weights(source: Path, folder: Path, *, origin: str) -> float:
     ids = tokenizer.encode(text).ids[:PROOF_TOKENS]
     config = json.loads((folder / "config.json").read_text("utf-8"))
     wanted = _logits(folder, ids, weights=read_weights(gguf.GGUFReader(source), config))
-    kld = float(parity.divergence(wanted, _logits(folder, ids)).mean())
+    kld = float(kl_divergence(wanted, _logits(folder, ids), dtype=np.float64).mean())
     if not kld <= MOST_KLD:
         raise SampleError(
             f"The weights made from {origin} answer otherwise than they did (a divergence of "
@@ -210,5 +211,5 @@ def _shape(config: Mapping[str, Any]) -> Shape:
         heads=config["num_attention_heads"],
         kv_heads=config["num_key_value_heads"],
         ffn_norm="pre_feedforward_layernorm" if gemma else "post_attention_layernorm",
-        norms_lack_one=DECODER_TYPES[config["model_type"]].norms_lack_one,
+        norms_lack_one=DECODERS[config["model_type"]].norms_lack_one,
     )

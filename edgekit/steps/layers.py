@@ -8,36 +8,33 @@ from dataclasses import replace
 
 from edgekit.checkpoint.describe import Description
 from edgekit.job.job import Planned
+from edgekit.recipe.settings import fault
 
 
 def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
     """With so many layers in each half: smaller, and faster by as much."""
     before = planned.description
     description = _with_layers(before, encoder, decoder)
-    share = _body(description) / max(1, _body(before))
+    share = description.body_parameters / max(1, before.body_parameters)
     return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
 def _with_layers(before: Description, encoder: int, decoder: int) -> Description:
     # A decoder's layer has two attentions where an encoder's has one.
-    half = _body(before) // max(1, 2 * before.layers + 3 * before.decoder_layers)
+    half = before.body_parameters // max(1, 2 * before.layers + 3 * before.decoder_layers)
     gone = half * (2 * (before.layers - encoder) + 3 * (before.decoder_layers - decoder))
     return replace(
         before, layers=encoder, decoder_layers=decoder, parameters=before.parameters - gone
     )
 
 
-def _body(found: Description) -> int:
-    return found.parameters - found.embedding_parameters - found.head_parameters
-
-
 def check_layers(layers: int | list[int] | None, *, name: str = "layers") -> None:
-    """Raises ValueError where the setting `name` is neither a count of layers nor their numbers in
+    """Raises a fault where the setting `name` is neither a count of layers nor their numbers in
     order."""
     if isinstance(layers, int) and layers < 1:
-        raise ValueError(f"{name}|must be 1 or more")
+        raise fault(name, "must be 1 or more")
     if isinstance(layers, list) and (not layers or sorted(set(layers)) != layers or layers[0] < 0):
-        raise ValueError(f"{name}|must be numbers of layers from 0, in rising order, each once")
+        raise fault(name, "must be numbers of layers from 0, in rising order, each once")
 
 
 def kept_layers(wanted: int | list[int], layers: int) -> list[int]:
@@ -51,7 +48,7 @@ def kept_layers(wanted: int | list[int], layers: int) -> list[int]:
 
 
 def refuse_keys(given: object, reasons: Mapping[str, str]) -> None:
-    """Raises ValueError with the reason for the first of these keys that is given."""
+    """Raises a fault with the reason for the first of these keys that is given."""
     for name, why in reasons.items():
         if isinstance(given, dict) and name in given:
-            raise ValueError(f"{name}|{why}")
+            raise fault(name, why)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from edgekit.errors import MissingExtra
+
 # The same package under another name, built for GPUs: only one of the two can be installed.
 BUILT_FOR_GPUS = {"onnxruntime": "onnxruntime-gpu"}
 
@@ -16,3 +18,10 @@ def version(package: str) -> str | None:
         except metadata.PackageNotFoundError:
             continue
     return None
+
+
+def required(package: str, extra: str) -> str:
+    """The same; raises MissingExtra where it is not installed."""
+    if (found := version(package)) is None:
+        raise MissingExtra(package, extra)
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import devices
 
 
@@ -24,7 +24,7 @@ class Example:
 
 
 def examples(
-    encoder: TextEncoder, texts: Sequence[str], targets: Sequence[tuple[int, ...]] | None = None
+    encoder: TextTokenizer, texts: Sequence[str], targets: Sequence[tuple[int, ...]] | None = None
 ) -> list[Example]:
     """Every window of every text; a text longer than the window gives several, none is cut."""
     return [

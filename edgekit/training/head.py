@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from edgekit.data.rows import Row
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tables import task_part
 from edgekit.training.batches import Example
 from edgekit.training.loop import Model
@@ -31,7 +31,7 @@ class Head(Protocol):
     def load(self, folder: Path) -> PreTrainedModel:
         """A checkpoint in fp32 on the CPU; with a fresh head where it has none. CheckpointError."""
 
-    def examples(self, encoder: TextEncoder, rows: Sequence[Row]) -> list[Example]:
+    def examples(self, encoder: TextTokenizer, rows: Sequence[Row]) -> list[Example]:
         """Every window of every row, with what is to be learnt of it where the row says that."""
 
     def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -16,7 +16,7 @@ from torch import nn
 
 from edgekit.checkpoint import models
 from edgekit.errors import StepError
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import devices
 from edgekit.training.batches import Example, collate, examples
 from edgekit.training.loop import Model
@@ -48,7 +48,7 @@ def logits(
     on_progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Logits of shape (texts, labels), float32; a long text's are the mean over its windows."""
-    encoder = TextEncoder(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
     model = models.load_classifier(checkpoint)
     nn.Module.to(model, device)
     items = examples(encoder, texts)
@@ -64,7 +64,7 @@ def embeddings(
     on_progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Means of the last hidden states, float32 of shape (texts, hidden); one text at a time."""
-    encoder = TextEncoder(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(checkpoint / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
     model = models.load_encoder(checkpoint)
     found = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
     with torch.inference_mode():

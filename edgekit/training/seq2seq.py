@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from edgekit.data.rows import Row
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
 from edgekit.training.batches import Example, bucketed, collate
@@ -45,7 +45,7 @@ class Lesson:
 def lesson(job: Job, texts: Sequence[str], summaries: Sequence[str]) -> Lesson:
     """Raises nothing: a text without end is cut, and counted."""
     reads = job.encoder(job.checkpoint)
-    writes = TextEncoder(job.checkpoint / TOKENIZER, max_tokens=job.max_tokens)
+    writes = TextTokenizer(job.checkpoint / TOKENIZER, max_tokens=job.max_tokens)
     examples, cut = [], 0
     for row, (text, summary) in enumerate(zip(texts, summaries, strict=True)):
         windows = reads.windows(text)

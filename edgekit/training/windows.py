@@ -14,15 +14,15 @@ from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
 
-from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import chat_template
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.data.conversation import DAY
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import NO_LANGUAGE, fill
 from edgekit.errors import StepError
 from edgekit.recipe.dataset import Dataset
-from edgekit.runtime import templates as rendering
+from edgekit.runtime import rendering
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,10 @@ class Reader:
 
 def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
     """`rows` are those of the embedding. Raises CheckpointError where the tokenizer disagrees."""
-    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES[model_type])
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODERS[model_type])
     return Reader(
         tokenizing.load(checkpoint),
-        templates.read(checkpoint),
+        chat_template.read(checkpoint),
         vocabulary.text("bos"),
         vocabulary.text("eos"),
         vocabulary.specials.get("bos"),

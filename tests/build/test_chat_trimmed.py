@@ -24,7 +24,7 @@ from edgekit.export.gguf import documents, vocabularies
 from edgekit.export.gguf.predicting import Predictions, digests
 from edgekit.export.gguf.vocabularies import GONE, Cut
 from edgekit.recipe import recipe
-from edgekit.runtime import templates
+from edgekit.runtime import rendering
 from edgekit.steps.trim_vocab.vocabulary import languages
 from edgekit.system import paths
 from edgekit.tasks.chat.proof import comparing
@@ -95,7 +95,7 @@ class Torch:
 def said(row: dict[str, Any]) -> str:
     if "text" in row:
         return str(row["text"])
-    return templates.render(
+    return rendering.render(
         tiny_llama.CHATML, row["messages"], bos="", eos="", add_generation_prompt=False
     )
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import chat_template
 from edgekit.errors import ExportError
-from edgekit.runtime.templates import render
+from edgekit.runtime.rendering import render
 from tests.tiny import llama as tiny_llama
 
 
@@ -24,30 +24,32 @@ def write(checkpoint: Path, name: str, content: object) -> None:
 
 
 def test_it_is_found_in_every_place_that_transformers_looks_in(checkpoint: Path) -> None:
-    assert templates.read(checkpoint) == tiny_llama.CHATML
+    assert chat_template.read(checkpoint) == tiny_llama.CHATML
     (checkpoint / "chat_template.jinja").unlink()
-    assert templates.read(checkpoint) is None
+    assert chat_template.read(checkpoint) is None
     several = [{"name": "tool_use", "template": "a"}, {"name": "default", "template": "b"}]
     write(checkpoint, "tokenizer_config.json", {"chat_template": several})
-    assert templates.read(checkpoint) == "b"
+    assert chat_template.read(checkpoint) == "b"
     write(checkpoint, "tokenizer_config.json", {"chat_template": "c"})
-    assert templates.read(checkpoint) == "c"
+    assert chat_template.read(checkpoint) == "c"
     write(checkpoint, "chat_template.json", {"chat_template": "d"})
-    assert templates.read(checkpoint) == "d"
+    assert chat_template.read(checkpoint) == "d"
 
 
 def test_one_that_is_rendered_otherwise_is_refused(checkpoint: Path) -> None:
     """As if this had been read from another place than transformers reads."""
     with pytest.raises(ExportError, match="where transformers renders"):
-        templates.render(checkpoint, tiny_llama.PHI3, bos="<|im_start|>", eos="<|im_end|>")
+        chat_template.render(checkpoint, tiny_llama.PHI3, bos="<|im_start|>", eos="<|im_end|>")
 
 
 def test_names_of_tokens_that_are_none_are_told(checkpoint: Path) -> None:
     """A fine-tune that took another template and not its tokens; answers end as texts do."""
     (checkpoint / "chat_template.jinja").write_text(tiny_llama.PHI3, encoding="utf-8")
-    found = templates.render(checkpoint, tiny_llama.PHI3, bos="<|im_start|>", eos="<|im_end|>")
+    found = chat_template.render(checkpoint, tiny_llama.PHI3, bos="<|im_start|>", eos="<|im_end|>")
     assert found.strange == ("<|assistant|>", "<|end|>", "<|system|>", "<|user|>")
-    assert templates.notes(found)[0].startswith("the chat template writes <|assistant|>, <|end|>,")
+    assert chat_template.notes(found)[0].startswith(
+        "the chat template writes <|assistant|>, <|end|>,"
+    )
     assert found.end == 1002  # what this template sets behind a whole conversation
 
 
@@ -55,8 +57,8 @@ def test_a_tokenizer_without_bos_gives_templates_an_empty_one(tmp_path: Path) ->
     tiny_llama.make_tokenizer(tmp_path, "qwen2")
     template = "{{ bos_token }}" + tiny_llama.CHATML
     (tmp_path / "chat_template.jinja").write_text(template, encoding="utf-8")
-    found = templates.render(tmp_path, template, bos="", eos="<|im_end|>")
-    messages = templates.CONVERSATIONS[0]
+    found = chat_template.render(tmp_path, template, bos="", eos="<|im_end|>")
+    messages = chat_template.CONVERSATIONS[0]
     # llama.cpp names some token as bos whatever the file says.
     rendered = render(found.template, messages, bos="!", eos="", add_generation_prompt=False)
     assert rendered == found.texts[0] == "<|im_start|>user\nWhat is six times seven?<|im_end|>\n"

@@ -19,7 +19,7 @@ from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
 from edgekit.export.onnx.classifier import export
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.training import predict
 from tests.tiny import encoder as tiny
 
@@ -97,7 +97,7 @@ def test_it_is_saved_and_imported_as_it_is(narrow: Path, tmp_path: Path) -> None
 def test_its_export_answers_like_it(narrow: Path, tmp_path: Path) -> None:
     (tmp_path / "onnx").mkdir()
     path = export(narrow, tmp_path / "onnx")
-    encoder = TextEncoder(narrow / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(narrow / "tokenizer.json", max_tokens=64)
     with OnnxClassifier(path.read_bytes, encoder) as model:
         found = np.stack([logits for logits, _ in model.map(TEXTS)])
     assert np.abs(found - predict.logits(narrow, TEXTS, max_tokens=64)).max() < 1e-3

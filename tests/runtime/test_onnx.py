@@ -13,11 +13,11 @@ from onnx import ModelProto, TensorProto, external_data_helper, helper
 
 from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.onnx import LOGITS, MOST_THREADS, OnnxClassifier, OnnxModel
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from tests.tiny.artifact import TEXTS, make_onnx, make_tokenizer
 
 TOKENIZER = make_tokenizer()
-ENCODER = TextEncoder(TOKENIZER.to_str().encode(), max_tokens=48)
+ENCODER = TextTokenizer(TOKENIZER.to_str().encode(), max_tokens=48)
 WORDS = " ".join(TEXTS).split()
 
 

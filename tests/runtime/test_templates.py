@@ -11,7 +11,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from edgekit.errors import TemplateError
 from edgekit.runtime import limits
-from edgekit.runtime.templates import render
+from edgekit.runtime.rendering import render
 
 CHATML = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"

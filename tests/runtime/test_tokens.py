@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 from edgekit.errors import ContextOverflow, EdgekitError
 from edgekit.runtime import tokens as text_module
-from edgekit.runtime.tokens import TextEncoder, clean
+from edgekit.runtime.tokens import TextTokenizer, clean
 from tests.tiny.artifact import make_tokenizer
 
 SPECIAL_IDS = 4
@@ -39,8 +39,8 @@ def make_bpe() -> Tokenizer:
 UNIGRAM, BPE = make_tokenizer(), make_bpe()
 
 
-def encoder(tokenizer: Tokenizer, *, prefix: str = "", max_tokens: int = 16) -> TextEncoder:
-    return TextEncoder(tokenizer.to_str().encode(), prefix=prefix, max_tokens=max_tokens)
+def encoder(tokenizer: Tokenizer, *, prefix: str = "", max_tokens: int = 16) -> TextTokenizer:
+    return TextTokenizer(tokenizer.to_str().encode(), prefix=prefix, max_tokens=max_tokens)
 
 
 @pytest.mark.parametrize("tokenizer", [UNIGRAM, BPE], ids=["unigram", "bpe"])
@@ -99,7 +99,7 @@ def test_truncation_and_padding_of_the_file_are_off(tmp_path: Path) -> None:
     tokenizer.enable_truncation(5)
     tokenizer.enable_padding(length=12)
     (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-    loaded = TextEncoder(tmp_path / "tokenizer.json", max_tokens=64)
+    loaded = TextTokenizer(tmp_path / "tokenizer.json", max_tokens=64)
     assert loaded.windows("lamp") == [UNIGRAM.encode("lamp").ids]
     assert len(loaded.windows("lamp " * 20)[0]) > 20
 
@@ -122,7 +122,7 @@ def test_a_character_larger_than_the_window_is_refused() -> None:
     trainer = trainers.BpeTrainer(initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(["x"], trainer)
     with pytest.raises(ContextOverflow, match="single character"):
-        TextEncoder(tokenizer.to_str().encode(), max_tokens=3).windows("💡💡")
+        TextTokenizer(tokenizer.to_str().encode(), max_tokens=3).windows("💡💡")
 
 
 def test_a_prefix_that_fills_the_window_is_refused() -> None:
@@ -133,7 +133,7 @@ def test_a_prefix_that_fills_the_window_is_refused() -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b'{"version": "1.0"}', b"\xff\xfe"])
 def test_a_file_that_is_no_tokenizer_is_refused(data: bytes) -> None:
     with pytest.raises(EdgekitError, match=r"tokenizer\.json"):
-        TextEncoder(data)
+        TextTokenizer(data)
 
 
 def test_a_panic_of_the_tokenizer_is_an_error_of_ours() -> None:

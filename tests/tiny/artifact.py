@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from edgekit.artifact import folder as artifact
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tasks.classification.answer import answer
 
 LABELS = ("heat", "light", "music")
@@ -157,7 +157,7 @@ def make_artifact(
 
 def golden_answers(folder: Path, manifest: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     spec = manifest["model"]
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         folder / "tokenizer.json", prefix=spec["prefix"], max_tokens=spec["max_tokens"]
     )
     with OnnxClassifier((folder / "model.onnx").read_bytes, encoder, threads=1) as model:

@@ -10,7 +10,7 @@ import onnx
 
 from edgekit.artifact import folder as artifact
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from tests.tiny import artifact as tiny_artifact
 
 WIDTH = 16
@@ -48,6 +48,6 @@ def _as_encoder(data: bytes) -> bytes:
 
 
 def _vectors(folder: Path) -> list[dict[str, list[float]]]:
-    encoder = TextEncoder(folder / "tokenizer.json", max_tokens=32)
+    encoder = TextTokenizer(folder / "tokenizer.json", max_tokens=32)
     with OnnxModel((folder / "model.onnx").read_bytes, encoder, output=EMBEDDING) as model:
         return [{"vector": [float(one) for one in model.vector(text)[0]]} for text in GOLDEN]

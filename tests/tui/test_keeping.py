@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from edgekit_tui import importance, places, results
 from edgekit_tui.corrections import Corrections
-from edgekit_tui.labelling import Job, Labelling, Pace, Stopped
+from edgekit_tui.labelling import LabelJob, Labelling, Pace, Stopped
 from edgekit_tui.results import Query, Results, export, make_index
 
 from edgekit.data.rows import read_rows, stream_records
@@ -138,13 +138,13 @@ def test_two_apps_lose_no_correction() -> None:
 
 
 def test_a_job_has_one_place_for_one_input() -> None:
-    job = Job(Path("/a"), "d" * 64, Path("/in/letters.csv"), "text")
+    job = LabelJob(Path("/a"), "d" * 64, Path("/in/letters.csv"), "text")
     assert job.out.parent == places.results()
-    assert job.out == Job(Path("/b"), "d" * 64, Path("/in/letters.csv"), "text").out
+    assert job.out == LabelJob(Path("/b"), "d" * 64, Path("/in/letters.csv"), "text").out
     for other in (
-        Job(Path("/a"), "e" * 64, Path("/in/letters.csv"), "text"),
-        Job(Path("/a"), "d" * 64, Path("/other/letters.csv"), "text"),
-        Job(Path("/a"), "d" * 64, Path("/in/letters.csv"), "note"),
+        LabelJob(Path("/a"), "e" * 64, Path("/in/letters.csv"), "text"),
+        LabelJob(Path("/a"), "d" * 64, Path("/other/letters.csv"), "text"),
+        LabelJob(Path("/a"), "d" * 64, Path("/in/letters.csv"), "note"),
     ):
         assert other.out != job.out
 
@@ -153,7 +153,7 @@ def test_a_stopped_run_keeps_its_rows_and_goes_on() -> None:
     source = Path("in.csv")
     source.write_text("text\n" + "".join(f"lamp {n}\n" for n in range(30)))
     model = ScriptedModel(make_manifest())
-    job = Job(Path("/a"), model.manifest.digest, source, "text")
+    job = LabelJob(Path("/a"), model.manifest.digest, source, "text")
     run: Labelling
 
     def stop_soon(pace: Pace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from edgekit_tui import summary_file
 from edgekit_tui.reading import Reading, Work
-from edgekit_tui.summarizing import Job, Made, Passage
+from edgekit_tui.summarizing import Made, Passage, SummaryJob
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,7 +80,7 @@ def made(text: str) -> Made:
 def test_a_file_holds_nothing_that_a_terminal_would_obey(ending: str) -> None:
     for text in HOSTILE:
         out = Path(f"summary{ending}")
-        job = Job(Path("tiny"), Document(text, warnings=(text,)), 20, 1, name=text)
+        job = SummaryJob(Path("tiny"), Document(text, warnings=(text,)), 20, 1, name=text)
         summary_file.export(made(f"lamp {text}"), job, out)
         written = out.read_text(encoding="utf-8")
         assert "lamp" in written
@@ -91,7 +91,7 @@ def test_a_file_holds_nothing_that_a_terminal_would_obey(ending: str) -> None:
 
 def test_right_to_left_text_keeps_its_order_and_nothing_is_overwritten() -> None:
     text = "المضخة الجديدة تكلف 900 دولار."
-    job = Job(Path("tiny"), Document(text), 20, 5, name="رسالة.txt")
+    job = SummaryJob(Path("tiny"), Document(text), 20, 5, name="رسالة.txt")
     summary_file.export(made(text), job, Path("a.txt"))
     assert text in Path("a.txt").read_text(encoding="utf-8")
     with pytest.raises(DataError, match="choose another name"):

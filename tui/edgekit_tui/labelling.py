@@ -18,7 +18,7 @@ _LEAST_SECONDS_BETWEEN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class LabelJob:
     """What is labelled with what; the same job goes on where it was stopped."""
 
     artifact: Path
@@ -57,7 +57,7 @@ class Stopped(Exception):
 class Labelling:
     """Runs a job in the calling thread; `pause`, `go_on` and `stop` come from others."""
 
-    def __init__(self, job: Job, on_pace: Callable[[Pace], None]) -> None:
+    def __init__(self, job: LabelJob, on_pace: Callable[[Pace], None]) -> None:
         self.job = job
         self._on_pace = on_pace
         self._running = threading.Event()

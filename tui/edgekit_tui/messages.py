@@ -16,7 +16,7 @@ from edgekit_tui.building import Ended, StepEvent
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.found import Found
 from edgekit_tui.history import Chat, Turn
-from edgekit_tui.labelling import Job, Pace
+from edgekit_tui.labelling import LabelJob, Pace
 from edgekit_tui.results import Query, Result
 from edgekit_tui.summarizing import Made
 
@@ -75,7 +75,7 @@ class Paced(Message):
 class Labelled(Message):
     """A whole file has its labels, and their index."""
 
-    job: Job
+    job: LabelJob
 
 
 @dataclass

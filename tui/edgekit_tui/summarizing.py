@@ -28,7 +28,7 @@ _CHARACTERS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SummaryJob:
     """What is summarized with what; the same job goes on where it was stopped."""
 
     artifact: Path
@@ -67,7 +67,7 @@ class Summarizing:
     """Runs a job in the calling thread; `stop` and what it shows are for others."""
 
     def __init__(
-        self, job: Job, *, keep: bool, clock: Callable[[], float] = time.perf_counter
+        self, job: SummaryJob, *, keep: bool, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         """`keep` is whether what was read may be kept for a run that is stopped."""
         self.job = job

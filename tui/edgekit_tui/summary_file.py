@@ -7,14 +7,14 @@ from pathlib import Path
 
 from edgekit_tui import places
 from edgekit_tui.i18n import _, number, percent
-from edgekit_tui.summarizing import Job, Made, Passage
+from edgekit_tui.summarizing import Made, Passage, SummaryJob
 from edgekit_tui.text import clean, one_line
 
 ENDINGS = (".txt", ".md")
 _BEGINNING = 0.005
 
 
-def export(made: Made, job: Job, out: Path) -> None:
+def export(made: Made, job: SummaryJob, out: Path) -> None:
     """In the order in which it was written, whichever way the screen turns it.
 
     Raises DataError for an `out` that is there: nothing of the person's is overwritten.
@@ -25,7 +25,7 @@ def export(made: Made, job: Job, out: Path) -> None:
             stream.write(f"{clean(block)}\n")
 
 
-def _blocks(made: Made, job: Job, *, markdown: bool) -> Iterator[str]:
+def _blocks(made: Made, job: SummaryJob, *, markdown: bool) -> Iterator[str]:
     title = _("Summary: {name}").format(name=one_line(job.name)) if job.name else _("Summary")
     yield f"# {title}\n" if markdown else f"{title}\n"
     yield f"{clean(made.summary.text)}\n"
@@ -41,7 +41,7 @@ def _blocks(made: Made, job: Job, *, markdown: bool) -> Iterator[str]:
             yield f"   > {quoted}" if markdown else f"   {quoted}"
 
 
-def notes(made: Made, job: Job) -> list[str]:
+def notes(made: Made, job: SummaryJob) -> list[str]:
     """What a reader should know before trusting it."""
     summary = made.summary
     said = [_("{read} of {parts} parts read").format(
@@ -57,7 +57,7 @@ def stopped(made: Made) -> str:
     return text.format(read=number(made.summary.parts_read), parts=number(made.summary.parts))
 
 
-def checks(made: Made, job: Job) -> list[str]:
+def checks(made: Made, job: SummaryJob) -> list[str]:
     """What should be looked at, a sentence each."""
     summary = made.summary
     strange = _("Not in the text, so check: {names}.")

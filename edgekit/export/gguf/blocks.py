@@ -59,7 +59,6 @@ _BITS: Mapping[str, list[np.ndarray]] = {
     "q8_0": [8 * (2 + _SMALL) + bit for bit in range(8)],
 }
 """By type: where in a block the lowest bit of each weight's code is, the next one, and so on."""
-KNOWN = tuple(_BITS)
 
 
 def quantize(

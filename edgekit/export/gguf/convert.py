@@ -12,15 +12,13 @@ from typing import Any
 
 import gguf
 
-from edgekit.checkpoint import describe as checkpoints
-from edgekit.checkpoint import template as templates
-from edgekit.checkpoint import tensors
+from edgekit.checkpoint import chat_template, describe, tensors
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import DECODER_TYPES, Architecture
-from edgekit.checkpoint.template import Rendered
+from edgekit.checkpoint.chat_template import Rendered
+from edgekit.checkpoint.decoders import DECODERS, Architecture
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import CheckpointError
-from edgekit.export.gguf import elsewhere, generation, hyperparameters, trials, weights
+from edgekit.export.gguf import generation, hyperparameters, llama_cpp_converter, trials, weights
 from edgekit.export.gguf.hyperparameters import Rope, Shape
 from edgekit.export.gguf.trials import Found
 from edgekit.system.digest import sha256_bytes
@@ -51,16 +49,16 @@ def convert(
     Raises CheckpointError for a checkpoint that llama.cpp would not run as transformers does, and
     ExportError where texts or conversations would not become the checkpoint's tokens.
     """
-    checkpoints.describe(checkpoint)  # refuses what is damaged or unsafe
-    config = checkpoints.read_config(checkpoint)
+    describe.describe(checkpoint)  # refuses what is damaged or unsafe
+    config = describe.read_config(checkpoint)
     if "quantization_config" in config:
         raise CheckpointError(
             f"{checkpoint}: its weights are quantized already, and would be quantized twice; give "
             "the checkpoint as it was before."
         )
-    if config["model_type"] not in DECODER_TYPES:
-        return elsewhere.convert(checkpoint, out)
-    architecture = DECODER_TYPES[config["model_type"]]
+    if config["model_type"] not in DECODERS:
+        return llama_cpp_converter.convert(checkpoint, out)
+    architecture = DECODERS[config["model_type"]]
     shape = hyperparameters.read_shape(config, architecture)
     found = tensors.read(checkpoint)
     written = weights.choose(
@@ -85,7 +83,7 @@ def convert(
         "chat": _chat_record(read),
         "generation": {name: read.generation[name] for name in generation.SETTINGS
                        if read.generation.get(name) is not None},
-        "notes": [*shape.notes, *read.rope.notes, *templates.notes(read.rendered)],
+        "notes": [*shape.notes, *read.rope.notes, *chat_template.notes(read.rendered)],
     }  # fmt: skip
 
 
@@ -95,9 +93,9 @@ def _read(
     rope = hyperparameters.read_rope(config, shape, architecture)
     vocabulary = tokenizing.read(checkpoint, rows=shape.vocabulary, architecture=architecture)
     found = trials.find(checkpoint, vocabulary, architecture)
-    template = templates.read(checkpoint)
+    template = chat_template.read(checkpoint)
     bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
-    rendered = template and templates.render(checkpoint, template, bos=bos, eos=eos)
+    rendered = template and chat_template.render(checkpoint, template, bos=bos, eos=eos)
     settings = generation.read(checkpoint)
     end = rendered.end if rendered else None
     return _Read(

@@ -84,14 +84,14 @@ def _read(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def rendered(messages: Sequence[Mapping[str, str]], facts: Facts, *, answer_next: bool) -> str:
     """A conversation as the model reads it; with `answer_next` up to where its answer begins."""
-    from edgekit.runtime import templates  # jinja2 is an extra
+    from edgekit.runtime import rendering  # jinja2 is an extra
 
     if not facts.template:
         raise ExportError(
             "the data has conversations ('messages'), and the model has no chat template; put its "
             "authors' template into the checkpoint as chat_template.jinja, or give texts ('text')."
         )
-    return templates.render(
+    return rendering.render(
         facts.template,
         messages,
         bos=facts.bos,

@@ -14,7 +14,7 @@ from typing import Any
 import gguf
 import numpy as np
 
-from edgekit.checkpoint.decoder_types import Architecture
+from edgekit.checkpoint.decoders import Architecture
 from edgekit.errors import CheckpointError
 
 Config = Mapping[str, Any]

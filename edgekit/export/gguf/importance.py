@@ -122,11 +122,12 @@ class _Squares:
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
-    from edgekit.export.gguf import listening  # llama.cpp must not be loaded where it may not die
+    # llama.cpp must not be loaded where it may not die.
+    from edgekit.export.gguf import activation_hooks
 
     squares = _Squares()
     model, tokens = Path(request["model"]), request["tokens"]
-    listening.listen(model, tokens, squares.hear, threads=request["threads"])
+    activation_hooks.listen(model, tokens, squares.hear, threads=request["threads"])
     if any(not np.isfinite(one).all() for one in squares.sums.values()):
         raise ExportError("it computes values that are no numbers; its weights are damaged.")
     out = Path(request["out"])

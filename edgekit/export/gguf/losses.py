@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.export.gguf import halves, header
+from edgekit.export.gguf import f16_matrices, header
 from edgekit.export.gguf.types import Tensor
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
@@ -94,7 +94,7 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     entries = {one.name: one for one in header.read(model)}
 
     def work(name: str) -> dict[str, float]:
-        rows = halves.rows(model, entries[name])
+        rows = f16_matrices.rows(model, entries[name])
         every = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED_ROWS)).astype(np.int64)
         values = np.ascontiguousarray(rows[every], dtype=np.float32)
         # Every column counts the same where nothing is known of them.

@@ -17,13 +17,12 @@ from edgekit.export.gguf.budgeting import FILE
 from edgekit.export.gguf.types import FAST, MIXES, NEED_IMPORTANCE, TYPES
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned
-from edgekit.recipe.settings import Bytes, Settings
+from edgekit.recipe.settings import Bytes, Settings, fault
 from edgekit.store.store import PROGRESS, Finished
 from edgekit.system import machine
 from edgekit.wording.suggestions import did_you_mean
 from edgekit.wording.units import human_bytes
 
-TASKS = ("chat",)
 VERSION = 1
 IMPORTANCE = "importance.npz"
 # llama.cpp's k-quants, one thread.
@@ -32,7 +31,7 @@ _NO_TEXTS = (
     "texts say which weights matter, and data has neither 'train' nor 'unlabeled'; add one of "
     "them, or set calibration_tokens to 0."
 )
-# Read to find what is sensitive and to compare, see llama/budgeting.py; about 28 parts of a model.
+# Read to find what is sensitive and to compare, see budgeting.py; about 28 parts of a model.
 BUDGET_TOKENS = 42_000
 
 Mix = Literal[
@@ -60,20 +59,20 @@ class Budget(Settings):
 def _read(value: object) -> object:
     """A mix's name, or a Budget by its keys; a fault of either is told by itself."""
     if isinstance(value, str) and value not in MIXES:
-        raise ValueError(f"quantize|cannot be '{value}'; {_choices(value, list(MIXES))}")
+        raise fault("quantize", f"cannot be '{value}'; {_choices(value, list(MIXES))}")
     if not isinstance(value, dict):
         return value
     for key in value:
         if key not in Budget.model_fields:
-            raise ValueError(f"quantize|has no '{key}'; {_choices(key, list(Budget.model_fields))}")
+            raise fault("quantize", f"has no '{key}'; {_choices(key, list(Budget.model_fields))}")
     if len(value) != 1:
-        raise ValueError("quantize|has either 'size' or 'bits', such as {size: 90MB}; give one")
+        raise fault("quantize", "has either 'size' or 'bits', such as {size: 90MB}; give one")
     [(key, asked)] = value.items()
     try:
         return Budget.model_validate(value)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ").rstrip(".")
-        raise ValueError(f"quantize.{key}|cannot be {asked!r}: {fault}") from None
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ").rstrip(".")
+        raise fault(f"quantize.{key}", f"cannot be {asked!r}: {why}") from None
 
 
 def _choices(given: str, known: list[str]) -> str:
@@ -99,27 +98,30 @@ class GgufSettings(Settings):
     @model_validator(mode="after")
     def _all_of_it_means_something(self) -> GgufSettings:
         if self.quantize == "none" and self.embeddings is not None:
-            raise ValueError(
-                "embeddings|says how to quantize, but 'quantize' is none; remove one of the two"
+            raise fault(
+                "embeddings", "says how to quantize, but 'quantize' is none; remove one of the two"
             )
         if self.quantize == "none" and self.rounding is not None:
-            raise ValueError(
-                "rounding|says how to quantize, but 'quantize' is none; remove one of the two"
+            raise fault(
+                "rounding", "says how to quantize, but 'quantize' is none; remove one of the two"
             )
         if self.rounding == "gptq" and not self.calibration_tokens:
-            raise ValueError(
-                "calibration_tokens|cannot be 0 where 'rounding' is gptq, which learns from texts "
-                "how weights make up for one another; leave it out"
+            raise fault(
+                "calibration_tokens",
+                "cannot be 0 where 'rounding' is gptq, which learns from texts "
+                "how weights make up for one another; leave it out",
             )
         if isinstance(self.quantize, Budget) and not self.calibration_tokens:
-            raise ValueError(
-                "calibration_tokens|cannot be 0 where 'quantize' is a budget: types are chosen by "
-                "what they lose on texts; leave it out"
+            raise fault(
+                "calibration_tokens",
+                "cannot be 0 where 'quantize' is a budget: types are chosen by "
+                "what they lose on texts; leave it out",
             )
         if self.quantize in NEED_IMPORTANCE and not self.calibration_tokens:
-            raise ValueError(
-                f"calibration_tokens|cannot be 0 where 'quantize' is {self.quantize}: types this "
-                "small need to know which weights matter; leave it out"
+            raise fault(
+                "calibration_tokens",
+                f"cannot be 0 where 'quantize' is {self.quantize}: types this "
+                "small need to know which weights matter; leave it out",
             )
         return self
 

@@ -15,6 +15,7 @@ import numpy as np
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.errors import ExportError
 from edgekit.export.gguf import trials
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.system import allocator, child, machine
 
 MOST_DIVERGENCE = 1e-4
@@ -52,18 +53,6 @@ def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) 
     return found
 
 
-def divergence(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """KL(wanted ‖ found) of each row of logits, in nats."""
-    rows = zip(map(_log_softmax, wanted), map(_log_softmax, found), strict=True)
-    # One at a time: a row of a large vocabulary takes megabytes.
-    return np.array([(np.exp(mine) * (mine - theirs)).sum() for mine, theirs in rows])
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits.astype(np.float64) - logits.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
-
-
 def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
     """What `prove` returns, and the text that differs most; for child processes alone."""
     import torch
@@ -83,7 +72,7 @@ def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int
             reader.forget()
             parts = [one[at : at + reader.most] for at in range(0, len(one), reader.most)]
             found = np.concatenate([reader.logits(part).copy() for part in parts])
-            rows.append(divergence(wanted, found))
+            rows.append(kl_divergence(wanted, found, dtype=np.float64))
     worst = int(np.argmax([row.mean() for row in rows]))
     every = np.concatenate(rows)
     return {

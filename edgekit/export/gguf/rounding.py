@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.export.gguf import halves, header
+from edgekit.export.gguf import f16_matrices, header
 from edgekit.export.gguf.header import Entry
 from edgekit.export.gguf.types import EMBEDDINGS, FAST, NAMES
 from edgekit.store.progress import load_progress, save_progress
@@ -173,11 +173,11 @@ class _Covariances:
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
-    from edgekit.export.gguf import gptq, library, listening  # see listening
+    from edgekit.export.gguf import activation_hooks, gptq, library  # see importance.py
 
     model, types = Path(request["model"]), request["types"]
     heard = _Covariances()
-    listening.listen(
+    activation_hooks.listen(
         model,
         request["tokens"],
         heard.hear,
@@ -194,7 +194,7 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
                 continue
             for name in (one for one, other in heard.first.items() if other == first):
                 quantize = partial(gptq.quantize, chunk, type_=types[name], upper=upper)
-                parts = _parts(halves.rows(model, entries[name]), request["threads"])
+                parts = _parts(f16_matrices.rows(model, entries[name]), request["threads"])
                 rounded[name] = np.concatenate(list(pool.map(quantize, parts)))
     np.savez(request["out"], allow_pickle=False, **rounded)
     return {"peak_bytes": machine.peak_rss_bytes()}

@@ -21,7 +21,7 @@ import gguf
 from tokenizers import Tokenizer
 
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import Architecture
+from edgekit.checkpoint.decoders import Architecture
 from edgekit.checkpoint.tokenizer import Preparation, Vocabulary
 from edgekit.errors import ExportError
 from edgekit.export.gguf import predicting, pretokenizers

@@ -10,7 +10,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from edgekit.checkpoint.decoder_types import Architecture
+from edgekit.checkpoint.decoders import Architecture
 from edgekit.checkpoint.tensors import Computed, Tensor
 from edgekit.errors import CheckpointError
 from edgekit.export.gguf.hyperparameters import Shape

@@ -15,10 +15,10 @@ from edgekit.export.onnx import candidates
 from edgekit.export.onnx.candidates import divergence, fastest_near
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
+from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import LOGITS, OnnxClassifier
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system.child import run_apart
-from edgekit.tasks.classification.answer import softmax
 
 VERSION = 4
 MODEL = "model.onnx"
@@ -109,7 +109,7 @@ def _choose(
 
 def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
     """Logits of shape (texts, labels) through the very runtime that will answer for users."""
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens
     )
     with OnnxClassifier(path.read_bytes, encoder) as model:

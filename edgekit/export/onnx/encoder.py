@@ -19,7 +19,7 @@ from edgekit.export.onnx import candidates
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system.child import run_apart
 
 VERSION = 1
@@ -111,7 +111,7 @@ def _fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def vectors(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
     """Of shape (texts, width), float32, through the very runtime that will answer for users."""
-    encoder = TextEncoder(
+    encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens
     )
     with OnnxModel(path.read_bytes, encoder, output=EMBEDDING) as model:

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from edgekit.export.onnx.classifier import SELECTION_ROWS
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OutputJob, Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.tables import head_module
 
 # int8 has two schemes that answer alike on every CPU; which loses less depends on the model, and
@@ -28,8 +28,8 @@ class OnnxSettings(Settings):
     @model_validator(mode="after")
     def _embeddings_need_a_scheme(self) -> Self:
         if self.quantize == "none" and self.embeddings != "int8":
-            raise ValueError(
-                "embeddings|says how to quantize, but 'quantize' is none; remove one of the two"
+            raise fault(
+                "embeddings", "says how to quantize, but 'quantize' is none; remove one of the two"
             )
         return self
 

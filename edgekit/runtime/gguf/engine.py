@@ -16,7 +16,7 @@ import llama_cpp
 import numpy as np
 
 from edgekit.artifact.folder import Artifact
-from edgekit.data.conversation import DAY, Ended, Message, Reply, Sampling, WhenFull
+from edgekit.data.conversation import DAY, Ended, Message, Reply, Sampling
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.cancel import Cancel, Cancelled
 from edgekit.runtime.engine import Asked
@@ -25,6 +25,7 @@ from edgekit.runtime.gguf.prompts import Prompts
 from edgekit.runtime.gguf.sampling import Choice, choose, sampling
 from edgekit.runtime.gguf.threads import Threads
 from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
+from edgekit.runtime.numerics import log_softmax
 from edgekit.system import machine
 
 ANSWER_ROOM = 256
@@ -77,8 +78,6 @@ class LlamaChat:
         messages: Sequence[Message],
         asked: Sampling,
         *,
-        when_full: WhenFull,
-        grammar: str | None,
         on_piece: Callable[[str], None],
         cancel: Cancel,
     ) -> Reply:
@@ -88,7 +87,7 @@ class LlamaChat:
         """
         room = min(asked.max_tokens or ANSWER_ROOM, max(1, self.context // 4))
         tokens, dropped = self._prompts.fit(
-            messages, context=self.context, room=room, when_full=when_full
+            messages, context=self.context, room=room, when_full=asked.when_full
         )
         choice = choose(asked, self._model)
         said = _Said(on_piece, drop_space=self._begins_with_space)
@@ -100,7 +99,7 @@ class LlamaChat:
             reused = self._read(tokens, cancel, exactly=asked.seed is not None)
         except Cancelled:
             return reply
-        ended, count = self._answer(choice, asked.max_tokens, grammar, said, cancel)
+        ended, count = self._answer(choice, asked, said, cancel)
         said.finish()
         return replace(reply, text=said.text, ended=ended, reused_tokens=reused, tokens=count)
 
@@ -122,12 +121,13 @@ class LlamaChat:
             most_tokens=min(BATCH_TOKENS, self.context - len(tokens)),
         )
         self._read(tokens, cancel, exactly=True)
-        first = _log_softmax(self._model.logits())
+        first = log_softmax(self._model.logits(), dtype=np.float64)
         scores = []
         for portion in portions:
             rows = self._model.continuations(portion, cancel)
             for answer, logits in zip(portion, rows, strict=True):
-                rest = _log_softmax(logits)[np.arange(len(answer) - 1), answer[1:]]
+                likely = log_softmax(logits, dtype=np.float64)
+                rest = likely[np.arange(len(answer) - 1), answer[1:]]
                 scores.append(float(first[answer[0]] + rest.sum()))
         return scores
 
@@ -182,22 +182,17 @@ class LlamaChat:
         return known
 
     def _answer(
-        self,
-        choice: Choice,
-        most: int | None,
-        grammar: str | None,
-        said: _Said,
-        cancel: Cancel,
+        self, choice: Choice, asked: Sampling, said: _Said, cancel: Cancel
     ) -> tuple[Ended, int]:
         model, count = self._model, 0
-        with sampling(model, choice, grammar) as sampler:
+        with sampling(model, choice, asked.grammar) as sampler:
             while not cancel.is_set():
                 token = sampler.next_token()
                 if model.is_end(token):
                     return "stop", count
                 count += 1
                 said.add(model.piece(token))
-                if count == most:
+                if count == asked.max_tokens:
                     return "max_tokens", count
                 if len(model.tokens) == self.context:
                     return "context", count
@@ -247,8 +242,3 @@ def _portions(
             portions.append(last := [])
         last.append(answer)
     return [portion for portion in portions if portion]
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edgekit.data.conversation import Message, WhenFull, oldest_turn
 from edgekit.errors import ArtifactError, ContextOverflow
-from edgekit.runtime.templates import render
+from edgekit.runtime.rendering import render
 
 
 class Words(Protocol):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edgekit.runtime.numerics import log_softmax
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.scores import Change, changes
 
@@ -94,10 +95,10 @@ def _beams(
     while True:
         length = written.shape[1]
         if length == 1:
-            first = _log_softmax(reading.next(written[:1, -1].tolist(), [0]))
+            first = log_softmax(reading.next(written[:1, -1].tolist(), [0]))
             likely = np.repeat(first, beams, axis=0)
         else:
-            likely = _log_softmax(reading.next(written[:, -1].tolist(), order))
+            likely = log_softmax(reading.next(written[:, -1].tolist(), order))
         for rule in rules:
             likely = rule(written, likely)
         total = (likely + scores[:, None]).reshape(-1)
@@ -163,8 +164,3 @@ def _best(scores: np.ndarray, count: int) -> np.ndarray:
     else:
         candidates = np.arange(len(scores))
     return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -13,14 +13,14 @@ from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation, bounded
 from edgekit.runtime.seq2seq.network import Network
 from edgekit.runtime.seq2seq.search import OnPieces, search
-from edgekit.runtime.tokens import TextEncoder, clean, guarded
+from edgekit.runtime.tokens import TextTokenizer, clean, guarded
 from edgekit.system import machine
 
 OnPiece = Callable[[str], None]
 
 
 class Seq2SeqSummarizer:
-    """A Summarizer: shortens texts that fit into its window, one after the other."""
+    """A Shortener: shortens texts that fit into its window, one after the other."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Seq2SeqSummarizer:
         threads: int | None = None,
     ) -> None:
         """`read_model` gives the bytes of the file with a name: ENCODER or DECODER."""
-        self._encoder = TextEncoder(tokenizer, prefix=prefix, max_tokens=max_tokens)
+        self._encoder = TextTokenizer(tokenizer, prefix=prefix, max_tokens=max_tokens)
         self._generation = generation
         self.window = max_tokens - len(self.first_window(""))
         self._network = Network(

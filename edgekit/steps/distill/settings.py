@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.steps.layers import check_layers
 
 
@@ -75,9 +75,9 @@ class DistillSettings(Settings):
     @model_validator(mode="after")
     def _one_student(self) -> DistillSettings:
         if self.layers is not None and self.student is not None:
-            raise ValueError("layers|chooses layers of the checkpoint; drop it, or 'student'")
+            raise fault("layers", "chooses layers of the checkpoint; drop it, or 'student'")
         if self.width is not None and not self.static:
-            raise ValueError("width|is a setting of 'student: static'; drop it")
+            raise fault("width", "is a setting of 'student: static'; drop it")
         check_layers(self.layers)
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import RecipeError
@@ -35,7 +35,7 @@ def files(settings: TrimVocabSettings) -> tuple[str, ...]:
 def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description
-    known = {*ENCODERS, *DECODER_TYPES, *SEQ2SEQ}
+    known = {*ENCODERS, *DECODERS, *SEQ2SEQ}
     if description.model_type not in known:
         raise RecipeError(
             f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "

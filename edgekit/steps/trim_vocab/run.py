@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.checkpoint import licences, widths
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.data import declaration
 from edgekit.data.rows import Row, read_texts
 from edgekit.errors import StepError
@@ -91,7 +91,7 @@ def _kind(job: Job) -> Kind:
 
 def _surplus(job: Job) -> frozenset[str]:
     """Tokens that published tokenizers have beyond the table."""
-    found = DECODER_TYPES.get(job.description.model_type)
+    found = DECODERS.get(job.description.model_type)
     return frozenset() if found is None else found.surplus
 
 

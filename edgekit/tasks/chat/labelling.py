@@ -15,8 +15,9 @@ import numpy as np
 
 from edgekit.data.conversation import Message
 from edgekit.errors import DataError
+from edgekit.runtime.numerics import softmax
 from edgekit.tasks.classification import answer as classification
-from edgekit.tasks.classification.answer import Answer, softmax
+from edgekit.tasks.classification.answer import Answer
 from edgekit.wording.suggestions import did_you_mean
 
 INSTRUCTION = "Which label fits the text best? Answer with the label alone."

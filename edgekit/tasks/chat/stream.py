@@ -76,8 +76,7 @@ class ChatStream(Iterator[str]):
                 self.text += heard["piece"]
                 return str(heard["piece"])
             self._forgotten.detach()
-            result = heard["result"]
-            self._reply = Reply(**{**result, "dropped": tuple(result["dropped"])})
+            self._reply = Reply.from_json(heard["result"])
             return None
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edgekit.artifact.manifest import Manifest
-from edgekit.data.conversation import Message, Sampling, WhenFull
+from edgekit.data.conversation import Message, Sampling
 from edgekit.data.sentences import spans
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.cancel import Cancel, Cancelled
@@ -52,9 +52,7 @@ class Chatting(Protocol):
     @property
     def context(self) -> int: ...
 
-    def chat(
-        self, messages: Sequence[Message], asked: Sampling, *, when_full: WhenFull
-    ) -> ChatStream: ...
+    def chat(self, messages: Sequence[Message], asked: Sampling) -> ChatStream: ...
 
     def count(self, prompt: str | Sequence[Message]) -> int: ...
 
@@ -130,7 +128,7 @@ class ChatReader:
         with self._lock:
             if self._stopped:
                 raise Cancelled
-            self._current = self._verbs.chat(messages, asked, when_full="error")
+            self._current = self._verbs.chat(messages, asked)
             return self._current
 
     def _messages(self, instruction: str, words: int, text: str) -> list[Message]:

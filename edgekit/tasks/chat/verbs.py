@@ -12,7 +12,7 @@ import numpy as np
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import conversation
-from edgekit.data.conversation import Sampling, WhenFull
+from edgekit.data.conversation import Sampling
 from edgekit.errors import UnsupportedTask
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
@@ -43,19 +43,10 @@ class ChatVerbs:
         self._streams: weakref.WeakSet[ChatStream] = weakref.WeakSet()
         self._balanced: tuple[object, Balance] = (None, Balance())
 
-    def chat(
-        self,
-        messages: Iterable[Mapping[str, Any]],
-        asked: Sampling,
-        *,
-        when_full: WhenFull,
-        grammar: str | None = None,
-    ) -> ChatStream:
+    def chat(self, messages: Iterable[Mapping[str, Any]], asked: Sampling) -> ChatStream:
         checked = conversation.messages(messages)
         with self._gate.passing():
-            stream = ChatStream(
-                self._engine.begin_chat(checked, asked, when_full=when_full, grammar=grammar)
-            )
+            stream = ChatStream(self._engine.begin_chat(checked, asked))
         self._streams.add(stream)
         return stream
 
@@ -123,9 +114,8 @@ class ChatVerbs:
         check_text(text)
         form = Form.of(schema)
         # The likeliest answer, and the same one each time.
-        asked = Sampling(max_tokens=max_tokens, temperature=0.0, seed=0)
-        question = form.question(text, instruction=instruction)
-        with self.chat(question, asked, when_full="error", grammar=form.grammar) as stream:
+        asked = Sampling(max_tokens, temperature=0.0, seed=0, grammar=form.grammar)
+        with self.chat(form.question(text, instruction=instruction), asked) as stream:
             return form.read(stream.reply())
 
     def _label(self, question: Question, balance: Balance, floor: float, text: str) -> Answer:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from edgekit.artifact.folder import Artifact
-from edgekit.data.conversation import Message, Sampling, WhenFull
+from edgekit.data.conversation import Message, Sampling
 from edgekit.runtime import wire
 from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
@@ -24,22 +23,9 @@ class IsolatedChatter:
         self.context = int(self._worker.facts["context"])
         self.version = str(self._worker.facts["version"])
 
-    def begin_chat(
-        self,
-        messages: Sequence[Message],
-        asked: Sampling,
-        *,
-        when_full: WhenFull,
-        grammar: str | None = None,
-    ) -> Exchange:
+    def begin_chat(self, messages: Sequence[Message], asked: Sampling) -> Exchange:
         """Its pieces are texts and its result the fields of a Reply."""
-        return self._worker.begin(
-            "chat",
-            messages=list(messages),
-            sampling=asked.as_json(),
-            when_full=when_full,
-            grammar=grammar,
-        )
+        return self._worker.begin("chat", messages=list(messages), sampling=asked.as_json())
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         """The log-probability of each of these answers, in nats."""
@@ -59,12 +45,10 @@ def _chat(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wir
     reply = engine.chat(
         message["messages"],
         Sampling(**message["sampling"]),
-        when_full=message["when_full"],
-        grammar=message["grammar"],
         on_piece=lambda piece: tell({"piece": piece}),
         cancel=cancel,
     )
-    return asdict(reply)
+    return dict(reply.as_json())
 
 
 def _score(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:

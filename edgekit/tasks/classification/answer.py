@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import DataError, EdgekitError
+from edgekit.runtime.numerics import softmax
 from edgekit.wording.suggestions import did_you_mean
 
 ECE_BINS = 15
@@ -27,6 +28,10 @@ class Answer:
     """True if the best score is under the asked floor; `label` is still the best guess."""
     parts: int
     """How many windows the text was read in; more than one for a text longer than the model's."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `classify --json` prints."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,6 @@ class Scores:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities over the last axis, computed in float64."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def answer(

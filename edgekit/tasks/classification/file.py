@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import filelock
 
@@ -53,6 +53,10 @@ class FileResult:
     """Rows of this run without text; they have no label."""
     abstained_rows: int
     """Rows of this run whose score is under `abstain_below`, those without text apart."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `classify --file --json` prints."""
+        return {**asdict(self), "path": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)

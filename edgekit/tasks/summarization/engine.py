@@ -10,7 +10,7 @@ from edgekit.runtime.engine import Engine
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 
 
-class Summarizer(Protocol):
+class Shortener(Protocol):
     """Shortens a text that fits into its window; tasks/summarization/parts.py makes it fit."""
 
     @property
@@ -27,7 +27,7 @@ class Summarizer(Protocol):
         """
 
 
-class SummaryEngine(Engine, Protocol):
+class Summarizer(Engine, Protocol):
     """Summarizes texts of any length, one after the other."""
 
     def summarize(

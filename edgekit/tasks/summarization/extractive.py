@@ -45,7 +45,7 @@ class Encoder(Protocol):
 
 
 class Extractive:
-    """A SummaryEngine on an encoder; safe to use from several threads."""
+    """A Summarizer on an encoder; safe to use from several threads."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder

@@ -5,12 +5,12 @@ from __future__ import annotations
 from edgekit.artifact.folder import Artifact
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Asked
-from edgekit.tasks.summarization.engine import SummaryEngine
+from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.extractive import open_extractive
 from edgekit.tasks.summarization.seq2seq import open_seq2seq
 
 
-def open_summarizer(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> SummaryEngine:
+def open_summarizer(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Summarizer:
     """Raises ArtifactError for an artifact that cannot summarize."""
     spec = artifact.manifest.model.summary
     if spec is None:

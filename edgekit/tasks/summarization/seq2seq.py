@@ -40,7 +40,7 @@ def open_seq2seq(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> S
 
 
 class Seq2SeqEngine:
-    """A SummaryEngine: texts of any length; safe to use from several threads."""
+    """A Summarizer: texts of any length; safe to use from several threads."""
 
     def __init__(self, summarizer: Seq2SeqSummarizer, *, name: str = "") -> None:
         """`name` tells the model from others, whose notes are no use."""

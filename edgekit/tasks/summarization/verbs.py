@@ -20,7 +20,7 @@ from edgekit.runtime.opening import open_engine
 from edgekit.runtime.process import PATIENCE_SECONDS
 from edgekit.tables import ISOLATED
 from edgekit.tasks.summarization.checking import unsupported
-from edgekit.tasks.summarization.engine import SummaryEngine
+from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.stream import Here, Source, SummaryStream
 from edgekit.tasks.summarization.summary import WORDS, Summary, Told, Wanted
 from edgekit.tasks.summarization.wire import IsolatedSummarizer
@@ -37,7 +37,7 @@ def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> SummaryVer
     asked.refuse_context(artifact.manifest)
     if isolate or artifact.manifest.model.format in ISOLATED:
         return SummaryVerbs(artifact.manifest, IsolatedSummarizer(artifact, asked))
-    engine = cast("SummaryEngine", open_engine(artifact, asked))
+    engine = cast("Summarizer", open_engine(artifact, asked))
     return SummaryVerbs(artifact.manifest, HereBeginner(engine))
 
 
@@ -52,7 +52,7 @@ class Beginner(Protocol):
 class HereBeginner:
     """An engine of this process, asked one text after the other."""
 
-    def __init__(self, engine: SummaryEngine) -> None:
+    def __init__(self, engine: Summarizer) -> None:
         self._engine = engine
         self._one = Lock()
 

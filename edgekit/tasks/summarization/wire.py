@@ -11,7 +11,7 @@ from edgekit.runtime.engine import Asked
 from edgekit.runtime.isolated import Supervisor
 from edgekit.runtime.process import Exchange
 from edgekit.runtime.wire import Message, Tell, Verb
-from edgekit.tasks.summarization.engine import SummaryEngine
+from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.summary import Wanted
 
 
@@ -45,6 +45,6 @@ AT_ONCE = 1
 """Requests that a worker answers at the same time; the others wait, in order."""
 
 
-def facts(engine: SummaryEngine) -> Message:
+def facts(engine: Summarizer) -> Message:
     """What a worker says of a model that it has loaded."""
     return {"version": engine.version}

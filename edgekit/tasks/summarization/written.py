@@ -14,7 +14,7 @@ from edgekit.data import words as counting
 from edgekit.data.sentences import flat, spans
 from edgekit.runtime.cancel import Cancel, Cancelled
 from edgekit.tasks.summarization.checking import unsupported
-from edgekit.tasks.summarization.engine import Summarizer
+from edgekit.tasks.summarization.engine import Shortener
 from edgekit.tasks.summarization.parts import split
 from edgekit.tasks.summarization.resume import Notes
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted
@@ -52,7 +52,7 @@ class Reader(Protocol):
 class Shortening:
     """A model that was trained to shorten a text, and does nothing else, as a Reader."""
 
-    model: Summarizer
+    model: Shortener
 
     @property
     def window(self) -> int:

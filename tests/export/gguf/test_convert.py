@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from edgekit.checkpoint.decoder_types import DECODER_TYPES, Architecture
+from edgekit.checkpoint.decoders import DECODERS, Architecture
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import ExportError
 from edgekit.export.gguf import convert, parity, trials
@@ -139,7 +139,7 @@ def compared(converted: Mapping[str, Converted], tmp_path_factory: pytest.TempPa
 
 
 def test_every_architecture_is_here(converted: Mapping[str, Converted]) -> None:
-    assert set(DECODER_TYPES) <= set(converted)
+    assert set(DECODERS) <= set(converted)
 
 
 @pytest.mark.parametrize("name", [*tiny_llama.ARCHITECTURES, *FURTHER])

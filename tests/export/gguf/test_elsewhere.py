@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.checkpoint import converter
 from edgekit.errors import CheckpointError, ExportError
-from edgekit.export.gguf import convert, elsewhere
+from edgekit.export.gguf import convert, llama_cpp_converter
 from tests.tiny import llama as tiny_llama
 
 SCRIPT = """\
@@ -86,7 +86,7 @@ def test_what_it_writes_is_proven_and_described(
     """Our own file of the same checkpoint in its place: both records say the same."""
     (checkpoint / "chat_template.jinja").unlink()  # see test_llama_templates
     ours = convert.convert(checkpoint, sources / "ready.gguf")
-    record = elsewhere.convert(checkpoint, tmp_path / "out.gguf")
+    record = llama_cpp_converter.convert(checkpoint, tmp_path / "out.gguf")
     same = ("architecture", "parameters", "context", "kv_bytes_per_token", "chat")
     assert {key: record[key] for key in same} == {key: ours[key] for key in same}
     told = dict(ours["tokenizer"])
@@ -103,4 +103,4 @@ def test_a_file_that_reads_texts_otherwise_is_refused(
     tiny_llama.make_tokenizer(tmp_path / "other", "qwen2")
     shutil.copyfile(tmp_path / "other" / "tokenizer.json", checkpoint / "tokenizer.json")
     with pytest.raises(ExportError, match=r"out\.gguf reads .* where the checkpoint's tokenizer"):
-        elsewhere.convert(checkpoint, tmp_path / "out.gguf")
+        llama_cpp_converter.convert(checkpoint, tmp_path / "out.gguf")

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from edgekit.checkpoint import tensors as tensors_of
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import CheckpointError
 from edgekit.export.gguf import convert, generation, hyperparameters, weights
@@ -45,13 +45,13 @@ def change(path: Path, edit: Callable[[Json], object]) -> None:
 
 def read(checkpoint: Path) -> Vocabulary:
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    architecture = DECODER_TYPES[config["model_type"]]
+    architecture = DECODERS[config["model_type"]]
     return tokenizing.read(checkpoint, rows=config["vocab_size"], architecture=architecture)
 
 
 def choose(checkpoint: Path) -> list[weights.Written]:
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    architecture = DECODER_TYPES[config["model_type"]]
+    architecture = DECODERS[config["model_type"]]
     return weights.choose(
         tensors_of.read(checkpoint),
         architecture,
@@ -71,9 +71,7 @@ def change_weights(checkpoint: Path, edit: Callable[[dict[str, np.ndarray]], obj
 def test_a_tokenizer_larger_than_the_embedding_is_refused(checkpoint: Path) -> None:
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     with pytest.raises(CheckpointError, match=r"'<\|im_end\|>' has the number 1002, .* 1002 rows"):
-        tokenizing.read(
-            checkpoint, rows=config["vocab_size"] - 1, architecture=DECODER_TYPES["llama"]
-        )
+        tokenizing.read(checkpoint, rows=config["vocab_size"] - 1, architecture=DECODERS["llama"])
 
 
 def test_tokens_of_other_modalities_may_be_beyond_the_embedding(made: dict[str, Path]) -> None:
@@ -82,11 +80,11 @@ def test_tokens_of_other_modalities_may_be_beyond_the_embedding(made: dict[str, 
     document = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
     rows = max(one["id"] for one in document["added_tokens"])
     with pytest.raises(CheckpointError, match="embedding has"):
-        tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES["gemma3_text"])
+        tokenizing.read(checkpoint, rows=rows, architecture=DECODERS["gemma3_text"])
     document["added_tokens"][-1]["content"] = "<image_soft_token>"
     document["model"]["vocab"]["<image_soft_token>"] = rows
     (checkpoint / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
-    found = tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES["gemma3_text"])
+    found = tokenizing.read(checkpoint, rows=rows, architecture=DECODERS["gemma3_text"])
     assert len(found.tokens) == rows
 
 
@@ -193,7 +191,7 @@ def test_what_llama_cpp_computes_otherwise_is_refused(
         "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 1000,
         "num_attention_heads": 4, "max_position_embeddings": 512, **edit,
     }  # fmt: skip
-    kind = DECODER_TYPES[architecture]
+    kind = DECODERS[architecture]
     with pytest.raises(CheckpointError, match=message):
         hyperparameters.read_rope(config, hyperparameters.read_shape(config, kind), kind)
 
@@ -208,7 +206,7 @@ def test_settings_as_transformers_5_writes_them_are_read() -> None:
             "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
         },
     }  # fmt: skip
-    kind = DECODER_TYPES["gemma3_text"]
+    kind = DECODERS["gemma3_text"]
     rope = hyperparameters.read_rope(config, hyperparameters.read_shape(config, kind), kind)
     assert (rope.base, rope.kind, rope.factor) == (1e6, "linear", 8.0)
 

@@ -13,14 +13,14 @@ import pytest
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import DECODER_TYPES, Architecture
+from edgekit.checkpoint.decoders import DECODERS, Architecture
 from edgekit.checkpoint.tokenizer import Preparation, Vocabulary
 from edgekit.data import declaration
 from edgekit.errors import ExportError
 from edgekit.export.gguf import pretokenizers, trials
 from tests.tiny import llama as tiny_llama
 
-LLAMA = DECODER_TYPES["llama"]
+LLAMA = DECODERS["llama"]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_tokenizer_that_cuts_and_pads_texts_is_proven_on_whole_ones(
 
 def test_spaces_that_special_tokens_take_are_taken(made: dict[str, Path], tmp_path: Path) -> None:
     """llama.cpp does so where the model's name says Phi-3, and a Phi of another kind does not."""
-    kind = DECODER_TYPES["phi3"]
+    kind = DECODERS["phi3"]
     assert trials.find(made["phi3"], read(made["phi3"]), kind).names.general == "phi-3"
     checkpoint = Path(shutil.copytree(made["phi3"], tmp_path / "checkpoint"))
     path = checkpoint / "tokenizer.json"
@@ -148,11 +148,11 @@ def test_the_unicode_form_that_texts_must_have_is_told(made: dict[str, Path]) ->
 
 
 def test_scores_follow_the_merges(made: dict[str, Path]) -> None:
-    vocabulary = read(made["gemma"], DECODER_TYPES["gemma2"])
+    vocabulary = read(made["gemma"], DECODERS["gemma2"])
     document = json.loads((made["gemma"] / "tokenizer.json").read_text(encoding="utf-8"))
     first, second = document["model"]["merges"][0]
     scores = dict(zip(vocabulary.tokens, vocabulary.scores, strict=True))
     assert scores[first + second] == 0 == max(scores.values())
     scrambled = replace(vocabulary, scores=vocabulary.scores[::-1])
     with pytest.raises(ExportError, match="no way to read texts"):
-        trials.find(made["gemma"], scrambled, DECODER_TYPES["gemma2"])
+        trials.find(made["gemma"], scrambled, DECODERS["gemma2"])

@@ -16,7 +16,7 @@ from hypothesis import given
 from safetensors.torch import save_file
 
 from edgekit.checkpoint import tensors
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.errors import CheckpointError
 from edgekit.export.gguf import hyperparameters, weights
 
@@ -51,7 +51,7 @@ def random_weights(config: dict[str, Any], dtype: torch.dtype) -> dict[str, torc
 
 
 def choose(folder: Path, config: dict[str, Any]) -> list[weights.Written]:
-    kind = DECODER_TYPES["llama"]
+    kind = DECODERS["llama"]
     shape = hyperparameters.read_shape(config, kind)
     return weights.choose(tensors.read(folder), kind, shape, tied=True, query_scale=1.0)
 

@@ -15,7 +15,7 @@ from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.export.onnx.classifier import export
 from edgekit.export.onnx.quantize import quantize
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.training import predict
 from tests.tiny import encoder as tiny
 
@@ -60,6 +60,6 @@ def test_it_is_exported_exactly_and_quantized(model_type: str, tmp_path: Path) -
 
 
 def answers(path: Path, checkpoint: Path, texts: list[str]) -> np.ndarray:
-    encoder = TextEncoder(checkpoint / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(checkpoint / "tokenizer.json", max_tokens=64)
     with OnnxClassifier(path.read_bytes, encoder) as model:
         return np.stack([logits for logits, _ in model.map(texts)])

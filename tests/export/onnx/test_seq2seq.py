@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
+from edgekit.checkpoint.generation import search_settings
 from edgekit.errors import ExportError
 from edgekit.export.onnx.quantize import quantize
 from edgekit.export.onnx.seq2seq import proof, tracing
-from edgekit.export.onnx.seq2seq.settings import settings
 from edgekit.job.job import OutputJob
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from tests.tiny import seq2seq as tiny_seq2seq
@@ -103,7 +103,7 @@ def test_a_quantized_pair_still_summarizes(
 ) -> None:
     for name in (ENCODER, DECODER):
         quantize(t5 / name, tmp_path / name, scheme="u8")
-    generation = settings(AutoModelForSeq2SeqLM.from_pretrained(tiny_writers["t5"]))
+    generation = search_settings(AutoModelForSeq2SeqLM.from_pretrained(tiny_writers["t5"]))
     job = job_of(tiny_writers["t5"])
     fp32, int8 = (proof.open_pair(job, folder, generation) for folder in (t5, tmp_path))
     pairs = tiny_seq2seq.pairs(30, seed=12)
@@ -118,7 +118,7 @@ def test_settings_that_the_runtime_lacks_are_refused(tiny_writers: tiny_seq2seq.
     model = AutoModelForSeq2SeqLM.from_pretrained(tiny_writers["t5"])
     model.generation_config.encoder_repetition_penalty = 1.5
     with pytest.raises(ExportError, match="encoder_repetition_penalty"):
-        settings(model)
+        search_settings(model)
 
 
 def test_new_tokens_are_counted_as_transformers_counts_them(
@@ -127,7 +127,7 @@ def test_new_tokens_are_counted_as_transformers_counts_them(
     model: Any = AutoModelForSeq2SeqLM.from_pretrained(tiny_writers["t5"])
     model.generation_config.max_new_tokens = 7
     model.generation_config.min_new_tokens = 6
-    pair = proof.open_pair(job_of(tiny_writers["t5"]), t5, settings(model))
+    pair = proof.open_pair(job_of(tiny_writers["t5"]), t5, search_settings(model))
     for text in TEXTS:
         ids = pair.first_window(text)
         wanted = model.generate(torch.tensor([ids]))[0, 1:].tolist()

@@ -50,7 +50,7 @@ def chat(engine: LlamaChat, messages: list[dict[str, str]], cancel: Cancel | Non
         if len(told) == after:
             cancel.set()
 
-    reply = engine.chat(messages, Sampling(**asked), when_full="error", grammar=None,
+    reply = engine.chat(messages, Sampling(**asked),
                         on_piece=on_piece, cancel=cancel)  # fmt: skip
     assert "".join(told) == reply.text
     return reply

@@ -20,7 +20,7 @@ from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.models import load_classifier, save
 from edgekit.errors import StepError
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
 from edgekit.steps.layers import kept_layers
@@ -82,7 +82,7 @@ def test_kept_layers_are_the_checkpoints_and_reload_as_the_same_model(
             assert torch.equal(weight, before[wanted]), name
     smaller.save_pretrained(tmp_path / "smaller")
     shutil.copy(tmp_path / "tokenizer.json", tmp_path / "smaller")
-    encoder = TextEncoder(tmp_path / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(tmp_path / "tokenizer.json", max_tokens=64)
     texts = tiny.texts()[::9]
     found = predict.logits(tmp_path / "smaller", texts, max_tokens=64)
     assert np.array_equal(

@@ -16,7 +16,7 @@ from edgekit.export.onnx.classifier import export
 from edgekit.export.onnx.quantize import quantize
 from edgekit.job.job import Job
 from edgekit.runtime.onnx import MOST_THREADS, OnnxClassifier
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder import run as distilling
 from edgekit.steps.distill.encoder.run import run as run_distill
@@ -35,7 +35,7 @@ def test_pieces_that_no_text_holds_keep_their_first_meaning(job: Job) -> None:
     before = begun.get_input_embeddings().weight
     run_distill(given, job)
     after = weights(job.out)[TABLE]
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=64)
     seen = {piece for text in texts for ids in encoder.windows(text) for piece in ids}
     unseen = sorted(set(range(len(after))) - seen)
     assert unseen
@@ -52,7 +52,7 @@ def test_a_static_student_is_exported_exactly_and_small(job: Job, tmp_path: Path
     wanted = predict.logits(job.out, texts, max_tokens=64)
     (tmp_path / "onnx").mkdir()
     fp32 = export(job.out, tmp_path / "onnx")
-    encoder = TextEncoder(job.out / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.out / "tokenizer.json", max_tokens=64)
     with OnnxClassifier(fp32.read_bytes, encoder) as runtime:
         found = np.stack([one for one, _ in runtime.map(texts)])
     assert np.abs(found - wanted).max() < 1e-4
@@ -67,7 +67,7 @@ def test_a_static_student_is_exported_exactly_and_small(job: Job, tmp_path: Path
 def test_a_static_students_answer_does_not_depend_on_its_neighbours(job: Job) -> None:
     run_distill(DistillSettings(**QUICK, student="static", width=16), job)
     model = load_classifier(job.out)
-    encoder = TextEncoder(job.out / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.out / "tokenizer.json", max_tokens=64)
     texts = ["lamp on", " ".join(["allume la lampe"] * 4)]
     together = predict.answers(model, examples(encoder, texts), rows=2).logits
     alone = [predict.answers(model, examples(encoder, [text]), rows=1).logits[0] for text in texts]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.finetune.encoder.run import run as run_finetune
 from edgekit.steps.finetune.settings import FinetuneSettings
 from edgekit.tasks.classification.proof.head import Head
@@ -67,7 +67,7 @@ def test_its_score_is_that_of_the_weights_it_leaves(job: Job) -> None:
 
 
 def test_a_long_text_is_trained_on_whole(job: Job) -> None:
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=16)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=16)
     text = " ".join(f"lamp {number}" for number in range(40))
     found = examples(encoder, ["lamp", text], [(0,), (2,)])
     assert {example.target for example in found if example.row == 1} == {(2,)}

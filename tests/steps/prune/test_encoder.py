@@ -25,7 +25,7 @@ from edgekit.job.job import Job, Make
 from edgekit.job.plan import Plan
 from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.distill.encoder import plan as distill
 from edgekit.steps.distill.encoder.run import run as run_distill
 from edgekit.steps.finetune.encoder.run import run as run_finetune
@@ -96,7 +96,7 @@ def test_the_fit_makes_up_for_what_is_gone(job: Job) -> None:
     for layer in units.layers(pruned):
         units.keep_neurons(layer, range(0, 128, 4))
         units.keep_heads(layer, [0, 3])
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=64)
     texts = calibration.read(
         calibration.choose_texts(job.dataset, seed=7),
         encoder, most_texts=500, most_tokens=10**6, pad=1, device="cpu",
@@ -114,7 +114,7 @@ def _tuned(pruned: Any, original: Any, texts: calibration.Calibration) -> Any:
 def _distance(one: Any, other: Any, job: Job) -> float:
     """On texts that took no part in the fit."""
     texts = [row.text for row in job.dataset.validation]
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=64)
     items = examples(encoder, texts)
     logits = [predict.answers(model, items, rows=len(texts)).logits for model in (one, other)]
     return float(np.square(logits[0] - logits[1]).mean())
@@ -228,7 +228,7 @@ def test_every_language_and_free_texts_take_turns() -> None:
 
 
 def test_texts_are_read_within_both_bounds(job: Job) -> None:
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=64)
     few = calibration.read(TEXTS, encoder, most_texts=5, most_tokens=10**6, pad=1, device="cpu")
     assert few.texts == sum(len(batch["input_ids"]) for batch in few.batches) == 5
     short = calibration.read(TEXTS, encoder, most_texts=99, most_tokens=40, pad=1, device="cpu")

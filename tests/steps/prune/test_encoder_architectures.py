@@ -20,7 +20,7 @@ from edgekit.export.onnx.classifier import export
 from edgekit.job.job import Job
 from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.prune.encoder import plan as prune
 from edgekit.steps.prune.encoder import run as pruning
 from edgekit.steps.prune.encoder.plan import PruneSettings
@@ -98,7 +98,7 @@ def test_what_suits_is_pruned_and_exported_exactly(model_type: str, tmp_path: Pa
     wanted = predict.logits(job.out, texts, max_tokens=64)
     (tmp_path / "onnx").mkdir()
     path = export(job.out, tmp_path / "onnx")
-    encoder = TextEncoder(job.out / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.out / "tokenizer.json", max_tokens=64)
     with OnnxClassifier(path.read_bytes, encoder) as model:
         found = np.stack([logits for logits, _ in model.map(texts)])
     assert np.abs(found - wanted).max() < 1e-3
@@ -112,7 +112,7 @@ def test_the_fit_helps(model_type: str, tmp_path: Path) -> None:
     whole = models.load_classifier(job.checkpoint)
     run_prune(PruneSettings(ffn=0.5), job)
     fitted = models.load_classifier(job.out)
-    encoder = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=64)
     texts = pruning._read_texts(PruneSettings(ffn=0.5), job, encoder, whole)
     chosen, _ = pruning._choose(PruneSettings(ffn=0.5), job, whole, texts)
     untuned = models.load_classifier(job.checkpoint)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from edgekit.build.outcome import Built
 from edgekit.checkpoint import models, units
 from edgekit.errors import StepError
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.prune.encoder import calibration, fisher
 from edgekit.steps.prune.encoder.calibration import Calibration
 from edgekit.steps.prune.encoder.fisher import Signals
@@ -32,7 +32,7 @@ def model(built: Built) -> PreTrainedModel:
 
 @pytest.fixture
 def texts(built: Built) -> Calibration:
-    encoder = TextEncoder(Path(built.teacher) / "tokenizer.json", max_tokens=64)
+    encoder = TextTokenizer(Path(built.teacher) / "tokenizer.json", max_tokens=64)
     return calibration.read(
         tiny.texts()[::7], encoder, most_texts=60, most_tokens=4000, pad=0, device="cpu"
     )

@@ -15,13 +15,13 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from edgekit.checkpoint import template as conversations
+from edgekit.checkpoint import chat_template as conversations
 from edgekit.checkpoint.describe import describe
 from edgekit.data import declaration
 from edgekit.errors import CheckpointError, StepError, TemplateError
 from edgekit.job.cost import Rates
 from edgekit.job.job import Job, Planned, Tokens
-from edgekit.runtime import templates
+from edgekit.runtime import rendering
 from edgekit.steps.trim_vocab import plan as trim_vocab
 from edgekit.steps.trim_vocab import run as trimming
 from edgekit.steps.trim_vocab.run import run as run_trim_vocab
@@ -119,7 +119,7 @@ def test_the_template_writes_the_same_tokens(job_of: Callable[[str], Job]) -> No
     new = new_ids(job)
     old_tokenizer, new_tokenizer = tokenizer(job.checkpoint), tokenizer(job.out)
     said = [
-        templates.render(template, messages, bos="<bos>", eos="<eos>")
+        rendering.render(template, messages, bos="<bos>", eos="<eos>")
         for messages in conversations.CONVERSATIONS[:5]
     ]
     for text in [*said, "Qüxly zygote: "]:
@@ -195,7 +195,7 @@ def test_the_plan_counts_on_smaller_tables(job_of: Callable[[str], Job]) -> None
 
 
 def test_literals_are_those_of_all_branches() -> None:
-    found = templates.literals("{% if x == 'y' %}One{{ '\\ntwo' }}{% else %}{{ 3 }}{% endif %}")
+    found = rendering.literals("{% if x == 'y' %}One{{ '\\ntwo' }}{% else %}{{ 3 }}{% endif %}")
     assert {"One", "\ntwo", "y"} <= set(found)
     with pytest.raises(TemplateError, match="not valid in line 1"):
-        templates.literals("{% if %}")
+        rendering.literals("{% if %}")

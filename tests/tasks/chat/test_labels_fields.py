@@ -100,8 +100,8 @@ def test_whatever_a_random_model_writes_fits_the_schema(engine: LlamaChat, numbe
     for seed in range(6):
         reply = engine.chat(
             [{"role": "user", "content": "Hello"}],
-            Sampling(max_tokens=300, temperature=1.5, seed=seed),
-            when_full="error", grammar=form.grammar, on_piece=lambda piece: None, cancel=Cancel(),
+            Sampling(max_tokens=300, temperature=1.5, seed=seed, grammar=form.grammar),
+            on_piece=lambda piece: None, cancel=Cancel(),
         )  # fmt: skip
         # Its letters are random, too, and some of them are no characters.
         if reply.ended == "stop" and "\ufffd" not in reply.text:

@@ -10,8 +10,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from edgekit.errors import DataError, EdgekitError
+from edgekit.runtime.numerics import softmax
 from edgekit.tasks.classification import answer as classification
-from edgekit.tasks.classification.answer import answer, fit_temperature, label_indexes, softmax
+from edgekit.tasks.classification.answer import answer, fit_temperature, label_indexes
 
 LABELS = ["off", "on", "dim", "never"]
 

@@ -72,7 +72,7 @@ class Listening:
     def count(self, prompt: str | Sequence[Any]) -> int:
         return len((prompt if isinstance(prompt, str) else prompt[0]["content"]).split())
 
-    def chat(self, messages: Sequence[Any], asked: Any, *, when_full: str) -> Any:
+    def chat(self, messages: Sequence[Any], asked: Any) -> Any:
         self.shown = messages[0]["content"]
         assert self.count(self.shown) + asked.max_tokens <= self.context
         raise KeyboardInterrupt
@@ -99,9 +99,9 @@ class Answering(Listening):
         super().__init__()
         self.asked: list[str] = []
 
-    def chat(self, messages: Sequence[Any], asked: Any, *, when_full: str) -> Any:
+    def chat(self, messages: Sequence[Any], asked: Any) -> Any:
         shown = messages[0]["content"]
-        assert when_full == "error"
+        assert asked.when_full == "error"
         assert self.count(shown) + asked.max_tokens <= self.context
         self.asked.append(shown)
         return Said("The guide says much, and all of it is noted here. " * 6)

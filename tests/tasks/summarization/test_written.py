@@ -18,7 +18,7 @@ from edgekit.tasks.summarization.written import Shortening, Writing
 
 
 class FirstWords:
-    """A Summarizer that keeps the beginning of what it reads; tokens are words."""
+    """A Shortener that keeps the beginning of what it reads; tokens are words."""
 
     def __init__(self, window: int = 60, *, keeps: int = 10, fails_at: int = -1) -> None:
         self.window, self.keeps, self.fails_at = window, keeps, fails_at

@@ -17,7 +17,7 @@ from edgekit.errors import EdgekitError
 from edgekit.model import Model
 from edgekit_tui import power, results
 from edgekit_tui.i18n import N_, _, duration, number, percent
-from edgekit_tui.labelling import Job, Labelling, Pace, Stopped
+from edgekit_tui.labelling import LabelJob, Labelling, Pace, Stopped
 from edgekit_tui.messages import Failed, Labelled, Paced, Said
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.bar import Bar
@@ -65,7 +65,7 @@ class LabellingScreen(Page):
     def label(self) -> None:
         try:
             model = cast("Model", self.edgekit.models.get(self.folder))
-            job = Job(self.folder, model.manifest.digest, self.source, self.column)
+            job = LabelJob(self.folder, model.manifest.digest, self.source, self.column)
             self.labelling = Labelling(job, self._tell)
             self.labelling.run(model)
             self.post_message(Said(_("Sorting the results…")))

@@ -19,7 +19,7 @@ from edgekit.data.records import READERS
 from edgekit.errors import EdgekitError
 from edgekit_tui import results
 from edgekit_tui.i18n import N_, _, ngettext, number, percent
-from edgekit_tui.labelling import Job
+from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Exported, Failed, PageRead
 from edgekit_tui.results import ORDERS, Query, Result, Results
 from edgekit_tui.screens.page import Page
@@ -48,7 +48,7 @@ class ResultsScreen(Page):
         Binding("p", "turn(-1)", N_("Page before"), id="results.before"),
     ]
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: LabelJob) -> None:
         super().__init__()
         self.job = job
         self.results = Results(job.index)

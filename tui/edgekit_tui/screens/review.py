@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from edgekit.errors import EdgekitError
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.i18n import N_, _, number, percent
-from edgekit_tui.labelling import Job
+from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Answered, Failed, ToReview
 from edgekit_tui.results import Result, Results
 from edgekit_tui.screens.page import Page
@@ -42,7 +42,7 @@ class ReviewScreen(Page):
         Binding("u", "undo", N_("Undo"), id="review.undo"),
     ]
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: LabelJob) -> None:
         super().__init__()
         self.job = job
         self.rows: list[Result] = []

@@ -24,7 +24,7 @@ from edgekit_tui.i18n import N_, _, duration, ngettext, number
 from edgekit_tui.messages import CanSummarize, DocumentRead, Failed
 from edgekit_tui.screens.page import Page
 from edgekit_tui.settings import Setting
-from edgekit_tui.summarizing import Job, count_words, rate_key, writes
+from edgekit_tui.summarizing import SummaryJob, count_words, rate_key, writes
 from edgekit_tui.text import one_line
 from edgekit_tui.widgets.choices import Choices
 from edgekit_tui.widgets.field import LongTextField
@@ -234,14 +234,14 @@ class SummarizeScreen(Page):
         else:
             self.edgekit.open_screen("summary", job)
 
-    def _job(self) -> Job:
+    def _job(self) -> SummaryJob:
         """Raises DataError where there is nothing to summarize."""
         read = self.read_text
         if read is None:
             document = documents.from_text(self.text)
             read = DocumentRead(document, count_words(self.text), "", None)
         chooser = self._chooser.folder if self._chooser else None
-        return Job(
+        return SummaryJob(
             self.folder, read.document, self._words, read.words, read.name, read.source, chooser
         )
 

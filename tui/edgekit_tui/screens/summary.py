@@ -22,7 +22,7 @@ from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number, r
 from edgekit_tui.messages import Exported, Failed, Summarized
 from edgekit_tui.reading import Progress
 from edgekit_tui.screens.page import Page
-from edgekit_tui.summarizing import Job, Made, Passage, Summarizing, count_words
+from edgekit_tui.summarizing import Made, Passage, Summarizing, SummaryJob, count_words
 from edgekit_tui.text import clean, content, one_line
 from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
@@ -46,7 +46,7 @@ class SummaryScreen(Page):
         Binding("r", "again", N_("Go on"), id="summary.again"),
     ]
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: SummaryJob) -> None:
         super().__init__()
         self.job = job
         self.summarizing: Summarizing | None = None
@@ -280,7 +280,7 @@ class SummaryScreen(Page):
             self.summarizing.stop()
 
 
-def _share(progress: Progress, job: Job) -> tuple[float, str]:
+def _share(progress: Progress, job: SummaryJob) -> tuple[float, str]:
     """How much is done, for the bar and in words."""
     wanted = number(job.words)
     written = _("{count} of about {wanted} words written").format(

@@ -15,12 +15,12 @@ from edgekit.export.onnx import candidates
 from edgekit.export.onnx.candidates import divergence, fastest_near
 from edgekit.export.onnx.seq2seq import proof
 from edgekit.job.job import Exported, OnProgress, OutputJob
+from edgekit.runtime.numerics import softmax
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.store.store import Finished
 from edgekit.system.child import run_apart
-from edgekit.tasks.classification.answer import softmax
 
 VERSION = 1
 PARITY_ROWS_PER_LANGUAGE = 4

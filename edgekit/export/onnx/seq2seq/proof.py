@@ -48,10 +48,10 @@ def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
     import torch
 
     from edgekit.checkpoint import models
-    from edgekit.export.onnx.seq2seq import settings
+    from edgekit.checkpoint.generation import search_settings
 
     model: Any = models.load_seq2seq(job.checkpoint)
-    generation, same = settings.settings(model), 0
+    generation, same = search_settings(model), 0
     with torch.inference_mode():
         pair = open_pair(job, folder, generation)
         for text in texts:

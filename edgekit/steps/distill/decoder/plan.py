@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
@@ -81,7 +80,7 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
     tokens = decoder_settings.learnt_tokens(settings, planned)
     tokens += min(decoder_settings.JUDGED_TOKENS, planned.tokens.validation)
     # Rates were measured on the first checkpoint and follow its layers.
-    slower = _body(teacher) / max(1, _body(planned.description))
+    slower = teacher.body_parameters / max(1, planned.description.body_parameters)
     asked = tokens * rates.forward_seconds_per_token * slower * teacher.head_share
     kept = round(tokens * BYTES_PER_TOKEN)
     return Cost(
@@ -89,7 +88,3 @@ def cost(settings: DistillSettings, planned: Planned) -> Cost:
         peak_bytes=max(learnt.peak_bytes, rates.torch_bytes + teacher.fp32_bytes + 2 * kept),
         disk_bytes=learnt.disk_bytes + kept,
     )
-
-
-def _body(found: Description) -> int:
-    return int(found.parameters - found.embedding_parameters - found.head_parameters)

@@ -19,7 +19,7 @@ from torch import nn
 from edgekit.checkpoint.describe import read_config
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.distill.encoder.plan import STATIC_HEAD
 from edgekit.store.seal import DONE
 from edgekit.system import devices
@@ -90,7 +90,9 @@ def _states(job: Job) -> np.ndarray:
 def _run_pieces(job: Job, on_progress: OnProgress) -> np.ndarray:
     model = head_of(job).load(job.checkpoint)
     nn.Module.to(model, job.device)
-    [around] = TextEncoder(job.checkpoint / "tokenizer.json", max_tokens=job.max_tokens).windows("")
+    [around] = TextTokenizer(job.checkpoint / "tokenizer.json", max_tokens=job.max_tokens).windows(
+        ""
+    )
     before, behind = around[:-1], around[-1:]
     count = job.description.vocabulary
     states = np.empty((count, job.description.hidden), np.float16)

@@ -12,7 +12,7 @@ from edgekit.checkpoint.describe import Description
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.steps.layers import check_layers, refuse_keys
 
 VERSION = 1
@@ -53,7 +53,7 @@ class PruneSettings(Settings):
     @model_validator(mode="after")
     def _something(self) -> PruneSettings:
         if self.layers is None and self.ffn is None:
-            raise ValueError("layers|is missing: say what to remove by layers or ffn")
+            raise fault("layers", "is missing: say what to remove by layers or ffn")
         check_layers(self.layers)
         return self
 
@@ -99,7 +99,7 @@ def after(settings: PruneSettings, planned: Planned) -> Planned:
     """The smaller model, and how much faster its layers are."""
     before = planned.description
     description = smaller(settings, before)
-    share = _body(description) / max(1, _body(before))
+    share = description.body_parameters / max(1, before.body_parameters)
     return replace(planned, description=description, rates=planned.rates.scaled(share))
 
 
@@ -136,7 +136,7 @@ def width(settings: PruneSettings, neurons: int) -> int:
     return min(neurons, max(step, int(wanted / step + 0.5) * step))
 
 
-def kept_layers(settings: PruneSettings, layers: int) -> int:
+def layer_count(settings: PruneSettings, layers: int) -> int:
     """How many stay of so many."""
     if settings.layers is None:
         return layers
@@ -146,10 +146,10 @@ def kept_layers(settings: PruneSettings, layers: int) -> int:
 
 def smaller(settings: PruneSettings, before: Description) -> Description:
     """What the step leaves."""
-    layers, ffn = kept_layers(settings, before.layers), width(settings, before.ffn)
+    layers, ffn = layer_count(settings, before.layers), width(settings, before.ffn)
     # Gate, up and down; the rest of a layer is attention and norms.
-    body = _body(before) - 3 * before.hidden * before.layers * (before.ffn - ffn)
-    gone = _body(before) - body * layers // max(1, before.layers)
+    body = before.body_parameters - 3 * before.hidden * before.layers * (before.ffn - ffn)
+    gone = before.body_parameters - body * layers // max(1, before.layers)
     share = (before.parameters - gone) / max(1, before.parameters)
     return replace(
         before,
@@ -158,7 +158,3 @@ def smaller(settings: PruneSettings, before: Description) -> Description:
         parameters=before.parameters - gone,
         weights_bytes=round(before.weights_bytes * share),
     )
-
-
-def _body(found: Description) -> int:
-    return found.parameters - found.embedding_parameters - found.head_parameters

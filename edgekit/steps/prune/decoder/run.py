@@ -14,21 +14,20 @@ from typing import Any
 import numpy as np
 from transformers import AutoConfig
 
-from edgekit.checkpoint import describe as checkpoint
-from edgekit.checkpoint import narrowing, streaming, tensors
-from edgekit.checkpoint.decoders import DECODERS, LAYERS, Decoder
+from edgekit.checkpoint import describe, narrowing, streaming, tensors
+from edgekit.checkpoint.decoders import DECODERS, LAYERS, Architecture
 from edgekit.checkpoint.narrowing import Part
 from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import StepError
-from edgekit.export.gguf import parity
 from edgekit.job.job import Job, OnProgress
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.steps.prune.decoder.measure import Measured, measure
 from edgekit.steps.prune.decoder.plan import (
     PROOF_TOKENS,
     WINDOW,
     PruneSettings,
     grain,
-    kept_layers,
+    layer_count,
     width,
 )
 from edgekit.training import windows
@@ -52,7 +51,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the record of it."""
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
-    removed = found.layers - kept_layers(settings, found.layers)
+    removed = found.layers - layer_count(settings, found.layers)
     measured = measure(
         job.checkpoint,
         [one.ids for one in _texts(settings, job, reader)],
@@ -76,7 +75,7 @@ def choose(settings: PruneSettings, measured: Measured) -> Choice:
     layers = list(range(count))
     if isinstance(settings.layers, list):
         layers = settings.layers
-    elif removed := count - kept_layers(settings, count):
+    elif removed := count - layer_count(settings, count):
         first = int(np.argmin(measured.distances))
         del layers[first : first + removed]
     kept = width(settings, neurons)
@@ -85,7 +84,7 @@ def choose(settings: PruneSettings, measured: Measured) -> Choice:
 
 def write(source: Path, out: Path, chosen: Choice, *, on_progress: OnProgress) -> None:
     """Writes what stays of a checkpoint, as whole a checkpoint as it was."""
-    config = checkpoint.read_config(source)
+    config = describe.read_config(source)
     names = DECODERS[config["model_type"]]
     places = {number: place for place, number in enumerate(chosen.layers)}
     kept: dict[str, Part] = {}
@@ -99,10 +98,10 @@ def write(source: Path, out: Path, chosen: Choice, *, on_progress: OnProgress) -
     narrowing.write(out / "model.safetensors", kept, on_progress=on_progress)
     written = _config(source, config, chosen)
     (out / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    checkpoint.carry(source, out)
+    describe.carry(source, out)
 
 
-def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Decoder) -> Part:
+def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Architecture) -> Part:
     """What stays of one tensor of a layer."""
     module, _, kind = name.rpartition(".")
     if neurons is None:
@@ -153,7 +152,7 @@ def _compare(job: Job, judging: Sequence[Window], on_progress: OnProgress) -> di
     klds: dict[str, list[np.ndarray]] = {}
     same: list[np.ndarray] = []
     for number, (one, wanted, found) in enumerate(zip(judging, before, after, strict=True), 1):
-        klds.setdefault(one.language, []).append(parity.divergence(wanted, found))
+        klds.setdefault(one.language, []).append(kl_divergence(wanted, found, dtype=np.float64))
         same.append(wanted.argmax(axis=1) == found.argmax(axis=1))
         on_progress(number / len(judging))
     every = np.concatenate([one for own in klds.values() for one in own])
@@ -177,7 +176,7 @@ def _judging(job: Job, reader: Reader) -> list[Window]:
 def _notes(settings: PruneSettings, job: Job) -> list[str]:
     """What a reader of the settings alone would not expect."""
     before, notes = job.description, []
-    if settings.layers is not None and kept_layers(settings, before.layers) == before.layers:
+    if settings.layers is not None and layer_count(settings, before.layers) == before.layers:
         notes.append(f"all {before.layers} layers stay: the checkpoint has no more")
     if settings.ffn is not None:
         kept, multiple = width(settings, before.ffn), grain(before.ffn)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from edgekit.recipe.dataset import Dataset
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.training.batches import Example, collate, examples
 
 BATCH_TOKENS = 1024
@@ -68,7 +68,7 @@ def choose_texts(dataset: Dataset, *, seed: int) -> Iterable[str]:
 
 def read(
     texts: Iterable[str],
-    encoder: TextEncoder,
+    encoder: TextTokenizer,
     *,
     most_texts: int,
     most_tokens: int,

@@ -13,7 +13,7 @@ from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.steps.layers import check_layers
 
 VERSION = 1
@@ -51,14 +51,14 @@ class PruneSettings(Settings):
         if self.latency is not None:
             for name in ("heads", "ffn"):
                 if getattr(self, name) is not None:
-                    raise ValueError(f"latency|decides '{name}' by itself; drop one of the two")
+                    raise fault("latency", f"decides '{name}' by itself; drop one of the two")
             if self.method == "magnitude":
-                raise ValueError("latency|compares what different layers lose, which needs fisher")
+                raise fault("latency", "compares what different layers lose, which needs fisher")
         elif self.heads is None and self.ffn is None and self.layers is None:
-            raise ValueError("ffn|is missing: say what to remove by heads, ffn, layers or latency")
+            raise fault("ffn", "is missing: say what to remove by heads, ffn, layers or latency")
         check_layers(self.layers)
         if self.method == "magnitude" and isinstance(self.layers, int):
-            raise ValueError("layers|by magnitude must be numbers: weights do not tell which go")
+            raise fault("layers", "by magnitude must be numbers: weights do not tell which go")
         return self
 
     @property
@@ -129,7 +129,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
     tokens = min(settings.texts * per_text, MOST_TOKENS)
     removed = 0
     if isinstance(settings.layers, int):
-        removed = found.layers - kept_layers(settings, found.layers)
+        removed = found.layers - layer_count(settings, found.layers)
     elif settings.latency is not None and settings.layers is None:
         removed = found.layers - fewest_layers(settings.latency, found.layers)
     tried = removed * found.layers * DEPTH_WINDOWS * per_text * 0.7  # the rest gets shorter
@@ -151,7 +151,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
     )
 
 
-def kept_layers(settings: PruneSettings, layers: int) -> int:
+def layer_count(settings: PruneSettings, layers: int) -> int:
     """How many stay of so many layers, where the recipe says it."""
     if settings.layers is None:
         return layers
@@ -202,7 +202,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
 
 
 def _estimate(settings: PruneSettings, before: Description) -> Description:
-    layers = kept_layers(settings, before.layers)
+    layers = layer_count(settings, before.layers)
     shared = ENCODERS[before.model_type].shared
     stored, left = (1, 1) if shared else (before.layers, layers)
     removed = stored * _layer_parameters(before, heads=1.0, ffn=1.0)

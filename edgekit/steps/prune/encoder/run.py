@@ -15,7 +15,7 @@ from edgekit.checkpoint import models, units
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.widths import Widths
 from edgekit.job.job import Job, OnProgress
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.prune.encoder import (
     calibration,
     choice,
@@ -33,7 +33,7 @@ from edgekit.steps.prune.encoder.plan import (
     MOST_TOKENS,
     PruneSettings,
     fewest_layers,
-    kept_layers,
+    layer_count,
 )
 from edgekit.steps.prune.encoder.search import Depths
 from edgekit.system import devices, machine
@@ -96,7 +96,7 @@ def _repeated(settings: PruneSettings, model: PreTrainedModel) -> int | None:
     """How often the one layer of a model that shares it is run; None where layers are many."""
     if not _shared(model):
         return None
-    return kept_layers(settings, int(model.config.num_hidden_layers))
+    return layer_count(settings, int(model.config.num_hidden_layers))
 
 
 def _part(job: Job, start: float, end: float) -> OnProgress:
@@ -104,7 +104,7 @@ def _part(job: Job, start: float, end: float) -> OnProgress:
 
 
 def _read_texts(
-    settings: PruneSettings, job: Job, encoder: TextEncoder, model: PreTrainedModel
+    settings: PruneSettings, job: Job, encoder: TextTokenizer, model: PreTrainedModel
 ) -> Calibration:
     return calibration.read(
         calibration.choose_texts(job.dataset, seed=job.recipe.seed),
@@ -168,7 +168,7 @@ def _depths(
         return Depths.only(tuple(settings.layers))
     if texts is None or _shared(model):
         return Depths.only(tuple(range(count)))
-    least = kept_layers(settings, count)
+    least = layer_count(settings, count)
     speedup = settings.latency if settings.layers is None else None
     if speedup is not None and model.config.model_type != "modernbert":
         least = fewest_layers(speedup, count)
@@ -218,7 +218,7 @@ def _apply(model: PreTrainedModel, chosen: Choice, *, repeated: int | None) -> N
 class _Judge:
     """Compares the checkpoint before and after on validation rows; chooses nothing."""
 
-    def __init__(self, job: Job, encoder: TextEncoder) -> None:
+    def __init__(self, job: Job, encoder: TextTokenizer) -> None:
         rows = job.dataset.validation
         self.head, self.rows = head_of(job), rows[:: -(-len(rows) // JUDGED_ROWS) or 1]
         self.items = self.head.examples(encoder, self.rows)

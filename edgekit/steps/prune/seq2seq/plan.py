@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
-from edgekit.recipe.settings import Settings
+from edgekit.recipe.settings import Settings, fault
 from edgekit.steps import layers
 from edgekit.steps.layers import check_layers, kept_layers, refuse_keys
 
@@ -47,15 +47,16 @@ class PruneSettings(Settings):
     def _something(self) -> PruneSettings:
         wanted = (self.decoder_layers, self.encoder_layers)
         if wanted == (None, None):
-            raise ValueError(
-                "decoder_layers|is missing: say what to remove by decoder_layers or encoder_layers"
+            raise fault(
+                "decoder_layers",
+                "is missing: say what to remove by decoder_layers or encoder_layers",
             )
         check_layers(self.decoder_layers, name="decoder_layers")
         check_layers(self.encoder_layers, name="encoder_layers")
         if self.method == "measured" and not any(isinstance(one, int) for one in wanted):
-            raise ValueError("method|chooses layers for a count; drop it where numbers are given")
+            raise fault("method", "chooses layers for a count; drop it where numbers are given")
         if self.method == "even" and "texts" in self.model_fields_set:
-            raise ValueError("texts|are what 'method: measured' reads; drop it")
+            raise fault("texts", "are what 'method: measured' reads; drop it")
         return self
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from edgekit.checkpoint import models
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tables import Family
 from edgekit.training.head import head_of
 
@@ -43,7 +43,7 @@ def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
     return found
 
 
-def _states(folder: Path, encoder: TextEncoder, texts: Sequence[str]) -> list[np.ndarray]:
+def _states(folder: Path, encoder: TextTokenizer, texts: Sequence[str]) -> list[np.ndarray]:
     """Of an encoder-decoder: the last states of the piece that starts, (windows, hidden).
 
     Its scores are as many as its pieces, and so are others when it is trimmed.

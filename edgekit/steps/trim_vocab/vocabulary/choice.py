@@ -40,10 +40,6 @@ class Choice:
     required: frozenset[int]
     candidates: frozenset[int]
 
-    @property
-    def id_count(self) -> int:
-        return max(self.vocabulary.tokens) + 1
-
 
 def by_coverage(choice: Choice, coverage: float) -> set[int]:
     """The required pieces, and in each language the most frequent ones that make up `coverage` of

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import chat_template
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.data.conversation import DAY
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
 from edgekit.job.job import Job
-from edgekit.runtime import templates as rendering
+from edgekit.runtime import rendering
 from edgekit.steps.trim_vocab.vocabulary import required
 from edgekit.steps.trim_vocab.vocabulary.languages import Reach
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
@@ -127,11 +127,11 @@ def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, 
 def read(checkpoint: Path, *, model_type: str, rows: int) -> DecoderKind:
     """`rows` are those of its table. Raises CheckpointError or ExportError for a checkpoint that
     could not be exported either."""
-    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODER_TYPES[model_type])
+    vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODERS[model_type])
     bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
-    template = templates.read(checkpoint)
+    template = chat_template.read(checkpoint)
     if template is None:
         return DecoderKind(None, bos, eos)
-    rendered = templates.render(checkpoint, template, bos=bos, eos=eos)
+    rendered = chat_template.render(checkpoint, template, bos=bos, eos=eos)
     written = (*rendered.texts, *rendering.literals(rendered.template))
     return DecoderKind(rendered.template, bos, eos, written)

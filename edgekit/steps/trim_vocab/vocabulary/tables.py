@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgekit.checkpoint.decoder_types import DECODER_TYPES
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS, SEQ2SEQ_TABLES
 from edgekit.errors import StepError
 
@@ -28,7 +28,7 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
     Raises StepError if there is no table of word embeddings.
     """
     words: tuple[str, ...] = SEQ2SEQ_TABLES
-    if model_type in DECODER_TYPES:
+    if model_type in DECODERS:
         words = (DECODER_TABLE,)
     elif model_type in ENCODERS:
         words = (ENCODERS[model_type].word_embeddings + ".weight",)

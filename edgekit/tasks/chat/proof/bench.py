@@ -18,7 +18,7 @@ import psutil
 
 from edgekit.artifact import folder as artifacts
 from edgekit.artifact.manifest import Manifest
-from edgekit.bench.child import Child, Plan
+from edgekit.bench.child import Child, SidePlan
 from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import context_of
 from edgekit.system import machine
@@ -89,7 +89,7 @@ class _Side:
     reading: list[Timed] = field(default_factory=list)
 
 
-def _start(plan: Plan, stack: ExitStack) -> _Side:
+def _start(plan: SidePlan, stack: ExitStack) -> _Side:
     began = time.perf_counter()
     child = stack.enter_context(Child(plan))
     child.open()
@@ -101,8 +101,8 @@ def _start(plan: Plan, stack: ExitStack) -> _Side:
     )
 
 
-def _plan(artifact: artifacts.Artifact, name: str, threads: int, context: int) -> Plan:
-    return Plan(
+def _plan(artifact: artifacts.Artifact, name: str, threads: int, context: int) -> SidePlan:
+    return SidePlan(
         name=name,
         request={"folder": str(artifact.folder), "threads": threads, "context": context},
         size_bytes=_size(artifact.manifest),

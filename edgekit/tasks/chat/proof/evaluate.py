@@ -10,7 +10,6 @@ import numpy as np
 
 from edgekit.artifact.folder import Artifact, verify_for_load
 from edgekit.data.rows import Row
-from edgekit.errors import MissingExtra
 from edgekit.export.gguf import documents, predicting
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
@@ -24,7 +23,6 @@ from edgekit.tasks.chat.proof import comparing
 from edgekit.tasks.chat.proof.judge import MODEL, PACKAGES, VERSION, WINDOW
 from edgekit.tasks.chat.proof.quality import ChatMust, judge, measure
 
-_OWN = "evaluate-"
 """What the names of this module's own pieces of work begin with; the others are a build's too."""
 OnPart = Callable[[str, float], None]
 """Hears what is being done, and how much of it is done."""
@@ -51,7 +49,7 @@ class _Evaluation:
         self.store, self.on_part = store, on_part
         self.model = artifact.path(MODEL)
         self.window = min(WINDOW, self.manifest.model.max_tokens)
-        self.packages = {name: _version(name, extra) for name, extra in PACKAGES.items()}
+        self.packages = {name: packages.required(name, extra) for name, extra in PACKAGES.items()}
 
     def run(self, against: Path | None) -> dict[str, Any]:
         digest = self.manifest.file(MODEL).sha256
@@ -140,9 +138,3 @@ class _Evaluation:
 def _must(asked: Mapping[str, Any]) -> ChatMust:
     """What is asked of predictions; `keep` is of questions, which are not here."""
     return ChatMust(**{key: limit for key, limit in asked.items() if key != "keep"})
-
-
-def _version(package: str, extra: str) -> str:
-    if (found := packages.version(package)) is None:
-        raise MissingExtra(package, extra)
-    return found

@@ -29,7 +29,7 @@ from edgekit.judging.judged import Judged
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime import memory
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import PROGRESS, Finished
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
@@ -104,7 +104,7 @@ def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
             "and the export is proven on texts that do not judge; add some."
         )
     model = bound.resolve(bound.recipe.model.base)
-    encoder = TextEncoder(model / TOKENIZER, max_tokens=_ONE_WINDOW)
+    encoder = TextTokenizer(model / TOKENIZER, max_tokens=_ONE_WINDOW)
     sets = (dataset.train, dataset.validation, dataset.test)
     train, validation, test = (_count(encoder, rows) for rows in sets)
     return Tokens(train=train, validation=validation, test=test, longest=min(WINDOW, max_tokens))
@@ -114,7 +114,7 @@ def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
     return 1, 128
 
 
-def _count(encoder: TextEncoder, rows: Sequence[Row]) -> int:
+def _count(encoder: TextTokenizer, rows: Sequence[Row]) -> int:
     part = rows[:: max(1, len(rows) // SAMPLED_ROWS)]
     found = sum(len(ids) for row in part for ids in encoder.windows(row.text))
     return round(found * len(rows) / max(1, len(part)))

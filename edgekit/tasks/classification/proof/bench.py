@@ -108,10 +108,10 @@ def _checkpoint_side(
     import numpy as np
 
     from edgekit.checkpoint.describe import describe
-    from edgekit.runtime.tokens import TextEncoder
+    from edgekit.runtime.tokens import TextTokenizer
     from edgekit.tasks.classification.answer import answer
 
-    encoder = TextEncoder(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
     labels = describe(folder).labels
     if labels is None:
         raise EdgekitError(f"{folder}: this checkpoint has no classification head; fine-tune it.")

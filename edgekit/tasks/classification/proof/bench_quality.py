@@ -18,7 +18,7 @@ from edgekit.bench.exports import PACKAGES
 from edgekit.data.rows import Row, told_language
 from edgekit.errors import CheckpointError
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import Store
 from edgekit.system.digest import sha256_file, sha256_folder, sha256_json
 from edgekit.tasks.classification.proof.quality import judge_artifact
@@ -95,7 +95,7 @@ def _kept(
 def _run(model: Path, tokenizer: Path, manifest: Manifest, texts: Sequence[str]) -> np.ndarray:
     """One text at a time, which is the best that dynamic int8 can answer."""
     spec = manifest.model
-    encoder = TextEncoder(tokenizer, prefix=spec.prefix, max_tokens=spec.max_tokens)
+    encoder = TextTokenizer(tokenizer, prefix=spec.prefix, max_tokens=spec.max_tokens)
     with OnnxClassifier(model.read_bytes, encoder) as engine:
         return np.stack([logits for logits, _ in engine.map(texts)])
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
-from edgekit.runtime.tokens import TextEncoder
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tasks.classification import answer as classification
 from edgekit.training import losses, predict
 from edgekit.training.batches import Example, examples
@@ -35,7 +35,7 @@ class Head:
     def load(self, folder: Path) -> PreTrainedModel:
         return models.load_classifier(folder, labels=self.labels)
 
-    def examples(self, encoder: TextEncoder, rows: Sequence[Row]) -> list[Example]:
+    def examples(self, encoder: TextTokenizer, rows: Sequence[Row]) -> list[Example]:
         numbers = {label: number for number, label in enumerate(self.labels)}
         targets = [() if row.label is None else (numbers[row.label],) for row in rows]
         return examples(encoder, [row.text for row in rows], targets)

@@ -22,11 +22,12 @@ from edgekit.judging.judged import Judged
 from edgekit.judging.latency import measure
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
+from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import OnnxClassifier
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
-from edgekit.tasks.classification.answer import fit_temperature, label_indexes, softmax
+from edgekit.tasks.classification.answer import fit_temperature, label_indexes
 from edgekit.tasks.classification.proof.quality import Must, flip_rows
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
 
@@ -82,7 +83,7 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | No
 
 def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
     model = bound.resolve(bound.recipe.model.base)
-    encoder = TextEncoder(model / TOKENIZER, prefix=bound.recipe.prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(model / TOKENIZER, prefix=bound.recipe.prefix, max_tokens=max_tokens)
     lengths = [
         _lengths(encoder, rows) for rows in (dataset.train, dataset.validation, dataset.test)
     ]
@@ -96,7 +97,7 @@ def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
     return 32, max(1, everything // max(1, rows))
 
 
-def _lengths(encoder: TextEncoder, rows: Sequence[Row]) -> tuple[list[int], int]:
+def _lengths(encoder: TextTokenizer, rows: Sequence[Row]) -> tuple[list[int], int]:
     """Window lengths of a part of the rows, and the tokens that all rows will have."""
     part = rows[:: max(1, len(rows) // SAMPLED_TEXTS)]
     windows = [[len(ids) for ids in encoder.windows(row.text)] for row in part]
@@ -197,7 +198,9 @@ def _run_texts(
     job: OutputJob, model: Path, texts: Sequence[str], on_progress: Callable[[float], None]
 ) -> np.ndarray:
     """The logits that an artifact of this model will give, float32, shape (texts, labels)."""
-    encoder = TextEncoder(job.checkpoint / TOKENIZER, prefix=job.prefix, max_tokens=job.max_tokens)
+    encoder = TextTokenizer(
+        job.checkpoint / TOKENIZER, prefix=job.prefix, max_tokens=job.max_tokens
+    )
     found = []
     with OnnxClassifier(model.read_bytes, encoder) as engine:
         for number, (logits, _) in enumerate(engine.map(texts)):

@@ -13,7 +13,7 @@ from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
 from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.seq2seq.generation import Generation, bounded
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder, clean
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer, clean
 from edgekit.tables import Family
 from edgekit.tasks.summarization.extractive import Extractive
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
@@ -26,7 +26,7 @@ def summarizer(
     folder: Path, *, prefix: str, max_tokens: int, words: int, generation: Mapping[str, Any]
 ) -> Callable[[str, Tell], Summary]:
     """Reads and joins parts as the runtime does; `generation` is that of the artifact."""
-    encoder = TextEncoder(folder / TOKENIZER, prefix=prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(folder / TOKENIZER, prefix=prefix, max_tokens=max_tokens)
     wanted = Wanted(words)
     if describe(folder).family is not Family.SEQ2SEQ:
         chooser = Extractive(_Vectors(folder, encoder))
@@ -42,10 +42,10 @@ def summarizer(
 
 
 class _Writer:
-    """A Summarizer: transformers' `generate`, with as many beams and pieces as the artifact."""
+    """A Shortener: transformers' `generate`, with as many beams and pieces as the artifact."""
 
     def __init__(
-        self, folder: Path, encoder: TextEncoder, generation: Generation, max_tokens: int
+        self, folder: Path, encoder: TextTokenizer, generation: Generation, max_tokens: int
     ) -> None:
         self._model: Any = models.load_seq2seq(folder)
         self._encoder, self._generation = encoder, generation
@@ -78,7 +78,7 @@ class _Vectors:
     workers = 1
     version = ""
 
-    def __init__(self, folder: Path, encoder: TextEncoder) -> None:
+    def __init__(self, folder: Path, encoder: TextTokenizer) -> None:
         self._model: Any = models.load_encoder(folder)
         self._encoder = encoder
 

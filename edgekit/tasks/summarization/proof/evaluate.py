@@ -11,7 +11,7 @@ from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest, SummarySpec
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
-from edgekit.errors import ArtifactError, CheckpointError, MissingExtra
+from edgekit.errors import ArtifactError, CheckpointError
 from edgekit.job.job import Make, OutputJob
 from edgekit.judging.judged import Bars
 from edgekit.store.store import Finished, Store
@@ -83,7 +83,7 @@ def _teacher(
         rows_digest=sha256_json([row.text for row in rows]),
         prefix=manifest.model.prefix,
         max_tokens=manifest.model.max_tokens,
-        packages={name: _version(name, extra) for name, extra in PACKAGES.items()},
+        packages={name: packages.required(name, extra) for name, extra in PACKAGES.items()},
         run=run,
         head=TASK.heads[Family.SEQ2SEQ if spec.engine == "seq2seq" else Family.ENCODER],
         languages=manifest.languages,
@@ -91,9 +91,3 @@ def _teacher(
     return ENGINES[spec.engine].teacher(
         job, [row.text for row in rows], spec.words, lambda done: on_part("teacher", done)
     )
-
-
-def _version(package: str, extra: str) -> str:
-    if (found := packages.version(package)) is None:
-        raise MissingExtra(package, extra)
-    return found

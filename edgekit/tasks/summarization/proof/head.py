@@ -12,8 +12,8 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
+from edgekit.checkpoint.generation import search_settings
 from edgekit.export.onnx.seq2seq import tracing
-from edgekit.export.onnx.seq2seq.settings import settings
 from edgekit.job.job import Job
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
@@ -46,7 +46,7 @@ def written(job: Job, texts: Sequence[str]) -> Generator[str, None, None]:
         teacher = Seq2SeqSummarizer(
             lambda name: (Path(scratch) / name).read_bytes(),
             (job.teacher / TOKENIZER).read_bytes(),
-            settings(models.load_seq2seq(job.teacher)),
+            search_settings(models.load_seq2seq(job.teacher)),
             prefix=job.recipe.prefix,
             max_tokens=job.max_tokens,
             threads=1,

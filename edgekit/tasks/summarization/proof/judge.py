@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import SummaryEngine, SummarySpec
+from edgekit.artifact.manifest import SummaryKind, SummarySpec
 from edgekit.checkpoint.describe import STATIC, Description, describe
 from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
@@ -44,7 +44,7 @@ PACKAGES = {
     **dict.fromkeys(("rouge-score", "sacrebleu"), "compress"),
 }
 TRIAL_ROWS = 8
-ENGINES: Mapping[SummaryEngine, Engine] = {
+ENGINES: Mapping[SummaryKind, Engine] = {
     "extractive": ExtractiveEngine(),
     "seq2seq": WritingEngine(),
 }
@@ -143,7 +143,7 @@ def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
     return measure(artifact, rows, Model.summarize, texts=LATENCY_TEXTS)
 
 
-def _engine(job: OutputJob) -> SummaryEngine:
+def _engine(job: OutputJob) -> SummaryKind:
     return "seq2seq" if describe(job.checkpoint).family is Family.SEQ2SEQ else "extractive"
 
 

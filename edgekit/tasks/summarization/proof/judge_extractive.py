@@ -13,8 +13,8 @@ from edgekit.data.spread import spread
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
-from edgekit.runtime.tokens import TOKENIZER, TextEncoder
-from edgekit.tasks.summarization.engine import SummaryEngine
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
+from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.extractive import Encoder, Extractive
 from edgekit.tasks.summarization.summary import Told, Wanted
 
@@ -52,7 +52,7 @@ def _silent(told: Told) -> None:
 
 
 def summaries(
-    engine: SummaryEngine, texts: Sequence[str], words: int, on_progress: OnProgress
+    engine: Summarizer, texts: Sequence[str], words: int, on_progress: OnProgress
 ) -> list[str]:
     found = []
     for text in texts:
@@ -104,7 +104,7 @@ class ExtractiveEngine:
         words: int,
         on_progress: OnProgress,
     ) -> Summaries:
-        tokenizer = TextEncoder(
+        tokenizer = TextTokenizer(
             job.checkpoint / TOKENIZER, prefix=job.prefix, max_tokens=job.max_tokens
         )
         with OnnxModel(exported.model.read_bytes, tokenizer, output=EMBEDDING) as model:

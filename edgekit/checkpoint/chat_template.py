@@ -24,7 +24,7 @@ from edgekit.errors import CheckpointError, ExportError, TemplateError
 from edgekit.system import child
 
 Message = dict[str, str]
-_MODULE = "edgekit.checkpoint.template"
+_MODULE = "edgekit.checkpoint.chat_template"
 _ANSWER = "It is forty-two."
 # llama.cpp always names some token as bos, and templates must not be told of one that is none.
 _NO_BOS = "{%- set bos_token = '' -%}"
@@ -176,10 +176,10 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ours(messages: list[Message], request: dict[str, Any], *, prompt: bool) -> str | None:
-    from edgekit.runtime import templates  # jinja2
+    from edgekit.runtime import rendering  # jinja2
 
     try:
-        return templates.render(
+        return rendering.render(
             request["template"],
             messages,
             bos=request["bos"],

@@ -9,8 +9,7 @@ from typing import Any
 
 import gguf
 
-from edgekit.checkpoint import converter
-from edgekit.checkpoint import template as templates
+from edgekit.checkpoint import chat_template, converter
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.export.gguf import trials
 from edgekit.system.digest import sha256_bytes
@@ -32,11 +31,11 @@ def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
         "" if number is None else tokenizer.id_to_token(number) or ""
         for number in specials.values()
     )
-    template = templates.read(checkpoint)
-    rendered = templates.render(checkpoint, template, bos=bos, eos=eos) if template else None
+    template = chat_template.read(checkpoint)
+    rendered = chat_template.render(checkpoint, template, bos=bos, eos=eos) if template else None
     trials.prove(out, checkpoint, preparation, rendered.texts if rendered else ())
     return _record(metadata, preparation, bos=bos, eos=eos) | {
-        "notes": ["converted by llama.cpp's own converter", *templates.notes(rendered)],
+        "notes": ["converted by llama.cpp's own converter", *chat_template.notes(rendered)],
         "chat": rendered
         and {
             "template_sha256": sha256_bytes(rendered.template.encode("utf-8")),

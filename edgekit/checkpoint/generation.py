@@ -23,7 +23,7 @@ _WITHOUT = {
 }
 
 
-def settings(model: PreTrainedModel) -> Generation:
+def search_settings(model: PreTrainedModel) -> Generation:
     """The settings of `generation_config.json`, or of a config.json that still has them.
 
     A model that would draw by chance searches for the likeliest instead. Raises ExportError for
