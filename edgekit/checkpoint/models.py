@@ -32,7 +32,7 @@ AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClass
 
 def load(folder: Path) -> PreTrainedModel:
     """A decoder as it is stored, or an encoder with its head; CheckpointError as below."""
-    decodes = describe(folder).family is Family.DECODER
+    decodes = describe.describe(folder).family is Family.DECODER
     return load_decoder(folder) if decodes else load_classifier(folder)
 
 

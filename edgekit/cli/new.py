@@ -48,7 +48,7 @@ def run(settings: argparse.Namespace) -> int:
     name: str | None = settings.recipe
     folder: Path | None = settings.folder
     if settings.model and folder is None and name is not None and _is_folder(name, recipes):
-        name, folder = None, Path(name)
+        folder, name = Path(name), None
     name = None if name is None else name.removeprefix("builtin/")
     if name is not None and name not in recipes:
         raise RecipeError(
