@@ -15,12 +15,13 @@ from edgekit.artifact import folder as artifacts
 from edgekit.bench import exports
 from edgekit.bench import measure as benches
 from edgekit.bench.child import Child, Plan
-from edgekit.bench.measure import Teacher, bench
 from edgekit.build.outcome import Built
 from edgekit.data.rows import read_rows
 from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerError
 from edgekit.store.store import Store
 from edgekit.system import paths
+from edgekit.tasks.classification.proof import bench as labelled
+from edgekit.tasks.classification.proof.bench import Teacher, bench
 from edgekit.tasks.classification.proof.bench_quality import quality
 
 NUMBERS = {
@@ -35,7 +36,8 @@ def artifact(tmp_path: Path) -> Path:
 
 
 def plan(folder: Path, **request: Any) -> Plan:
-    return Plan("artifact", {"folder": str(folder), "threads": 1, **request}, 1, 1)
+    module = "edgekit.tasks.classification.proof.sides"
+    return Plan(module, "artifact", {"folder": folder, "threads": 1, **request}, 1, 1)
 
 
 def test_artifact_alone(artifact: Path) -> None:
@@ -142,7 +144,7 @@ def test_sides_take_turns_in_every_order() -> None:
 def test_many_texts_are_sampled_once_and_for_all(
     artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benches, "MAX_TEXTS", 5)
+    monkeypatch.setattr(labelled, "MAX_TEXTS", 5)
     results = [bench(artifact, list(TEXTS) * 9, rounds=1) for _ in range(2)]
     assert results[0]["lengths"] == results[1]["lengths"]
     assert results[0]["lengths"]["texts"] == 5

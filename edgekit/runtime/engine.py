@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.conversation import Message, Reply, Sampling, WhenFull
 from edgekit.errors import UnsupportedTask
-from edgekit.runtime.cancel import Cancel
+from edgekit.system.cancel import Cancel
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import pytest
 from tiny_artifact import TEXTS, make_artifact
 
 from edgekit.build.outcome import Built
-from edgekit.cli import DONE, ERROR, USAGE, bench, main
+from edgekit.cli import DONE, ERROR, USAGE, main
+from edgekit.tasks.classification.proof import bench
 
 
 def test_json_is_one_object_and_uses_the_golden_inputs(
