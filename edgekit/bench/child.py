@@ -1,84 +1,53 @@
-"""Starts what a bench measures: a process for each side."""
+"""What a bench measures: a process for each side."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Any, Self, cast
+from typing import Any
 
-from edgekit.bench.exports import child_environment
-from edgekit.errors import EdgekitError, WorkerError
-from edgekit.runtime import wire
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-LABELS_SIDE = "edgekit.tasks.classification.proof.bench"
+from edgekit.artifact.folder import Artifact
+from edgekit.errors import WorkerError
+from edgekit.system import child
 
 
 @dataclass(frozen=True, slots=True)
 class SidePlan:
     """One side: what it is told to open, and what it weighs."""
 
+    module: str
+    """Runs it: a task's proof/sides.py."""
     name: str
-    """A key of the SIDES of its module."""
+    """A key of the module's SIDES."""
     request: Mapping[str, Any]
     size_bytes: int
     """Its weights."""
     folder_bytes: int
     """All that it needs beside its programs."""
-    module: str = LABELS_SIDE
-    """Runs it."""
+
+    @classmethod
+    def of_artifact(
+        cls, artifact: Artifact, module: str, name: str, settings: Mapping[str, Any]
+    ) -> SidePlan:
+        manifest = artifact.manifest
+        return cls(
+            module,
+            name,
+            {"folder": artifact.folder, **settings},
+            size_bytes=sum(manifest.file(file).size_bytes for file in manifest.model.files),
+            folder_bytes=manifest.needs.disk_bytes,
+        )
 
 
-class Child:
+class Child(child.Child):
     """One side's process."""
 
     def __init__(self, plan: SidePlan) -> None:
-        self.name = plan.name
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the child ends
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", plan.module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=child_environment(),
-        )
-        self._open = {"side": plan.name, **plan.request}
+        super().__init__(plan.module, self._ended)
+        self.plan = plan
 
     def open(self) -> None:
-        self.ask("open", self._open)
+        self.ask("open", {"side": self.plan.name, "settings": self.plan.request})
 
-    def ask(self, verb: str, request: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
-        stdin, stdout = cast("Any", self._process.stdin), cast("Any", self._process.stdout)
-        try:
-            wire.send(stdin, {"verb": verb, **request})
-            reply = wire.receive(stdout)
-        except BrokenPipeError:
-            reply = None
-        if reply is None:
-            raise WorkerError(f"The side {self.name} of the bench ended ({self._last_words()}).")
-        if "error" in reply:
-            raise EdgekitError(reply["error"])
-        return reply
-
-    def _last_words(self) -> str:
-        code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else f"exit code {code}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._errors.close()
+    def _ended(self, how: str, said: str) -> WorkerError:
+        return WorkerError(f"The side {self.plan.name} of the bench ended ({said or how}).")

@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import psutil
 
-from edgekit.artifact import folder as artifacts
+from edgekit.artifact.folder import Artifact, read_file
 from edgekit.artifact.manifest import Manifest
 from edgekit.bench import exports
-from edgekit.bench.child import LABELS_SIDE, Child, SidePlan
+from edgekit.bench.asked import OnProgress
+from edgekit.bench.child import Child, SidePlan
 from edgekit.checkpoint.describe import describe
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
-from edgekit.store.store import Store
 from edgekit.system import machine
 
 T = TypeVar("T")
 
-MAX_TEXTS = 200
-MAX_SUMMARIZED = 40
-"""Of texts to summarize, which takes far longer than to label them."""
-QUICK_TEXTS = 20
-"""Of either, where seconds must do."""
 BLOCK_TEXTS = 10
-SUMMARIES_SIDE = "edgekit.tasks.summarization.proof.bench_side"
 # Threads of an engine go on spinning for some milliseconds after their last work.
 PAUSE_SECONDS = 0.05
 COLD_STARTS = 3
@@ -56,102 +50,57 @@ class Times:
     """Several at once; None for sides that can only do one after another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """What an artifact is compared with."""
-
-    checkpoint: Path
-    store: Store
-    """Where its exports are kept."""
-    baseline: bool = False
-    """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
-    exported: bool = True
-    """Compare with its export to ONNX, too, which takes a minute to make."""
-
-
-def bench(
-    folder: Path,
+def measure(
+    artifact: Artifact,
+    plans: Sequence[SidePlan],
     texts: Sequence[str],
     *,
-    against: Teacher | None = None,
-    threads: int = 2,
-    rounds: int = 5,
-    quick: bool = False,
-    on_progress: Callable[[float], None] = lambda fraction: None,
+    most: int,
+    machine: Mapping[str, Any],
+    threads: int,
+    rounds: int,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
-    """What `bench --json` prints.
+    """What `bench --json` prints; the first of the plans is the artifact's.
 
-    At most MAX_TEXTS of `texts` are used, or MAX_SUMMARIZED, or QUICK_TEXTS, the same ones each
-    time. Latencies are of single texts, for each of which every side has `threads` threads.
+    At most `most` of `texts` are used, the same ones each time. Latencies are of single texts, for
+    each of which every side has `threads` threads. `machine` is machine_now of before.
     """
-    artifact = artifacts.read(folder)
-    load = psutil.getloadavg()[0] / machine.cores()
     chosen = list(texts)
-    most = MAX_TEXTS if artifact.manifest.model.summary is None else MAX_SUMMARIZED
-    most = QUICK_TEXTS if quick else most
     if len(chosen) > most:
         chosen = random.Random(0).sample(chosen, most)
-    plans = [_artifact_plan(artifact, threads)]
-    if against is not None:
-        plans += _teacher_plans(against, artifact.manifest, threads)
     times = _run(plans, chosen, rounds=rounds, on_progress=on_progress)
-    result = {
+    return {
         "threads": threads,
         "rounds": rounds,
         "lengths": _lengths(artifact, chosen),
-        "machine": {
-            "cpu": machine.cpu_name(),
-            "features": sorted(machine.cpu_features()),
-            "cores": machine.cores(),
-            "load_before": round(load, 2),
-        },
+        "machine": machine,
         **{plan.name: _numbers(plan, times[plan.name]) for plan in plans},
+        **(_ratios(plans, times, rounds=rounds) if len(plans) > 1 else {}),
     }
-    return result if against is None else {**result, **_ratios(plans, times, rounds=rounds)}
 
 
-def _artifact_plan(artifact: artifacts.Artifact, threads: int) -> SidePlan:
-    manifest = artifact.manifest
-    return SidePlan(
-        name="artifact",
-        request={"folder": str(artifact.folder), "threads": threads},
-        size_bytes=sum(manifest.file(name).size_bytes for name in manifest.model.files),
-        folder_bytes=manifest.needs.disk_bytes,
-        module=LABELS_SIDE if manifest.model.summary is None else SUMMARIES_SIDE,
-    )
+def machine_now() -> dict[str, Any]:
+    """What this machine is, and how busy."""
+    return {
+        "cpu": machine.cpu_name(),
+        "features": sorted(machine.cpu_features()),
+        "cores": machine.cores(),
+        "load_before": round(psutil.getloadavg()[0] / machine.cores(), 2),
+    }
 
 
-def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[SidePlan]:
+def torch_plan(checkpoint: Path, manifest: Manifest, module: str, *, threads: int) -> SidePlan:
+    """The teacher in PyTorch, which reads as much of a text as the artifact does."""
     exports.needs_compress()
-    checkpoint, summary = teacher.checkpoint, manifest.model.summary
-    torch = SidePlan(
-        name="torch_fp32",
-        request={},
-        size_bytes=describe(checkpoint).fp32_bytes,
-        folder_bytes=_bytes_below(checkpoint),
-    )
-    request: dict[str, Any] = {
-        "folder": str(checkpoint),
+    request = {
+        "folder": checkpoint,
         "threads": threads,
         "prefix": manifest.model.prefix,
         "max_tokens": manifest.model.max_tokens,
     }
-    if summary is not None:
-        asked = {**request, "words": summary.words, "generation": dict(summary.generation)}
-        return [replace(torch, request=asked, module=SUMMARIES_SIDE)]
-    tokenizer_bytes = (checkpoint / TOKENIZER).stat().st_size
-
-    def exported(name: str, model: Path) -> SidePlan:
-        size = model.stat().st_size
-        return SidePlan(name, {**request, "model": str(model)}, size, size + tokenizer_bytes)
-
-    plans = [replace(torch, request=request)]
-    if teacher.exported:
-        plans.append(exported("ort_fp32", exports.fp32(teacher.store, checkpoint)))
-    if teacher.baseline:
-        optimum = exports.optimum_int8(teacher.store, checkpoint)
-        plans.append(exported("optimum_int8", optimum))
-    return plans
+    size = describe(checkpoint).fp32_bytes
+    return SidePlan(module, "torch_fp32", request, size, _bytes_below(checkpoint))
 
 
 def _bytes_below(folder: Path) -> int:
@@ -163,7 +112,7 @@ def _run(
     texts: Sequence[str],
     *,
     rounds: int,
-    on_progress: Callable[[float], None],
+    on_progress: OnProgress,
 ) -> dict[str, Times]:
     times = {plan.name: Times() for plan in plans}
     blocks = [list(texts[at : at + BLOCK_TEXTS]) for at in range(0, len(texts), BLOCK_TEXTS)]
@@ -172,16 +121,16 @@ def _run(
         on_progress(0.2)
         for turn in range(rounds * len(blocks)):
             for side in _rotated(sides, turn):
-                _take_turn(side, blocks[turn % len(blocks)], times[side.name])
+                _take_turn(side, blocks[turn % len(blocks)], times[side.plan.name])
             on_progress(0.2 + 0.7 * (turn + 1) / (rounds * len(blocks)))
         for side in sides:
             # Before several texts at once, which take memory of their own.
-            times[side.name].peak_rss_bytes = side.ask("usage")["peak_rss_bytes"]
+            times[side.plan.name].peak_rss_bytes = side.ask("usage")["peak_rss_bytes"]
         artifact = sides[0]
         artifact.ask("many", {"texts": blocks[0]})
         many = {"texts": list(texts)}
         seconds = [artifact.ask("many", many)["seconds"] for _ in range(rounds)]
-        times[artifact.name].texts_per_s = len(texts) / float(np.median(seconds))
+        times[artifact.plan.name].texts_per_s = len(texts) / float(np.median(seconds))
     on_progress(1.0)
     return times
 
@@ -237,11 +186,11 @@ def _rotated(items: Sequence[T], by: int) -> list[T]:
     return turned if (by // len(items)) % 2 == 0 else turned[::-1]
 
 
-def _lengths(artifact: artifacts.Artifact, texts: Sequence[str]) -> dict[str, float]:
+def _lengths(artifact: Artifact, texts: Sequence[str]) -> dict[str, float]:
     """How many tokens the texts have, special ones included."""
     spec = artifact.manifest.model
     encoder = TextTokenizer(
-        artifacts.read_file(artifact, TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens
+        read_file(artifact, TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens
     )
     tokens = [sum(len(ids) for ids in encoder.windows(text)) for text in texts]
     p50, p95 = np.percentile(tokens, [50, 95])

@@ -1,14 +1,14 @@
 """What a user would do today: optimum's own export of a classifier and its int8 for AVX2.
 
-`python -m edgekit.bench.optimum CHECKPOINT FOLDER` writes FOLDER/model.onnx. A process of its own,
-because it needs several times the weights' memory. Nothing of edgekit's exporter is in it.
+For child processes alone, because it needs several times the weights' memory. Nothing of edgekit's
+exporter is in it.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
 from edgekit.checkpoint.describe import read_config
 from edgekit.system import machine
-from edgekit.system.child import answer
+from edgekit.system.serving import Verb
 
 
 def make(checkpoint: Path, folder: Path) -> Path:
-    """Exports and quantizes with optimum's defaults, as its guide has it."""
+    """Writes `folder`/model.onnx with optimum's defaults, as its guide has it."""
     read_config(checkpoint)  # refuses what brings code along
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -38,10 +38,10 @@ def make(checkpoint: Path, folder: Path) -> Path:
         return (Path(scratch) / "model_quantized.onnx").rename(folder / "model.onnx")
 
 
-def _work() -> dict[str, Any]:
-    make(Path(sys.argv[1]), Path(sys.argv[2]))
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    make(Path(request["checkpoint"]), Path(request["folder"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_work))
+VERBS: Mapping[str, Verb] = {"make": _run}

@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from tokenizers import Tokenizer
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.errors import CheckpointError, ExportError, TemplateError
 from edgekit.system import child
+from edgekit.system.serving import Verb
 
 Message = dict[str, str]
 _MODULE = "edgekit.checkpoint.chat_template"
@@ -82,11 +80,8 @@ def read(checkpoint: Path) -> str | None:
 def render(checkpoint: Path, template: str, *, bos: str, eos: str) -> Rendered:
     """Raises ExportError where the runtime renders a conversation otherwise than transformers."""
     told = template if bos or "bos_token" not in template else _NO_BOS + template
-    request = {"checkpoint": str(checkpoint.resolve()), "template": told, "bos": bos, "eos": eos}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        done = child.run_apart(_MODULE, path, doing="rendering the chat template", format="gguf")
+    request = {"checkpoint": checkpoint, "template": told, "bos": bos, "eos": eos}
+    done = child.ask(_MODULE, "render", request, doing="gguf: rendering the chat template")
     tokenizer = tokenizing.load(checkpoint)
     for one in done["conversations"]:
         if one["ours"] != one["theirs"]:
@@ -155,7 +150,7 @@ def _added(tokenizer: Tokenizer) -> Sequence[tuple[int, Any]]:
     return list(tokenizer.get_added_tokens_decoder().items())
 
 
-def _run(request: dict[str, Any]) -> dict[str, Any]:
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
     os.environ["USE_TORCH"] = "0"  # transformers would import it, for seconds
     from transformers import PreTrainedTokenizerFast
@@ -175,7 +170,7 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ours(messages: list[Message], request: dict[str, Any], *, prompt: bool) -> str | None:
+def _ours(messages: list[Message], request: Mapping[str, Any], *, prompt: bool) -> str | None:
     from edgekit.runtime import rendering  # jinja2
 
     try:
@@ -191,7 +186,7 @@ def _ours(messages: list[Message], request: dict[str, Any], *, prompt: bool) -> 
 
 
 def _theirs(
-    messages: list[Message], request: dict[str, Any], tokenizer: Any, *, prompt: bool
+    messages: list[Message], request: Mapping[str, Any], tokenizer: Any, *, prompt: bool
 ) -> str | None:
     from edgekit.runtime.limits import LimitReached, limited  # jinja2
 
@@ -209,6 +204,4 @@ def _theirs(
     return str(found)
 
 
-if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"render": _run}

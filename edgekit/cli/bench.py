@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.progress import Progress
 
 from edgekit.cli import DONE
 from edgekit.cli.output import messages, print_json, print_table
-from edgekit.errors import EdgekitError
-from edgekit.store.store import Store
-from edgekit.system import paths
-from edgekit.wording.units import human_bytes
-
-if TYPE_CHECKING:
-    from edgekit.data.rows import Row
-
-NAMES = {
-    "artifact": "artifact",
-    "ort_fp32": "teacher in ONNX",
-    "torch_fp32": "teacher in torch",
-    "optimum_int8": "optimum's int8",
-}
+from edgekit.tables import task_part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,213 +53,39 @@ def _count(text: str) -> int:
 def run(settings: argparse.Namespace) -> int:
     # numpy and tokenizers: not for `--help`.
     from edgekit.artifact import folder as artifacts
-    from edgekit.bench.measure import Teacher, bench
+    from edgekit.bench.asked import Asked
 
-    settings.rounds = settings.rounds or (1 if settings.quick else 5)
     manifest = artifacts.read(settings.artifact).manifest
-    if manifest.task == "chat":
-        return _run_chat(settings)
-    summarizes = manifest.task == "summarization"
-    if settings.baseline and summarizes:
-        raise EdgekitError(
-            "--baseline is for classifiers; a summarizer is compared with its teacher in PyTorch."
+    asked = Asked(
+        artifact=settings.artifact,
+        against=settings.against,
+        data=settings.data,
+        baseline=settings.baseline,
+        quick=settings.quick,
+        threads=settings.threads,
+        rounds=settings.rounds or (1 if settings.quick else 5),
+    )
+    with Progress(console=messages(), transient=True) as bars:
+        bar = bars.add_task("bench", total=1.0)
+        result = task_part(manifest.task, "proof.bench").run(
+            asked, on_progress=lambda fraction: bars.update(bar, completed=fraction)
         )
-    if settings.baseline and settings.against is None:
-        raise EdgekitError("--baseline compares with a teacher; name it with --against.")
-    if settings.baseline and settings.quick:
-        raise EdgekitError("--baseline takes minutes; leave out one of --baseline and --quick.")
-    texts = _texts(settings.artifact, settings.data)
-    with Store(paths.store_dir()) as store, Progress(console=messages(), transient=True) as bars:
-        task = bars.add_task("bench", total=1.0)
-        result = bench(
-            settings.artifact,
-            texts,
-            against=settings.against
-            and Teacher(settings.against, store, settings.baseline, not settings.quick),
-            threads=settings.threads,
-            rounds=settings.rounds,
-            quick=settings.quick,
-            on_progress=lambda fraction: bars.update(task, completed=fraction),
-        )
-        if settings.baseline and (rows := _rows(settings.data)):
-            from edgekit.tasks.classification.proof.bench_quality import quality
-
-            bars.update(task, description="quality", total=None)
-            result["quality"] = quality(store, settings.artifact, rows, against=settings.against)
     if settings.json:
         print_json(result)
     elif settings.quick and settings.against:
         from edgekit.cli import beside
 
         beside.show(manifest, result, teacher=settings.against)
-        _warn_if_busy(result)
-    elif summarizes:
-        _print_summaries(result)
     else:
-        _print(result)
-    return DONE
-
-
-def _run_chat(settings: argparse.Namespace) -> int:
-    from edgekit.tasks.chat.proof import bench as bench_chat
-
-    for name in ("against", "data", "baseline"):
-        if getattr(settings, name):
-            raise EdgekitError(
-                f"--{name} is for other artifacts; one that chats is compared with "
-                "llama-cpp-python on the same file."
-            )
-    with Progress(console=messages(), transient=True) as bars:
-        task = bars.add_task("bench", total=1.0)
-        result = bench_chat.bench(
-            settings.artifact,
-            threads=settings.threads,
-            rounds=settings.rounds,
-            on_progress=lambda fraction: bars.update(task, completed=fraction),
-        )
-    if settings.json:
-        print_json(result)
-    else:
-        _print_chat(result)
-    return DONE
-
-
-def _print_chat(result: dict[str, Any]) -> None:
-    lengths = result["lengths"]
-    print_table(
-        f"Prompts of {lengths['prompt_tokens']} tokens and answers of {lengths['tokens']}, with "
-        f"{result['threads']} threads, {result['rounds']} rounds in turns",
-        ("", "reads", "writes", "first piece", "cold", "memory", "weights"),
-        [
-            (
-                title,
-                f"{result[name]['prompt_tokens_per_s']:,.0f} tokens/s",
-                f"{result[name]['tokens_per_s']:,.1f} tokens/s",
-                f"{result[name]['first_token_ms']:,.0f} ms",
-                f"{result[name]['cold_start_ms']:,.0f} ms",
-                human_bytes(result[name]["peak_rss_bytes"]),
-                human_bytes(result[name]["size_bytes"]),
-            )
-            for name, title in (("artifact", "artifact"), ("raw", "raw"))
-        ],
-    )
-    print(
-        f"\nThe artifact writes {result['ratio']['raw']:.2f} times as fast as raw llama-cpp-python "
-        "with the same file."
-    )
-    _warn_if_busy(result)
-
-
-def _print_summaries(result: dict[str, Any]) -> None:
-    lengths = result["lengths"]
-    print_table(
-        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens, one at a time with "
-        f"{result['threads']} threads, {result['rounds']} rounds in turns",
-        ("", "a text", "CPU", "first words", "writes", "memory", "weights"),
-        [
-            (
-                title,
-                f"{result[name]['p50_ms'] / 1000:.2f} s",
-                f"{result[name]['cpu_ms'] / 1000:.2f} s",
-                f"{result[name].get('first_words_ms', 0) / 1000:.2f} s",
-                f"{result[name].get('tokens_per_s', 0):,.0f} tokens/s",
-                human_bytes(result[name]["peak_rss_bytes"]),
-                human_bytes(result[name]["size_bytes"]),
-            )
-            for name, title in NAMES.items()
-            if name in result
-        ],
-    )
-    if "ratio" in result:
-        print(
-            f"\nThe artifact is {result['ratio']['size']:.1f} times smaller than the teacher and "
-            f"{result['ratio']['torch_fp32']:.1f} times as fast as it in PyTorch "
-            f"({result['ratio_cpu']['torch_fp32']:.1f} times by CPU time)."
-        )
-    _warn_if_busy(result)
-
-
-def _warn_if_busy(result: dict[str, Any]) -> None:
-    if result["machine"]["load_before"] > 0.5:
+        _print(manifest.task, result)
+    if not settings.json and result["machine"]["load_before"] > 0.5:
         print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
+    return DONE
 
 
-def _texts(folder: Path, data: Path | None) -> list[str]:
-    from edgekit.artifact import folder as artifacts
-    from edgekit.data.rows import read_texts
-    from edgekit.runtime import golden
-
-    if data is not None:
-        return list(read_texts([data]))
-    artifact = artifacts.read(folder)
-    found = golden.read(artifacts.read_file(artifact, golden.GOLDEN), artifact.manifest)
-    return found.texts()
-
-
-def _rows(data: Path | None) -> list[Row]:
-    """The labelled rows of the data; none where it has no labels."""
-    from edgekit.data.records import READERS
-    from edgekit.data.rows import read_rows, stream_records
-
-    if data is None or data.suffix.lower() not in READERS:
-        return []
-    return read_rows(data) if "label" in next(iter(stream_records(data))) else []
-
-
-def _print(result: dict[str, Any]) -> None:
-    lengths = result["lengths"]
-    print_table(
-        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens, one at a time with "
-        f"{result['threads']} threads, {result['rounds']} rounds in turns",
-        ("", "p50", "p95", "CPU", "texts/s", "cold", "memory", "weights"),
-        [
-            (
-                title,
-                f"{result[name]['p50_ms']:.1f} ms",
-                f"{result[name]['p95_ms']:.1f} ms",
-                f"{result[name]['cpu_ms']:.1f} ms",
-                f"{result[name]['texts_per_s']:,.0f}",
-                f"{result[name]['cold_start_ms']:,.0f} ms",
-                human_bytes(result[name]["peak_rss_bytes"]),
-                human_bytes(result[name]["size_bytes"]),
-            )
-            for name, title in NAMES.items()
-            if name in result
-        ],
-    )
-    if "ratio" in result:
-        ratio = result["ratio"]
-        print(
-            f"\nThe artifact is {ratio['size']:.1f} times smaller, {ratio['torch_fp32']:.1f} times "
-            f"as fast as the teacher in PyTorch and {ratio['ort_fp32']:.1f} times as fast as it in "
-            "ONNX Runtime."
-        )
-        if "optimum_int8" in ratio:
-            print(
-                f"Than optimum's int8 of the same teacher it is {ratio['size_optimum_int8']:.1f} "
-                f"times smaller and {ratio['optimum_int8']:.1f} times as fast."
-            )
-    if "quality" in result:
-        _print_quality(result["quality"])
-    _warn_if_busy(result)
-
-
-def _print_quality(quality: dict[str, Any]) -> None:
-    print_table(
-        f"\nQuality on {quality['rows']:,} labelled rows",
-        ("", "macro-F1", "of the teacher's", "worst language"),
-        [
-            (
-                title,
-                f"{100 * quality[name]['macro_f1']:.1f} %",
-                f"{100 * quality[name]['kept']:.1f} %" if "kept" in quality[name] else "",
-                _worst(quality[name].get("worst_language")),
-            )
-            for name, title in {**NAMES, "teacher": "teacher"}.items()
-            if name in quality
-        ],
-    )
-
-
-def _worst(worst: dict[str, Any] | None) -> str:
-    return "" if worst is None else f"{worst['language']} {100 * worst['kept']:.1f} %"
+def _print(task: str, result: dict[str, Any]) -> None:
+    for part in task_part(task, "proof.bench").shown(result):
+        if isinstance(part, str):
+            print(part)
+        else:
+            print_table(part.title, part.columns, part.rows)

@@ -4,39 +4,46 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from edgekit.artifact.folder import Artifact
+from edgekit.errors import WorkerError
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.process import Exchange, WorkerProcess
+from edgekit.system.child import Child, Exchange
+from edgekit.system.serving import Request
+
+TaskVerb = Callable[[Any, Request], Mapping[str, Any]]
+"""What a worker does for one request, by its engine."""
 
 
 class Supervisor:
     """Asks a worker process; starts another where the last one died."""
 
     def __init__(self, artifact: Artifact, asked: Asked) -> None:
-        self._load = {"verb": "load", "asked": asked.as_json(), **_place(artifact)}
+        self._load = {"asked": asked.as_json(), **_place(artifact)}
         self._starting = threading.Lock()
-        self._process, self.facts = self._start()
+        self._worker, self.facts = self._start()
         """What the model says of itself."""
 
     def begin(self, verb: str, **request: Any) -> Exchange:
         with self._starting:
-            if self._process.ended:
+            if self._worker.ended:
                 self._finalize()
-                self._process, _ = self._start()
-            process = self._process
-        return process.begin({"verb": verb, **request})
+                self._worker, _ = self._start()
+            worker = self._worker
+        return worker.begin(verb, request)
 
     def close(self) -> None:
         self._finalize()
 
-    def _start(self) -> tuple[WorkerProcess, dict[str, Any]]:
-        process = WorkerProcess()
+    def _start(self) -> tuple[Child, dict[str, Any]]:
+        worker = start_worker()
         # For programs that never close their model: when it is forgotten, or at the very end.
-        self._finalize = weakref.finalize(self, process.end)
+        self._finalize = weakref.finalize(self, worker.end)
         try:
-            return process, process.begin(self._load).result()
+            return worker, worker.ask("load", self._load)
         except BaseException:
             self._finalize()
             raise
@@ -44,12 +51,20 @@ class Supervisor:
 
 def self_test(artifact: Artifact) -> int:
     """Runs the golden answers in a worker of its own; their number."""
-    process = WorkerProcess()
-    try:
-        return int(process.begin({"verb": "test", **_place(artifact)}).result()["answers"])
-    finally:
-        process.end()
+    with start_worker() as worker:
+        return int(worker.ask("test", _place(artifact))["answers"])
 
 
-def _place(artifact: Artifact) -> dict[str, str]:
-    return {"folder": str(artifact.folder.resolve()), "digest": artifact.manifest.digest}
+def start_worker() -> Child:
+    return Child("edgekit.runtime.worker", _died)
+
+
+def _died(how: str, said: str) -> WorkerError:
+    return WorkerError(
+        f"The process that held the model ended ({how}{': ' if said else ''}{said}); "
+        "the next call starts it again."
+    )
+
+
+def _place(artifact: Artifact) -> dict[str, Path | str]:
+    return {"folder": artifact.folder.resolve(), "digest": artifact.manifest.digest}

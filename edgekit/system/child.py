@@ -1,115 +1,233 @@
-"""Runs a piece of export in a child process, whose memory is given back and whose peak is its own.
+"""Child processes: started, asked, heard and ended. Knows no verb.
 
-The child is a module of this package with `answer(main_work)` at its end: it prints one JSON line,
-after any number of lines that `tell` prints, and ends when its stdin does, so that nothing goes on
-writing after this process was killed. Native code that aborts ends the child alone.
+A child answers by the `VERBS` of a module (serving.py). Its memory is given back and its peak is
+its own; native code that aborts ends it alone; and it lives no longer than this process.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import count
+from queue import SimpleQueue
+from types import MappingProxyType, TracebackType
+from typing import Any, BinaryIO, Self, cast
 
-from edgekit.errors import EdgekitError, ExportError
+from edgekit.errors import EdgekitError, ExportError, WorkerError
+from edgekit.system import wire
 
-FRACTION = "fraction"
+PATIENCE_SECONDS = 5
+_KEPT_LINES = 20
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_OUT_OF_MEMORY = re.compile(r"memory|alloc", re.IGNORECASE)
+
+Died = Callable[[str, str], EdgekitError]
+"""Makes the error of a child that is gone, of how it ended and of what it printed last."""
 
 
-def run_apart(
+def ask(
     module: str,
-    *arguments: object,
-    doing: str,
-    format: str = "onnx",
-    on_progress: Callable[[float], None] | None = None,
-) -> dict[str, Any]:
-    """What the child answered; raises ExportError with its reason where it failed.
-
-    `on_progress` hears the fractions that the child tells.
-    """
-    command = [sys.executable, "-P", "-m", module, *map(str, arguments)]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={
-            # See cli/__init__.py: threads that spin while they wait starve each other.
-            "GOMP_SPINCOUNT": "1000",
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        },
-    ) as child:
-        lines = _heard(child.stdout or (), on_progress)
-    if child.returncode != 0 or not lines:
-        reason = lines[-1] if lines else "it was ended, as when the memory runs out"
-        raise ExportError(
-            f"{format}: {doing} failed ({reason}); close other programs and try again."
-        )
-    found = dict(json.loads(lines[-1]))
-    if "error" in found:
-        raise ExportError(f"{format}: {doing} failed: {found['error']}")
-    return found
-
-
-def ask_apart(
-    module: str,
-    *verb: str,
+    verb: str,
     request: Mapping[str, Any],
+    *,
     doing: str,
-    format: str,
-    on_progress: Callable[[float], None] | None = None,
+    on_piece: Callable[[Any], None] = lambda piece: None,
 ) -> dict[str, Any]:
-    """`run_apart` with a request as JSON, in a file whose path is the child's last argument."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        return run_apart(module, *verb, path, doing=doing, format=format, on_progress=on_progress)
+    """What a child says that is started for this alone; raises ExportError where `doing` failed."""
+    with Child(module, _reason) as child:
+        exchange = child.begin(verb, request)
+        while "result" not in (reply := _taken(exchange, doing)):
+            on_piece(reply["piece"])
+        return dict(reply["result"])
 
 
-def _heard(output: Iterable[str], on_progress: Callable[[float], None] | None) -> list[str]:
-    """The child's lines but those of its progress, which are passed on as they come."""
-    lines = []
-    for line in output:
-        told = _fraction(line)
-        if told is None:
-            lines.append(line.rstrip("\n"))
-        elif on_progress is not None:
-            on_progress(told)
-    return lines
-
-
-def _fraction(line: str) -> float | None:
-    if not line.startswith(f'{{"{FRACTION}": '):
-        return None
-    return float(json.loads(line)[FRACTION])
-
-
-def tell(fraction: float) -> None:
-    """The child's side: says how much is done."""
-    print(json.dumps({FRACTION: round(fraction, 4)}), flush=True)
-
-
-def answer(work: Callable[[], Mapping[str, Any]]) -> int:
-    """The child's side: does the work and prints what came of it; returns the exit code."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _taken(exchange: Exchange, doing: str) -> wire.Message:
     try:
-        result = work()
+        return exchange.take()
+    except WorkerError as error:
+        remedy = "try again, and report it where that does not help"
+        if _OUT_OF_MEMORY.search(str(error)):
+            remedy = "close other programs and try again"
+        raise ExportError(f"{doing} failed ({error}); {remedy}.") from error
     except EdgekitError as error:
-        result = {"error": str(error)}
-    print(json.dumps(result))
-    return 0
+        raise ExportError(f"{doing} failed: {error}") from error
 
 
-def _end_with_parent() -> None:
-    """The other end of stdin is the parent's; when it is gone, so is everybody who waits for us."""
-    os.read(0, 1)  # not sys.stdin, whose lock a thread must not hold when Python ends
-    os._exit(1)
+def _reason(how: str, said: str) -> WorkerError:
+    killed = how == "SIGKILL"
+    return WorkerError("it was ended, as when the memory runs out" if killed else said or how)
+
+
+class Child:
+    """One child and the threads that listen to it."""
+
+    def __init__(self, module: str, died: Died) -> None:
+        self._process = _spawn(module)
+        self._died = died
+        self._requests, self._replies, self._errors = (
+            cast("BinaryIO", stream)
+            for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
+        )
+        # Garbage collection may end the child from any thread, also one that holds this.
+        self._lock = threading.RLock()
+        self._ids = count()
+        self._waiting: dict[int, Exchange] = {}
+        self._said: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self.ended = False
+        self._threads = [
+            threading.Thread(target=target, name="edgekit-child", daemon=True)
+            for target in (self._drain, self._listen)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def begin(self, verb: str, request: Mapping[str, Any] = _NOTHING) -> Exchange:
+        """Sends a request; several threads may, and may wait for their replies at once."""
+        with self._lock:
+            if self.ended:
+                raise self._death()
+            exchange = Exchange(self, next(self._ids))
+            self._waiting[exchange.number] = exchange
+            self.send({**request, "id": exchange.number, "verb": verb})
+            return exchange
+
+    def ask(self, verb: str, request: Mapping[str, Any] = _NOTHING) -> Any:
+        return self.begin(verb, request).result()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        # If the child is dead, the listening thread sees it too and tells all who wait.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            wire.send(self._requests, message)
+
+    def kill(self) -> None:
+        """Ends the child in the middle of whatever it does."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """Closes the child's stdin, upon which it ends; sees to it that it does."""
+        with self._lock:
+            self.ended = True
+        # What could not be sent was for a child that is dead.
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(PATIENCE_SECONDS)
+        self._replies.close()
+        self._errors.close()
+
+    def _listen(self) -> None:
+        while (reply := wire.receive(self._replies)) is not None:
+            with self._lock:
+                exchange = self._waiting[reply["id"]]
+                if "piece" not in reply:
+                    del self._waiting[reply["id"]]
+            exchange.hear(reply)
+        self._process.wait()
+        # What it said last is part of the message; another process may hold the pipe open.
+        self._threads[0].join(PATIENCE_SECONDS)
+        with self._lock:
+            self.ended = True
+            waiting, self._waiting = self._waiting, {}
+        for exchange in waiting.values():
+            exchange.hear(self._death())
+
+    def _drain(self) -> None:
+        """What the child prints is kept for the message, and never fills the pipe."""
+        for line in self._errors:
+            self._said.append(line[:1000])
+
+    def _death(self) -> EdgekitError:
+        code = self._process.returncode
+        how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        said = self._said[-1].decode("utf-8", "replace").strip() if self._said else ""
+        return self._died(how, said)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+
+class Exchange:
+    """One request and what is replied to it: any number of pieces, then a result or an error."""
+
+    def __init__(self, child: Child, number: int) -> None:
+        self.number = number
+        self.ended = threading.Event()
+        """Set when the last reply has come, taken or not."""
+        self._child = child
+        self._heard: SimpleQueue[wire.Message | EdgekitError] = SimpleQueue()
+
+    def hear(self, reply: wire.Message | EdgekitError) -> None:
+        self._heard.put(reply)
+        if isinstance(reply, EdgekitError) or "piece" not in reply:
+            self.ended.set()
+
+    def take(self) -> wire.Message:
+        """Waits for the next `{"piece": …}` or, at last, `{"result": …}`; raises what went wrong.
+
+        Not to be called after the end.
+        """
+        reply = self._heard.get()
+        if isinstance(reply, EdgekitError):
+            raise reply
+        if "error" in reply:
+            raise wire.to_error(reply["error"])
+        return reply
+
+    def result(self) -> Any:
+        """Waits for the end; pieces are passed over."""
+        while "result" not in (reply := self.take()):
+            pass
+        return reply["result"]
+
+    def cancel(self) -> None:
+        """Asks the child to stop with this; it still replies."""
+        self._child.send({"id": self.number, "verb": "cancel"})
+
+
+def environment() -> dict[str, str]:
+    """The child must find what this process found, and nothing in the working folder."""
+    return {
+        # See cli/__init__.py: threads that spin while they wait starve each other.
+        "GOMP_SPINCOUNT": "1000",
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+
+
+def _spawn(module: str) -> subprocess.Popen[bytes]:
+    if not sys.executable:
+        raise WorkerError("There is no Python program to start a worker with; do not isolate.")
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "edgekit.system.serving", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as error:
+        raise WorkerError(
+            f"A process for this cannot be started ({error.strerror}); close other programs."
+        ) from error

@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.measure import Teacher, bench
 from edgekit.data.rows import Row, read_rows
 from edgekit.store.store import Store
 from edgekit.system import paths
+from edgekit.tasks.classification.proof.bench import Teacher, bench
 from edgekit.tasks.classification.proof.bench_quality import quality
 
 BASE = "recipe"

@@ -12,13 +12,14 @@ import pytest
 from edgekit.artifact import folder as artifacts
 from edgekit.bench import exports
 from edgekit.bench import measure as benches
-from edgekit.bench.child import Child, Plan
-from edgekit.bench.measure import Teacher, bench
+from edgekit.bench.child import Child, SidePlan
 from edgekit.build.outcome import Built
 from edgekit.data.rows import read_rows
 from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerError
 from edgekit.store.store import Store
 from edgekit.system import paths
+from edgekit.tasks.classification.proof import bench as labelled
+from edgekit.tasks.classification.proof.bench import Teacher, bench
 from edgekit.tasks.classification.proof.bench_quality import quality
 from tests.tiny import encoder as tiny
 from tests.tiny.artifact import TEXTS, make_artifact
@@ -34,8 +35,9 @@ def artifact(tmp_path: Path) -> Path:
     return make_artifact(tmp_path / "tiny")
 
 
-def plan(folder: Path, **request: Any) -> Plan:
-    return Plan("artifact", {"folder": str(folder), "threads": 1, **request}, 1, 1)
+def plan(folder: Path, **request: Any) -> SidePlan:
+    module = "edgekit.tasks.classification.proof.sides"
+    return SidePlan(module, "artifact", {"folder": folder, "threads": 1, **request}, 1, 1)
 
 
 def test_artifact_alone(artifact: Path) -> None:
@@ -142,7 +144,7 @@ def test_sides_take_turns_in_every_order() -> None:
 def test_many_texts_are_sampled_once_and_for_all(
     artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benches, "MAX_TEXTS", 5)
+    monkeypatch.setattr(labelled, "MAX_TEXTS", 5)
     results = [bench(artifact, list(TEXTS) * 9, rounds=1) for _ in range(2)]
     assert results[0]["lengths"] == results[1]["lengths"]
     assert results[0]["lengths"]["texts"] == 5

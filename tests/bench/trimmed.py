@@ -20,10 +20,10 @@ import knapsack
 import numpy as np
 import yaml
 
-from edgekit.bench.child import Child, Plan
+from edgekit.bench.child import Child, SidePlan
 from edgekit.build import build, plan
 from edgekit.recipe import recipe
-from edgekit.tasks.chat.proof.bench_side import Timed
+from edgekit.tasks.chat.proof.sides import Timed
 
 SIZE = 40_000
 MOST_TOKENS_RISE = 0.1
@@ -91,7 +91,7 @@ def speeds(
         for one in (whole, trimmed):
             request = {"folder": one["artifact"], "threads": settings.threads, "context": CONTEXT}
             size = one["size_bytes"]
-            asked = Plan("raw", request, size, size, module="edgekit.tasks.chat.proof.bench_side")
+            asked = SidePlan("edgekit.tasks.chat.proof.sides", "raw", request, size, size)
             child = stack.enter_context(Child(asked))
             child.open()
             child.ask("answer", {"prompt": _PROMPTS[0], "tokens": 2})

@@ -19,7 +19,7 @@ from edgekit.errors import ArtifactError, UnsupportedTask
 from edgekit.recipe import recipe
 from edgekit.runtime import golden
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
-from edgekit.tasks.summarization.proof import bench_torch
+from edgekit.tasks.summarization.proof import sides_torch
 from edgekit.tasks.summarization.summary import Told
 from tests.tiny import seq2seq as tiny_seq2seq
 
@@ -125,7 +125,7 @@ def test_torch_writes_with_the_settings_of_the_artifact(built: Built) -> None:
     assert spec.summary is not None
     asked = {"num_beams": 3, "max_length": 9, "min_length": 8}
     pairs = tiny_seq2seq.pairs(6, seed=35)
-    summarize = bench_torch.summarizer(
+    summarize = sides_torch.summarizer(
         built.teacher,
         prefix=spec.prefix,
         max_tokens=spec.max_tokens,

@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 import edgekit
-from edgekit.bench.measure import Teacher, bench
 from edgekit.build import build, plan
 from edgekit.build.outcome import Built
 from edgekit.cli import main
 from edgekit.errors import RecipeError
 from edgekit.recipe import recipe
-from edgekit.store.store import Store
-from edgekit.system import paths
+from edgekit.tasks.summarization.proof.bench import bench
 from tests.tiny import encoder as tiny
 from tests.tiny import llama as tiny_llama
 
@@ -115,9 +113,7 @@ def test_evaluate_judges_it_again(
 def test_a_bench_compares_it_with_its_teacher(built_summaries: Built) -> None:
     [one] = built_summaries.artifacts
     texts = ["Warm the room. It is cold here. The lamp is on in the hall."] * 2
-    with Store(paths.store_dir()) as store:
-        against = Teacher(built_summaries.teacher, store)
-        found = bench(one.path, texts, against=against, threads=1, rounds=1)
+    found = bench(one.path, texts, against=built_summaries.teacher, threads=1, rounds=1)
     assert found["torch_fp32"]["peak_rss_bytes"] > 1.5 * found["artifact"]["peak_rss_bytes"]
     assert found["agreement"]["torch_fp32"] == 1
 

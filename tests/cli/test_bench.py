@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.build.outcome import Built
-from edgekit.cli import DONE, ERROR, USAGE, bench, main
+from edgekit.cli import DONE, ERROR, USAGE, main
+from edgekit.tasks.classification.proof import bench
 from tests.tiny.artifact import TEXTS, make_artifact
 
 

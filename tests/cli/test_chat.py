@@ -173,7 +173,7 @@ def test_bench_for_people(chat_artifact: Path, capsys: pytest.CaptureFixture[str
 
     numbers = {"size_bytes": 1, "prompt_tokens_per_s": 264.0, "tokens_per_s": 97.0,
                "first_token_ms": 80.0, "cold_start_ms": 900.0, "peak_rss_bytes": 2}  # fmt: skip
-    bench._print_chat({
+    bench._print("chat", {
         "lengths": {"prompt_tokens": 512, "tokens": 64}, "threads": 2, "rounds": 5,
         "artifact": numbers, "raw": numbers, "ratio": {"raw": 0.98},
         "machine": {"load_before": 0.9},

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import edgekit
 from edgekit.artifact import folder as artifact
 from edgekit.errors import EdgekitError, IntegrityError, WorkerError
-from edgekit.runtime import wire
+from edgekit.system import wire
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 
@@ -114,12 +114,12 @@ def test_printing_natively_does_not_harm_the_messages(tiny_artifact: Path) -> No
     """Everything that an interpreter prints through fd 1 must miss the message stream."""
     program = (
         "import os, sys\n"
-        "from edgekit.runtime import worker\n"
-        "real = worker._Worker._reply\n"
+        "from edgekit.system.serving import Server\n"
+        "real = Server._answer\n"
         "def noisy(self, *request):\n"
         "    os.write(1, b'native noise'); print('more', flush=True); real(self, *request)\n"
-        "worker._Worker._reply = noisy\n"
-        "worker.main()\n"
+        "Server._answer = noisy\n"
+        "Server().serve('edgekit.runtime.worker')\n"
     )
     found = artifact.read(tiny_artifact)
     with subprocess.Popen(
@@ -150,7 +150,7 @@ def test_printing_natively_does_not_harm_the_messages(tiny_artifact: Path) -> No
 def test_a_worker_whose_owner_goes_while_it_loads_ends_in_silence(tiny_artifact: Path) -> None:
     found = artifact.read(tiny_artifact)
     with subprocess.Popen(
-        [sys.executable, "-m", "edgekit.runtime.worker"],
+        [sys.executable, "-m", "edgekit.system.serving", "edgekit.runtime.worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdin is not None
@@ -226,10 +226,8 @@ def test_messages_arrive_as_they_were_sent(message: dict[str, object]) -> None:
 
 
 def test_every_error_crosses_over_as_itself() -> None:
-    from edgekit.runtime.process import _as_error
-
     kinds = [kind for kind in vars(edgekit.errors).values() if isinstance(kind, type)]
     for kind in kinds:
-        error = _as_error({"type": kind.__name__, "message": "a sentence"})
+        error = wire.to_error({"type": kind.__name__, "message": "a sentence"})
         assert (type(error), str(error)) == (kind, "a sentence")
-    assert issubclass(type(_as_error({"type": "Unheard", "message": "x"})), EdgekitError)
+    assert issubclass(type(wire.to_error({"type": "Unheard", "message": "x"})), EdgekitError)

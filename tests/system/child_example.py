@@ -1,26 +1,46 @@
-"""A child as system/child.py runs them: tells fractions, then answers or dies as it is told."""
+"""A child as system/child.py starts them: tells fractions, then answers or dies as it is told."""
 
 from __future__ import annotations
 
 import os
-import sys
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from edgekit.errors import DataError
-from edgekit.system.child import answer, tell
+from edgekit.system.serving import Request, Verb
 
 
-def _work() -> dict[str, Any]:
-    tell(0.25)
-    print("llama.cpp says something")
-    tell(0.5)
-    if sys.argv[1] == "abort":
-        sys.stdout.flush()
-        os.abort()
-    if sys.argv[1] == "refuse":
-        raise DataError("rows.csv: it is empty; fill it.")
-    return {"said": sys.argv[1]}
+def _say(request: Request) -> dict[str, Any]:
+    request.tell(0.25)
+    print("llama.cpp says something", flush=True)
+    request.tell(0.5)
+    return {"said": request["word"]}
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_work))
+def _refuse(request: Request) -> dict[str, Any]:
+    raise DataError("rows.csv: it is empty; fill it.")
+
+
+def _abort(request: Request) -> dict[str, Any]:
+    print("llama.cpp says something", flush=True)
+    os.abort()
+
+
+def _take_too_much(request: Request) -> dict[str, Any]:
+    raise MemoryError
+
+
+def _work_for_long(request: Request) -> dict[str, Any]:
+    request.tell(0.0)
+    time.sleep(600)
+    return {}
+
+
+VERBS: Mapping[str, Verb] = {
+    "say": _say,
+    "refuse": _refuse,
+    "abort": _abort,
+    "take too much": _take_too_much,
+    "work for long": _work_for_long,
+}

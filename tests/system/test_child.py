@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from edgekit.errors import ExportError
-from edgekit.system.child import run_apart
+from edgekit.system import child, wire
+
+MODULE = "tests.system.child_example"
 
 
-def run(word: str, heard: list[float] | None = None) -> dict[str, object]:
-    listen = None if heard is None else heard.append
-    return run_apart(
-        "tests.system.child_example", word, doing="trying", format="gguf", on_progress=listen
-    )
+def ask(verb: str, word: str = "", on_piece: Callable[[Any], None] = lambda piece: None) -> Any:
+    return child.ask(MODULE, verb, {"word": word}, doing="gguf: trying", on_piece=on_piece)
 
 
 def test_fractions_and_the_answer_come_through() -> None:
     heard: list[float] = []
-    assert run("hello", heard) == {"said": "hello"}
+    assert ask("say", "hello", heard.append) == {"said": "hello"}
     assert heard == [0.25, 0.5]
-    assert run("nobody listens") == {"said": "nobody listens"}
+    assert ask("say", "nobody listens") == {"said": "nobody listens"}
+
+
+def test_a_large_request_comes_through() -> None:
+    """Far more than a pipe holds at once."""
+    word = "é" * 2_000_000
+    assert ask("say", word) == {"said": word}
 
 
 def test_what_a_child_refuses_is_told() -> None:
     with pytest.raises(ExportError, match=r"gguf: trying failed: rows\.csv: it is empty; fill it"):
-        run("refuse")
+        ask("refuse")
 
 
 def test_a_child_that_aborts_costs_an_error_with_its_last_words() -> None:
     with pytest.raises(ExportError, match=r"gguf: trying failed \(llama\.cpp says something\)"):
-        run("abort")
+        ask("abort")
+
+
+def test_other_programs_are_to_blame_where_the_memory_ran_out_alone() -> None:
+    with pytest.raises(ExportError, match=r"MemoryError.*close other programs"):
+        ask("take too much")
+    with pytest.raises(ExportError, match=r"^((?!other programs).)*$"):
+        ask("abort")
+
+
+def test_it_ends_with_its_parent_in_the_middle_of_its_work() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgekit.system.serving", MODULE],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child.environment(),
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        wire.send(process.stdin, {"id": 0, "verb": "work for long"})
+        assert wire.receive(process.stdout) == {"id": 0, "piece": 0.0}
+        process.stdin.close()
+        assert process.wait(20) == 0

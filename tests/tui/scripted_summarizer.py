@@ -13,7 +13,7 @@ from edgekit.artifact import manifest
 from edgekit.artifact.folder import Artifact, Manifest
 from edgekit.data.sentences import flat, spans
 from edgekit.errors import WorkerError
-from edgekit.runtime.cancel import Cancel
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.stream import Here, SummaryStream
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told

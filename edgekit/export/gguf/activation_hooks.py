@@ -15,7 +15,6 @@ import numpy as np
 
 from edgekit.errors import ExportError
 from edgekit.export.gguf import library, opening
-from edgekit.system import child
 
 _MULTIPLIES = b"MUL_MAT"
 _FLOAT32 = 0
@@ -50,12 +49,13 @@ def listen(
     tokens: Sequence[Sequence[int]],
     hear: Hear,
     *,
+    tell: Callable[[float], None],
     wanted: Callable[[str], bool] = lambda name: True,
     threads: int,
 ) -> None:
     """Reads each sequence from its beginning and tells `hear` of every matrix that is `wanted`.
 
-    Tells the parent process how much is done. Raises ExportError where llama.cpp cannot read, or
+    `tell` is given the share that is done. Raises ExportError where llama.cpp cannot read, or
     keeps its tensors otherwise than is known here.
     """
     ear = _Ear(library.load(), hear, wanted)
@@ -72,7 +72,7 @@ def listen(
             for start in range(0, len(sequence), reader.most):
                 reader.logits(sequence[start : start + reader.most])
                 ear.last = ear.newest
-            child.tell((number + 1) / len(tokens))
+            tell((number + 1) / len(tokens))
     if ear.fault is not None:
         raise ExportError(f"{ear.fault}; install the version of constraints.txt.")
 

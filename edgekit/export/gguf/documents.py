@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ from edgekit.data.conversation import DAY
 from edgekit.data.rows import Row
 from edgekit.errors import ExportError
 from edgekit.system import child
+from edgekit.system.serving import Verb
 
 if TYPE_CHECKING:
     from edgekit.export.gguf.opening import Facts
@@ -44,7 +42,7 @@ def read(model: Path, rows: Sequence[Row], *, window: int) -> Documents:
     beginning of texts, if any. Raises ExportError for a conversation that the model has no template
     for.
     """
-    found = _apart(model, rows, window=window)
+    found = _asked(model, rows, window=window)
     return Documents(
         tokens=tuple(map(tuple, found["tokens"])), rows=tuple(found["rows"]), facts=found["facts"]
     )
@@ -52,17 +50,16 @@ def read(model: Path, rows: Sequence[Row], *, window: int) -> Documents:
 
 def prompts(model: Path, rows: Sequence[Row]) -> list[list[int]]:
     """Each row up to where the model's answer begins, whole; texts are to be continued."""
-    return list(_apart(model, rows, window=None)["tokens"])
+    return list(_asked(model, rows, window=None)["tokens"])
 
 
-def _apart(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str, Any]:
+def _asked(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str, Any]:
     request = {
-        "model": str(model.resolve()),
+        "model": model,
         "rows": [{"text": row.text, "messages": row.messages} for row in rows],
         "window": window,
     }
-    doing = f"reading texts with {model.name}"
-    return child.ask_apart(_MODULE, request=request, doing=doing, format="gguf")
+    return child.ask(_MODULE, "read", request, doing=f"gguf: reading texts with {model.name}")
 
 
 def _read(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +109,4 @@ def _windows(tokens: list[int], window: int, facts: Facts) -> Iterator[list[int]
             yield part
 
 
-if __name__ == "__main__":
-    _work = partial(_read, json.loads(Path(sys.argv[1]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"read": _read}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from edgekit.data.rows import Message
 from edgekit.export.gguf import documents
 from edgekit.system import child, machine
+from edgekit.system.serving import Verb
 
 _MODULE = "edgekit.export.gguf.greedy"
 
@@ -36,14 +35,12 @@ def answers(
     A prompt that is a text is continued as it stands. One that spells a special token is read by
     some as this token and by others as letters: it has no answer. Raises ExportError.
     """
-    request = {"model": str(model.resolve()), "prompts": list(prompts), "count": count,
-               "threads": threads}  # fmt: skip
-    doing = f"asking {model.name}"
-    found = child.ask_apart(_MODULE, request=request, doing=doing, format="gguf")
+    request = {"model": model, "prompts": list(prompts), "count": count, "threads": threads}
+    found = child.ask(_MODULE, "answer", request, doing=f"gguf: asking {model.name}")
     return [Continued(tuple(one["tokens"]), tuple(one["margins"])) for one in found["answers"]]
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child."""
     from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
 
@@ -89,6 +86,4 @@ def _continue(reader: Any, prompt: list[int], count: int, is_end: Any) -> dict[s
         logits = reader.logits([tokens[-1]])[-1]
 
 
-if __name__ == "__main__":
-    _work = partial(_answer, json.loads(Path(sys.argv[1]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"answer": _answer}

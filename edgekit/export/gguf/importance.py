@@ -7,8 +7,6 @@ in each, so that a killed run goes on.
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -20,6 +18,7 @@ import numpy as np
 from edgekit.errors import ExportError
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
+from edgekit.system.serving import Request, Verb
 
 PART_TOKENS = 4096
 """Read between two saves."""
@@ -51,19 +50,14 @@ def measure(
             before = sum(map(len, tokens[:first]))
             share = sum(map(len, tokens[first:last]))
             request = {
-                "model": str(model.resolve()),
+                "model": model,
                 "tokens": [list(map(int, one)) for one in tokens[first:last]],
-                "out": str(part),
+                "out": part,
                 "threads": threads,
             }
             told = partial(_tell, on_progress, before / count, share / count)
-            found = child.ask_apart(
-                _MODULE,
-                request=request,
-                doing="measuring importance",
-                format="gguf",
-                on_progress=told,
-            )
+            doing = "gguf: measuring importance"
+            found = child.ask(_MODULE, "measure", request, doing=doing, on_piece=told)
             peak = max(peak, found["peak_bytes"])
             for name, values in _load(part).items():
                 sums[name] = sums.get(name, 0) + values
@@ -120,14 +114,14 @@ class _Squares:
             self.sums[name] = squares
 
 
-def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+def _run(request: Request) -> dict[str, Any]:
     """In the child."""
     # llama.cpp must not be loaded where it may not die.
     from edgekit.export.gguf import activation_hooks
 
     squares = _Squares()
-    model, tokens = Path(request["model"]), request["tokens"]
-    activation_hooks.listen(model, tokens, squares.hear, threads=request["threads"])
+    model, tokens, tell = Path(request["model"]), request["tokens"], request.tell
+    activation_hooks.listen(model, tokens, squares.hear, tell=tell, threads=request["threads"])
     if any(not np.isfinite(one).all() for one in squares.sums.values()):
         raise ExportError("it computes values that are no numbers; its weights are damaged.")
     out = Path(request["out"])
@@ -135,6 +129,4 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 
-if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"measure": _run}

@@ -9,12 +9,8 @@ differ by orders of magnitude where a layer makes massive activations (Sun et al
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from edgekit.export.gguf import f16_matrices, header
 from edgekit.export.gguf.types import Tensor
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
+from edgekit.system.serving import Verb
 
 SAMPLED_ROWS = 256
 """Of each matrix, evenly chosen."""
@@ -53,25 +50,20 @@ def measure(
     if progress is not None and (saved := load_progress(progress)) is not None:
         found = dict(saved.state["losses"])
     left = [tensor for tensor in tensors if tensor.name not in found]
-    with tempfile.TemporaryDirectory() as folder:
-        while left:
-            part = _part(left, candidates)
-            request = {
-                "model": str(model.resolve()),
-                "tensors": {
-                    one.name: [name for name in candidates if one.fits(name)] for one in part
-                },
-                "importance": str(importance.resolve()),
-                "threads": threads,
-            }
-            path = Path(folder) / "request.json"
-            path.write_text(json.dumps(request), encoding="utf-8")
-            done = child.run_apart(_MODULE, path, doing="measuring losses", format="gguf")
-            found.update(done["losses"])
-            left = left[len(part) :]
-            on_progress(len(found) / len(tensors))
-            if progress is not None and left:
-                save_progress(progress, lambda folder: None, state={"losses": found})
+    while left:
+        part = _part(left, candidates)
+        request = {
+            "model": model,
+            "tensors": {one.name: [name for name in candidates if one.fits(name)] for one in part},
+            "importance": importance,
+            "threads": threads,
+        }
+        done = child.ask(_MODULE, "measure", request, doing="gguf: measuring losses")
+        found.update(done["losses"])
+        left = left[len(part) :]
+        on_progress(len(found) / len(tensors))
+        if progress is not None and left:
+            save_progress(progress, lambda folder: None, state={"losses": found})
     return found
 
 
@@ -117,6 +109,4 @@ def _energy(values: np.ndarray, columns: np.ndarray) -> float:
     return float((np.square(values) * columns).sum(dtype=np.float64))
 
 
-if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"measure": _run}

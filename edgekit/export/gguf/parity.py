@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from edgekit.errors import ExportError
 from edgekit.export.gguf import trials
 from edgekit.runtime.numerics import kl_divergence
 from edgekit.system import allocator, child, machine
+from edgekit.system.serving import Verb
 
 MOST_DIVERGENCE = 1e-4
 """Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
@@ -32,16 +29,13 @@ def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) 
     """
     told = [text for text in texts if text.strip()] or trials.hard_texts()
     request = {
-        "checkpoint": str(checkpoint.resolve()),
-        "model": str(model.resolve()),
+        "checkpoint": checkpoint,
+        "model": model,
         "texts": list(told[:: max(1, len(told) // _SEQUENCES)][:_SEQUENCES]),
         "threads": threads,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        doing = f"comparing {model.name} with the checkpoint"
-        found = child.run_apart(_MODULE, path, doing=doing, format="gguf")
+    doing = f"gguf: comparing {model.name} with the checkpoint"
+    found = child.ask(_MODULE, "compare", request, doing=doing)
     if not found["kld"] <= MOST_DIVERGENCE:
         raise ExportError(
             f"gguf: {model.name} predicts otherwise than the checkpoint: they diverge by "
@@ -83,7 +77,7 @@ def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int
     }
 
 
-def _run(request: dict[str, Any]) -> dict[str, Any]:
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     allocator.give_back(least_bytes=machine.MIB)
     return compare(
         Path(request["checkpoint"]),
@@ -93,6 +87,4 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"compare": _run}

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from edgekit.errors import ExportError
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.digest import sha256_bytes
+from edgekit.system.serving import Request, Verb
 
 KEPT = 64
 PART_TOKENS = 4096
@@ -114,15 +114,16 @@ def predict(
             if others is not None:
                 others.sequences(first, last).write(folder / "at")
             asked = {
-                "model": str(model.resolve()),
+                "model": model,
                 "tokens": sequences[first:last],
-                "at": None if others is None else str(folder / "at"),
-                "out": str(part),
+                "at": None if others is None else folder / "at",
+                "out": part,
                 "threads": threads,
             }
             share = partial(_share, on_progress, first / len(sequences), last / len(sequences))
-            doing = f"reading texts with {model.name}"
-            peak = max(peak, _apart("predict", asked, doing=doing, on_progress=share)["peak_bytes"])
+            doing = f"gguf: reading texts with {model.name}"
+            found = child.ask(_MODULE, "predict", asked, doing=doing, on_piece=share)
+            peak = max(peak, found["peak_bytes"])
             parts.append(part)
             if progress is not None and last < len(sequences):
                 state = {"done": last, "peak_bytes": peak}
@@ -159,23 +160,12 @@ def tokenize(model: Path, texts: Sequence[str], *, special: bool) -> list[list[i
     tokens, and none is added. Other texts are taken letter by letter, and get the tokens that the
     model wants at their beginning.
     """
-    request = {"model": str(model.resolve()), "texts": list(texts), "special": special}
-    return list(_apart("tokenize", request, doing=f"reading texts with {model.name}")["tokens"])
+    request = {"model": model, "texts": list(texts), "special": special}
+    doing = f"gguf: reading texts with {model.name}"
+    return list(child.ask(_MODULE, "tokenize", request, doing=doing)["tokens"])
 
 
-def _apart(
-    verb: str,
-    request: dict[str, Any],
-    *,
-    doing: str,
-    on_progress: Callable[[float], None] | None = None,
-) -> dict[str, Any]:
-    return child.ask_apart(
-        _MODULE, verb, request=request, doing=doing, format="gguf", on_progress=on_progress
-    )
-
-
-def _predict(request: dict[str, Any]) -> dict[str, Any]:
+def _predict(request: Request) -> dict[str, Any]:
     """In the child."""
     from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
 
@@ -193,7 +183,7 @@ def _predict(request: dict[str, Any]) -> dict[str, Any]:
                 part = sequence[start : min(start + reader.most, len(sequence) - 1)]
                 following = sequence[start + 1 : start + 1 + len(part)]
                 found.add(reader.logits(part), np.array(following))
-                child.tell(found.done / found.total)
+                request.tell(found.done / found.total)
     found.predictions(digests(tokens)).write(Path(request["out"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 
@@ -264,7 +254,7 @@ def likeliest(logits: np.ndarray, count: int) -> np.ndarray:
     return candidates[order]
 
 
-def _tokenize(request: dict[str, Any]) -> dict[str, Any]:
+def _tokenize(request: Request) -> dict[str, Any]:
     """In the child."""
     from edgekit.export.gguf import opening  # see _predict
 
@@ -273,11 +263,4 @@ def _tokenize(request: dict[str, Any]) -> dict[str, Any]:
         return {"tokens": [read(text) for text in request["texts"]]}
 
 
-_VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "predict": _predict,
-    "tokenize": _tokenize,
-}
-
-if __name__ == "__main__":
-    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"predict": _predict, "tokenize": _tokenize}

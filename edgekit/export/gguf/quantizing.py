@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from edgekit.errors import ExportError
 from edgekit.export.gguf import header, types
 from edgekit.export.gguf.types import FAST, MIXES, TYPES, Tensor
 from edgekit.system import child, machine
+from edgekit.system.serving import Verb
 
 BUFFER_BYTES = 64_000_000
 """Rows that llama.cpp holds at once; its own limit is 8 GiB."""
@@ -50,9 +48,9 @@ def quantize(
     request = _request(source, out, embeddings=embeddings)
     request["mix"] = MIXES[mix if mix is not None else _BASE]
     request["chosen"] = None if chosen is None else dict(chosen)
-    request["importance"] = importance and str(importance.resolve())
+    request["importance"] = importance
     request["threads"] = threads
-    done = _apart("quantize", request, doing=f"quantizing {source.name}")
+    done = child.ask(_MODULE, "quantize", request, doing=f"gguf: quantizing {source.name}")
     tensors = read_tensors(out)
     if chosen is not None:
         _check(tensors, chosen)
@@ -64,7 +62,8 @@ def nearest_mix(source: Path, size_bytes: int, *, embeddings: str | None) -> str
     """Which of MIXES gives the largest file of no more than `size_bytes`; None where none does."""
     header = source.stat().st_size - sum(one.size_bytes for one in read_tensors(source))
     asked = _request(source, source, embeddings=embeddings)
-    sizes = _apart("sizes", asked, doing=f"trying mixes on {source.name}")["sizes"]
+    doing = f"gguf: trying mixes on {source.name}"
+    sizes = child.ask(_MODULE, "sizes", asked, doing=doing)["sizes"]
     fitting = {mix: size for mix, size in sizes.items() if size + header <= size_bytes + _ROUNDING}
     return max(fitting, key=lambda mix: fitting[mix], default=None)
 
@@ -124,15 +123,7 @@ def read_tensors(path: Path) -> list[Tensor]:
 
 
 def _request(source: Path, out: Path, *, embeddings: str | None) -> dict[str, Any]:
-    return {
-        "source": str(source.resolve()),
-        "out": str(out.resolve()),
-        "embeddings": embeddings,
-    }
-
-
-def _apart(verb: str, request: Mapping[str, Any], *, doing: str) -> dict[str, Any]:
-    return child.ask_apart(_MODULE, verb, request=request, doing=doing, format="gguf")
+    return {"source": source, "out": out, "embeddings": embeddings}
 
 
 def _check(tensors: list[Tensor], chosen: Mapping[str, str]) -> None:
@@ -262,11 +253,4 @@ def _overrides(llama_cpp: Any, chosen: Mapping[str, str] | None) -> Any:
     return array
 
 
-_VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "quantize": _quantize,
-    "sizes": _sizes,
-}
-
-if __name__ == "__main__":
-    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"quantize": _quantize, "sizes": _sizes}

@@ -7,10 +7,8 @@ them, and gives back their bytes.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from edgekit.export.gguf.header import Entry
 from edgekit.export.gguf.types import EMBEDDINGS, FAST, NAMES
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
+from edgekit.system.serving import Request, Verb
 
 COVARIANCES_BYTES = 1_000_000_000
 """Held at once, unless one matrix takes more."""
@@ -91,16 +90,15 @@ def anew(
             if number < done:
                 continue
             request = {
-                "model": str(source.resolve()),
+                "model": source,
                 "tokens": [list(map(int, one)) for one in tokens],
                 "types": {name: NAMES[entries[name].type] for name in names},
-                "out": str(folder / f"{number:08d}.npz"),
+                "out": folder / f"{number:08d}.npz",
                 "threads": threads,
             }
             told = partial(_tell, on_progress, number, len(groups))
-            found = child.ask_apart(
-                _MODULE, request=request, doing="rounding weights", format="gguf", on_progress=told
-            )
+            doing = "gguf: rounding weights"
+            found = child.ask(_MODULE, "round", request, doing=doing, on_piece=told)
             peak = max(peak, found["peak_bytes"])
             if progress is not None and number + 1 < len(groups):
                 state = {"done": number + 1, "peak_bytes": peak}
@@ -171,7 +169,7 @@ class _Covariances:
             self.sums[name] = products
 
 
-def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+def _run(request: Request) -> dict[str, Any]:
     """In the child."""
     from edgekit.export.gguf import activation_hooks, gptq, library  # see importance.py
 
@@ -181,6 +179,7 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
         model,
         request["tokens"],
         heard.hear,
+        tell=request.tell,
         wanted=types.__contains__,
         threads=request["threads"],
     )
@@ -206,6 +205,4 @@ def _parts(values: np.ndarray, threads: int) -> list[np.ndarray]:
     return [values[start : start + step] for start in range(0, len(values), step)]
 
 
-if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"round": _run}

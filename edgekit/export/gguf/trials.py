@@ -6,13 +6,13 @@ a trial that dies is a trial that failed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from edgekit.errors import ExportError
 from edgekit.export.gguf import predicting, pretokenizers
 from edgekit.runtime.gguf.prepared import prepared
 from edgekit.system import child
+from edgekit.system.serving import Request, Verb
 
 LANGUAGES = (
     "en", "fr", "vi", "tr", "pl", "sw", "yo", "ru", "el", "hy", "ka", "he", "ar", "fa", "ur", "hi",
@@ -155,8 +156,7 @@ class _Trials:
         texts: Sequence[str],
         wanted: Sequence[Sequence[int]],
     ) -> None:
-        self._file, self._results = folder / "vocabulary.gguf", folder / "results.jsonl"
-        self._request = folder / "request.json"
+        self._file = folder / "vocabulary.gguf"
         placeholder = Names("default", "model")
         writer = gguf.GGUFWriter(self._file, architecture)
         vocabulary.add_to(writer)
@@ -172,10 +172,8 @@ class _Trials:
         results: list[dict[str, Any]] = []
         deaths = 0
         while len(results) < len(candidates):
-            self._try(candidates[len(results) :])
-            found = [json.loads(line) for line in self._results.read_text("utf-8").splitlines()]
-            results += found
-            if found and found[-1]["same"] == len(self._texts):
+            results += self._try(candidates[len(results) :])
+            if results and results[-1]["same"] == len(self._texts):
                 break
             if len(results) < len(candidates):
                 results.append({"same": 0, "ids": []})  # the one that it died of
@@ -185,22 +183,21 @@ class _Trials:
         best = max(range(len(results)), key=lambda place: results[place]["same"])
         return best, results
 
-    def _try(self, candidates: Sequence[Names]) -> None:
-        """Writes a line for each candidate to the results, as far as the child lives."""
-        self._results.write_bytes(b"")
+    def _try(self, candidates: Sequence[Names]) -> list[dict[str, Any]]:
+        """What came of each candidate, as far as the child lives."""
         request = {
             "texts": self._texts,
             "wanted": self._wanted,
-            "file": str(self._file),
-            "results": str(self._results),
+            "file": self._file,
             "before_names": self._before_names,
             "candidates": [asdict(names) for names in candidates],
         }
-        self._request.write_text(json.dumps(request), encoding="utf-8")
-        try:
-            child.run_apart(_MODULE, self._request, doing="trying a tokenizer", format="gguf")
-        except ExportError:
-            return  # it died; what it had found by then is in the results
+        found: list[dict[str, Any]] = []
+        # It may die; what it had found by then is told.
+        with contextlib.suppress(ExportError):
+            doing = "gguf: trying a tokenizer"
+            child.ask(_MODULE, "try", request, doing=doing, on_piece=found.append)
+        return found
 
 
 def _tail(names: Names) -> bytes:
@@ -217,19 +214,18 @@ def _string(text: str) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
-def _run(request: dict[str, Any]) -> dict[str, Any]:
+def _run(request: Request) -> dict[str, Any]:
     """In the child."""
     path = Path(request["file"])
-    with Path(request["results"]).open("w", encoding="utf-8") as results:
-        for candidate in request["candidates"]:
-            with path.open("r+b") as stream:
-                stream.seek(request["before_names"])
-                stream.write(_tail(Names(**candidate)))
-                stream.truncate()
-            found = _compare(path, request["texts"], request["wanted"])
-            print(json.dumps(found), file=results, flush=True)
-            if found["same"] == len(request["texts"]):
-                break
+    for candidate in request["candidates"]:
+        with path.open("r+b") as stream:
+            stream.seek(request["before_names"])
+            stream.write(_tail(Names(**candidate)))
+            stream.truncate()
+        found = _compare(path, request["texts"], request["wanted"])
+        request.tell(found)
+        if found["same"] == len(request["texts"]):
+            break
     return {}
 
 
@@ -248,6 +244,4 @@ def _compare(path: Path, texts: Sequence[str], wanted: Sequence[Sequence[int]]) 
     return {"same": len(texts), "ids": []}
 
 
-if __name__ == "__main__":
-    _work = partial(_run, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"try": _run}

@@ -5,13 +5,9 @@ A piece is the same where its text is. Opens files in a child process.
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ import numpy as np
 from edgekit.data.rows import Row
 from edgekit.export.gguf.predicting import Predictions, digests
 from edgekit.system import child
+from edgekit.system.serving import Verb
 
 GONE = -1
 """Stands for a piece that the other model does not have."""
@@ -31,8 +28,9 @@ _MODULE = "edgekit.export.gguf.vocabularies"
 def mapping(parent: Path, other: Path) -> np.ndarray | None:
     """For each of the parent's pieces the other's number of it, or GONE; None where both have the
     same pieces with the same numbers."""
-    request = {"models": [str(parent.resolve()), str(other.resolve())]}
-    mine, theirs = _apart("pieces", request, doing="comparing vocabularies")["pieces"]
+    request = {"models": [parent, other]}
+    doing = "gguf: comparing vocabularies"
+    mine, theirs = child.ask(_MODULE, "pieces", request, doing=doing)["pieces"]
     if mine == theirs:
         return None
     numbers = {piece: number for number, piece in enumerate(theirs)}
@@ -116,10 +114,11 @@ class Span:
 def cut(model: Path, rows: Sequence[Row]) -> list[Cut]:
     """Rows as documents.read reads them, whole."""
     request = {
-        "models": [str(model.resolve())],
+        "model": model,
         "rows": [{"text": row.text, "messages": row.messages} for row in rows],
     }
-    found = _apart("cut", request, doing=f"reading texts with {model.name}")["rows"]
+    doing = f"gguf: reading texts with {model.name}"
+    found = child.ask(_MODULE, "cut", request, doing=doing)["rows"]
     return [Cut(tuple(one["tokens"]), tuple(one["ends"]), one["first"]) for one in found]
 
 
@@ -165,21 +164,15 @@ def logits(
     """Of the first tokens of each text, float32 of shape (tokens, pieces), for all pieces or for
     these; read from `out` as they are needed."""
     request = {
-        "models": [str(model.resolve())],
+        "model": model,
         "texts": list(texts),
         "pieces": None if pieces is None else pieces.tolist(),
-        "out": str(out),
+        "out": out,
         "threads": threads,
     }
-    ends = _apart("logits", request, doing=f"reading texts with {model.name}")["ends"]
+    doing = f"gguf: reading texts with {model.name}"
+    ends = child.ask(_MODULE, "logits", request, doing=doing)["ends"]
     return list(np.split(np.load(out, mmap_mode="r", allow_pickle=False), ends[:-1]))
-
-
-def _apart(verb: str, request: Mapping[str, Any], *, doing: str) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        return child.run_apart(_MODULE, verb, path, doing=doing, format="gguf")
 
 
 def _pieces(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +191,7 @@ def _cut(request: Mapping[str, Any]) -> dict[str, Any]:
     from edgekit.export.gguf import documents, opening  # as above
 
     found = []
-    with opening.open_model(Path(request["models"][0]), vocabulary_only=True) as model:
+    with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
         facts = opening.facts(model)
         for row in request["rows"]:
             told = bool(row["messages"])
@@ -218,7 +211,7 @@ def _logits(request: Mapping[str, Any]) -> dict[str, Any]:
 
     found = []
     with (
-        opening.open_model(Path(request["models"][0])) as model,
+        opening.open_model(Path(request["model"])) as model,
         opening.open_context(model, tokens=FIRST_TOKENS, threads=request["threads"]) as reader,
     ):
         pieces = request["pieces"] or list(range(opening.vocabulary_size(model)))
@@ -234,8 +227,4 @@ def _logits(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"ends": [int(end) for end in np.cumsum([len(one) for one in found])]}
 
 
-_VERBS = {"pieces": _pieces, "cut": _cut, "logits": _logits}
-
-if __name__ == "__main__":
-    _work = partial(_VERBS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text("utf-8")))
-    sys.exit(child.answer(_work))
+VERBS: Mapping[str, Verb] = {"pieces": _pieces, "cut": _cut, "logits": _logits}

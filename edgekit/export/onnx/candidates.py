@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.job.job import OnProgress
-from edgekit.system.child import run_apart
+from edgekit.system import child
 
 # The slower scheme must be this much nearer to fp32: in standard deviations of the difference of
 # changed answers, or in divergence.
@@ -75,14 +75,14 @@ def choose(
 
 
 def _quantize(files: Files, name: str, scheme: str, out: Path) -> dict[str, Any]:
-    return run_apart(
-        "edgekit.export.onnx.quantize",
-        files.folder / name,
-        out / name,
-        scheme,
-        files.embeddings,
-        doing=f"quantizing {name} to {scheme}",
-    )
+    request = {
+        "source": files.folder / name,
+        "out": out / name,
+        "scheme": scheme,
+        "embeddings": files.embeddings,
+    }
+    doing = f"onnx: quantizing {name} to {scheme}"
+    return child.ask("edgekit.export.onnx.quantize", "quantize", request, doing=doing)
 
 
 def fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:

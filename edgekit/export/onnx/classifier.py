@@ -18,7 +18,7 @@ from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import LOGITS, OnnxClassifier
 from edgekit.runtime.tokens import TextTokenizer
-from edgekit.system.child import run_apart
+from edgekit.system import child
 
 VERSION = 4
 MODEL = "model.onnx"
@@ -60,9 +60,8 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
     if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
         export(job.checkpoint, out)
     else:
-        done = run_apart(
-            "edgekit.export.onnx.tracing", job.checkpoint, out, LOGITS, doing="exporting"
-        )
+        request = {"checkpoint": job.checkpoint, "folder": out}
+        done = child.ask("edgekit.export.onnx.tracing", LOGITS, request, doing="onnx: exporting")
         peak = done["peak_bytes"]
     on_progress(0.6)
     return {"parity": _prove(job, path), "peak_bytes": peak}

@@ -20,7 +20,7 @@ from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
 from edgekit.runtime.tokens import TextTokenizer
-from edgekit.system.child import run_apart
+from edgekit.system import child
 
 VERSION = 1
 MODEL = "model.onnx"
@@ -55,9 +55,8 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
 
         tracing.export_encoder(job.checkpoint, out)
     else:
-        done = run_apart(
-            "edgekit.export.onnx.tracing", job.checkpoint, out, EMBEDDING, doing="exporting"
-        )
+        request = {"checkpoint": job.checkpoint, "folder": out}
+        done = child.ask("edgekit.export.onnx.tracing", EMBEDDING, request, doing="onnx: exporting")
         peak = done["peak_bytes"]
     on_progress(0.6)
     return {"parity": _prove(job, out / MODEL), "peak_bytes": peak}

@@ -1,7 +1,5 @@
 """Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
 
-`python -m edgekit.export.onnx.quantize IN OUT SCHEME [EMBEDDINGS]` does it in a process of its own.
-
 Activations are quantized while running (one scale a tensor), weights here, with numpy alone, one
 scale for each output column. Nothing of the machine that quantizes enters the file: the schemes
 answer alike on every CPU.
@@ -22,8 +20,6 @@ contributed MatMulNBits and GatherBlockQuantized.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -38,10 +34,9 @@ from edgekit.errors import ExportError
 from edgekit.export.onnx.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
 from edgekit.export.onnx.weights import open_weights
 from edgekit.system import machine
-from edgekit.system.child import answer
+from edgekit.system.serving import Verb
 
 SCHEMES = ("s8", "u8", "int4")
-EMBEDDINGS = ("int8", "int4")
 # Smaller matrices and tables stay as they are: there is nothing to gain.
 LEAST_WEIGHTS = 4096
 
@@ -349,18 +344,11 @@ def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list
     ]
 
 
-def _work() -> dict[str, Any]:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("source", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("scheme", choices=SCHEMES)
-    parser.add_argument("embeddings", choices=EMBEDDINGS, nargs="?", default="int8")
-    settings = parser.parse_args()
-    done = quantize(
-        settings.source, settings.out, scheme=settings.scheme, embeddings=settings.embeddings
-    )
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    source, out = Path(request["source"]), Path(request["out"])
+    done = quantize(source, out, scheme=request["scheme"], embeddings=request["embeddings"])
     return asdict(done)
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_work))
+VERBS: Mapping[str, Verb] = {"quantize": _run}

@@ -1,14 +1,14 @@
 """Traces a checkpoint into ONNX through optimum; the one place that knows optimum.
 
-`python -m edgekit.export.onnx.tracing CHECKPOINT FOLDER OUTPUT` does it in a subprocess; OUTPUT is
-`logits` for a classifier and `embedding` for an encoder.
+Both exports are verbs of a child process, too: `logits` of a classifier, `embedding` of an encoder.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from edgekit.export.onnx.tracing_static import export_static
 from edgekit.export.onnx.weights import append_weight, open_weights
 from edgekit.runtime.onnx import EMBEDDING, LOGITS
 from edgekit.system import machine
-from edgekit.system.child import answer
+from edgekit.system.serving import Verb
 
 MOST_BYTES = 2**31
 """What one protobuf message can hold."""
@@ -134,11 +134,13 @@ def _pool(proto: onnx.ModelProto) -> None:
     graph.output.append(helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, shape))
 
 
-def _work() -> dict[str, Any]:
-    exports = {LOGITS: export_classifier, EMBEDDING: export_encoder}
-    exports[sys.argv[3]](Path(sys.argv[1]), Path(sys.argv[2]))
+def _run(export: Callable[[Path, Path], Path], request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    export(Path(request["checkpoint"]), Path(request["folder"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_work))
+VERBS: Mapping[str, Verb] = {
+    LOGITS: partial(_run, export_classifier),
+    EMBEDDING: partial(_run, export_encoder),
+}

@@ -18,7 +18,6 @@ import numpy as np
 from edgekit.artifact.folder import Artifact
 from edgekit.data.conversation import DAY, Ended, Message, Reply, Sampling
 from edgekit.errors import ContextOverflow
-from edgekit.runtime.cancel import Cancel, Cancelled
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gguf.native import Llama, Opening
 from edgekit.runtime.gguf.prompts import Prompts
@@ -27,6 +26,7 @@ from edgekit.runtime.gguf.threads import Threads
 from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
 from edgekit.runtime.numerics import log_softmax
 from edgekit.system import machine
+from edgekit.system.cancel import Cancel, Cancelled
 
 ANSWER_ROOM = 256
 """Tokens that must be left for an answer whose length was not asked for, in a large context."""

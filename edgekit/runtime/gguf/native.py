@@ -18,9 +18,9 @@ import llama_cpp
 import numpy as np
 
 from edgekit.errors import ArtifactError, OutOfMemoryBudget, WorkerError
-from edgekit.runtime.cancel import Cancel, Cancelled
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 from edgekit.runtime.memory import BATCH_TOKENS, CacheType
+from edgekit.system.cancel import Cancel, Cancelled
 
 _CACHE_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
 _ABORTED = 2

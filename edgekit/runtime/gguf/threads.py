@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from statistics import median
 
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.gguf.native import Llama
 from edgekit.system import machine
+from edgekit.system.cancel import Cancel
 
 TRIAL_SECONDS = 0.5
 AGAIN_AFTER_SECONDS = 60.0

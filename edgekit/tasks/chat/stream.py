@@ -9,7 +9,7 @@ from typing import Self
 
 from edgekit.data.conversation import Ended, Reply
 from edgekit.errors import EdgekitError
-from edgekit.runtime.process import Exchange
+from edgekit.system.child import Exchange
 
 
 class ChatStream(Iterator[str]):

@@ -10,7 +10,7 @@ from edgekit.artifact.manifest import Manifest
 from edgekit.data.conversation import Message, Sampling
 from edgekit.data.sentences import spans
 from edgekit.errors import ContextOverflow
-from edgekit.runtime.cancel import Cancel, Cancelled
+from edgekit.system.cancel import Cancel, Cancelled
 from edgekit.tasks.chat.stream import ChatStream
 from edgekit.tasks.summarization.stream import Here
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted

@@ -17,7 +17,7 @@ from edgekit.errors import UnsupportedTask
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
 from edgekit.runtime.memory import context_of
-from edgekit.runtime.process import PATIENCE_SECONDS
+from edgekit.system.child import PATIENCE_SECONDS
 from edgekit.tasks.chat.extraction import Form
 from edgekit.tasks.chat.labelling import Balance, Question, fit_balance
 from edgekit.tasks.chat.stream import ChatStream

@@ -7,12 +7,10 @@ from typing import Any
 
 from edgekit.artifact.folder import Artifact
 from edgekit.data.conversation import Message, Sampling
-from edgekit.runtime import wire
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.isolated import Supervisor
-from edgekit.runtime.process import Exchange
-from edgekit.runtime.wire import Tell, Verb
+from edgekit.runtime.isolated import Supervisor, TaskVerb
+from edgekit.system.child import Exchange
+from edgekit.system.serving import Request
 
 
 class IsolatedChatter:
@@ -41,29 +39,29 @@ class IsolatedChatter:
         self._worker.close()
 
 
-def _chat(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:
+def _chat(engine: Any, request: Request) -> Mapping[str, Any]:
     reply = engine.chat(
-        message["messages"],
-        Sampling(**message["sampling"]),
-        on_piece=lambda piece: tell({"piece": piece}),
-        cancel=cancel,
+        request["messages"],
+        Sampling(**request["sampling"]),
+        on_piece=request.tell,
+        cancel=request.cancel,
     )
     return dict(reply.as_json())
 
 
-def _score(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:
-    return {"scores": engine.score(message["messages"], message["answers"], cancel)}
+def _score(engine: Any, request: Request) -> Mapping[str, Any]:
+    return {"scores": engine.score(request["messages"], request["answers"], request.cancel)}
 
 
-def _count(engine: Any, message: wire.Message, cancel: Cancel, tell: Tell) -> wire.Message:
-    return {"tokens": engine.count(message["prompt"])}
+def _count(engine: Any, request: Request) -> Mapping[str, Any]:
+    return {"tokens": engine.count(request["prompt"])}
 
 
-VERBS: Mapping[str, Verb] = {"chat": _chat, "score": _score, "count": _count}
+VERBS: Mapping[str, TaskVerb] = {"chat": _chat, "score": _score, "count": _count}
 AT_ONCE = 1
 """Requests that a worker answers at the same time; the others wait, in order."""
 
 
-def facts(engine: Any) -> wire.Message:
+def facts(engine: Any) -> Mapping[str, Any]:
     """What a worker says of a model that it has loaded."""
     return {"version": engine.version, "context": engine.context}

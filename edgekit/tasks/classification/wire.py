@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact.folder import Artifact
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.isolated import Supervisor
-from edgekit.runtime.wire import Message, Tell, Verb
+from edgekit.runtime.isolated import Supervisor, TaskVerb
+from edgekit.system.serving import Request
 from edgekit.tasks.classification.engine import Classifier
 
 
@@ -29,17 +28,17 @@ class IsolatedClassifier:
         self._worker.close()
 
 
-def _logits(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
-    logits, parts = engine.logits(message["text"], alone=message["alone"])
+def _logits(engine: Any, request: Request) -> Mapping[str, Any]:
+    logits, parts = engine.logits(request["text"], alone=request["alone"])
     return {"logits": logits.tolist(), "parts": parts}
 
 
-VERBS: Mapping[str, Verb] = {"logits": _logits}
+VERBS: Mapping[str, TaskVerb] = {"logits": _logits}
 AT_ONCE = 64
 """Requests that a worker answers at the same time: the other side sends no more than it has
 threads."""
 
 
-def facts(engine: Classifier) -> Message:
+def facts(engine: Classifier) -> Mapping[str, Any]:
     """What a worker says of a model that it has loaded."""
     return {"version": engine.version, "workers": engine.workers}

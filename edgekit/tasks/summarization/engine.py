@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Engine
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from edgekit.artifact.folder import Artifact
 from edgekit.data import words as counting
 from edgekit.data.sentences import Span, flat, spans
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.onnx import open_encoder
 from edgekit.runtime.parallel import in_order
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization import choosing
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted
 

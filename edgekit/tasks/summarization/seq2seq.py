@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from edgekit.artifact.folder import Artifact, read_file
 from edgekit.data.conversation import Message
 from edgekit.errors import ArtifactError
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.runtime.tokens import TOKENIZER
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 from edgekit.tasks.summarization.written import Shortening, Writing
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any, Protocol, Self
 
-from edgekit.runtime.cancel import Cancel
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.summary import Summary, Told
 
 Finish = Callable[[Summary], Summary]

@@ -13,11 +13,11 @@ from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import language_of
 from edgekit.errors import DataError
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
 from edgekit.runtime.opening import open_engine
-from edgekit.runtime.process import PATIENCE_SECONDS
+from edgekit.system.cancel import Cancel
+from edgekit.system.child import PATIENCE_SECONDS
 from edgekit.tables import ISOLATED
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.engine import Summarizer

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.artifact.folder import Artifact
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.engine import Asked
-from edgekit.runtime.isolated import Supervisor
-from edgekit.runtime.process import Exchange
-from edgekit.runtime.wire import Message, Tell, Verb
+from edgekit.runtime.isolated import Supervisor, TaskVerb
+from edgekit.system.child import Exchange
+from edgekit.system.serving import Request
 from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.summary import Wanted
 
@@ -30,21 +29,21 @@ class IsolatedSummarizer:
         self._worker.close()
 
 
-def _summarize(engine: Any, message: Message, cancel: Cancel, tell: Tell) -> Message:
+def _summarize(engine: Any, request: Request) -> Mapping[str, Any]:
     found = engine.summarize(
-        message["text"],
-        Wanted(**message["wanted"]),
-        tell=lambda told: tell({"piece": told.as_json()}),
-        cancel=cancel,
+        request["text"],
+        Wanted(**request["wanted"]),
+        tell=lambda told: request.tell(told.as_json()),
+        cancel=request.cancel,
     )
     return dict(found.as_json())
 
 
-VERBS: Mapping[str, Verb] = {"summarize": _summarize}
+VERBS: Mapping[str, TaskVerb] = {"summarize": _summarize}
 AT_ONCE = 1
 """Requests that a worker answers at the same time; the others wait, in order."""
 
 
-def facts(engine: Summarizer) -> Message:
+def facts(engine: Summarizer) -> Mapping[str, Any]:
     """What a worker says of a model that it has loaded."""
     return {"version": engine.version}

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edgekit.data import words as counting
 from edgekit.data.sentences import flat, spans
-from edgekit.runtime.cancel import Cancel, Cancelled
+from edgekit.system.cancel import Cancel, Cancelled
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.engine import Shortener
 from edgekit.tasks.summarization.parts import split

@@ -5,9 +5,8 @@ It also measures how much the runtime remembers of every token.
 
 from __future__ import annotations
 
-import json
 import re
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,18 @@ import llama_cpp
 
 from edgekit.export.gguf import parity
 from edgekit.runtime.gguf import native
-from edgekit.system import child
+from edgekit.system.serving import Verb
 
 CONTEXT = 8192
 """Tokens: enough that sizes in hundredths of a MiB say what one takes."""
 
 
-def compare(pairs: Path) -> dict[str, Any]:
-    """Answers by name for a JSON file of names, each with a checkpoint, a model and texts."""
+def compare(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers by name for names, each with a checkpoint, a model and texts."""
     return {
         name: parity.compare(Path(checkpoint), Path(model), texts=texts, threads=1)
         | {"remembered": remembered_bytes(Path(model))}
-        for name, (checkpoint, model, texts) in json.loads(pairs.read_text("utf-8")).items()
+        for name, (checkpoint, model, texts) in request["pairs"].items()
     }
 
 
@@ -49,5 +48,4 @@ def remembered_bytes(model: Path) -> float:
     return sum(map(float, sizes)) * 2**20 / CONTEXT
 
 
-if __name__ == "__main__":
-    sys.exit(child.answer(lambda: compare(Path(sys.argv[1]))))
+VERBS: Mapping[str, Verb] = {"compare": compare}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,13 +128,12 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Converted]:
 
 
 @pytest.fixture(scope="module")
-def compared(converted: Mapping[str, Converted], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    path = tmp_path_factory.mktemp("compared") / "pairs.json"
+def compared(converted: Mapping[str, Converted]) -> Any:
     pairs = {name: (str(one.checkpoint), str(one.model), TEXTS) for name, one in converted.items()}
     pairs["another"] = (pairs["linear"][0], pairs["llama"][1], TEXTS)
-    path.write_text(json.dumps(pairs), encoding="utf-8")
-    module = "tests.export.gguf.parity_of_many"
-    return child.run_apart(module, path, doing="comparing", format="gguf")
+    return child.ask(
+        "tests.export.gguf.parity_of_many", "compare", {"pairs": pairs}, doing="comparing"
+    )
 
 
 def test_every_architecture_is_here(converted: Mapping[str, Converted]) -> None:
@@ -168,7 +166,7 @@ def test_a_file_that_predicts_otherwise_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the child found is known already; to ask it again would load torch once more."""
-    monkeypatch.setattr(child, "run_apart", lambda *asked, **told: dict(compared["another"]))
+    monkeypatch.setattr(child, "ask", lambda *asked, **told: dict(compared["another"]))
     checkpoint, model = converted["linear"].checkpoint, converted["llama"].model
     with pytest.raises(ExportError, match=r"diverge by .* nats a token .* text '"):
         parity.prove(checkpoint, model, texts=TEXTS, threads=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,18 +99,18 @@ def test_a_killed_run_goes_on_and_gives_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(predicting, "PART_TOKENS", 10)  # a part for each sequence
-    run: Callable[..., dict[str, Any]] = predicting.apart.run_apart
+    run: Callable[..., dict[str, Any]] = predicting.child.ask
     asked: list[int] = []
 
-    def twice(module: str, verb: str, path: Path, **settings: Any) -> dict[str, Any]:
+    def twice(module: str, verb: str, request: Any, **settings: Any) -> dict[str, Any]:
         if len(asked) == 2:
             raise KeyboardInterrupt
-        asked.append(len(json.loads(path.read_text())["tokens"]))
-        return run(module, verb, path, **settings)
+        asked.append(len(request["tokens"]))
+        return run(module, verb, request, **settings)
 
     out, progress = tmp_path / "out.npz", tmp_path / "progress"
     with monkeypatch.context() as patch:
-        patch.setattr(predicting.apart, "run_apart", twice)
+        patch.setattr(predicting.child, "ask", twice)
         with pytest.raises(KeyboardInterrupt):
             predicting.predict(model, tokens, out, threads=1, progress=progress)
     assert not out.exists()

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.errors import ExportError
 from edgekit.export.onnx.grids import quantize_rows
 from edgekit.export.onnx.quantize import SCHEMES, quantize
-from edgekit.system.child import run_apart
+from edgekit.system import child
 
 VOCABULARY, HIDDEN, LABELS = 200, 96, 64
 
@@ -173,43 +171,20 @@ def test_a_model_with_nothing_to_quantize_is_told(tmp_path: Path) -> None:
 
 
 def test_the_child_process_tells_its_peak(source: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "edgekit.export.onnx.quantize",
-        source,
-        tmp_path / "q.onnx",
-        "s8",
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        told = json.loads(child.stdout.read())
-    assert child.returncode == 0
+    told = apart(source, tmp_path / "q.onnx")
     assert told["size_bytes"] == (tmp_path / "q.onnx").stat().st_size
     assert told["peak_bytes"] > 10_000_000
 
 
-def test_the_child_process_ends_with_its_parent(source: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "edgekit.export.onnx.quantize",
-        source,
-        tmp_path / "q.onnx",
-        "s8",
-    ]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert done.returncode == 1
-    assert not (tmp_path / "q.onnx").exists()
-
-
-def test_what_a_child_refuses_or_dies_of_is_told(tmp_path: Path) -> None:
+def test_what_a_child_refuses_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"\x0b" * 50)
-    module = "edgekit.export.onnx.quantize"
     with pytest.raises(ExportError, match=r"quantizing failed: .*this is no ONNX file"):
-        run_apart(module, tmp_path / "bad", tmp_path / "q", "s8", doing="quantizing")
-    with pytest.raises(ExportError, match=r"quantizing failed \(.*invalid choice.*try again"):
-        run_apart(module, tmp_path / "bad", tmp_path / "q", "s9", doing="quantizing")
+        apart(tmp_path / "bad", tmp_path / "q")
+
+
+def apart(source: Path, out: Path) -> dict[str, Any]:
+    request = {"source": source, "out": out, "scheme": "s8", "embeddings": "int8"}
+    return child.ask("edgekit.export.onnx.quantize", "quantize", request, doing="quantizing")
 
 
 ROWS = npst.arrays(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,13 @@ from edgekit.errors import ExportError
 from edgekit.export.onnx import tracing
 from edgekit.export.onnx.tracing import export_classifier
 from edgekit.runtime.onnx import LOGITS
-from edgekit.system.child import run_apart
+from edgekit.system import child
 from tests.tiny import encoder as tiny
+
+
+def trace(checkpoint: Path, folder: Path) -> dict[str, Any]:
+    request = {"checkpoint": checkpoint, "folder": folder}
+    return child.ask("edgekit.export.onnx.tracing", LOGITS, request, doing="exporting")
 
 
 def test_a_process_of_its_own_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -22,8 +28,7 @@ def test_a_process_of_its_own_writes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("here", "apart"):
         (tmp_path / name).mkdir()
     here = export_classifier(checkpoint, tmp_path / "here")
-    apart = ("edgekit.export.onnx.tracing", checkpoint, tmp_path / "apart", LOGITS)
-    done = run_apart(*apart, doing="exporting")
+    done = trace(checkpoint, tmp_path / "apart")
     assert done["peak_bytes"] > 100_000_000
     assert (tmp_path / "apart" / "model.onnx").read_bytes() == here.read_bytes()
 
@@ -58,9 +63,10 @@ def test_a_model_of_the_size_of_xlm_r_is_exported_and_quantized_in_3_gb(tmp_path
     )
     torch.manual_seed(0)
     XLMRobertaForSequenceClassification(config).save_pretrained(checkpoint)
-    exported = run_apart("edgekit.export.onnx.tracing", checkpoint, tmp_path, doing="exporting")
+    exported = trace(checkpoint, tmp_path)
     assert exported["peak_bytes"] < 3_000_000_000
     source, out = tmp_path / "model.onnx", tmp_path / "int8.onnx"
-    done = run_apart("edgekit.export.onnx.quantize", source, out, "s8", "int4", doing="quantizing")
+    request = {"source": source, "out": out, "scheme": "s8", "embeddings": "int4"}
+    done = child.ask("edgekit.export.onnx.quantize", "quantize", request, doing="quantizing")
     assert done["peak_bytes"] < 3_000_000_000
     assert done["size_bytes"] < 200_000_000

@@ -14,7 +14,7 @@ import pytest
 import edgekit
 from edgekit.artifact import folder as artifact
 from edgekit.errors import EdgekitError, WorkerError
-from edgekit.runtime.process import WorkerProcess
+from edgekit.runtime.isolated import start_worker
 from tests.tiny.chat_artifact import chat_fields
 
 _PATIENCE_SECONDS = 60
@@ -26,7 +26,7 @@ class Asker:
     def __init__(self, made: Path, folder: Path) -> None:
         self._made = made
         self._folder = folder
-        self._worker = WorkerProcess()
+        self._worker = start_worker()
         self._count = 0
 
     def outcome(self, data: bytes) -> str:
@@ -39,12 +39,11 @@ class Asker:
         digest = artifact.write(folder, chat_fields()).manifest.digest
         if self._worker.ended:
             self._worker.end()
-            self._worker = WorkerProcess()
+            self._worker = start_worker()
         watch = threading.Timer(_PATIENCE_SECONDS, self._worker.kill)
         watch.start()
         try:
-            request = {"verb": "test", "folder": str(folder), "digest": digest}
-            self._worker.begin(request).result()
+            self._worker.ask("test", {"folder": folder, "digest": digest})
         except WorkerError:
             return "died"
         except EdgekitError as error:

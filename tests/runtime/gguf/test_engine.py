@@ -15,13 +15,13 @@ from transformers import AutoTokenizer
 
 from edgekit.data.conversation import Sampling
 from edgekit.errors import ArtifactError, ContextOverflow
-from edgekit.runtime.cancel import Cancel, Cancelled
 from edgekit.runtime.gguf import threads
 from edgekit.runtime.gguf.engine import LlamaChat, _Said
 from edgekit.runtime.gguf.native import Llama, Opening
 from edgekit.runtime.gguf.prompts import Prompts
 from edgekit.runtime.memory import BATCH_TOKENS
 from edgekit.system import machine
+from edgekit.system.cancel import Cancel, Cancelled
 
 ASK = [{"role": "user", "content": "What is the capital of Kenya?"}]
 LONG = [{"role": "user", "content": "Everyone has the right to rest and leisure. " * 12}]

@@ -17,11 +17,11 @@ from transformers import AutoModelForSeq2SeqLM
 
 from edgekit.errors import ArtifactError, ContextOverflow
 from edgekit.export.onnx.seq2seq import tracing
-from edgekit.runtime.cancel import Cancelled
 from edgekit.runtime.seq2seq import scores
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.search import search
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.system.cancel import Cancelled
 from tests.tiny import seq2seq as tiny_seq2seq
 
 TEXTS = [pair.text for pair in tiny_seq2seq.pairs(3, seed=21)] + ["lamp"]

@@ -14,9 +14,9 @@ import pytest
 import edgekit
 from edgekit.data.conversation import Sampling
 from edgekit.errors import ContextOverflow, DataError, EdgekitError
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.gguf.engine import LlamaChat
 from edgekit.runtime.gguf.native import Llama, Opening
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.chat.extraction import Form
 
 LABELS = ["light", "lights off", "heat", "music"]

@@ -18,8 +18,8 @@ import edgekit
 from edgekit.cli import main
 from edgekit.data.conversation import Reply
 from edgekit.errors import ContextOverflow
-from edgekit.runtime.cancel import Cancel
 from edgekit.system import paths
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.chat.summaries import ChatReader
 from edgekit.tasks.chat.verbs import ChatVerbs
 from edgekit.tasks.summarization.summary import Told, Wanted

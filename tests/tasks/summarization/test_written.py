@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.runtime.cancel import Cancel
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.resume import Notes
 from edgekit.tasks.summarization.stream import Here, SummaryStream

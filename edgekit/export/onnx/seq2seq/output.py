@@ -20,7 +20,7 @@ from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.store.store import Finished
-from edgekit.system.child import run_apart
+from edgekit.system import child
 
 VERSION = 1
 PARITY_ROWS_PER_LANGUAGE = 4
@@ -85,9 +85,9 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
 
         tracing.export(job.checkpoint, out)
     else:
-        done = run_apart(
-            "edgekit.export.onnx.seq2seq.tracing", job.checkpoint, out, doing="exporting"
-        )
+        module = "edgekit.export.onnx.seq2seq.tracing"
+        request = {"checkpoint": job.checkpoint, "folder": out}
+        done = child.ask(module, "export", request, doing="onnx: exporting")
         peak = done["peak_bytes"]
     on_progress(0.6)
     rows = spread(job.rows, PARITY_ROWS_PER_LANGUAGE)

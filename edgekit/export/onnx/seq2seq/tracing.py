@@ -1,7 +1,5 @@
 """Traces an encoder-decoder checkpoint into two ONNX files. The word table is stored once.
 
-`python -m edgekit.export.onnx.seq2seq.tracing CHECKPOINT FOLDER` does it in a process of its own.
-
     encoder.onnx  embedded (1, length, width)   → key_0, value_0, … of the source for each layer
     decoder.onnx  pieces (beams,), order (beams,), past_key_0 …, key_0 … → logits, present_key_0 …
                   pieces                        → embedded: what the encoder reads
@@ -12,8 +10,8 @@ word table, and where the head is that table too, it multiplies with the same on
 
 from __future__ import annotations
 
-import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from edgekit.errors import ExportError
 from edgekit.export.onnx.seq2seq.steps import Tensors, source_caches, step
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER, cache_names
 from edgekit.system import machine
-from edgekit.system.child import answer
+from edgekit.system.serving import Verb
 
 MOST_BYTES = 2**31
 OPSET = 17
@@ -159,10 +157,10 @@ def _layers(model: PreTrainedModel) -> int:
     )
 
 
-def _work() -> dict[str, Any]:
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child."""
+    export(Path(request["checkpoint"]), Path(request["folder"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_work))
+VERBS: Mapping[str, Verb] = {"export": _run}

@@ -1,4 +1,4 @@
-"""Speed and memory of a chat artifact beside llama-cpp-python's own. Runs no model itself.
+"""What `edgekit bench` measures and shows of a chat artifact: beside llama-cpp-python's own.
 
 Both sides live in processes of their own and take turns with single answers, so that whatever else
 the machine does hits both; the ratio is the median over the turns.
@@ -7,46 +7,46 @@ the machine does hits both; the ratio is the median over the turns.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from edgekit.artifact import folder as artifacts
-from edgekit.artifact.manifest import Manifest
+from edgekit.bench import table
+from edgekit.bench.asked import Asked, OnProgress
 from edgekit.bench.child import Child, SidePlan
+from edgekit.bench.measure import machine_now
+from edgekit.bench.table import Table
 from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import context_of
-from edgekit.system import machine
-from edgekit.tasks.chat.proof.bench_side import SIDES, Timed
+from edgekit.tasks.chat.proof.sides import SIDES, Timed
 
 ANSWER_TOKENS = 64
 PROMPT_SHARE = 0.5
 """Of the context, that a long prompt takes, up to MAX_PROMPT_TOKENS."""
 MAX_PROMPT_TOKENS = 512
-_MODULE = "edgekit.tasks.chat.proof.bench_side"
+_SIDES = "edgekit.tasks.chat.proof.sides"
 _SHORT = "Tell a long story about a farmer and her goats."
 _FILLER = "The farmer walked to the market with her goats and talked to everyone on the way. "
 
 
-def bench(
-    folder: Path,
-    *,
-    threads: int = 2,
-    rounds: int = 5,
-    on_progress: Callable[[float], None] = lambda fraction: None,
-) -> dict[str, Any]:
-    """What `bench --json` prints of a chat artifact."""
-    artifact = artifacts.read(folder)
-    context = context_of(artifact.manifest, None)
-    load = psutil.getloadavg()[0] / machine.cores()
+def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
+    """What `bench --json` prints."""
+    for name in ("against", "data", "baseline"):
+        if getattr(asked, name):
+            raise EdgekitError(
+                f"--{name} is for other artifacts; one that chats is compared with "
+                "llama-cpp-python on the same file."
+            )
+    artifact, machine = artifacts.read(asked.artifact), machine_now()
+    threads, rounds, context = asked.threads, asked.rounds, context_of(artifact.manifest, None)
     tokens = min(ANSWER_TOKENS, context // 4)
     with ExitStack() as stack:
-        plans = [_plan(artifact, name, threads, context) for name in SIDES]
+        settings = {"threads": threads, "context": context}
+        plans = [SidePlan.of_artifact(artifact, _SIDES, name, settings) for name in SIDES]
         sides = [_start(plan, stack) for plan in plans]
         on_progress(0.2)
         # The raw side's, whose prompts stand without a template.
@@ -57,19 +57,14 @@ def bench(
                 side.writing.append(_ask(side.child, f"{turn}. {_SHORT}", tokens))
                 side.reading.append(_ask(side.child, f"{turn}, {long}", 1))
             on_progress(0.2 + 0.8 * (turn + 1) / rounds)
-        numbers = {side.child.name: _numbers(artifact.manifest, side) for side in sides}
+        numbers = {side.child.plan.name: _numbers(side) for side in sides}
     ours, raw = sides
     return {
         "threads": threads,
         "rounds": rounds,
         "context": context,
         "lengths": {"prompt_tokens": ours.reading[0].prompt_tokens, "tokens": tokens},
-        "machine": {
-            "cpu": machine.cpu_name(),
-            "features": sorted(machine.cpu_features()),
-            "cores": machine.cores(),
-            "load_before": round(load, 2),
-        },
+        "machine": machine,
         **numbers,
         "ratio": {
             "raw": _ratio(ours.writing, raw.writing, _writing_speed),
@@ -101,20 +96,6 @@ def _start(plan: SidePlan, stack: ExitStack) -> _Side:
     )
 
 
-def _plan(artifact: artifacts.Artifact, name: str, threads: int, context: int) -> SidePlan:
-    return SidePlan(
-        name=name,
-        request={"folder": str(artifact.folder), "threads": threads, "context": context},
-        size_bytes=_size(artifact.manifest),
-        folder_bytes=artifact.manifest.needs.disk_bytes,
-        module=_MODULE,
-    )
-
-
-def _size(manifest: Manifest) -> int:
-    return sum(manifest.file(name).size_bytes for name in manifest.model.files)
-
-
 def _long(context: int, tokens_per_character: float) -> str:
     """A question that takes about as many tokens as were meant."""
     characters = round(min(MAX_PROMPT_TOKENS, PROMPT_SHARE * context) / tokens_per_character)
@@ -139,9 +120,9 @@ def _reading_speed(timed: Timed) -> float:
     return timed.prompt_tokens / timed.first_s
 
 
-def _numbers(manifest: Manifest, side: _Side) -> dict[str, float]:
+def _numbers(side: _Side) -> dict[str, float]:
     return {
-        "size_bytes": _size(manifest),
+        "size_bytes": side.child.plan.size_bytes,
         "prompt_tokens_per_s": _median(map(_reading_speed, side.reading)),
         "tokens_per_s": _median(map(_writing_speed, side.writing)),
         "first_token_ms": _median(1000 * one.first_s for one in side.writing),
@@ -158,3 +139,23 @@ def _ratio(ours: Sequence[Timed], raw: Sequence[Timed], speed: Callable[[Timed],
     """How many times as fast the artifact is, at the median of the turns."""
     pairs = zip(ours, raw, strict=True)
     return round(float(np.median([speed(one) / speed(other) for one, other in pairs])), 3)
+
+
+def shown(result: Mapping[str, Any]) -> Iterator[Table | str]:
+    lengths = result["lengths"]
+    yield table.of_sides(
+        f"Prompts of {lengths['prompt_tokens']} tokens and answers of {lengths['tokens']}, with "
+        f"{result['threads']} threads, {result['rounds']} rounds in turns",
+        {
+            "reads": lambda one: f"{one['prompt_tokens_per_s']:,.0f} tokens/s",
+            "writes": lambda one: f"{one['tokens_per_s']:,.1f} tokens/s",
+            "first piece": lambda one: f"{one['first_token_ms']:,.0f} ms",
+            "cold": lambda one: f"{one['cold_start_ms']:,.0f} ms",
+            **table.MEMORY_AND_WEIGHTS,
+        },
+        result,
+    )
+    yield (
+        f"\nThe artifact writes {result['ratio']['raw']:.2f} times as fast as raw llama-cpp-python "
+        "with the same file."
+    )

@@ -1,179 +1,157 @@
-"""One side of a bench, in a subprocess: `python -m edgekit.tasks.classification.proof.bench`.
-
-It is spoken to over its stdin and stdout (runtime/wire.py) and ends when its stdin does. Knows
-nothing of the other sides; every side turns a string into an answer, tokenization included. Here
-are those of classifiers.
-"""
+"""What `edgekit bench` measures and shows of a classifier: beside its teacher, in PyTorch and in
+ONNX, and beside optimum's int8."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgekit.bench.serve import serve
+from edgekit.artifact import folder as artifacts
+from edgekit.artifact.manifest import Manifest
+from edgekit.bench import exports, table
+from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
+from edgekit.bench.child import SidePlan
+from edgekit.bench.measure import machine_now, measure, torch_plan
+from edgekit.bench.table import Table
+from edgekit.data.records import READERS
+from edgekit.data.rows import Row, read_rows, stream_records
 from edgekit.errors import EdgekitError
-from edgekit.system import machine
+from edgekit.runtime.tokens import TOKENIZER
+from edgekit.store.store import Store
+from edgekit.system import paths
+from edgekit.tasks.classification.proof.bench_quality import quality
 
-if TYPE_CHECKING:
-    import numpy as np
-
-# A side's own imports are a part of its cold start, so each function below has its own.
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a side says of one text."""
-
-    answer: str
-    tokens: int = 0
-    """Of a side that writes, what its answer has of its own pieces."""
-    first_ms: float | None = None
-    """Until the first words of it; None for sides that say all at once."""
+MAX_TEXTS = 200
+_SIDES = "edgekit.tasks.classification.proof.sides"
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    one: Callable[[str], Answered]
-    many: Callable[[Iterable[str]], list[str]]
-    """The answers to several texts, as fast as this side can."""
+class Teacher:
+    """What an artifact is compared with."""
+
+    checkpoint: Path
+    store: Store
+    """Where its exports are kept."""
+    baseline: bool = False
+    """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
+    exported: bool = True
+    """Compare with its export to ONNX, too, which takes a minute to make."""
 
 
-def open_artifact(folder: Path, threads: int, **_: Any) -> Side:
-    """What a user runs: `edgekit.load` with all that it checks."""
-    import edgekit
+def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
+    """What `bench --json` prints."""
+    if asked.baseline and asked.against is None:
+        raise EdgekitError("--baseline compares with a teacher; name it with --against.")
+    if asked.baseline and asked.quick:
+        raise EdgekitError("--baseline takes minutes; leave out one of --baseline and --quick.")
+    rows = _rows(asked.data) if asked.baseline else []
+    share = 0.8 if rows else 1.0
+    with Store(paths.store_dir()) as store:
+        teacher = None
+        if asked.against is not None:
+            teacher = Teacher(asked.against, store, asked.baseline, not asked.quick)
+        result = bench(
+            asked.artifact,
+            asked.texts(),
+            against=teacher,
+            threads=asked.threads,
+            rounds=asked.rounds,
+            most=QUICK_TEXTS if asked.quick else MAX_TEXTS,
+            on_progress=lambda fraction: on_progress(share * fraction),
+        )
+        if teacher is not None and rows:
+            result["quality"] = quality(store, asked.artifact, rows, against=teacher.checkpoint)
+    return result
 
-    model = edgekit.load(folder, threads=threads)
-    return Side(
-        one=lambda text: Answered(model.classify(text).label),
-        many=lambda texts: [answer.label for answer in model.classify(texts)],
+
+def _rows(data: Path | None) -> list[Row]:
+    """The labelled rows of the data; none where it has no labels."""
+    if data is None or data.suffix.lower() not in READERS:
+        return []
+    return read_rows(data) if "label" in next(iter(stream_records(data))) else []
+
+
+def bench(
+    folder: Path,
+    texts: Sequence[str],
+    *,
+    against: Teacher | None = None,
+    threads: int = 2,
+    rounds: int = 5,
+    most: int = MAX_TEXTS,
+    on_progress: OnProgress = lambda fraction: None,
+) -> dict[str, Any]:
+    """Of at most `most` of `texts`, for each of which every side has `threads` threads."""
+    artifact, machine = artifacts.read(folder), machine_now()
+    plans = [SidePlan.of_artifact(artifact, _SIDES, "artifact", {"threads": threads})]
+    if against is not None:
+        plans += _teacher_plans(against, artifact.manifest, threads)
+    return measure(
+        artifact,
+        plans,
+        texts,
+        most=most,
+        machine=machine,
+        threads=threads,
+        rounds=rounds,
+        on_progress=on_progress,
     )
 
 
-def open_torch(folder: Path, threads: int, prefix: str, max_tokens: int) -> Side:
-    """The checkpoint in PyTorch, fp32."""
-    import torch
+def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[SidePlan]:
+    torch = torch_plan(teacher.checkpoint, manifest, _SIDES, threads=threads)
+    tokenizer_bytes = (teacher.checkpoint / TOKENIZER).stat().st_size
 
-    from edgekit.checkpoint import models
+    def exported(name: str, model: Path) -> SidePlan:
+        size = model.stat().st_size
+        request = {**torch.request, "model": model}
+        return SidePlan(_SIDES, name, request, size, size + tokenizer_bytes)
 
-    torch.set_num_threads(threads)
-    model = models.load_classifier(folder)
+    plans = [torch]
+    if teacher.exported:
+        plans.append(exported("ort_fp32", exports.fp32(teacher.store, teacher.checkpoint)))
+    if teacher.baseline:
+        optimum = exports.optimum_int8(teacher.store, teacher.checkpoint)
+        plans.append(exported("optimum_int8", optimum))
+    return plans
 
-    def logits(ids: list[int]) -> np.ndarray:
-        tokens = torch.tensor([ids])
-        with torch.inference_mode():
-            found: np.ndarray = (
-                model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits[0].numpy()
+
+def shown(result: Mapping[str, Any]) -> Iterator[Table | str]:
+    yield table.of_texts(
+        {
+            "p50": lambda one: f"{one['p50_ms']:.1f} ms",
+            "p95": lambda one: f"{one['p95_ms']:.1f} ms",
+            "CPU": lambda one: f"{one['cpu_ms']:.1f} ms",
+            "texts/s": lambda one: f"{one['texts_per_s']:,.0f}",
+            "cold": lambda one: f"{one['cold_start_ms']:,.0f} ms",
+        },
+        result,
+    )
+    if ratio := result.get("ratio"):
+        yield (
+            f"\nThe artifact is {ratio['size']:.1f} times smaller, {ratio['torch_fp32']:.1f} times "
+            f"as fast as the teacher in PyTorch and {ratio['ort_fp32']:.1f} times as fast as it in "
+            "ONNX Runtime."
+        )
+        if "optimum_int8" in ratio:
+            yield (
+                f"Than optimum's int8 of the same teacher it is {ratio['size_optimum_int8']:.1f} "
+                f"times smaller and {ratio['optimum_int8']:.1f} times as fast."
             )
-        return found
-
-    return _checkpoint_side(folder, prefix, max_tokens, logits)
-
-
-def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: str) -> Side:
-    """An ONNX form of the checkpoint in ONNX Runtime, with the artifact's options.
-
-    So only the weights differ. Spinning threads, its default, would double its times on a machine
-    with anything else to do.
-    """
-    import numpy as np
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    names = [entry.name for entry in session.get_inputs()]
-
-    def logits(ids: list[int]) -> np.ndarray:
-        tokens = np.array([ids], dtype=np.int64)
-        known = {
-            "input_ids": tokens,
-            "attention_mask": np.ones_like(tokens),
-            "token_type_ids": np.zeros_like(tokens),
-        }
-        found: np.ndarray = session.run(["logits"], {name: known[name] for name in names})[0][0]
-        return found
-
-    return _checkpoint_side(folder, prefix, max_tokens, logits)
+    if "quality" in result:
+        yield table.of_sides(
+            f"\nQuality on {result['quality']['rows']:,} labelled rows",
+            {
+                "macro-F1": lambda one: f"{100 * one['macro_f1']:.1f} %",
+                "of the teacher's": _kept,
+                "worst language": lambda one: _kept(one.get("worst_language") or {}),
+            },
+            result["quality"],
+        )
 
 
-def _checkpoint_side(
-    folder: Path, prefix: str, max_tokens: int, logits: Callable[[list[int]], np.ndarray]
-) -> Side:
-    """With the tokenizer that the artifact has too, so that only the engines differ."""
-    import numpy as np
-
-    from edgekit.checkpoint.describe import describe
-    from edgekit.runtime.tokens import TextTokenizer
-    from edgekit.tasks.classification.answer import answer
-
-    encoder = TextTokenizer(folder / "tokenizer.json", prefix=prefix, max_tokens=max_tokens)
-    labels = describe(folder).labels
-    if labels is None:
-        raise EdgekitError(f"{folder}: this checkpoint has no classification head; fine-tune it.")
-
-    def one(text: str) -> str:
-        found = np.mean([logits(ids) for ids in encoder.windows(text)], axis=0)
-        return answer(found, labels).label
-
-    return Side(
-        one=lambda text: Answered(one(text)), many=lambda texts: [one(text) for text in texts]
-    )
-
-
-SIDES: Mapping[str, Callable[..., Side]] = {
-    "artifact": open_artifact,
-    "torch_fp32": open_torch,
-    "ort_fp32": open_onnx,
-    "optimum_int8": open_onnx,
-}
-
-
-class Server:
-    """Opens one of these sides and asks it."""
-
-    def __init__(self, sides: Mapping[str, Callable[..., Side]]) -> None:
-        self._sides = sides
-        self._side: Side | None = None
-
-    def reply(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
-        if verb == "open":
-            open_side = self._sides[request.pop("side")]
-            self._side = open_side(Path(request.pop("folder")), **request)
-            return {}
-        if verb == "usage":
-            return {
-                "cpu_ms": 1000 * time.process_time(),
-                "peak_rss_bytes": machine.peak_rss_bytes(),
-            }
-        if self._side is None:
-            raise EdgekitError("This side of the bench was asked before it was opened.")
-        if verb == "many":
-            began = time.perf_counter()
-            self._side.many(request["texts"])
-            return {"seconds": time.perf_counter() - began}
-        return _measure(self._side, request["texts"])
-
-
-def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
-    answered, wall, cpu = [], [], []
-    for text in texts:
-        began, cpu_began = time.perf_counter(), time.process_time()
-        answered.append(side.one(text))
-        wall.append(1000 * (time.perf_counter() - began))
-        cpu.append(1000 * (time.process_time() - cpu_began))
-    return {
-        "answers": [one.answer for one in answered],
-        "tokens": [one.tokens for one in answered],
-        "first_ms": [one.first_ms for one in answered],
-        "ms": wall,
-        "cpu_ms": cpu,
-    }
-
-
-if __name__ == "__main__":
-    serve(Server(SIDES).reply)
+def _kept(one: Mapping[str, Any]) -> str:
+    """Of a side, or of its worst language."""
+    return f"{one.get('language', '')} {100 * one['kept']:.1f} %".strip() if "kept" in one else ""

@@ -11,9 +11,9 @@ import numpy as np
 from edgekit.data.sentences import flat, spans
 from edgekit.data.spread import spread
 from edgekit.job.job import Exported, OnProgress, OutputJob
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.extractive import Encoder, Extractive
 from edgekit.tasks.summarization.summary import Told, Wanted

@@ -11,9 +11,9 @@ import torch
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.describe import describe
-from edgekit.runtime.cancel import Cancel
 from edgekit.runtime.seq2seq.generation import Generation, bounded
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer, clean
+from edgekit.system.cancel import Cancel
 from edgekit.tables import Family
 from edgekit.tasks.summarization.extractive import Extractive
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted

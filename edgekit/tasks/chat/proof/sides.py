@@ -1,7 +1,6 @@
-"""One side of a bench of a chat model, in a subprocess of its own.
+"""The sides of a chat model's bench, each in a subprocess of its own (system/serving.py).
 
-It is spoken to over its stdin and stdout (runtime/wire.py) and ends when its stdin does. A side
-answers a prompt by its likeliest tokens and says when each stage was over.
+A side answers a prompt by its likeliest tokens and says when each stage was over.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import psutil
 
-from edgekit.bench.serve import serve
-from edgekit.errors import EdgekitError
+from edgekit.bench.serving import Opened
+from edgekit.system.serving import Verb
 
 # A side's own imports are a part of its cold start, so each class below has its own.
 
@@ -108,21 +107,9 @@ def _peak_bytes(process: psutil.Process) -> int:
     return int(process.memory_info().rss)
 
 
-class _Server:
-    def __init__(self) -> None:
-        self._side: Side | None = None
-
-    def reply(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
-        if verb == "open":
-            open_side = SIDES[request.pop("side")]
-            self._side = open_side(Path(request.pop("folder")), **request)
-            return {}
-        if self._side is None:
-            raise EdgekitError("This side of the bench was asked before it was opened.")
-        if verb == "usage":
-            return {"peak_rss_bytes": self._side.peak_rss_bytes()}
-        return asdict(self._side.answer(request["prompt"], request["tokens"]))
-
-
-if __name__ == "__main__":
-    serve(_Server().reply)
+_opened = Opened(SIDES)
+VERBS: Mapping[str, Verb] = {
+    "open": _opened.open,
+    "answer": lambda request: asdict(_opened.side.answer(request["prompt"], request["tokens"])),
+    "usage": lambda request: {"peak_rss_bytes": _opened.side.peak_rss_bytes()},
+}

@@ -1,7 +1,7 @@
-"""One side of a bench of a summarizer, in a subprocess of its own.
+"""The sides of a summarizer's bench, each in a subprocess of its own (bench/serving.py).
 
-Spoken to as bench_side is. Both sides cut a long text into parts in the same way and write with as
-many beams and pieces: only what reads and writes a part differs.
+Both cut a long text into parts in the same way and write with as many beams and pieces: only what
+reads and writes a part differs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.bench.serve import serve
+from edgekit.bench.serving import Answered, Side, verbs
 from edgekit.runtime.tokens import TOKENIZER, load_tokenizer
-from edgekit.tasks.classification.proof.bench import Answered, Server, Side
 from edgekit.tasks.summarization.summary import Summary, Told
 
 # A side's own imports are a part of its cold start, so each function below has its own.
@@ -33,10 +32,10 @@ def open_torch(folder: Path, threads: int, **asked: Any) -> Side:
     """The checkpoint in PyTorch, fp32: transformers' `generate`, or its vectors of sentences."""
     import torch
 
-    from edgekit.tasks.summarization.proof import bench_torch
+    from edgekit.tasks.summarization.proof import sides_torch
 
     torch.set_num_threads(threads)
-    return _side(bench_torch.summarizer(folder, **asked), folder / TOKENIZER)
+    return _side(sides_torch.summarizer(folder, **asked), folder / TOKENIZER)
 
 
 def _side(
@@ -60,5 +59,4 @@ def _side(
 
 SIDES: Mapping[str, Callable[..., Side]] = {"artifact": open_artifact, "torch_fp32": open_torch}
 
-if __name__ == "__main__":
-    serve(Server(SIDES).reply)
+VERBS = verbs(SIDES)

@@ -1,0 +1,84 @@
+"""What every side of a bench is to the process that started it (system/serving.py).
+
+A side turns a string into an answer, tokenization included, and knows nothing of the other sides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from edgekit.system import machine
+from edgekit.system.serving import Request, Verb
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a side says of one text."""
+
+    answer: str
+    tokens: int = 0
+    """Of a side that writes, what its answer has of its own pieces."""
+    first_ms: float | None = None
+    """Until the first words of it; None for sides that say all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    one: Callable[[str], Answered]
+    many: Callable[[Iterable[str]], list[str]]
+    """The answers to several texts, as fast as this side can."""
+
+
+class Opened(Generic[T]):
+    """One of the sides of a module, once `open` was asked."""
+
+    def __init__(self, sides: Mapping[str, Callable[..., T]]) -> None:
+        self._sides = sides
+        self.side: T
+
+    def open(self, request: Request) -> dict[str, Any]:
+        settings = dict(request["settings"])
+        self.side = self._sides[request["side"]](Path(settings.pop("folder")), **settings)
+        return {}
+
+
+def verbs(sides: Mapping[str, Callable[..., Side]]) -> dict[str, Verb]:
+    """What sides are asked that answer texts."""
+    opened = Opened(sides)
+
+    def many(request: Request) -> dict[str, Any]:
+        began = time.perf_counter()
+        opened.side.many(request["texts"])
+        return {"seconds": time.perf_counter() - began}
+
+    return {
+        "open": opened.open,
+        "one": lambda request: _measure(opened.side, request["texts"]),
+        "many": many,
+        "usage": lambda request: {
+            "cpu_ms": 1000 * time.process_time(),
+            "peak_rss_bytes": machine.peak_rss_bytes(),
+        },
+    }
+
+
+def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
+    answered, wall, cpu = [], [], []
+    for text in texts:
+        began, cpu_began = time.perf_counter(), time.process_time()
+        answered.append(side.one(text))
+        wall.append(1000 * (time.perf_counter() - began))
+        cpu.append(1000 * (time.process_time() - cpu_began))
+    return {
+        "answers": [one.answer for one in answered],
+        "tokens": [one.tokens for one in answered],
+        "first_ms": [one.first_ms for one in answered],
+        "ms": wall,
+        "cpu_ms": cpu,
+    }

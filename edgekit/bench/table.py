@@ -1,0 +1,51 @@
+"""How results of a bench look to people. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.wording.units import human_bytes
+
+NAMES = {
+    "artifact": "artifact",
+    "ort_fp32": "teacher in ONNX",
+    "torch_fp32": "teacher in torch",
+    "optimum_int8": "optimum's int8",
+    "teacher": "teacher",
+    "raw": "raw",
+}
+Columns = Mapping[str, Callable[[Mapping[str, Any]], str]]
+"""What stands in each column, of one side's numbers."""
+MEMORY_AND_WEIGHTS: Columns = {
+    "memory": lambda one: human_bytes(one["peak_rss_bytes"]),
+    "weights": lambda one: human_bytes(one["size_bytes"]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def of_sides(title: str, columns: Columns, result: Mapping[str, Any]) -> Table:
+    """A row for each side that the result has."""
+    rows = [
+        (name, *(cell(result[side]) for cell in columns.values()))
+        for side, name in NAMES.items()
+        if side in result
+    ]
+    return Table(title, ("", *columns), rows)
+
+
+def of_texts(columns: Columns, result: Mapping[str, Any]) -> Table:
+    """Where texts were answered one at a time (measure.py)."""
+    lengths = result["lengths"]
+    title = (
+        f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens, one at a time with "
+        f"{result['threads']} threads, {result['rounds']} rounds in turns"
+    )
+    return of_sides(title, {**columns, **MEMORY_AND_WEIGHTS}, result)
