@@ -73,6 +73,36 @@ SAMPLES = {
 }
 """Real checkpoints and data to try edgekit with."""
 
+COMMANDS = {
+    "sample": ("edgekit.cli.sample", "a real checkpoint, data and recipe, ready for compress"),
+    "recipes": ("edgekit.cli.recipes", "list the shipped recipes"),
+    "new": (
+        "edgekit.cli.new",
+        "copy a shipped recipe to edit, or fill one in for a checkpoint and rows",
+    ),
+    "plan": ("edgekit.cli.plan", "check a recipe and estimate what it will cost; runs nothing"),
+    "compress": ("edgekit.cli.compress", "run a recipe"),
+    "classify": ("edgekit.cli.classify", "label texts or a whole file with an artifact"),
+    "summarize": (
+        "edgekit.cli.summarize",
+        "a summary of a file of any length, and how much of it was read",
+    ),
+    "chat": ("edgekit.cli.chat", "a conversation with a chat artifact"),
+    "extract": ("edgekit.cli.extract", "fields of a text by a JSON Schema, with a chat artifact"),
+    "evaluate": ("edgekit.cli.evaluate", "quality of an artifact by language and label"),
+    "bench": ("edgekit.cli.bench", "speed, memory, cold start and size of an artifact"),
+    "inspect": ("edgekit.cli.inspect", "what an artifact is and whether it fits in memory here"),
+    "verify": ("edgekit.cli.verify", "check every digest and the golden answers of an artifact"),
+    "tui": ("edgekit.cli.tui", "the terminal app"),
+    "store": ("edgekit.cli.store", "show or clear the store of finished steps"),
+    "doctor": (
+        "edgekit.cli.doctor",
+        "this machine: what it has, what is missing and how to get it",
+    ),
+    "schema": ("edgekit.cli.schema", "print the JSON Schema of recipes, for editors"),
+}
+"""The verbs of the command line: where each is, and what `edgekit --help` says of it."""
+
 
 def task(name: str) -> Any:
     """The tasks.contract.Task of this name; raises UnsupportedTask."""

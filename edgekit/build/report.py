@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 
 from edgekit.system import machine
-from edgekit.tables import task_part
+from edgekit.tables import TASKS, task_part
 from edgekit.tasks import quality
 from edgekit.tasks.quality import LANGUAGE, LARGE, Quality, Section
 from edgekit.wording.language_names import language_name
@@ -64,7 +64,14 @@ def write(path: Path, reported: Reported) -> None:
 
 def render(reported: Reported) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE, HERE.parent / "tasks"]),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.FileSystemLoader(HERE),
+                jinja2.PrefixLoader(
+                    {name: jinja2.PackageLoader(of, "proof") for name, of in TASKS.items()}
+                ),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

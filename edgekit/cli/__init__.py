@@ -10,30 +10,11 @@ from typing import NoReturn
 
 from edgekit.cli.terminal import printable
 from edgekit.errors import EdgekitError
+from edgekit.tables import COMMANDS
 
 # Exit codes are part of the contract with scripts.
 DONE, ERROR, USAGE, FAILED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLUSIVE}
-
-COMMANDS = {
-    "sample": "a real checkpoint, data and recipe, ready for compress",
-    "recipes": "list the shipped recipes",
-    "new": "copy a shipped recipe to edit, or fill one in for a checkpoint and rows",
-    "plan": "check a recipe and estimate what it will cost; runs nothing",
-    "compress": "run a recipe",
-    "classify": "label texts or a whole file with an artifact",
-    "summarize": "a summary of a file of any length, and how much of it was read",
-    "chat": "a conversation with a chat artifact",
-    "extract": "fields of a text by a JSON Schema, with a chat artifact",
-    "evaluate": "quality of an artifact by language and label",
-    "bench": "speed, memory, cold start and size of an artifact",
-    "inspect": "what an artifact is and whether it fits in memory here",
-    "verify": "check every digest and the golden answers of an artifact",
-    "tui": "the terminal app",
-    "store": "show or clear the store of finished steps",
-    "doctor": "this machine: what it has, what is missing and how to get it",
-    "schema": "print the JSON Schema of recipes, for editors",
-}
 
 # Read by libraries when they are first imported; set by the program, never by importing edgekit.
 ENVIRONMENT = {
@@ -78,12 +59,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     commands = {
         name: subparsers.add_parser(name, help=summary, description=summary)
-        for name, summary in COMMANDS.items()
+        for name, (_, summary) in COMMANDS.items()
     }
     if not arguments or arguments[0] not in commands:
         return parser.parse_args(arguments)
     name, *rest = arguments
-    module = importlib.import_module(f"edgekit.cli.{name}")
+    module = importlib.import_module(COMMANDS[name][0])
     module.add_arguments(commands[name])
     commands[name].set_defaults(run=module.run)
     # Options may stand between an artifact and its texts, which parse_args would not take then.

@@ -20,7 +20,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
     assert caught.value.code == 0
-    assert COMMANDS[command].split(",")[0][:20] in capsys.readouterr().out
+    assert COMMANDS[command][1].split(",")[0][:20] in capsys.readouterr().out
 
 
 def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str]) -> None:

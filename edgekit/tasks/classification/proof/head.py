@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
+from edgekit.runtime.numerics import kl_divergence
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tasks.classification import answer as classification
 from edgekit.training import losses, predict
@@ -83,8 +84,7 @@ class Head:
         return np.asarray(found.argmax(axis=1) == wanted.argmax(axis=1))
 
     def divergence(self, found: np.ndarray, wanted: np.ndarray) -> float:
-        teacher, student = _log_softmax(wanted), _log_softmax(found)
-        return float((np.exp(teacher) * (teacher - student)).sum(axis=1).mean())
+        return float(kl_divergence(wanted, found).mean())
 
     def direction(self, logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Of answers of probabilities p the information is diag(p) − p pᵀ."""
@@ -124,8 +124,3 @@ def label_weights(counts: np.ndarray, balance: str) -> np.ndarray:
     power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[balance]
     weights = np.where(counts > 0, np.maximum(counts, 1).astype(float) ** -power, 0.0)
     return weights * counts.sum() / (weights * counts).sum()
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
