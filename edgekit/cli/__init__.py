@@ -29,6 +29,7 @@ COMMANDS = {
     "bench": "speed, memory, cold start and size of an artifact",
     "inspect": "what an artifact is and whether it fits in memory here",
     "verify": "check every digest and the golden answers of an artifact",
+    "trim": "cut pieces out of a GGUF file, and prove by language what is left",
     "tui": "the terminal app",
     "store": "show or clear the store of finished steps",
     "doctor": "this machine: what it has, what is missing and how to get it",

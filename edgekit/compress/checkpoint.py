@@ -149,7 +149,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
             "from the Hugging Face folder that it was made from; name that. To cut pieces out of "
-            "the file as it is, there is edgekit.export.llama.trimming.trim in Python."
+            "the file as it is, there is `edgekit trim`."
         )
     if not folder.is_dir():
         raise CheckpointError(
