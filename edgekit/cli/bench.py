@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from edgekit import paths
 from edgekit.cli import DONE
+from edgekit.cli.arguments import count
 from edgekit.cli.output import messages, print_json, print_table
 from edgekit.errors import EdgekitError
 from edgekit.store import Store
@@ -44,17 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare with optimum's own int8 of the teacher, too, and judge both on the rows of "
         "--data where they have labels",
     )
-    parser.add_argument("--threads", type=_count, default=2, help="for a single text (default: 2)")
+    parser.add_argument("--threads", type=count, default=2, help="for a single text (default: 2)")
     parser.add_argument(
-        "--rounds", type=_count, default=5, help="times that each text is run (default: 5)"
+        "--rounds", type=count, default=5, help="times that each text is run (default: 5)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not 1 or more")
-    return int(text)
 
 
 def run(settings: argparse.Namespace) -> int:

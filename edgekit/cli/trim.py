@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.cli import DONE
+from edgekit.cli.arguments import count
 from edgekit.cli.output import language_title, messages, print_json, print_table
 from edgekit.errors import DataError, ExportError, MissingExtra
 from edgekit.units import human_bytes
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="of the running pieces that must stay in each language (default: 0.9999)",
     )
-    parser.add_argument("--size", type=_count, metavar="N", help="pieces to keep at most")
+    parser.add_argument("--size", type=count, metavar="N", help="pieces to keep at most")
     parser.add_argument(
         "--keep",
         action="append",
@@ -50,12 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--most-tokens-rise",
-        type=float,
+        type=_rise,
         default=0.02,
         metavar="SHARE",
         help="by how much a text may get longer in tokens, in any language (default: 0.02)",
     )
-    parser.add_argument("--threads", type=_count, metavar="N", help="cores to use")
+    parser.add_argument("--threads", type=count, metavar="N", help="cores to use")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -66,20 +68,23 @@ def _languages(text: str) -> tuple[str, ...]:
     return found
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not 1 or more")
-    return int(text)
-
-
 def _share(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 to 1")
+    if not 0 < (found := _number(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not above 0 and at most 1")
     return found
+
+
+def _rise(text: str) -> float:
+    if not 0 <= (found := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not 0 or more")
+    return found
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def run(settings: argparse.Namespace) -> int:

@@ -93,8 +93,10 @@ def test_what_cannot_be_done_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--languages", "english!"], ["--coverage", "0"], ["--size", "0"]]
-)
+    "wrong",
+    [["--languages", "english!"], ["--coverage", "1.5"], ["--coverage", "much"], ["--size", "0"],
+     ["--most-tokens-rise", "nan"]],
+)  # fmt: skip
 def test_wrong_usage_is_2(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["trim", "a.gguf", "b.gguf", "--languages", "en", "--texts", "x.txt", *wrong])
