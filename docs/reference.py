@@ -16,8 +16,8 @@ _BEGIN = """\
 <!-- Made by docs/reference.py from `edgekit schema`; `make docs` writes it anew. -->
 # Recipe reference
 
-Every key of a recipe, as `edgekit schema` knows them; an unknown one is refused. [Recipes](recipes.md)
-says how they work together, and [Steps](steps.md) what each step does.
+Every key of a recipe, as `edgekit schema` knows them; an unknown one is refused.
+[Recipes](recipes.md) says how they work together, and [Steps](steps.md) what each step does.
 """
 _STEPS = """\
 An entry of `steps` is one name with its settings, such as `- finetune: {epochs: 3}`. Where a step

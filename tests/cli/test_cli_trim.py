@@ -82,8 +82,8 @@ def test_what_cannot_be_done_is_one_sentence(
         ([model, out, "--languages", "en", "--texts", tmp_path / "none.txt"], "none.txt: "),
         ([tmp_path / "none.gguf", out, "--languages", "en", "--texts", english],
          "this cannot be read (No such file or directory)"),
-        ([strange, out, "--languages", "en", "--texts", english], "not a whole GGUF file"),
-        ([cut, out, "--languages", "en", "--texts", english], "not a whole GGUF file"),
+        ([strange, out, "--languages", "en", "--texts", english], "whole GGUF file"),
+        ([cut, out, "--languages", "en", "--texts", english], "whole GGUF file"),
         ([model, out, "--languages", "en", "--texts", english, "--size", "10"], "never removed"),
     ):  # fmt: skip
         code, said, err = trim(capsys, *arguments)
