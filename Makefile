@@ -10,14 +10,16 @@ export GOMP_SPINCOUNT ?= 1000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format shape bench pictures cuda clean
+.PHONY: help demo test test-slow check format docs shape bench pictures cuda clean
 
 help:
 	@echo "make demo       fetch a real model and data, make it small, compare both, classify in five languages"
 	@echo "make test       all fast tests"
 	@echo "make check      format, lint, types, import contracts and tests"
+	@echo "make docs       the documentation as a site, in site/"
 	@echo "make test-slow  the tests that take minutes or need downloads"
 	@echo "make shape      how the code is laid out: files, sizes, circles, floors"
+	@echo "make docs       the documentation as a site, in site/"
 	@echo "make cuda       the CUDA builds of torch, onnxruntime and llama.cpp, for the GPUs of this machine"
 	@echo "make bench      build all recipes of the sample, and compare them in one table (hours)"
 
@@ -29,6 +31,10 @@ help:
 # llama.cpp is compiled here: it takes minutes, and neither the demo nor a classifier needs it.
 .venv/ready-to-test: .venv/ready
 	$(INSTALL) --editable '.[compress,files,gguf,tui,dev]'
+	@touch $@
+
+.venv/ready-for-docs: .venv/ready
+	$(INSTALL) mkdocs-material
 	@touch $@
 
 demo: .venv/ready
@@ -63,11 +69,15 @@ format: .venv/ready-to-test
 shape: .venv/ready-to-test
 	@$(BIN)/python -m tests.house.shape
 
+docs: .venv/ready-for-docs
+	$(BIN)/python docs/reference.py
+	$(BIN)/mkdocs build --strict
+
 bench: .venv/ready
 	$(BIN)/edgekit sample home-intents demo
 	$(BIN)/python tests/bench/table.py demo
 
-# The README's pictures of the terminal app, taken from the app itself: an artifact of each task.
+# The documentation's pictures of the terminal app, taken from the app itself: an artifact of each task.
 ARTIFACTS ?= demo/quick/home-intents-quick-onnx chat/out/smollm2-gguf \
 	summaries/out/package-summaries-onnx
 
@@ -89,4 +99,4 @@ cuda: .venv/ready
 	$(BIN)/edgekit doctor
 
 clean:
-	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo dist site .pytest_cache .mypy_cache .ruff_cache

@@ -93,6 +93,10 @@ COMMANDS = {
     "bench": ("edgekit.cli.bench", "speed, memory, cold start and size of an artifact"),
     "inspect": ("edgekit.cli.inspect", "what an artifact is and whether it fits in memory here"),
     "verify": ("edgekit.cli.verify", "check every digest and the golden answers of an artifact"),
+    "trim": (
+        "edgekit.cli.trim",
+        "cut pieces out of a GGUF file, and prove by language what is left",
+    ),
     "tui": ("edgekit.cli.tui", "the terminal app"),
     "store": ("edgekit.cli.store", "show or clear the store of finished steps"),
     "doctor": (

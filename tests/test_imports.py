@@ -74,6 +74,7 @@ PARTS = (
     "quality",
     "proof.judge",
     "proof.evaluate",
+    "proof.bench",
     "proof.head",
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from rich.progress import Progress
 
 from edgekit.cli import DONE
+from edgekit.cli.arguments import count
 from edgekit.cli.output import messages, print_json, print_table
 from edgekit.tables import task_part
 
@@ -37,17 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in seconds: 20 texts, one round, the teacher in PyTorch alone; with --against one "
         "table of both, with the quality in each language that the build found",
     )
-    parser.add_argument("--threads", type=_count, default=2, help="for a single text (default: 2)")
+    parser.add_argument("--threads", type=count, default=2, help="for a single text (default: 2)")
     parser.add_argument(
-        "--rounds", type=_count, help="times that each text is run (default: 5, with --quick 1)"
+        "--rounds", type=count, help="times that each text is run (default: 5, with --quick 1)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not 1 or more")
-    return int(text)
 
 
 def run(settings: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from edgekit.cli import DONE, ERROR, EXIT_CODES, INTERRUPTED
+from edgekit.cli.arguments import count
 from edgekit.cli.output import messages, print_event, print_json
 from edgekit.cli.plan import add_recipe_arguments
 from edgekit.cli.terminal import printable
@@ -29,17 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--processes",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
         help="share training between so many GPUs (or processes on the CPU) of this machine",
     )
-
-
-def _count(text: str) -> int:
-    if (count := int(text)) < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
 
 
 def run(settings: argparse.Namespace) -> int:

@@ -149,7 +149,7 @@ class Recipe(Settings):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
     """Names the artifacts: lower-case letters, digits, dots and hyphens."""
     extends: str | None = None
-    """A shipped recipe to start from, such as builtin/classify-int8; one level."""
+    """A shipped recipe to start from, such as builtin/classify-small; one level."""
     task: TaskName
     """What the model does: gives one of its labels, continues a text or a conversation, or shortens
     a text."""

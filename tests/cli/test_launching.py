@@ -52,7 +52,7 @@ def test_a_process_that_could_not_speak_is_spoken_for(failures: dict[int, int], 
 def test_processes_are_counted_from_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parsed("r.yaml", "--processes", "0")
-    assert "at least 1" in capsys.readouterr().err
+    assert "is not 1 or more" in capsys.readouterr().err
 
 
 def test_a_process_knows_that_it_was_launched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import gguf
 import numpy as np
 
+from edgekit.errors import ExportError
+from edgekit.export.llama import header
+
 PART_ROWS = 4096
 """Of a table, that are held at once."""
 _ARCHITECTURE = "general.architecture"
@@ -30,7 +33,16 @@ class Opened:
 
 
 def read(path: Path) -> Opened:
-    reader = gguf.GGUFReader(path)
+    """Raises ExportError for what is not a whole GGUF file."""
+    try:
+        header.read(path)  # checks it without believing it
+        reader = gguf.GGUFReader(path)
+    except OSError as error:
+        raise ExportError(f"{path}: this cannot be read ({error.strerror}).") from error
+    except (ValueError, LookupError) as error:
+        raise ExportError(
+            f"{path}: this is not a whole GGUF file ({error}); copy or make it again."
+        ) from error
     facts = {key: one.contents() for key, one in reader.fields.items()
              if not key.startswith(_OF_THE_FORM)}  # fmt: skip
     tables = {one.name: int(one.data.shape[0]) for one in reader.tensors if one.data.ndim > 1}
