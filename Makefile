@@ -10,7 +10,7 @@ export GOMP_SPINCOUNT ?= 1000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs shape bench pictures cuda clean
+.PHONY: help demo test test-slow same-bytes check format docs shape bench pictures cuda clean
 
 help:
 	@echo "make demo       fetch a real model and data, make it small, compare both, classify in five languages"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-slow  the tests that take minutes or need downloads"
 	@echo "make shape      how the code is laid out: files, sizes, circles, floors"
 	@echo "make docs       the documentation as a site, in site/"
+	@echo "make same-bytes whether REV=main and this checkout build the same bytes"
 	@echo "make cuda       the CUDA builds of torch, onnxruntime and llama.cpp, for the GPUs of this machine"
 	@echo "make bench      build all recipes of the sample, and compare them in one table (hours)"
 
@@ -54,6 +55,11 @@ test: .venv/ready-to-test
 
 test-slow: .venv/ready-to-test
 	$(BIN)/pytest -m slow
+
+# Of a change that is to leave every byte: BUILDS='classifier chat' for some of the builds alone.
+same-bytes: .venv/ready-to-test
+	@test -n "$(REV)" || { echo "Say what to compare with: make same-bytes REV=main"; exit 2; }
+	$(BIN)/python -m tests.same_bytes $(REV) $(if $(BUILDS),--builds $(BUILDS))
 
 check: .venv/ready-to-test
 	$(BIN)/ruff format --check .
