@@ -1,14 +1,14 @@
 """Whether a change of the code leaves every byte that a build writes: compares two source trees.
 
-    python -m tests.same_bytes REVISION               this checkout with a revision of it
-    python -m tests.same_bytes --write FILE           keeps what this checkout builds, compares nothing
-    python -m tests.same_bytes --baseline FILE        this checkout with what was kept
+    python -m tests.same_bytes REVISION          this checkout with a revision of it
+    python -m tests.same_bytes --write FILE      keeps what this checkout builds, compares nothing
+    python -m tests.same_bytes --baseline FILE   this checkout with what was kept
 
 Each tree builds the same prepared projects with the command line alone, in a cache of its own.
-Compared are the keys of the step store (else finished work would be made anew) and every file of the
-artifacts and of the teacher. A line a build says what is equal or what differs
-first. `--tree DIR` stands for this checkout, `--builds NAME…` are some of BUILDS, and `--inputs DIR`
-is where the projects are made once; remove it to have them anew.
+Compared are the keys of the step store (else finished work would be made anew) and every file of
+the artifacts and of the teacher. A line a build says what is equal or what differs first.
+`--tree DIR` stands for this checkout, `--builds NAME…` are some of BUILDS, and `--inputs DIR` is
+where the projects are made once; remove it to have them anew.
 """
 
 from __future__ import annotations
