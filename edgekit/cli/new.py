@@ -47,7 +47,7 @@ def run(settings: argparse.Namespace) -> int:
         raise RecipeError("--model and --data belong together: give a checkpoint and its rows.")
     name, folder = settings.recipe, settings.folder
     if settings.model and folder is None and name is not None and _is_folder(name, recipes):
-        name, folder = None, Path(name)
+        folder, name = Path(name), None
     name = None if name is None else name.removeprefix("builtin/")
     if name is None and not settings.model:
         raise RecipeError("Name a recipe from `edgekit recipes`, or give --model and --data.")
@@ -55,7 +55,7 @@ def run(settings: argparse.Namespace) -> int:
         raise RecipeError(
             f"There is no shipped recipe '{name}'.{did_you_mean(name, list(recipes))}"
         )
-    if settings.model:
+    if settings.model or name is None:
         return _start(settings, name, folder or Path())
     return _copy(recipes[name], folder or Path())
 
