@@ -156,7 +156,7 @@ def tell(name: str, before: Built, after: Built) -> int:
 
 
 def difference(before: Built, after: Built) -> str | None:
-    """One line about what differs: work that is not found again, the first file, the first field."""
+    """One line about what differs: work that is not found again, then files, then fields."""
     if before.inputs != after.inputs:
         return "what was built from has changed since; build the baseline again"
     found = []
