@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 
 import grimp
@@ -67,3 +68,12 @@ def test_no_other_file_tells_tasks_apart() -> None:
         and place not in OTHER_SENSES
     ]
     assert layout.named(paths, frozenset(tables.TASKS)) == []
+
+
+def test_contributing_names_files_that_are_there() -> None:
+    text = (layout.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:edgekit|tests|tui)/[\w/<>.]+)`", text)
+    assert len(named) > 25
+    for place in named:
+        found = place.replace("<task>", "classification")
+        assert (layout.ROOT / found).exists(), place

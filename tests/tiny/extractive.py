@@ -1,4 +1,4 @@
-"""A tiny encoder, texts and people's summaries of them: what an extractive summarizer is made of."""
+"""A tiny encoder, texts and summaries by people: what an extractive summarizer is made of."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from tests.tui.scripted import found, make_app, settle
 SOURCE = Path(edgekit_tui.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 ALLOWED = (
-    "artifact", "data", "errors", "model", "runtime", "store", "system", "tables", "tasks", "wording",
+    "artifact", "data", "errors", "model", "runtime", "store", "system", "tables", "tasks",
+    "wording",
 )  # fmt: skip
 # Of a task, what judges it in a build is not for the app.
 PROOF = ".proof"
