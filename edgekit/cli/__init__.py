@@ -23,6 +23,8 @@ ENVIRONMENT = {
     # OpenMP's threads spin while they wait. On a machine with anything else to do that costs
     # training five times its speed; this many turns cost a few per cent of it on an idle one.
     "GOMP_SPINCOUNT": "1000",
+    # See runtime/ort.py.
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 

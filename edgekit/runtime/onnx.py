@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import onnxruntime
 import tokenizers
 
 from edgekit.artifact.folder import Artifact, read_file
 from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.engine import Asked
+from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.sessions import open_session, remedies
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import onnxruntime
-
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
+from edgekit.runtime.ort import onnxruntime, silence
 
 # Weights outside the file would be read from the working folder, unchecked. Nothing can be here.
 _NOWHERE = f"{os.devnull}/nowhere"
@@ -18,6 +17,7 @@ _FATAL = 4
 
 def open_session(read_model: Callable[[], bytes], threads: int) -> onnxruntime.InferenceSession:
     """Raises ArtifactError for bytes that are no model, OutOfMemoryBudget for want of memory."""
+    silence()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -211,6 +211,8 @@ def environment() -> dict[str, str]:
         # See cli/__init__.py: threads that spin while they wait starve each other.
         "GOMP_SPINCOUNT": "1000",
         **os.environ,
+        # See runtime/ort.py: also where another package imports onnxruntime first.
+        "ORT_DISABLE_TELEMETRY": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
 

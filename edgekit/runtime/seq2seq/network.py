@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
+from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.seq2seq.files import cache_names
 from edgekit.runtime.sessions import open_session, remedies
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import onnxruntime
 import tokenizers
 
 from edgekit.errors import ContextOverflow
+from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation, bounded
 from edgekit.runtime.seq2seq.network import Network

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.runtime.ort import onnxruntime
 
 OPSET = 17
 TURNS, ROUNDS = 5, 8

@@ -53,7 +53,8 @@ def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: s
     with anything else to do.
     """
     import numpy as np
-    import onnxruntime
+
+    from edgekit.runtime.ort import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
