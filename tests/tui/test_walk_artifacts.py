@@ -103,7 +103,7 @@ async def test_verify_names_the_file_that_is_wrong(snapshot: Snapshot) -> None:
         await settle(pilot)
         await pilot.press("v")
         await settle(pilot)
-        assert "LICENSE" in shown(pilot.app, "#notice")
+        assert "LICENSE" in shown(pilot.app, "#notice").replace("\n", "")  # a path may be cut
 
 
 def test_a_drive_pulled_out_leaves_nothing_half(drive: Path) -> None:
