@@ -129,6 +129,8 @@ def compare_with_kept(path: Path, tree: Path, settings: argparse.Namespace) -> i
     kept = json.loads(path.read_text(encoding="utf-8"))
     inputs = settings.inputs or Path(kept["inputs"])
     names = settings.builds or kept["builds"]
+    if strange := [name for name in names if name not in kept["builds"]]:
+        raise SystemExit(f"{path} has no {strange[0]}; it has {', '.join(kept['builds'])}")
     return max(
         tell(name, Built(**kept["builds"][name]), build(tree, inputs, name)) for name in names
     )
