@@ -12,7 +12,7 @@ from edgekit.recipe.settings import fault
 
 
 def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
-    """With this many layers in each half: smaller, and faster in proportion."""
+    """The plan with this many layers in each half: smaller, and faster in proportion."""
     before = planned.description
     description = _with_layers(before, encoder, decoder)
     share = description.body_parameters / max(1, before.body_parameters)
