@@ -3,11 +3,11 @@
 Trimming is exact where it can be: a text whose old tokens were all kept gets the same tokens.
 
 - Unigram: the best path through fewer pieces is the old one, if it is still there. The cost of an
-    unknown character depends on the lowest score of all, so one piece of that score always stays.
+  unknown character depends on the lowest score of all, so one piece of that score always stays.
 - WordPiece: the longest match among fewer pieces is the old one, if it is still there.
 - BPE: a token is built by merges, and each needs the pieces that it joins. No merge crosses the
-    edges of a final token, so the merges within a token are the same in any text: its ancestors
-    there are all that it needs.
+  edges of a final token, so the merges within a token are the same in any text: its ancestors
+  there are all that it needs.
 """
 
 from __future__ import annotations
