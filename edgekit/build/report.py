@@ -30,9 +30,9 @@ class ReportedOutput:
     """One artifact and what is known about it."""
 
     manifest: Mapping[str, Any]
-    """The manifest as written; its `quality` is the result of `evaluate.judge`, or empty."""
+    """The manifest as written; its `quality` is from the task's quality.judge, or empty."""
     flips: Sequence[Mapping[str, str]] = ()
-    """The result of `evaluate.flip_rows`."""
+    """The result of quality.flip_rows for a classifier."""
     missed: Sequence[str] = ()
     """A sentence for each of the recipe's targets that is missed."""
     latency: Mapping[str, float] | None = None

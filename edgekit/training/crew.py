@@ -80,7 +80,7 @@ class Processes:
         return self.index == 0
 
     def share(self, rows: Sequence[int]) -> Sequence[int]:
-        """This process's part of a batch. Neighbours are of similar length: parts weigh alike."""
+        """This process's part of a batch. Neighbours are of similar length: all get equal work."""
         return rows[self.index :: self.processes]
 
     def lead_step(self, step: str, settings: Settings, job: Job) -> Job:

@@ -58,8 +58,8 @@ class DistillSettings(Settings):
     hard_labels: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the rows' own labels relative to the teacher's answers."""
     match_states: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the difference between the last hidden states; between their relations across texts
-    where the widths differ."""
+    """Weight of the difference between last hidden states or, where the widths differ, between
+    their similarities across texts."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Texts held in memory at once."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -31,7 +31,7 @@ SCALE = 1024.0
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """By layer: the derivative of each window's answers by each unit, float32 (windows, units)."""
+    """By layer: the answers' derivatives with respect to each unit, float32 (windows, units)."""
 
     heads: list[np.ndarray]
     ffn: list[np.ndarray]

@@ -33,10 +33,9 @@ class Ranking:
 def rank(signal: np.ndarray, *, together: float = TOGETHER) -> Ranking:
     """Removes one unit after another, each time the one that adds least to the loss.
 
-    `signal` (windows, units) holds each window's derivative by each unit; the loss of a set is half
-    the mean square of its sum, so units that compensate for each other are seen (Kwon et al.'s
-    block diagonal Fisher information, which they use to rearrange; here it searches from the
-    start).
+    `signal` (windows, units) holds each window's derivative with respect to each unit; a set's loss
+    is half the mean square of its sum, so units that compensate for each other are seen (the block
+    diagonal Fisher information with which Kwon et al. rearrange; here it searches from the start).
     """
     wide = signal.astype(np.float64)
     pairs = wide.T @ wide / max(1, len(wide))

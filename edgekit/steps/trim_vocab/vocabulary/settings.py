@@ -19,7 +19,7 @@ class TrimVocabSettings(Settings):
     coverage: Annotated[float, Field(gt=0, le=1)] = 0.9999
     """Share of the running pieces of those texts that must stay, in each language."""
     size: Annotated[int, Field(ge=1)] | None = None
-    """Pieces to keep at most; those whose loss costs the fewest tokens go, fairly by language."""
+    """Pieces to keep at most; those whose loss costs the fewest tokens go, in all languages."""
     keep: list[str] = Field(default_factory=list)
     """Pieces, words or characters that must stay whatever their frequency."""
     texts: list[str] = Field(default_factory=list)
