@@ -1,1 +1,1 @@
-"""Speed, memory, cold start and size of an artifact, beside those of its teacher."""
+"""Speed, memory, cold start and size of an artifact, compared with its teacher's."""

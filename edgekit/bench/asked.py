@@ -1,4 +1,4 @@
-"""What `edgekit bench` is asked, whatever the artifact's task."""
+"""The settings of `edgekit bench`, whatever the artifact's task."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Asked:
     """The teacher's checkpoint."""
     data: Path | None
     baseline: bool
-    """Compare with optimum's int8, too."""
+    """Also compare with optimum's int8."""
     quick: bool
-    """In seconds: QUICK_TEXTS texts, and nothing that takes a minute to make."""
+    """For a result in seconds: QUICK_TEXTS texts, and nothing that takes a minute to make."""
     threads: int
     rounds: int
 
     def texts(self) -> list[str]:
-        """Those of the data, or the golden inputs."""
+        """The texts of the data, or the golden inputs."""
         if self.data is not None:
             return list(read_texts([self.data]))
         artifact = artifacts.read(self.artifact)

@@ -1,4 +1,4 @@
-"""What a bench measures: a process for each side."""
+"""What a bench measures: one subprocess for each side."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edgekit.system import child
 
 @dataclass(frozen=True, slots=True)
 class SidePlan:
-    """One side: what it is told to open, and what it weighs."""
+    """One side: what it opens, and its size."""
 
     module: str
-    """Runs it: a task's proof/sides.py."""
+    """The module that runs it: a task's proof/sides.py."""
     name: str
     """A key of the module's SIDES."""
     request: Mapping[str, Any]
     size_bytes: int
-    """Its weights."""
+    """Size of its weights."""
     folder_bytes: int
-    """All that it needs beside its programs."""
+    """Size of everything it needs besides its programs."""
 
     @classmethod
     def of_artifact(

@@ -1,4 +1,4 @@
-"""The teacher's ONNX forms that a bench compares with: made once each, kept in the step store."""
+"""The teacher's ONNX exports that a bench compares with: made once each, kept in the step store."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ PACKAGES = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxrun
 
 
 def needs_compress() -> None:
-    """Raises MissingExtra here, and not in a child's traceback."""
+    """Raises MissingExtra here rather than in a child's traceback."""
     for package in ("torch", "transformers", "optimum"):
         if util.find_spec(package) is None:
             raise MissingExtra(package, "compress")
 
 
 def fp32(store: Store, checkpoint: Path) -> Path:
-    """The checkpoint's fp32 export, the one that artifacts are made of."""
+    """The checkpoint's fp32 export, the one from which artifacts are made."""
     return _kept(store, "bench-fp32", checkpoint, "edgekit.export.onnx.tracing", LOGITS)
 
 
 def optimum_int8(store: Store, checkpoint: Path) -> Path:
-    """What optimum makes of the checkpoint: its own export, in its own int8 for AVX2."""
+    """What optimum makes from the checkpoint: its own export, in its own int8 for AVX2."""
     return _kept(store, "bench-optimum", checkpoint, "edgekit.bench.optimum", "make")
 
 

@@ -1,7 +1,7 @@
 """Speed, memory and size of an artifact, alone or against its teacher. Runs no model itself.
 
-Every side lives in a process of its own and all of them take turns with a few texts each, so that
-whatever else the machine does hits all alike; a side that waits has stopped spinning.
+Every side lives in a subprocess of its own and all of them take turns with a few texts each, so
+that whatever else the machine does affects all alike; a side that waits has stopped spinning.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from edgekit.system import machine
 T = TypeVar("T")
 
 BLOCK_TEXTS = 10
-# Threads of an engine go on spinning for some milliseconds after their last work.
+# Threads of an engine keep spinning for some milliseconds after their last work.
 PAUSE_SECONDS = 0.05
 COLD_STARTS = 3
 
 
 @dataclass(slots=True)
 class Times:
-    """What one side took: an entry for each text of each round, in the same order on all sides."""
+    """What one side took: one entry per text and round, in the same order on all sides."""
 
     wall_ms: list[float] = field(default_factory=list)
     cpu_ms: list[float] = field(default_factory=list)
@@ -63,8 +63,8 @@ def measure(
 ) -> dict[str, Any]:
     """What `bench --json` prints; the first of the plans is the artifact's.
 
-    At most `most` of `texts` are used, the same ones each time. Latencies are of single texts, for
-    each of which every side has `threads` threads. `machine` is machine_now of before.
+    At most `most` of `texts` are used, the same ones each time. Latencies are for single texts,
+    with `threads` threads for every side. `machine` is the result of an earlier machine_now.
     """
     chosen = list(texts)
     if len(chosen) > most:
@@ -153,7 +153,7 @@ def _open_sides(
     starts: int,
     stack: ExitStack,
 ) -> list[Child]:
-    """Starts each side several times, in turns, and keeps the last; the first is not counted."""
+    """Starts each side several times, in turns, and keeps the last; the first does not count."""
     sides = {}
     for number in range(starts + 1):
         for plan in _rotated(plans, number):
@@ -169,7 +169,7 @@ def _open_sides(
 
 
 def _take_turn(side: Child, block: list[str], times: Times) -> None:
-    """One text that is not counted wakes threads and caches; then each text of the block."""
+    """One text that does not count warms up threads and caches; then each text of the block."""
     time.sleep(PAUSE_SECONDS)
     reply = side.ask("one", {"texts": [block[-1], *block]})
     times.wall_ms += reply["ms"][1:]
@@ -180,7 +180,7 @@ def _take_turn(side: Child, block: list[str], times: Times) -> None:
 
 
 def _rotated(items: Sequence[T], by: int) -> list[T]:
-    """Nobody is always the first, or always behind the same other."""
+    """No side is always the first, or always after the same other."""
     shift = by % len(items)
     turned = [*items[shift:], *items[:shift]]
     return turned if (by // len(items)) % 2 == 0 else turned[::-1]
@@ -220,7 +220,7 @@ def _numbers(plan: SidePlan, times: Times) -> dict[str, float]:
 
 
 def _written(times: Times) -> dict[str, float]:
-    """Of a side that writes: its own pieces a second, and the wait for the first words."""
+    """For a side that generates: its tokens per second, and the wait for the first words."""
     if not sum(times.tokens):
         return {}
     speed = 1000 * sum(times.tokens) / sum(times.wall_ms)

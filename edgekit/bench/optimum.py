@@ -1,7 +1,7 @@
 """What a user would do today: optimum's own export of a classifier and its int8 for AVX2.
 
-For child processes alone, because it needs several times the weights' memory. Nothing of edgekit's
-exporter is in it.
+For child processes only, because it needs several times the weights' memory. Uses nothing of
+edgekit's exporter.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from edgekit.system.serving import Verb
 
 
 def make(checkpoint: Path, folder: Path) -> Path:
-    """Writes `folder`/model.onnx with optimum's defaults, as its guide has it."""
-    read_config(checkpoint)  # refuses what brings code along
+    """Writes `folder`/model.onnx with optimum's defaults, following its guide."""
+    read_config(checkpoint)  # refuses checkpoints that contain code
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = ORTModelForSequenceClassification.from_pretrained(
@@ -39,7 +39,7 @@ def make(checkpoint: Path, folder: Path) -> Path:
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     make(Path(request["checkpoint"]), Path(request["folder"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 

@@ -1,4 +1,4 @@
-"""What every side of a bench is to the process that started it (system/serving.py).
+"""How every side of a bench appears to the process that started it (system/serving.py).
 
 A side turns a string into an answer, tokenization included, and knows nothing of the other sides.
 """
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a side says of one text."""
+    """A side's answer to one text."""
 
     answer: str
     tokens: int = 0
-    """Of a side that writes, what its answer has of its own pieces."""
+    """For a side that generates, the length of its answer in its own tokens."""
     first_ms: float | None = None
-    """Until the first words of it; None for sides that say all at once."""
+    """Time to the first words; None for sides that answer all at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Side:
 
 
 class Opened(Generic[T]):
-    """One of the sides of a module, once `open` was asked."""
+    """One of the sides of a module, once `open` was called."""
 
     def __init__(self, sides: Mapping[str, Callable[..., T]]) -> None:
         self._sides = sides
@@ -49,7 +49,7 @@ class Opened(Generic[T]):
 
 
 def verbs(sides: Mapping[str, Callable[..., Side]]) -> dict[str, Verb]:
-    """What sides are asked that answer texts."""
+    """The verbs of sides that answer texts."""
     opened = Opened(sides)
 
     def many(request: Request) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How results of a bench look to people. Prints nothing."""
+"""How a bench's results are shown to people. Prints nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = {
     "raw": "raw",
 }
 Columns = Mapping[str, Callable[[Mapping[str, Any]], str]]
-"""What stands in each column, of one side's numbers."""
+"""The content of each column, from one side's numbers."""
 MEMORY_AND_WEIGHTS: Columns = {
     "memory": lambda one: human_bytes(one["peak_rss_bytes"]),
     "weights": lambda one: human_bytes(one["size_bytes"]),
@@ -42,7 +42,7 @@ def of_sides(title: str, columns: Columns, result: Mapping[str, Any]) -> Table:
 
 
 def of_texts(columns: Columns, result: Mapping[str, Any]) -> Table:
-    """Where texts were answered one at a time (measure.py)."""
+    """For texts that were answered one at a time (measure.py)."""
     lengths = result["lengths"]
     title = (
         f"{lengths['texts']} texts of {lengths['mean']:.0f} tokens, one at a time with "

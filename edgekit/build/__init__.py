@@ -1,1 +1,1 @@
-"""From a recipe to artifacts: checked, estimated, run, put together, reported."""
+"""From a recipe to artifacts: checked, estimated, run, assembled, reported."""

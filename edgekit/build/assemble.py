@@ -30,11 +30,11 @@ class Made:
     exported: Exported
     steps: Sequence[Mapping[str, Any]]
     lock: Mapping[str, Any]
-    """Versions, digests and seed: what it takes to make the same bytes again."""
+    """Versions, digests and seed: everything needed to make the same bytes again."""
 
 
 def artifact(plan: Plan, entry: Entry, made: Made, judged: Judged, *, folder: Path) -> Artifact:
-    """Writes the artifact beside its place and moves it there when it is whole and on the disk."""
+    """Writes the artifact next to its place and moves it there once it is complete and on disk."""
     with replacing(folder) as partial:
         for name, path in judged.files.items():
             shutil.copyfile(path, partial / name)
@@ -68,7 +68,7 @@ def _fields(plan: Plan, entry: Entry, made: Made, judged: Judged, *, name: str) 
         "steps": [*made.steps, _output_step(entry, made.exported)],
         "recipe": portable(plan.bound.document),
         "lock": dict(made.lock),
-        # An expression of SPDX: the terms of all of them hold.
+        # An SPDX expression: the terms of all licences apply.
         "licence": " AND ".join(dict.fromkeys(origin.licence for origin in origins)),
         "parents": [origin.as_json() for origin in origins],
     }
@@ -80,7 +80,7 @@ def _output_step(entry: Entry, exported: Exported) -> dict[str, Any]:
 
 
 def portable(value: Any) -> Any:
-    """A recipe without absolute paths: they tell of a machine, and mean nothing on another."""
+    """A recipe without absolute paths: they reveal one machine, and mean nothing on another."""
     if isinstance(value, Mapping):
         return {key: portable(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -101,7 +101,7 @@ def _sources(plan: Plan) -> list[Path]:
 
 
 def _licence(folders: Sequence[Path]) -> str:
-    """The texts of all licences; a sentence for a checkpoint that brings none along."""
+    """The texts of all licences; a sentence for a checkpoint that comes without one."""
     texts = []
     for folder in folders:
         found, origin = licences.files(folder), licences.origin(folder)

@@ -1,4 +1,4 @@
-"""Follows a plan: steps in order, each kept safely, then the outputs and their proof."""
+"""Executes a plan: steps in order, each stored safely, then the outputs and their proof."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One checkpoint of the chain, and what was done to get it."""
+    """One checkpoint of the chain, and how it was made."""
 
     folder: Path
     digest: str
-    """Of every file in it."""
+    """Digest over all its files."""
     description: Description
     taken: Mapping[str, Any] | None = None
 
 
 class Build:
-    """One run of a plan. Finished work is found in the step store, so a rerun goes on."""
+    """One run of a plan. Finished work is found in the step store, so a rerun resumes."""
 
     def __init__(
         self, plan: Plan, store: Store, on_event: OnEvent, *, crew: Processes | None = None
@@ -59,7 +59,7 @@ class Build:
         self.counted: set[str] = set()
 
     def run(self) -> Built:
-        """Runs everything; returns what stands in the output folder. Raises EdgekitError."""
+        """Runs everything; returns what is in the output folder. Raises EdgekitError."""
         began = time.monotonic()
         chain = self._chain()
         teacher = chain[min(self.plan.teacher_before, len(chain) - 1)]
@@ -168,8 +168,8 @@ class Build:
         )
 
     def _place_teacher(self, teacher: Link) -> None:
-        """Copies the teacher's folder to the output, unless it is there; an earlier one goes when
-        this is whole."""
+        """Copies the teacher's folder to the output, unless it is there; an earlier one is removed
+        once this one is complete."""
         if self.plan.teacher_stands:
             return
         with replacing(self.plan.out / "teacher") as partial:
@@ -180,7 +180,7 @@ class Build:
     def _output(
         self, entry: Entry, name: str, chain: list[Link], teacher: Link, answers: Any, *, of: int
     ) -> BuiltArtifact:
-        """`answers` are what the task's module had the teacher say."""
+        """`answers` are the teacher's, obtained by the task's module."""
         last = chain[-1]
         job = self._output_job(last, of=of)
         exported = format_module(entry.name).run(entry.settings, job)
@@ -225,7 +225,7 @@ class Build:
         )
 
     def _digests(self, names: Sequence[str]) -> dict[str, str]:
-        """Of the files and folders that a step's settings name."""
+        """Digests of the files and folders that a step's settings name."""
         found = {name: self.plan.bound.resolve(name) for name in names}
         return {
             name: sha256_folder(path) if path.is_dir() else sha256_file(path)
@@ -260,10 +260,10 @@ class Build:
         notes = [*([done.damage] if done.damage else []), *done.record.get("notes", ())]
         self.on_event(Event(name, state, 1.0, 0.0, note="; ".join(notes) or None))
         if done.key in self.counted:
-            return done  # two parts of the work share it, and it was made once
+            return done  # shared by two parts of the work, and made once
         self.counted.add(done.key)
         peak = max(done.peak_bytes, done.record.get("peak_bytes", 0))
-        # What was made inside of this took its time from this.
+        # The time of what was made inside this is counted there, not here.
         inside = sum(one.seconds for one in self.taken[earlier:] if not one.reused)
         self.taken.append(StepTaken(of, done.seconds - inside, peak, reused=done.reused))
         return done
@@ -278,9 +278,9 @@ def compress(
 ) -> Built:
     """Runs a plan and leaves artifacts, teacher, report and measured.json in its output folder.
 
-    `on_commit` hears every commit point of the step store (see store.COMMIT_POINTS). `crew` are the
-    processes that share the training, of which this one leads. Raises
-    OutOfDisk or OutOfMemoryBudget before any work if this machine has not enough.
+    `on_commit` is called at every commit point of the step store (see store.COMMIT_POINTS). `crew`
+    are the processes that share the training, led by this one. Raises OutOfDisk or
+    OutOfMemoryBudget before any work if this machine does not have enough.
     """
     if (lack := plan.why_not()) is not None:
         raise lack

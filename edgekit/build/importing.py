@@ -1,4 +1,4 @@
-"""The first piece of a build: a checkpoint without what could run code, its adapter merged."""
+"""The first piece of a build: a checkpoint without anything that runs code, its adapter merged."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edgekit.tables import Family
 def import_checkpoint(
     source: Path, out: Path, *, adapter: Path | None = None, layers: int | None = None
 ) -> dict[str, Any]:
-    """Copies what is safe of a checkpoint into `out`; returns what it is.
+    """Copies the safe parts of a checkpoint into `out`; returns its description.
 
-    An adapter is merged; `layers` keeps the first few layers only, for a run that only tries.
+    An adapter is merged; `layers` keeps only the first few layers, for a trial run.
     """
     description = describe(source)
     _write_json(out / "config.json", read_config(source))

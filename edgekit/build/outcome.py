@@ -1,4 +1,4 @@
-"""What a build came to: verdicts and targets, measured.json and the report. Builds nothing."""
+"""A build's outcome: verdicts and targets, measured.json and the report. Builds nothing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from edgekit.tasks.quality import VERDICTS, Verdict
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """What an entry of the store took when it was made, other entries apart."""
+    """What an entry of the store cost when it was made, without the entries made inside it."""
 
     of: int
-    """The place in the plan's steps of the work that it is part of."""
+    """Index in the plan's steps of the work that it is part of."""
     seconds: float
     peak_bytes: int
     reused: bool
@@ -88,7 +88,7 @@ class Built:
 
 
 def judge(plan: Plan, artifact: Artifact, judged: Judged) -> BuiltArtifact:
-    """Holds a written artifact against `must` (in its manifest already) and `target`."""
+    """Checks a written artifact against `must` (in its manifest already) and `target`."""
     manifest = artifact.manifest.as_json()
     rows = plan.dataset.test or plan.dataset.validation
     latency = task_part(plan.bound.recipe.task, "proof.judge").latency(artifact, rows)
@@ -128,7 +128,7 @@ def write(built: Built) -> None:
 
 
 def _reported(built: Built) -> Reported:
-    """The build as the report shows it."""
+    """The build in the form that the report shows."""
     outputs = [
         ReportedOutput(
             manifest=one.manifest, flips=one.flips, missed=one.missed, latency=one.latency or None
@@ -147,7 +147,7 @@ def _reported(built: Built) -> Reported:
 
 
 def compared(built: Built) -> list[dict[str, Any]]:
-    """For each planned piece of work what was estimated and what it took when it was made."""
+    """For each planned piece of work, its estimate and what it took when it was made."""
     lines = []
     for number, estimate in enumerate(built.estimates):
         parts = [one for one in built.steps if one.of == number]
@@ -166,7 +166,7 @@ def compared(built: Built) -> list[dict[str, Any]]:
 
 
 def _missed(plan: Plan, manifest: dict[str, Any], latency: dict[str, float]) -> list[str]:
-    """A sentence for every target that the artifact does not reach."""
+    """A sentence for every target that the artifact misses."""
     target, needs = plan.bound.recipe.target, manifest["needs"]
     missed = []
     if target.size is not None and needs["disk_bytes"] > target.size:

@@ -91,7 +91,7 @@ def artifact_names(bound: BoundRecipe) -> list[str]:
 
 
 def _teacher_before(bound: BoundRecipe) -> int:
-    """The number of the first step that shrinks; that of the outputs where none does."""
+    """The number of the first step that shrinks; the number of steps where none does."""
     shrinking = (number for number, step in enumerate(bound.steps) if step.name in SHRINKING)
     return next(shrinking, len(bound.steps))
 
@@ -107,7 +107,7 @@ def _max_tokens(bound: BoundRecipe, description: Description) -> int:
 
 
 def _check_family(bound: BoundRecipe, description: Description) -> None:
-    """The task must know what to do with a checkpoint of this family, and so must each step."""
+    """The task must support checkpoints of this family, and so must each step."""
     name, family = bound.recipe.task, description.family
     steps = tables.steps_of(name)
     if family not in steps:
@@ -129,7 +129,7 @@ def _check_family(bound: BoundRecipe, description: Description) -> None:
 
 
 def _check_suited(bound: BoundRecipe) -> None:
-    """Every output must know what to do with a model of the recipe's task."""
+    """Every output must support models for the recipe's task."""
     engines = tables.task(bound.recipe.task).engines
     for number, entry in enumerate(bound.outputs, 1):
         if entry.name not in engines:
@@ -140,7 +140,7 @@ def _check_suited(bound: BoundRecipe) -> None:
 
 
 def _check_unlabeled(bound: BoundRecipe) -> None:
-    """Nothing in a recipe is ignored silently."""
+    """Refuses unlabeled texts that no step reads: nothing in a recipe is ignored silently."""
     read = any(entry.settings.reads_unlabeled for entry in (*bound.steps, *bound.outputs))
     if bound.recipe.data.unlabeled and not read:
         raise RecipeError(
@@ -179,7 +179,7 @@ def _check_proof(bound: BoundRecipe, dataset: data.Dataset, *, smoke: bool) -> N
 
 
 def _check_replaceable(folder: Path) -> None:
-    """An earlier artifact may be replaced; anything else that stands there is somebody's work."""
+    """An earlier artifact may be replaced; anything else there is somebody's work."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
@@ -192,7 +192,7 @@ def _check_replaceable(folder: Path) -> None:
 
 
 def _check_model_stays(bound: BoundRecipe, out: Path, model: Path) -> None:
-    """A recipe may start from the teacher of an earlier build, and must not put another there."""
+    """A recipe may start from the teacher of an earlier build, but must not overwrite it."""
     changed = bound.recipe.model.adapter is not None or _teacher_before(bound) > 0
     if changed and model == (out / "teacher").resolve():
         raise RecipeError(
@@ -238,7 +238,7 @@ def _planned(
 
 
 def _estimate(bound: BoundRecipe, planned: Planned) -> tuple[PlannedStep, ...]:
-    """Checks each step on what the one before leaves, and adds up what each costs."""
+    """Checks each step on what the previous one leaves, and adds up the costs."""
     steps = [PlannedStep("checkpoint", _import_cost(planned))]
     before, teacher = _teacher_before(bound), planned
     for number, entry in enumerate(bound.steps):
@@ -273,7 +273,7 @@ def _import_cost(planned: Planned) -> Cost:
 
 
 def _teacher_cost(planned: Planned) -> Cost:
-    """Its folder is copied to the output, and it says what it thinks of the rows that judge."""
+    """Its folder is copied to the output, and it answers the rows that judge."""
     size = planned.description.fp32_bytes
     copied = Cost(
         seconds=size * planned.rates.write_seconds_per_byte, peak_bytes=0, disk_bytes=size
@@ -282,7 +282,7 @@ def _teacher_cost(planned: Planned) -> Cost:
 
 
 def _both(first: Cost, second: Cost) -> Cost:
-    """One after the other."""
+    """The cost of one after the other."""
     return Cost(
         seconds=first.seconds + second.seconds,
         peak_bytes=max(first.peak_bytes, second.peak_bytes),

@@ -12,30 +12,30 @@ from edgekit.system import machine, paths
 from edgekit.system.digest import sha256_json
 from edgekit.system.disk import told_when_full
 
-# Measured again after this long, or when the machine or the engine is another.
+# Measured again after this long, or when the machine or the engine has changed.
 RATES_LAST_SECONDS = 7 * 24 * 3600.0
 
 
-# Enough for the speed of a token; more would only take more memory than the work itself.
+# Enough for the time per token; more would only take more memory than the work itself.
 MEASURED_TOKENS = 2048
 
 
 def rates(*, config: Path, layers: int, device: str, batch: int, length: int) -> Rates:
     """Rates for batches of (batch, length) tokens, from the cache or measured in a few seconds.
 
-    `config` is the checkpoint's config.json, whose layer is measured. A batch that holds more than
-    MEASURED_TOKENS is measured with fewer rows, which cost as much a token. OutOfDisk.
+    `config` is the checkpoint's config.json, one layer of which is measured. A batch of more than
+    MEASURED_TOKENS is measured with fewer rows, at the same cost per token. OutOfDisk.
     """
-    length = max(8, 1 << (length - 1).bit_length())  # few sizes are measured, the next power of 2
+    length = max(8, 1 << (length - 1).bit_length())  # measures few sizes: the next power of 2
     batch = max(1, min(batch, MEASURED_TOKENS // length))
     shape = [config.read_text(encoding="utf-8"), layers, device, batch, length]
-    fields = sorted(Rates.__dataclass_fields__)  # another version's rates may be others
+    fields = sorted(Rates.__dataclass_fields__)  # another version may have other rates
     key = sha256_json([shape, machine.cpu_name(), machine.cores(), fields])
     known = _read(paths.rates_file())
     entry = known.get(key)
     if entry and time.time() - entry["measured"] < RATES_LAST_SECONDS:
         return Rates(**entry["rates"])
-    # torch is heavy, and a plan whose rates are known can do without it.
+    # torch is heavy, and a plan whose rates are known does not need it.
     from edgekit.build import speed
 
     measured = speed.measure(config, layers=layers, device=device, shape=(batch, length))
@@ -48,7 +48,7 @@ def rates(*, config: Path, layers: int, device: str, batch: int, length: int) ->
 
 
 def _read(path: Path) -> dict[str, dict]:
-    """The rates measured so far; a damaged file only means to measure again."""
+    """The rates measured so far; a damaged file only means measuring again."""
     try:
         known = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""The page that a person reads after a build: one HTML file without scripts or network.
+"""The page that a person reads after a build: one HTML file without scripts or network access.
 
-Takes what was measured and says it in plain words; measures and decides nothing.
+Takes the measurements and puts them in plain words; measures and decides nothing.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SHOWN_CHARACTERS = 400
 
 @dataclass(frozen=True, slots=True)
 class ReportedOutput:
-    """One artifact and what is known of it."""
+    """One artifact and what is known about it."""
 
     manifest: Mapping[str, Any]
-    """As it is written; its `quality` is what `evaluate.judge` gave, or empty."""
+    """The manifest as written; its `quality` is from the task's quality.judge, or empty."""
     flips: Sequence[Mapping[str, str]] = ()
-    """What `evaluate.flip_rows` gave."""
+    """The result of quality.flip_rows for a classifier."""
     missed: Sequence[str] = ()
-    """A sentence for each target of the recipe that is not reached."""
+    """A sentence for each of the recipe's targets that is missed."""
     latency: Mapping[str, float] | None = None
     """`p50_ms`, `p95_ms` and `texts`: one text at a time on the building machine."""
     bench: Mapping[str, Any] | None = None
@@ -48,17 +48,17 @@ class Reported:
     name: str
     outputs: Sequence[ReportedOutput]
     teacher_bytes: int
-    """The teacher's weights in fp32."""
+    """Size of the teacher's weights in fp32."""
     work: Sequence[Mapping[str, Any]]
-    """For each piece of work `step`, `estimated` and `took` ({seconds, peak_bytes}), `reused`."""
+    """`step`, `estimated` and `took` ({seconds, peak_bytes}), `reused` for each piece of work."""
     seconds: float
     peak_rss_bytes: int
     smoke: bool = False
-    """A trial whose quality means nothing."""
+    """A trial run, whose quality means nothing."""
 
 
 def write(path: Path, reported: Reported) -> None:
-    """Writes the page, replacing an earlier one in one move."""
+    """Writes the page, replacing an earlier one atomically."""
     machine.write_safely(path, render(reported).encode("utf-8"))
 
 
@@ -110,7 +110,7 @@ class _Row:
     name: str
     cells: Sequence[str]
     bars: Sequence[float | None]
-    """Of the small model, and of the large one; empty where the table has no room for them."""
+    """Bars for the small and the large model; empty where the table has no room for them."""
 
 
 def _table(section: Section) -> list[_Row]:
@@ -140,7 +140,7 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _words(value: Any) -> str:
-    """`trim_vocab` -> 'trim vocab', 1000 -> '1,000'; what is nested stands in parentheses."""
+    """`trim_vocab` -> 'trim vocab', 1000 -> '1,000'; nested values go in parentheses."""
     if isinstance(value, Mapping):
         inner = ", ".join(f"{_words(key)} {_words(part)}" for key, part in value.items())
         return f"({inner})"
@@ -175,7 +175,7 @@ def _flat(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shown(text: str, most: int = SHOWN_CHARACTERS) -> str:
-    """A text as it can be shown: cut if long, and said so; what cannot be seen as U+FFFD."""
+    """A text fit to be shown: cut if long, with a mark; unprintable characters as U+FFFD."""
     seen = "".join(
         mark if mark in "\n\t" or unicodedata.category(mark) not in ("Cc", "Cs") else "\ufffd"
         for mark in text[:most]
@@ -189,7 +189,7 @@ def _model_bytes(manifest: Mapping[str, Any]) -> int:
 
 
 def _headline(output: ReportedOutput, found: Quality | None, *, smoke: bool) -> tuple[str, str]:
-    """The verdict's style and its sentence, for somebody who has to decide."""
+    """The verdict's style and its sentence, for whoever has to decide."""
     verdict = None if found is None else found.verdict
     if smoke:
         return "none", "This was a trial run on a few rows; its quality means nothing."

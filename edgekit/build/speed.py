@@ -27,16 +27,16 @@ from edgekit.system.digest import sha256_file
 from edgekit.tables import Family
 
 ROUNDS = 8
-# Of a decoder, whose layers with their gradients may be more than the memory of a plan holds.
+# For a decoder: its layers with their gradients may need more memory than a plan may take.
 TRAINING_PER_FORWARD = 3.0
-# A summary has about this part of the text's tokens.
+# A summary has about one in this many of the text's tokens.
 SUMMARY_SHARE = 4
 
 
 def measure(config: Path, *, layers: int, device: str, shape: tuple[int, int]) -> Rates:
-    """Times a model of one and of three layers; what a layer costs is half of the difference.
+    """Times a model of one and of three layers; a layer costs half of the difference.
 
-    `shape` is that of a batch: rows and tokens in each. Only training uses the device.
+    `shape` is the shape of a batch: rows and tokens per row. Only training uses the device.
     """
     before = machine.rss_bytes()
     allocator.give_back(least_bytes=devices.KEPT_BYTES)  # as training does
@@ -60,7 +60,7 @@ def measure(config: Path, *, layers: int, device: str, shape: tuple[int, int]) -
 def _time_model(
     config: Path, *, layers: int, device: str, shape: tuple[int, int]
 ) -> dict[str, float]:
-    """Least seconds of a forward pass, and of a forward, a backward and an update."""
+    """Least seconds of a forward pass, and of forward, backward and update together."""
     small = AutoConfig.from_pretrained(config.parent, local_files_only=True)
     small.num_hidden_layers = layers
     family = family_of(small.to_dict(), config.parent)
@@ -108,9 +108,9 @@ def _small_encoder(config: PretrainedConfig) -> PreTrainedModel:
 
 
 def _small_seq2seq(config: PretrainedConfig, layers: int) -> PreTrainedModel:
-    """Of so many layers in both halves."""
+    """A model with this many layers in both halves."""
     config.vocab_size = 1000
-    # Special pieces beyond that are not there.
+    # Special token ids must fit the small vocabulary.
     config.eos_token_id = config.bos_token_id = 1
     for name in ("num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers"):
         if hasattr(config, name):
@@ -136,7 +136,7 @@ def _time_decoder(config: PretrainedConfig, shape: tuple[int, int]) -> dict[str,
 
 
 def _fastest(work: Callable[[], None]) -> float:
-    """Other programs only ever make it slower: the fastest of a few is the machine's own speed."""
+    """Other programs only ever slow it down: the fastest of a few is the machine's own speed."""
     times = []
     for _ in range(ROUNDS + 1):
         began = time.perf_counter()
@@ -154,7 +154,7 @@ def _time_loading() -> float:
 
 
 def _time_writing() -> float:
-    """Seconds a byte to write, sync and hash a file."""
+    """Seconds per byte to write, sync and hash a file."""
     size = 32 * machine.MIB
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bytes"

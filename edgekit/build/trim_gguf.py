@@ -1,8 +1,8 @@
-"""Cuts pieces out of a GGUF file, also a quantized one, and proves what is left.
+"""Cuts pieces out of a GGUF file, even a quantized one, and proves what is left.
 
-The rows of embedding and output are copied as they are. As in the step `trim_vocab`, but for what a
-GGUF does not say: by what rule text is split before it is taken apart. The choice guesses that, and
-nothing hangs on the guess: llama.cpp itself reads the texts of the proof with both files.
+The rows of embedding and output are copied unchanged. Works like the step `trim_vocab`, except for
+what a GGUF does not say: the rule by which text is split before BPE. The choice guesses it, and
+nothing depends on the guess: llama.cpp itself reads the texts of the proof with both files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 
 EXACT_TEXTS = 16
 MOST_DIFFERENCE = 1e-4
-"""Of logits, as a share of the largest: a shorter table may be multiplied in other blocks."""
+"""In logits, relative to the largest: a shorter table may be multiplied in other blocks."""
 TABLES = ("token_embd.weight", "output.weight")
 _KEY = "tokenizer.ggml."
 _TOKENS, _TYPES, _SCORES, _MERGES = (
@@ -54,9 +54,9 @@ def trim(
 ) -> dict[str, Any]:
     """Writes `out`, a GGUF of the pieces that the `languages` need; returns what was proven.
 
-    `texts` choose, by language, beside lists of frequent words; `judging` and the Universal
+    `texts` choose, by language, together with lists of frequent words; `judging` and the Universal
     Declaration judge. Raises StepError where the settings cannot be met, and ExportError for a file
-    that cannot be trimmed, or whose tokens or logits would be others.
+    that cannot be trimmed, or whose tokens or logits would change.
     """
     source = rewriting.read(model)
     facts = source.facts
@@ -137,8 +137,8 @@ def read_vocabulary(model: Path, facts: Mapping[str, Any]) -> Vocabulary:
 
 
 def _merges(known: Mapping[str, int], scores: Sequence[float]) -> Iterator[tuple[str, str]]:
-    """Every way to make a piece of two others, those of the highest score first, as llama.cpp joins
-    neighbours."""
+    """Every way to make a piece from two others, highest score first, the order in which llama.cpp
+    joins neighbours."""
     for piece in sorted(known, key=lambda one: -scores[known[one]]):
         for at in range(1, len(piece)):
             if piece[:at] in known and piece[at:] in known:
@@ -189,7 +189,7 @@ def _texts(
 def _compare(
     model: Path, made: Path, rows: np.ndarray, texts: Mapping[str, Sequence[Text]]
 ) -> dict[str, Compared]:
-    """Raises ExportError for a text whose tokens were all kept and are not the same."""
+    """Raises ExportError for a text whose tokens were all kept but come out differently."""
     new = {int(old): number for number, old in enumerate(rows)}
     told = [text.text for found in texts.values() for text in found]
     both = [iter(predicting.tokenize(one, told, special=False)) for one in (model, made)]
@@ -218,8 +218,8 @@ def _prove(
     *,
     threads: int,
 ) -> dict[str, dict[str, Any]]:
-    """By language, texts whose logits over the kept pieces are the same, and the same to the bit.
-    Raises ExportError for others."""
+    """By language, texts whose logits over the kept pieces are the same, and those the same to the
+    bit. Raises ExportError where they differ."""
     of_each = max(1, EXACT_TEXTS // max(1, len(compared)))
     chosen = [(one.language, text.text) for one in compared.values()
               for text in one.same[:: max(1, len(one.same) // of_each)][:of_each]]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each in a file of its own that is imported when used."""
+"""The command line: a table of commands, each in a file of its own that is imported on use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edgekit.tables import COMMANDS
 DONE, ERROR, USAGE, FAILED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLUSIVE}
 
-# Read by libraries when they are first imported; set by the program, never by importing edgekit.
+# Libraries read these when first imported; the program sets them, importing edgekit does not.
 ENVIRONMENT = {
-    # Nothing but `sample` may touch the network, and that one uses pip in a process of its own.
+    # Nothing but `sample` may touch the network, and it runs pip in a subprocess.
     "HF_HUB_OFFLINE": "1",
-    # OpenMP's threads spin while they wait. On a machine with anything else to do that costs
-    # training five times its speed; this many turns cost a few per cent of it on an idle one.
+    # OpenMP threads spin while they wait. On a machine with anything else to do that makes training
+    # five times slower; this spin count costs a few per cent on an idle one.
     "GOMP_SPINCOUNT": "1000",
     # See runtime/ort.py.
     "ORT_DISABLE_TELEMETRY": "1",
@@ -44,13 +44,13 @@ def main(argv: list[str] | None = None) -> int:
         print("edgekit: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output left (`edgekit … | head`): not an error of ours.
+        # The reader of our output is gone (`edgekit … | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """Only the asked command's module is imported: `--help` stays instant."""
+    """Imports only the requested command's module: `--help` stays instant."""
     from edgekit import __version__
 
     parser = argparse.ArgumentParser(
@@ -69,7 +69,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     module = importlib.import_module(COMMANDS[name][0])
     module.add_arguments(commands[name])
     commands[name].set_defaults(run=module.run)
-    # Options may stand between an artifact and its texts, which parse_args would not take then.
+    # Options may come between an artifact and its texts, which parse_args would not accept.
     return commands[name].parse_intermixed_args(rest)
 
 

@@ -1,4 +1,4 @@
-"""What options take, checked by argparse: wrong usage is told before anything is imported."""
+"""What options accept, checked by argparse: wrong usage is reported before anything is imported."""
 
 from __future__ import annotations
 

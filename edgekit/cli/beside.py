@@ -14,11 +14,11 @@ from edgekit.tasks import quality
 from edgekit.wording.units import human_bytes
 
 Line = tuple[str, str, str, str]
-"""A measure, the teacher's, the artifact's, and how both compare."""
+"""A measure, the teacher's value, the artifact's, and how the two compare."""
 
 
 def show(manifest: Manifest, result: Mapping[str, Any], *, teacher: Path) -> None:
-    """Prints it: `result` is what `bench` gave for the artifact of this manifest."""
+    """Prints the table; `result` is what `bench` returned for the artifact of this manifest."""
     judged = quality.read(manifest.task, manifest.quality)
     lengths = result["lengths"]
     print_table(
@@ -27,7 +27,7 @@ def show(manifest: Manifest, result: Mapping[str, Any], *, teacher: Path) -> Non
         ("", "teacher", "artifact", ""),
         _measured(result),
     )
-    # What was proved holds against the teacher of the build, and against no other.
+    # What was proven holds against the teacher of the build, and against no other.
     if judged is None or sha256_folder(teacher) != manifest.lock.get("teacher"):
         print(
             f"\nIts quality was not judged against {teacher}; edgekit evaluate --against does that."

@@ -59,7 +59,7 @@ class _Talk:
         self._said = list(self._system)
 
     def go_on(self) -> int:
-        """Asks and answers until the person leaves."""
+        """Asks and answers until the user leaves."""
         messages().print(HELP)
         while (line := _read_line(plain=self._settings.plain)) is not None:
             text = line.strip()
@@ -74,7 +74,7 @@ class _Talk:
         return DONE
 
     def answer(self, prompt: str) -> int:
-        """One answer on stdout; what was said until Ctrl-C stands there, too."""
+        """One answer on stdout; on Ctrl-C, as much as was written until then."""
         reply = self._ask(prompt, when_full="error", lead="")
         _note(reply)
         return INTERRUPTED if reply.ended == "cancelled" else DONE
@@ -84,13 +84,12 @@ class _Talk:
         try:
             reply = self._ask(text, when_full="drop_oldest", lead=lead)
         except EdgekitError as error:
-            # A worker that died is started again with the next question, and what was said before
-            # is here.
+            # A dead worker is restarted with the next question; the conversation so far is here.
             del self._said[-1]
             messages().print(f"edgekit: {printable(str(error), most=2000)}", soft_wrap=True)
             return
         _note(reply)
-        # What the model was not shown is not sent again.
+        # What did not fit the model's context is not sent again.
         self._said = [one for at, one in enumerate(self._said) if at not in reply.dropped]
         if reply.text:
             self._said.append({"role": "assistant", "content": reply.text})
@@ -126,7 +125,7 @@ class _Talk:
 
 
 def _read_line(*, plain: bool) -> str | None:
-    """What a person typed; None when they left, by Ctrl-D or by Ctrl-C at an empty line."""
+    """What the user typed; None when they left, by Ctrl-D or by Ctrl-C on an empty line."""
     try:
         if sys.stdin.isatty():
             return input("You: " if plain else "> ")
@@ -138,7 +137,7 @@ def _read_line(*, plain: bool) -> str | None:
 
 
 def _note(reply: Reply) -> None:
-    """What a person must know of an answer beside its text."""
+    """What the user must know about an answer besides its text."""
     notes = {
         "cancelled": "(stopped)",
         "max_tokens": f"(cut after {reply.tokens} tokens, as asked)",

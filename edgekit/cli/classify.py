@@ -109,7 +109,7 @@ def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
 
 
 def _lines(texts: Sequence[str], answers: Sequence[Answer]) -> list[str]:
-    """One line an answer; the label is first, so that it can be cut out, the text last, if any."""
+    """One line per answer: the label first, so that it can be cut out, the text last, if any."""
     width = max(len(answer.label) for answer in answers)
     lines = []
     for text, answer in zip(texts, answers, strict=True):

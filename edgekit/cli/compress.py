@@ -51,7 +51,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _follow(crew: Processes) -> int:
-    """The leader speaks for all: a follower says only what the leader cannot know."""
+    """The leader reports for all: a follower only reports what the leader cannot know."""
     try:
         crew.follow()
     except EdgekitError as error:
@@ -98,7 +98,7 @@ def _verdict(artifact: BuiltArtifact) -> str:
 
 
 class _Bars:
-    """A line for each step on stderr, with the time it will still take."""
+    """A line for each step on stderr, with the time left."""
 
     def __init__(self) -> None:
         self._progress = Progress(

@@ -1,4 +1,4 @@
-"""What CUDA needs, what this machine has of it, and how to get the rest. Imports no torch.
+"""What CUDA needs, how much of it this machine has, and how to get the rest. Imports no torch.
 
 python -m edgekit.cli.cuda [75;86]    prints the CMake arguments for llama.cpp's CUDA build
 """
@@ -26,16 +26,16 @@ LEAST_TOOLKIT = (12, 0)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What of CUDA this machine has; None where there is nothing."""
+    """The parts of CUDA on this machine; None where one is missing."""
 
     driver: str | None
     """The version of the GPU's driver."""
     capabilities: tuple[str, ...]
-    """Compute capability of each GPU, as 8.6."""
+    """Compute capability of each GPU, such as 8.6."""
     toolkit: str | None
     """The version of nvcc, the compiler."""
     cublas: str | None
-    """The library of matrix products."""
+    """The library for matrix products."""
     cublas_headers: str | None
     """The folder of cublas_v2.h."""
     torch: str | None
@@ -63,7 +63,7 @@ def look() -> Found:
     driver, capabilities = _driver()
     toolkit = _toolkit()
     folders = list(_folders())
-    # The compiler's own version, or none: headers of one are no match for the library of another.
+    # The compiler's own version, or none: headers of one version do not match another's library.
     major = r"\d+" if toolkit is None else toolkit.partition(".")[0]
     cublas = _first(folders, LIBRARIES, rf"libcublas\.so(\.{major}(\.\d+)*)?")
     headers = None
@@ -83,7 +83,7 @@ def look() -> Found:
 
 
 def missing(found: Found) -> list[Missing]:
-    """What of CUDA is not there, in the order in which it is to be installed.
+    """What CUDA still needs here, in the order of installation.
 
     Without a driver nothing else is of use, so nothing else is named.
     """
@@ -123,7 +123,7 @@ def missing(found: Found) -> list[Missing]:
 
 
 def cmake_arguments(found: Found, *, architectures: Sequence[str] = ()) -> list[str]:
-    """How llama.cpp is configured for the GPUs asked for, else for those found here.
+    """How to configure llama.cpp for the given GPUs, or else for those found here.
 
     Raises EdgekitError where there is no compiler, no cuBLAS, or nothing to build for.
     """
@@ -151,11 +151,11 @@ def cmake_arguments(found: Found, *, architectures: Sequence[str] = ()) -> list[
         f"-DCMAKE_CUDA_ARCHITECTURES={';'.join(wanted)}",
         f"-DCUDA_cublas_LIBRARY={found.cublas}",
         f"-DCMAKE_CUDA_FLAGS=-I{found.cublas_headers}",
-        # Where the library is looked for when llama.cpp runs.
+        # Where llama.cpp looks for the library at run time.
         f"-DCMAKE_SHARED_LINKER_FLAGS=-Wl,-rpath,{Path(found.cublas).parent}",
     ]
     if found.driver is None:
-        # Without a driver there is nothing to link the management of virtual memory with.
+        # Without a driver there is no library to link virtual memory management with.
         arguments.append("-DGGML_CUDA_NO_VMM=ON")
     for argument in arguments:
         if " " in argument:
@@ -177,7 +177,7 @@ def _toolkit() -> str | None:
 
 
 def _said(*command: str) -> str:
-    """What a program says; nothing where it is not there, fails or hangs."""
+    """The output of a program; empty where it does not exist, fails or hangs."""
     program = shutil.which(command[0])
     if program is None:
         return ""
@@ -191,7 +191,7 @@ def _said(*command: str) -> str:
 
 
 def _folders() -> Iterable[Path]:
-    """Where a toolkit may be, the likeliest first; PyPI's packages have a folder for each."""
+    """Where a toolkit may be, likeliest first; PyPI's packages have a folder for each part."""
     for variable in ("CUDA_HOME", "CUDA_PATH"):
         if value := os.environ.get(variable):
             yield Path(value)
@@ -203,7 +203,7 @@ def _folders() -> Iterable[Path]:
 
 
 def _first(folders: Iterable[Path], parts: Sequence[str], name: str) -> Path | None:
-    """The first file of that name (a pattern) in these parts of the folders."""
+    """The first file with that name (a pattern) in these parts of the folders."""
     for folder in folders:
         for part in parts:
             if (inside := folder / part).is_dir():
@@ -214,7 +214,7 @@ def _first(folders: Iterable[Path], parts: Sequence[str], name: str) -> Path | N
 
 
 def _torch_cuda() -> str | None:
-    """Read from torch's own file: importing it would take seconds."""
+    """Read from torch's version file: importing it would take seconds."""
     for entry in sys.path:
         path = Path(entry, "torch", "version.py")
         if entry and path.is_file():
@@ -254,7 +254,7 @@ def _numbers(release: str) -> tuple[int, ...]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Prints the CMake arguments as CMAKE_ARGS wants them; returns the exit code."""
+    """Prints the CMake arguments in the form of CMAKE_ARGS; returns the exit code."""
     asked = [name for word in words for name in word.replace(",", ";").split(";") if name]
     try:
         arguments = cmake_arguments(look(), architectures=asked)

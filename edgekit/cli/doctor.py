@@ -25,7 +25,7 @@ from edgekit.system import machine, packages, paths
 from edgekit.wording.units import human_bytes
 
 BASE = "base"
-# For those who change edgekit itself; a user who lacks it lacks nothing.
+# For those who change edgekit itself; a user does not need it.
 _NOT_FOR_USERS = {"dev"}
 
 
@@ -43,7 +43,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def examine() -> dict[str, Any]:
-    """All that doctor says, as JSON."""
+    """Everything that doctor reports, as JSON."""
     memory = psutil.virtual_memory()
     return {
         "edgekit": __version__,
@@ -105,7 +105,7 @@ def _extra(requirement: Requirement) -> str:
 
 
 def _cache(folder: Path) -> dict[str, Any]:
-    """Whether the cache folder can be written, or made where it is not there yet."""
+    """Whether the cache folder is writable, or can be made where it does not exist yet."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=nearest):
@@ -121,7 +121,7 @@ def _cache(folder: Path) -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    """What steps can compute on, by torch's word; else what the driver lists."""
+    """The devices that torch says steps can compute on; else those that the driver lists."""
     note = "torch is not installed"
     if importlib.util.find_spec("torch") is not None:
         devices, note = _cuda_devices()
@@ -131,9 +131,9 @@ def _gpu() -> dict[str, Any]:
 
 
 def _cuda_devices() -> tuple[list[dict[str, Any]], str]:
-    """What torch can use, or why it can use nothing."""
+    """The devices that torch can use, or why it can use none."""
     try:
-        # Seconds and hundreds of megabytes: only here, where there is no other way to know.
+        # Takes seconds and hundreds of megabytes: only here, where there is no other way to know.
         import torch
     except (ImportError, OSError) as error:
         return [], f"torch is installed but cannot be loaded ({error})"
@@ -163,7 +163,7 @@ def _driver_devices() -> list[dict[str, Any]]:
 
 
 def _driver_device(name: str, mib: str) -> dict[str, Any]:
-    known = mib.strip().isdigit()  # "[N/A]" on machines whose GPU shares the memory
+    known = mib.strip().isdigit()  # "[N/A]" on machines whose GPU shares system memory
     return {"name": name.strip(), "memory_bytes": int(mib) * machine.MIB if known else None}
 
 

@@ -62,7 +62,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def show(manifest: Manifest, result: Mapping[str, Any]) -> None:
-    """All that was found, for people."""
+    """Prints all findings, for people."""
     found = quality.read(manifest.task, result)
     if found is None:
         return
@@ -76,7 +76,7 @@ def show(manifest: Manifest, result: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path, manifest: Manifest) -> list[Row]:
-    """The rows, with the slices of the recipe that the file has columns for."""
+    """The rows, with the recipe's slices for which the file has columns."""
     from edgekit.data.rows import stream_records, told_language
 
     wanted = manifest.recipe.get("data", {}).get("slices", [])
@@ -91,7 +91,7 @@ def _read(path: Path, manifest: Manifest) -> list[Row]:
 
 @contextmanager
 def progress(*names: str) -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr for each of the names, and what is told how far each is."""
+    """A bar on stderr for each of the names; yields the function to report progress with."""
     with Progress(console=messages(), transient=True) as bars:
         tasks = {name: bars.add_task(name, total=1.0) for name in names}
 

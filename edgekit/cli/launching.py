@@ -21,7 +21,7 @@ def is_launched() -> bool:
 def launch(settings: argparse.Namespace) -> int:
     """Runs the command in `settings.processes` processes; returns the leader's exit code.
 
-    Raises EdgekitError where a process ended without a word of its own.
+    Raises EdgekitError where a process ended without an error message of its own.
     """
     try:
         from accelerate.commands.launch import launch_command, launch_command_parser
@@ -34,7 +34,7 @@ def launch(settings: argparse.Namespace) -> int:
         devices.check_processes(settings.processes, device, devices.find_gpu())
     threads = max(1, machine.cores() // settings.processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # The processes speak for themselves; the launcher would add pages to each sentence of theirs.
+    # The processes report for themselves; the launcher would add pages to each of their messages.
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     # Also the option's name for processes on CPUs. Every setting that it would guess is given.
     words = ["--multi_gpu", "--num_processes", str(settings.processes), "--num_machines", "1"]
@@ -44,7 +44,7 @@ def launch(settings: argparse.Namespace) -> int:
     try:
         launch_command(launch_command_parser().parse_args(words))
     except ChildFailedError as error:
-        messages().show_cursor()  # a leader that was ended while it drew its bars has hidden it
+        messages().show_cursor()  # a leader killed while drawing its bars has hidden it
         return exit_code({rank: one.exitcode for rank, one in error.failures.items()})
     except SignalException as error:
         if error.sigval == signal.SIGINT:
@@ -54,7 +54,7 @@ def launch(settings: argparse.Namespace) -> int:
 
 
 def command(settings: argparse.Namespace, *, device: str) -> list[str]:
-    """The words of the same command for one process."""
+    """The arguments of the same command for one process."""
     words = ["compress", str(settings.recipe), "--device", device]
     if settings.out is not None:
         words += ["--out", str(settings.out)]
@@ -64,8 +64,8 @@ def command(settings: argparse.Namespace, *, device: str) -> list[str]:
 
 
 def exit_code(failures: dict[int, int]) -> int:
-    """The leader's own, where it ended by itself; `failures` are exit codes, minus a signal's
-    number where one ended the process."""
+    """The leader's own, where it ended by itself; `failures` are exit codes, or minus the signal's
+    number where one killed the process."""
     leader = failures.get(0, 0)
     if leader > 0:
         return leader

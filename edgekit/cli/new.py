@@ -1,4 +1,4 @@
-"""`edgekit new`: a shipped recipe to edit, or one that is filled in for a checkpoint and rows."""
+"""`edgekit new`: a shipped recipe to edit, or one filled in for a checkpoint and rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _is_folder(name: str, recipes: Mapping[str, Path]) -> bool:
-    """Whether a single name is DIR and no RECIPE, not even a misspelt one."""
+    """Whether a single name is DIR and not RECIPE, not even a misspelt one."""
     known = name.removeprefix("builtin/")
     return known == name and not difflib.get_close_matches(known, list(recipes), cutoff=0.8)
 

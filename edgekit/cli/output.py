@@ -16,7 +16,7 @@ from edgekit.wording.language_names import language_name
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout, on a line of its own, as the last thing a command says."""
+    """One JSON value on stdout, on a line of its own, as a command's last output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
@@ -40,7 +40,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 
 def print_section(section: Section) -> None:
-    """What was found of parts of the data: its title, a table where it has figures, its notes."""
+    """Findings about parts of the data: the title, a table where there are figures, the notes."""
     name_of = language_title if section.head == LANGUAGE else clean
     title = f"{section.title} ({section.caption})" if section.caption else section.title
     print(f"\n{printable(title, most=1000)}")

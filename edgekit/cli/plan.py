@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `plan` and `compress` share."""
+    """The arguments that `plan` and `compress` share."""
     parser.add_argument("recipe", type=Path, metavar="RECIPE")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where results go (default: out beside the recipe)"

@@ -19,6 +19,6 @@ def make_plan(settings: argparse.Namespace) -> Plan:
 
 
 def choose_device(asked: devices.Asked) -> Device:
-    """The device of this machine that `--device` means. Raises EdgekitError, MissingExtra."""
-    # torch takes seconds to import: it is asked only where the answer depends on it.
+    """The device of this machine that `--device` stands for. Raises EdgekitError, MissingExtra."""
+    # torch takes seconds to import: it is imported only where the answer depends on it.
     return devices.choose_device(asked, None if asked == "cpu" else devices.find_gpu())

@@ -28,5 +28,5 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _first_comment(text: str) -> str:
-    """A shipped recipe says in its first line what it is for."""
+    """A shipped recipe's first line, which says what it is for."""
     return text.splitlines()[0].lstrip("# ").rstrip()

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(settings: argparse.Namespace) -> int:
-    from edgekit import samples  # imports what the asked sample needs
+    from edgekit import samples  # imports what the chosen sample needs
 
     folder = settings.folder or Path(settings.name)
     recipe = folder / "recipe.yaml"

@@ -1,4 +1,4 @@
-"""`edgekit schema`: prints the JSON Schema of recipes, from which editors complete and check."""
+"""`edgekit schema`: prints the JSON Schema of recipes, for editors to complete and check with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgekit.cli.output import print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Adds none."""
 
 
 def run(settings: argparse.Namespace) -> int:

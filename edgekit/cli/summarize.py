@@ -58,7 +58,7 @@ def run(settings: argparse.Namespace) -> int:
         else documents.read(settings.file)
     )
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
-        # So that the same command goes on where a killed one was.
+        # So that the same command resumes where a killed one stopped.
         name = sha256_json([model.manifest.digest, document.text, settings.words])
         kept = paths.summaries_dir() / f"{name}.json"
         with _progress() as told, _embedder(settings.fast) as embedder:
@@ -80,7 +80,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _summary(stream: SummaryStream) -> Summary:
-    """All of it; where Ctrl-C stops it, what was read until then."""
+    """The whole summary; where Ctrl-C stops it, one of what was read until then."""
     try:
         return stream.summary()
     except KeyboardInterrupt:
@@ -101,8 +101,7 @@ def _embedder(folder: Path | None) -> Iterator[Model | None]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Told], None]]:
-    """Parts on stderr, with the time that is left; how long it takes to join their notes is not
-    known."""
+    """Parts on stderr, with the time left; how long joining their notes will take is not known."""
     with Progress(*Progress.get_default_columns(), console=messages(), transient=True) as bars:
         bar = bars.add_task("reading", total=None)
         joining = bars.add_task("joining the notes on them", total=None, visible=False)
@@ -116,7 +115,7 @@ def _progress() -> Iterator[Callable[[Told], None]]:
 
 
 def _pages(document: Document, found: Summary) -> list[int | None]:
-    """The page of each sentence; null where it is no sentence of the file, or it has no pages."""
+    """The page of each sentence; null where it is not in the file, or there are no pages."""
     return [
         None if sentence.start is None else document.page(sentence.start)
         for sentence in found.sentences

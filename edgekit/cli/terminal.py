@@ -1,12 +1,12 @@
-"""What text from outside may show on a terminal: letters, never commands to it."""
+"""What foreign text may show on a terminal: characters, never commands to it."""
 
 from __future__ import annotations
 
 import re
 from typing import TextIO
 
-# Control characters, surrogates without their half, and what turns the direction of all that
-# follows. Line breaks go too: one answer is one line.
+# Control characters, lone surrogates, and marks that change the direction of everything after them.
+# Line breaks go too: one answer is one line.
 _COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
@@ -16,15 +16,15 @@ def printable(text: str, *, most: int = 100) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-# Line breaks and tabs are for the reader; all else that a terminal would obey goes.
+# Line breaks and tabs are for the reader; everything else that a terminal would obey goes.
 _IN_ANSWERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
 class Shown:
     """An answer on a terminal, piece by piece; it cannot command it.
 
-    Each character that commands is taken out by itself, so that no sequence is made whole by the
-    pieces that it is cut into: what stays of one is its letters.
+    Each control character is removed by itself, so no sequence can be completed by the pieces that
+    it is cut into: only its printable characters stay.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -39,7 +39,7 @@ class Shown:
             self._ended_line = text.endswith("\n")
 
     def finish(self) -> None:
-        """The answer ends with a line."""
+        """Ends the answer with a line break."""
         if not self._ended_line:
             self._out.write("\n")
         self._out.flush()

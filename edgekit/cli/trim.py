@@ -123,7 +123,7 @@ def run(settings: argparse.Namespace) -> int:
 
 
 def _texts(given: Sequence[str], languages: Sequence[str]) -> dict[str, list[str]]:
-    """By language, the lines of its files; a file without a language is of the only one."""
+    """By language, the lines of its files; a file without a language belongs to the only one."""
     from edgekit.data.rows import read_texts
 
     found: dict[str, list[str]] = {}
@@ -154,7 +154,7 @@ def _show(out: Path, record: Mapping[str, Any]) -> None:
 
 
 def _line(name: str, found: Mapping[str, Any]) -> list[str]:
-    """Logits are of a sample of the texts whose tokens are those of the whole model."""
+    """Logits are from a sample of the texts whose tokens match the whole model's."""
     tokens = found.get("tokens_per_word") or found["tokens_per_character"]
     rise = tokens["after"] / tokens["before"] - 1 if tokens["before"] else 0.0
     checked = [f"{found.get(key, 0):,}" for key in ("logits_equal", "bit_equal")]

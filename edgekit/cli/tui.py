@@ -1,4 +1,4 @@
-"""`edgekit tui`: the terminal app, a package of its own behind the extra `tui`."""
+"""`edgekit tui`: the terminal app, a separate package behind the extra `tui`."""
 
 from __future__ import annotations
 

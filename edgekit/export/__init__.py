@@ -1,1 +1,1 @@
-"""What turns a checkpoint into the model files of an artifact, a folder for each format."""
+"""Turns a checkpoint into the model files of an artifact, with a folder for each format."""

@@ -1,4 +1,4 @@
-"""Samples by name: real checkpoints and data to try edgekit with. Alone in going online."""
+"""Samples by name: real checkpoints and data to try edgekit with. Only this part goes online."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from edgekit.tables import SAMPLES
 from edgekit.wording.suggestions import did_you_mean
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done and the fraction (0 to 1) of the whole that is finished."""
+"""Called with what is being done and the finished fraction (0 to 1) of the whole."""
 
 GGUF_PACKAGES = ("gguf", "llama_cpp")
-"""Of the extra gguf; all others that a sample imports are of the extra compress."""
+"""Packages from the extra gguf; all others that a sample imports are from the extra compress."""
 
 
 def make(name: str, folder: Path, *, on_progress: Progress | None = None) -> Path:
     """Fills `folder` with the sample: a checkpoint, data and `recipe.yaml`; returns the folder.
 
-    Raises SampleError for an unknown name, a folder in use or a package that cannot be had, and
-    MissingExtra where the packages that samples are made with are not installed.
+    Raises SampleError for an unknown name, a folder in use or a package that is not available, and
+    MissingExtra where the packages that make samples are not installed.
     """
     if name not in SAMPLES:
         raise SampleError(f"There is no sample '{name}'.{did_you_mean(name, list(SAMPLES))}")

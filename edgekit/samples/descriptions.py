@@ -18,7 +18,7 @@ _FIELD = re.compile(r"([A-Za-z0-9_-]+): ?(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a package is in a line, and what it is at length."""
+    """What a package is, in a line and at length."""
 
     package: str
     language: str
@@ -27,7 +27,7 @@ class Description:
 
 
 def fetch(folder: Path, languages: Sequence[str]) -> list[Path]:
-    """apt's lists of these languages, which apt has checked the signatures of.
+    """apt's lists for these languages, whose signatures apt has checked.
 
     The system's own lists stay as they are. Raises SampleError where there is no apt or it fails.
     """
@@ -44,7 +44,7 @@ def fetch(folder: Path, languages: Sequence[str]) -> list[Path]:
         "Dir::Cache": str(cache),
         "APT::Sandbox::User": "root",
         "Acquire::Languages": ",".join(name.replace("-", "_") for name in languages),
-        # Readable as they are.
+        # Uncompressed.
         "Acquire::GzipIndexes": "false",
     }
     command = ["apt-get", *(part for item in options.items() for part in ("-o", "=".join(item)))]
@@ -63,10 +63,10 @@ def fetch(folder: Path, languages: Sequence[str]) -> list[Path]:
 
 
 def read(paths: Sequence[Path]) -> Iterator[Description]:
-    """Every description of the lists, each package once in a language."""
+    """Every description in the lists, each package once per language."""
     seen: set[tuple[str, str]] = set()
     for path in paths:
-        # apt writes the name as a part of an address.
+        # apt encodes the name as part of a URL.
         match = _FILE.fullmatch(path.name.replace("%5f", "_"))
         if match is None:
             continue
@@ -78,7 +78,7 @@ def read(paths: Sequence[Path]) -> Iterator[Description]:
 
 
 def parse(text: str, language: str) -> Iterator[Description]:
-    """The stanzas of one list; as Debian's policy, section 5.6.13, has descriptions."""
+    """The stanzas of one list; descriptions follow Debian Policy, section 5.6.13."""
     for stanza in text.split("\n\n"):
         package, short = "", ""
         body: list[str] = []
@@ -95,7 +95,7 @@ def parse(text: str, language: str) -> Iterator[Description]:
 
 
 def _joined(lines: Sequence[str]) -> str:
-    """Paragraphs on a line each; lines that are set as they stand stay lines."""
+    """Puts each paragraph on one line; verbatim lines stay lines."""
     text = ""
     for line in lines:
         content = line[1:]

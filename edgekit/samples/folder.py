@@ -1,4 +1,4 @@
-"""Fills a sample's folder all or nothing, and knows a complete one again. Knows no content."""
+"""Fills a sample's folder all or nothing, and recognises a complete one. Knows no content."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PARTIAL = ".partial"
 def fill(folder: Path, make: Callable[[Path], None], *, sample: str, version: int) -> Path:
     """Lets `make` write the sample's files, unless they are all there; returns `folder`.
 
-    Files that the sample does not have may stand in a complete folder, such as a build's output.
-    A run that was cut off is begun again. Raises SampleError where the folder holds something else.
+    A complete folder may hold files that are not the sample's, such as a build's output. An
+    interrupted run starts over. Raises SampleError where the folder holds something else.
     """
     if (folder / _MARKER).is_file():
         _check_complete(folder, sample=sample, version=version)

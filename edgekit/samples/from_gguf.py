@@ -1,7 +1,7 @@
 """Writes a GGUF file's model as a Hugging Face folder, off the file's grid, and proves it equal.
 
 Quantized weights become float16 after a rescaling that changes no answer (see rescaling.py). Knows
-no one model: what the folder says beside its weights is given.
+no particular model: what the folder holds besides its weights is given.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from edgekit.samples.rescaling import Shape, rescale
 
 SEED = 7
 MOST_KLD = 1e-5
-"""Between the file's weights and the folder's, in nats a token."""
+"""Between the file's weights and the folder's, in nats per token."""
 PROOF_TOKENS = 384
 SCRIPTS = (
     "en", "fr", "vi", "tr", "yo", "ru", "uk", "sr", "mn", "el", "hy", "ka", "he", "yi", "ar", "fa",
@@ -41,7 +41,7 @@ _GENERATION = ("bos_token_id", "eos_token_id", "pad_token_id", "transformers_ver
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a folder holds beside its weights."""
+    """What a folder holds besides its weights."""
 
     config: Mapping[str, Any]
     tokenizer: Tokenizer
@@ -49,18 +49,18 @@ class Parts:
 
 
 def metadata(reader: gguf.GGUFReader) -> dict[str, Any]:
-    """Everything that the file says but its tensors."""
+    """Everything in the file but its tensors."""
     return {key: field.contents() for key, field in reader.fields.items()}
 
 
 def write(reader: gguf.GGUFReader, parts: Parts, folder: Path) -> None:
-    """Config, weights and tokenizer, as transformers reads them."""
+    """Config, weights and tokenizer, in transformers' format."""
     config = parts.config
     weights = rescale(read_weights(reader, config), _shape(config), seed=SEED)
     halves = {name: values.astype(np.float16) for name, values in weights.items()}
     path = folder / "model.safetensors"
     save_file(halves, path, metadata={"format": "pt"})
-    path.chmod(0o644)  # safetensors writes for the user alone
+    path.chmod(0o644)  # safetensors makes it readable for the user only
     parts.tokenizer.save(str(folder / "tokenizer.json"))
     for name, document in (
         ("config.json", config),
@@ -83,7 +83,7 @@ def special_tokens(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def sizes(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What every config.json has, out of the file's metadata."""
+    """What every config.json contains, from the file's metadata."""
 
     def own(key: str) -> Any:
         return facts[f"{facts['general.architecture']}.{key}"]
@@ -96,7 +96,7 @@ def sizes(facts: Mapping[str, Any]) -> dict[str, Any]:
         "num_key_value_heads": own("attention.head_count_kv"),
         "max_position_embeddings": own("context_length"),
         "rope_theta": own("rope.freq_base"),
-        # The file keeps a float32 of a number that was written in decimals.
+        # The file keeps the float32 of a number that was written in decimals.
         "rms_norm_eps": float(f"{own('attention.layer_norm_rms_epsilon'):.6g}"),
         "vocab_size": len(facts["tokenizer.ggml.tokens"]),
         "bos_token_id": facts["tokenizer.ggml.bos_token_id"],
@@ -110,7 +110,7 @@ def sizes(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_weights(reader: gguf.GGUFReader, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The file's tensors as float32, by Hugging Face's names and in its order of rows."""
+    """The file's tensors as float32, with Hugging Face's names and row order."""
     architecture = DECODERS[config["model_type"]]
     number = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture.gguf)
     names = gguf.get_tensor_name_map(number, config["num_hidden_layers"])
@@ -134,7 +134,7 @@ def prove_tokenizer(source: Path, folder: Path, *, origin: str) -> int:
     that differs. `origin` is the package that holds the file."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     added = tokenizer.get_added_tokens_decoder().values()
-    # llama.cpp is asked to take their names as any other letters.
+    # llama.cpp reads their names literally here.
     special = [token.content for token in added if token.special]
     declared = (text for code in SCRIPTS for text in declaration.paragraphs(code)[:40])
     texts = [text for text in (*trials.hard_texts(), *declared)
@@ -174,7 +174,7 @@ def prove_weights(source: Path, folder: Path, *, origin: str) -> float:
 def _logits(
     folder: Path, ids: Sequence[int], *, weights: Mapping[str, np.ndarray] | None = None
 ) -> np.ndarray:
-    """Of every next token, by the folder's model with its own or other weights."""
+    """The logits of every next token, from the folder's model with its own or other weights."""
     if weights is None:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     else:
@@ -190,7 +190,7 @@ def _logits(
 def _parameter_names(config: Mapping[str, Any]) -> list[str]:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config))
-    # A tied output is no parameter of its own.
+    # A tied output is not a parameter of its own.
     return [name for name, _ in model.named_parameters()]
 
 

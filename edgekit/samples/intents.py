@@ -42,14 +42,14 @@ TEMPLATES = Package(
 
 LICENSE_MEMBER = "home_assistant_intents-2026.10.27.dist-info/licenses/LICENSE.md"
 
-# Ranges as people speak: the package allows any number, such as 3 degrees or a timer of 97 hours.
+# Ranges that people really say: the package allows any number, such as 3 degrees or 97 hours.
 _SPOKEN_RANGES = {
     "temperature": range(16, 27),
     "color_temperature": range(2000, 6600, 100),
     "timer_hours": range(1, 13),
 }
 
-# Helpers that people switch or press like the devices that there are names for.
+# Helpers that people switch or press like the devices for which there are names.
 _SAME_NAMES = {"input_boolean": "switch", "input_button": "button"}
 _ANY_DEVICE = ("light", "switch", "fan", "media_player")
 
@@ -59,16 +59,16 @@ class Template:
     """One sentence template of one intent in one language."""
 
     id: str
-    """`language/intent/digest of the text`: the same wherever the template stands in its file."""
+    """`language/intent/digest of the text`: the same wherever the template is in its file."""
     language: str
     intent: str
     text: str
     domains: tuple[str, ...]
-    """Kinds of device that it speaks of; empty where the package does not say."""
+    """Kinds of devices that it is about; empty where the package does not say."""
 
 
 class Grammar:
-    """One language's rules and lists; makes sentences out of its templates."""
+    """One language's rules and lists; makes sentences from its templates."""
 
     def __init__(self, language: str, data: Mapping[str, Any]) -> None:
         self.language = language
@@ -87,7 +87,7 @@ class Grammar:
         found: dict[str, str] = {}
         for _ in range(4 * count):
             text = self.sentence(template, source)
-            # The templates are in lower case; people who type often begin with a capital.
+            # The templates are in lower case; people who type often start with a capital.
             text = text[:1].upper() + text[1:] if source.random() < 0.25 else text
             if text:
                 found.setdefault(fold(text), text)
@@ -107,7 +107,7 @@ class Grammar:
         return self.parse(self._rules[name])
 
     def values(self, list_name: str, template: Template) -> Sequence[str]:
-        """What a list may say, as templates again; numbers come from `numbers`."""
+        """What a list may say, as further templates; numbers come from `numbers`."""
         if list_name == "name":
             domains = template.domains or _ANY_DEVICE
             named = [_SAME_NAMES.get(domain, domain) for domain in domains]
@@ -176,7 +176,7 @@ class _Walk:
 
 
 def load(language: str, wheel: Path) -> Grammar:
-    """Reads one language out of the package."""
+    """Reads one language from the package."""
     member = f"home_assistant_intents/data/{language}.json"
     return Grammar(language, json.loads(packages.read_member(wheel, member)))
 
@@ -197,7 +197,7 @@ def tidy(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """What two texts must not share to count as different."""
+    """The form in which two texts must differ to count as different."""
     return " ".join(text.casefold().split())
 
 
@@ -216,7 +216,7 @@ def _read_templates(language: str, data: Mapping[str, Any]) -> Iterator[Template
 
 
 def _block_domains(block: Mapping[str, Any]) -> list[str]:
-    """The kinds of device that a block of templates is for: what `{name}` needs, or what is set."""
+    """Kinds of devices that a block of templates is for: what `{name}` needs, or what is set."""
     needed = block.get("requires_context", {}).get("domain")
     domains = needed or block.get("slots", {}).get("domain") or []
     return [domains] if isinstance(domains, str) else list(domains)

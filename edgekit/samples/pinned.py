@@ -24,9 +24,9 @@ class Pinned(Protocol):
 
 
 def fetch(package: Pinned, download: Callable[[Path], Path], *, configured: str) -> Path:
-    """The package's file in the user's cache; `download(folder)` brings it unless it is there.
+    """The package's file in the user's cache; `download(folder)` fetches it unless it is there.
 
-    A file whose digest is not the pinned one is never kept. `configured` says what a user may have
+    A file whose digest is not the pinned one is never kept. `configured` names what a user may have
     set to another source. Raises SampleError.
     """
     folder = paths.packages_dir()
@@ -34,7 +34,7 @@ def fetch(package: Pinned, download: Callable[[Path], Path], *, configured: str)
     if kept.is_file() and sha256_file(kept) == package.sha256:
         return kept
     folder.mkdir(parents=True, exist_ok=True)
-    # Beside the cache, so that the last move is one rename on one file system.
+    # Beside the cache, so that the final move is one rename within one file system.
     with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as temporary:
         downloaded = download(Path(temporary))
         digest = sha256_file(downloaded)

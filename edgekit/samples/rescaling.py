@@ -1,10 +1,10 @@
-"""Moves a decoder's weights off the grid that a quantization left them on; its answers stay equal.
+"""Moves a decoder's weights off the grid of an earlier quantization; its answers stay equal.
 
-Weights that come out of a 4-bit file lie on that file's grid, and a comparison of quantizations on
-them says nothing: the same type reproduces them without any error. A factor that is multiplied into
-one tensor and divided out of the tensor that follows changes no answer and breaks the grid. The
-places where that works are those of Nagel et al. 2019 (arXiv 1906.04721, section 4.1) and Xiao et
-al. 2022 (SmoothQuant, arXiv 2211.10438, section 4). numpy alone.
+Weights that come from a 4-bit file lie on that file's grid, and comparing quantizations on them
+says nothing: the same type reproduces them without any error. A factor that is multiplied into one
+tensor and divided out of the next changes no answer and breaks the grid. The places where that
+works are those of Nagel et al. 2019 (arXiv 1906.04721, section 4.1) and Xiao et al. 2022
+(SmoothQuant, arXiv 2211.10438, section 4). numpy only.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 SPREAD = 0.25
-"""Factors are between 2 to the power of minus this and 2 to the power of this."""
+"""Factors lie between 2 to the power of minus this and 2 to the power of this."""
 _FOLLOWS_INPUT_NORM = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 _FOLLOWS_FFN_NORM = ("mlp.gate_proj", "mlp.up_proj")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a decoder decides which rows and columns belong together."""
+    """The sizes of a decoder that decide which rows and columns belong together."""
 
     layers: int
     heads: int
@@ -66,7 +66,7 @@ def _rescale_layer(
     weights[prefix + "mlp.down_proj.weight"] /= wide
     values = factors("self_attn.v_proj.weight")
     weights[prefix + "self_attn.v_proj.weight"] *= values[:, None]
-    # Several heads of queries share one head of values.
+    # Several query heads share one value head.
     by_head = values.reshape(shape.kv_heads, 1, -1)
     shared = np.repeat(by_head, shape.heads // shape.kv_heads, axis=1)
     weights[prefix + "self_attn.o_proj.weight"] /= shared.reshape(-1)

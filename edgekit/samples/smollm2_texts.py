@@ -1,8 +1,8 @@
-"""English conversations and speeches, out of two packages, divided by document. Knows no model.
+"""English conversations and speeches, from two packages, divided by document. Knows no model.
 
-Conversations are those of the package chatterbot-corpus: the ones that share a turn of the user are
-in one set, and a few of a set are put together to one longer conversation. Speeches are the State
-of the Union addresses since 1934: one is a document, cut into passages of whole sentences.
+Conversations come from the package chatterbot-corpus: those that share a turn of the user are in
+one set, and a few of a set are joined to one longer conversation. Speeches are the State of the
+Union addresses since 1934: each is a document, cut into passages of whole sentences.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SPEECHES = NpmPackage(
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 KINDS = ("conversations", "speeches")
 SHARES = {TEST: 0.35, VALIDATION: 0.15}
-"""Of the conversations; what is left trains."""
+"""Shares of the conversations; the rest trains."""
 SPEECHES_OF = {TRAIN: 20, VALIDATION: 8, TEST: 14}
 TURNS = 8
-"""Conversations are joined until they have so many."""
+"""Conversations are joined until they have this many."""
 PASSAGES_OF_EACH = 4
-"""Of one speech, from its whole length."""
+"""Passages of one speech, spread over its length."""
 PASSAGE_CHARACTERS = 1200
 FIRST_YEAR = 1934
 _MEMBERS = "chatterbot_corpus/data/english/"
@@ -55,7 +55,7 @@ class Document:
     """One row: a conversation's turns or a passage of a speech."""
 
     group: str
-    """What must not be in two sets."""
+    """Documents of one group must not be in two sets."""
     turns: tuple[str, ...] = ()
     text: str = ""
 
@@ -145,7 +145,7 @@ def _divide_conversations(
 
 
 def _joined(conversations: Sequence[Document], name: str) -> Iterator[Document]:
-    """Longer ones: a template's opening words would be most of a conversation of two turns."""
+    """Joins conversations: a template's opening words would dominate one of only two turns."""
     turns: tuple[str, ...] = ()
     number = 0
     for one in conversations:
@@ -188,7 +188,7 @@ def _spread(items: Sequence[str]) -> list[str]:
 
 
 def _grouped(keys: Sequence[Iterable[str]]) -> list[int]:
-    """A number for each item; items that share a key, through others too, have the same."""
+    """A number for each item; the same for items linked by a key, directly or through others."""
     numbers = list(range(len(keys)))
 
     def first(number: int) -> int:

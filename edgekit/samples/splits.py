@@ -1,7 +1,7 @@
-"""Divides templates among training, validation and test set, and picks their sentences.
+"""Divides templates between training, validation and test set, and picks their sentences.
 
 Whole templates are divided, never sentences: what is tested was never seen in any wording of the
-same template. Knows templates and texts; nothing of files.
+same template. Knows templates and texts, but not files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Share:
 
 
 def without_contradictions(pool: Pool) -> dict[Template, list[str]]:
-    """The pool without the texts that templates of two labels, in any language, both give."""
+    """The pool without texts that templates of two labels, in any language, both produce."""
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for template, texts in pool.items():
         for text in texts:
@@ -51,7 +51,7 @@ def without_contradictions(pool: Pool) -> dict[Template, list[str]]:
 
 
 def divide(templates: Iterable[Template], *, seed: int) -> dict[str, list[Template]]:
-    """Every template in one set, each label of each language divided by itself.
+    """Puts every template in one set, each label of each language divided separately.
 
     A quarter goes to the test set and a tenth to validation, and at least one to each where there
     are enough: the training set comes first at one template, then the test set, then validation.
@@ -77,8 +77,8 @@ def pick(
 ) -> list[Example]:
     """Up to `share.rows` rows of each label and language, spread over its templates.
 
-    Templates take turns, so that each gives as many rows as the next while it can. Texts in `taken`
-    are passed over, and every text picked is added to it.
+    Templates take turns, so that each gives as many rows as the next for as long as it can. Texts
+    in `taken` are skipped, and every text picked is added to it.
     """
     picked: list[Example] = []
     count: Counter[tuple[str, str]] = Counter()

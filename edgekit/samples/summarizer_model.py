@@ -1,9 +1,9 @@
-"""Makes a small encoder-decoder that knows nothing yet but to point, and a tokenizer for it.
+"""Makes a small encoder-decoder that can do nothing yet but point, and a tokenizer for it.
 
-A summary repeats words of its text, and a model with weights by chance needs more updates to find
-out how than a small machine has time for. So the weights begin as a pointer: the decoder looks for
-the piece that it just wrote among the pieces of the text, and writes the one that came after it (an
-induction head: Olsson et al. 2022, arXiv 2209.11895). Beginning with what training would find is
+A summary repeats words of its text, and a model with random weights needs more updates to find out
+how than a small machine has time for. So the weights begin as a pointer: the decoder looks for the
+piece that it just wrote among the pieces of the text, and writes the one that came after it (an
+induction head: Olsson et al. 2022, arXiv 2209.11895). Starting from what training would find is
 mimetic initialization (Trockman and Kolter 2023, arXiv 2305.09828).
 """
 
@@ -29,13 +29,13 @@ PIECES = 24_000
 WINDOW = 192
 LONGEST_SUMMARY = 32
 WIDTH, HEADS = 256, 4
-# The bucket of T5's distances that holds the place just before.
+# The bucket of T5's relative positions that holds the previous position.
 _ONE_BEFORE = 1
-# How much that place is preferred, and how little of chance is left in what the head asks: in
-# logits, and as a factor.
+# How strongly that position is preferred, and how little randomness is left in what the head asks
+# for: in logits, and as a factor.
 _CERTAIN, _QUIET = 7.0, 0.1
 _SHARPNESS = 0.14
-"""Gives the place that is asked for about 8 logits more than the others."""
+"""Gives the position that is asked for about 8 logits more than the others."""
 _SOFT = 0.3
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _LICENCE = "Weights by chance; anybody may do anything with them.\n"
@@ -49,7 +49,7 @@ it find the piece it just wrote in the text, and write the one that follows ther
 
 
 def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int) -> None:
-    """Writes a T5 with weights by chance and a Unigram tokenizer of these texts into `folder`."""
+    """Writes a T5 with random weights and a Unigram tokenizer of these texts into `folder`."""
     folder.mkdir(parents=True)
     tokenizer = _tokenizer(texts, pieces)
     tokenizer.save_pretrained(folder)
@@ -63,7 +63,7 @@ def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int)
             d_ff=4 * WIDTH,
             num_layers=4,
             num_decoder_layers=3,
-            # It sees each row a few times, which is too seldom to learn any by heart.
+            # It sees each row only a few times, too seldom to learn any by heart.
             dropout_rate=0.0,
             tie_word_embeddings=False,
             pad_token_id=0,
@@ -84,14 +84,15 @@ def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int)
 
 
 def point(model: T5ForConditionalGeneration) -> None:
-    """Makes of the weights by chance a model that goes on where the text does.
+    """Turns random weights into a model that continues where the text does.
 
-    An encoder's head adds to every piece which one was before it. One layer of the decoder asks for
-    the place whose piece before was the one just written, and all of them write what they find.
+    An encoder head adds to every piece the identity of the one before it. One layer of the decoder
+    asks for the position whose previous piece is the one just written, and all layers write what
+    they find.
     """
     share = WIDTH // HEADS
     turned, before, added = _turn(WIDTH, WIDTH), _turn(WIDTH, share).T, _turn(WIDTH, share)
-    # What is found is turned, so that it is not taken for the piece that was just written.
+    # What is found is rotated, so that it is not mistaken for the piece that was just written.
     model.lm_head.weight.copy_(model.shared.weight @ turned.T * WIDTH**-0.5)
     for half in (model.encoder, model.decoder):
         for block in half.block:
@@ -112,7 +113,7 @@ def point(model: T5ForConditionalGeneration) -> None:
 
 
 def _soften(block: Any) -> None:
-    """Layers by chance speak low, so that what goes past them is heard."""
+    """Scales random layers down, so that they do not drown out what passes by them."""
     for layer in block.layer[:-1]:
         attention = getattr(layer, "SelfAttention", None) or layer.EncDecAttention
         attention.o.weight *= _SOFT
@@ -120,12 +121,12 @@ def _soften(block: Any) -> None:
 
 
 def _turn(rows: int, columns: int) -> torch.Tensor:
-    """A rotation by chance: its columns are orthonormal."""
+    """A random rotation: its columns are orthonormal."""
     return torch.linalg.qr(torch.randn(rows, columns))[0]
 
 
 def _tokenizer(texts: Iterable[str], pieces: int) -> PreTrainedTokenizerFast:
-    """Of the kind that T5 has; ends every text."""
+    """A tokenizer of T5's kind; ends every text."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -1,1 +1,1 @@
-"""What a recipe does to a checkpoint: a folder for each verb, in it one for each family."""
+"""What a recipe does to a checkpoint: a folder for each verb, and in it one for each family."""

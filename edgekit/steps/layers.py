@@ -1,4 +1,4 @@
-"""Which layers stay where a step takes some out, and what is left then. Light."""
+"""Which layers stay where a step removes some, and what is left then. Light."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgekit.recipe.settings import fault
 
 
 def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
-    """With so many layers in each half: smaller, and faster by as much."""
+    """The plan with this many layers in each half: smaller, and faster in proportion."""
     before = planned.description
     description = _with_layers(before, encoder, decoder)
     share = description.body_parameters / max(1, before.body_parameters)
@@ -20,7 +20,7 @@ def shortened(planned: Planned, *, encoder: int, decoder: int) -> Planned:
 
 
 def _with_layers(before: Description, encoder: int, decoder: int) -> Description:
-    # A decoder's layer has two attentions where an encoder's has one.
+    # A decoder layer has two attentions where an encoder layer has one.
     half = before.body_parameters // max(1, 2 * before.layers + 3 * before.decoder_layers)
     gone = half * (2 * (before.layers - encoder) + 3 * (before.decoder_layers - decoder))
     return replace(
@@ -38,7 +38,7 @@ def check_layers(layers: int | list[int] | None, *, name: str = "layers") -> Non
 
 
 def kept_layers(wanted: int | list[int], layers: int) -> list[int]:
-    """The numbers of the layers that stay: first, last and evenly between them for a count."""
+    """The numbers of the layers that stay: for a count, the first, the last and evenly between."""
     if isinstance(wanted, list):
         return wanted
     count = min(wanted, layers)

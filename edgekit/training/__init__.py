@@ -1,1 +1,1 @@
-"""One loop for all that learns; batches, losses, adapters and crews."""
+"""One training loop for every model, with its batches, losses, adapters and crews."""

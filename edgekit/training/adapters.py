@@ -1,4 +1,4 @@
-"""LoRA adapters: adds one to train, and merges one into its checkpoint (Hu et al. 2021)."""
+"""LoRA adapters: adds one for training, and merges one into its checkpoint (Hu et al. 2021)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_lora(model: PreTrainedModel, settings: Lora, *, family: Family) -> peft.PeftModel:
-    """The model with a fresh adapter: only that is trained, and the head of an encoder."""
+    """The model with a fresh adapter: only the adapter, and the head of an encoder, are trained."""
     decodes = family is Family.DECODER
     # The pooler of an encoder without a head is as fresh as the head itself.
     fresh = None if decodes else ["classifier", "pooler", "score", "pre_classifier"]

@@ -1,7 +1,7 @@
 """Makes further texts out of given ones, for a teacher to label. Knows no model and no label.
 
-Word dropout and splicing of two texts of one language; what they give need not be good sentences,
-only near the given ones (Tang et al. 2019, arXiv 1903.12136).
+Word dropout, and splicing of two texts of one language; the results need not be good sentences,
+only close to the given texts (Tang et al. 2019, arXiv 1903.12136).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SPACELESS = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-# Signs that belong to the character before them.
+# Marks that belong to the character before them.
 _SIGNS = (
     "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1-\u0ebc\u0ec8-\u0ecd"
     "\u0f71-\u0f84\u102b-\u103e\u17b6-\u17d3"
@@ -36,7 +36,7 @@ def augment(
 ) -> list[str]:
     """About `copies` new texts for each of `texts` (text, language), in a fixed order.
 
-    None equals a given text, another new one or one in `taken`; texts of a single word give none.
+    No new text equals a given one, another new one or one in `taken`; one-word texts give none.
     Only texts that name a language are spliced, with others of that language.
     """
     pieces = [units(text) for text, _ in texts]
@@ -65,15 +65,15 @@ def augment(
 
 
 def units(text: str) -> list[str]:
-    """The words of a text with the space behind them; single characters where none divides words.
+    """A text's words, each with the space after it; single characters where no space splits.
 
-    Joined they are the text, but for space before its first word.
+    Joined, they give the text again, but for any space before its first word.
     """
     return _UNIT.findall(text)
 
 
 def _drop(words: Sequence[str], generator: random.Random) -> str:
-    """The text without a few words: at least one goes and one stays."""
+    """The text without a few of its words: at least one goes and at least one stays."""
     count = max(1, sum(generator.random() < DROPPED for _ in words))
     gone = set(generator.sample(range(len(words)), min(count, len(words) - 1)))
     return "".join(word for number, word in enumerate(words) if number not in gone).strip()

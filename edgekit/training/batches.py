@@ -1,4 +1,4 @@
-"""Turns rows into token windows and batches of like length. Knows no model."""
+"""Turns rows into token windows and batches of similar length. Knows no model."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Example:
     ids: tuple[int, ...]
     row: int
     target: tuple[int, ...] = ()
-    """What is to be learnt of it, as its task numbers that: labels, or pieces to be written."""
+    """What is learnt from it, in the task's own numbering: labels, or token ids to generate."""
 
 
 def examples(
     encoder: TextTokenizer, texts: Sequence[str], targets: Sequence[tuple[int, ...]] | None = None
 ) -> list[Example]:
-    """Every window of every text; a text longer than the window gives several, none is cut."""
+    """Every window of every text; a text longer than the window gives several, none is cut off."""
     return [
         Example(tuple(ids), row, target)
         for row, (text, target) in enumerate(zip(texts, targets or [()] * len(texts), strict=True))
@@ -35,7 +35,7 @@ def examples(
 
 
 def bucketed(items: Sequence[Example], *, size: int, seed: tuple[int, ...]) -> list[list[int]]:
-    """Numbers of items in shuffled batches whose lengths are alike, so that little is padding.
+    """Indices of items in shuffled batches of similar length, so that there is little padding.
 
     The items are shuffled, sorted by length within pools of 50 batches, and the batches are
     shuffled again. The same seed gives the same batches.

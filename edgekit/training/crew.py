@@ -1,9 +1,9 @@
-"""Shares a training between processes that accelerate started. Knows no recipe and no loss.
+"""Shares a training run between processes started by accelerate. Knows no recipe and no loss.
 
 Process 0 leads: it alone plans, judges, keeps the optimiser's state and writes. The others follow:
-they run each shared step as far as its training, and for every update they are sent the weights
-and give back the gradients of their share of the batch. Sums weigh every row alike, so an update is
-that of one process but for the order of additions. All of them must see the same files.
+they run each shared step as far as its training, and for every update they receive the weights
+and send back the gradients of their share of the batch. Sums weigh every row alike, so an update
+equals that of one process but for the order of additions. All of them must see the same files.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from edgekit.system.devices import Device
 from edgekit.tables import step_run
 from edgekit.wording.units import human_seconds
 
-# Between two exchanges within an update lies one backward pass: who takes longer is stuck.
+# Between two exchanges within an update lies one backward pass: one that takes longer is stuck.
 ANSWERS_WITHIN = timedelta(minutes=10)
-# A follower waits for as long as the leader plans or judges. Its end closes the connection.
+# A follower waits as long as the leader plans or judges; the leader's end closes the connection.
 WAITS_FOR_WORK = timedelta(days=365)
-# A launcher that sees one process end ends the others, and says why: until then they are silent.
+# When one process ends, the launcher ends the others and says why: until then they keep silent.
 LAUNCHER_ENDS_WITHIN_S = 3.0
 BUCKET_BYTES = 32 * 2**20
 
@@ -52,27 +52,27 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class NoMore:
-    """The training, or after the last step the whole work, is done."""
+    """The training is done or, after the last step, all the work."""
 
 
 class TrainingEnded(Exception):
-    """Takes a follower out of a step: what comes after the training is the leader's."""
+    """Takes a follower out of a step: what comes after the training is the leader's work."""
 
 
 def join(device: Device, *, answers_within: timedelta = ANSWERS_WITHIN) -> Processes:
-    """Meets the processes that a launcher started with this one."""
+    """Connects with the other processes that the launcher started."""
     return Processes(
         PartialState(cpu=device == "cpu", timeout=answers_within), answers_within=answers_within
     )
 
 
 class Processes:
-    """A job.crew.Crew by way of torch.distributed."""
+    """A job.crew.Crew on top of torch.distributed."""
 
     def __init__(self, state: PartialState, *, answers_within: timedelta) -> None:
         self.index, self.processes = state.process_index, state.num_processes
         self._device, self._answers_within = state.device, answers_within
-        # Objects go by way of the CPU also where gradients go from GPU to GPU.
+        # Objects go through the CPU even where gradients go from GPU to GPU.
         self._talk = group.new_group(backend="gloo", timeout=WAITS_FOR_WORK)
 
     @property
@@ -80,12 +80,12 @@ class Processes:
         return self.index == 0
 
     def share(self, rows: Sequence[int]) -> Sequence[int]:
-        """This process's part of a batch. Neighbours are alike in length, so all have as much."""
+        """This process's part of a batch. Neighbours are of similar length: all get equal work."""
         return rows[self.index :: self.processes]
 
     def lead_step(self, step: str, settings: Settings, job: Job) -> Job:
-        """Has the followers begin a step; gives the job with which the leader runs it."""
-        # Functions of the leader's own stay with it.
+        """Makes the followers begin a step; returns the job with which the leader runs it."""
+        # The leader's own functions stay with the leader.
         sent = replace(job, run_stored=_refuse, on_progress=_ignore, crew=None)
         self._tell(Task(step, settings, sent))
 
@@ -124,7 +124,7 @@ class Processes:
         iteration: int,
         scaler: Mapping[str, Any],
     ) -> float:
-        """Leaves the sum of everybody's gradients in `parameters`; returns the sum of losses."""
+        """Leaves the sum of all processes' gradients in `parameters`; returns the sum of losses."""
         self._tell(Turn(iteration, scaler))
         self._spread(parameters)
         return self._add_up(parameters, backward())
@@ -135,7 +135,7 @@ class Processes:
     def follow_training(
         self, parameters: Parameters, backward: Callable[[Turn], float]
     ) -> NoReturn:
-        """Gives the leader gradients until it ends the training; then raises TrainingEnded."""
+        """Sends the leader gradients until it ends the training; then raises TrainingEnded."""
         while not isinstance(turn := self._hear(Turn, NoMore), NoMore):
             self._spread(parameters)
             try:
@@ -166,7 +166,7 @@ class Processes:
             _in_buckets(list(parameters.values()), lambda flat: group.broadcast(flat, src=0))
 
     def _add_up(self, parameters: Parameters, loss: float, *, failed: bool = False) -> float:
-        """Leaves the sums of gradients with the leader; gives everybody the sum of losses.
+        """Leaves the sum of the gradients with the leader; gives every process the sum of losses.
 
         A weight that no process used keeps no gradient: zeros would let it decay.
         """
@@ -205,7 +205,7 @@ class Processes:
 def _in_buckets(
     tensors: Sequence[torch.Tensor], exchange: Callable[[torch.Tensor], object]
 ) -> None:
-    """Exchanges many tensors in few messages of about BUCKET_BYTES, in place."""
+    """Exchanges many tensors in a few messages of about BUCKET_BYTES each, in place."""
     bucket: list[torch.Tensor] = []
     for number, tensor in enumerate(tensors, start=1):
         bucket.append(tensor)
@@ -233,9 +233,9 @@ def _check_seen(folder: Path, index: int) -> None:
 
 
 def _refuse(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-    """Stands for the leader's store on the way to a follower, which asks the leader instead."""
+    """Takes the place of the leader's store in a job sent to a follower, which asks the leader."""
     raise StepError(f"{name}: only the leader of several processes stores work.")
 
 
 def _ignore(fraction: float) -> None:
-    """A follower's progress is the leader's."""
+    """A follower reports no progress: the leader does."""

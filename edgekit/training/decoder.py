@@ -1,4 +1,4 @@
-"""Trains a decoder on windows of tokens. Knows no recipe's step and no loss."""
+"""Trains a decoder on windows of tokens. Knows no recipe step and no loss."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from edgekit.training.losses import Scores
 from edgekit.training.windows import Window
 
 TokenLoss = Callable[[Scores, torch.Tensor, Sequence[int]], torch.Tensor]
-"""Sum of the loss over the tokens of some windows, whose numbers are given: from the scores and the
-states of every token that another follows, window after window."""
+"""Sum of the loss over the tokens of the windows with the given numbers, from the scores and the
+hidden states of every token that has a successor, window after window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What is learnt from, and what judges."""
+    """Windows to learn from, and windows to judge by."""
 
     taught: list[Window]
     judged: list[Window]
@@ -43,10 +43,10 @@ class Texts:
 def read_texts(
     settings: DecoderSettings, job: Job, rows: Sequence[Row], *, answers: bool = False
 ) -> Texts:
-    """Windows of the rows and of the validation rows, as many of every language.
+    """Windows of the training and the validation rows, equally many tokens of each language.
 
-    With `answers` they say which tokens the model itself writes. Raises StepError where no row has
-    two tokens.
+    With `answers` they mark the tokens that the model itself writes. Raises StepError where no row
+    has two tokens.
     """
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
@@ -65,7 +65,7 @@ def read_texts(
 
 
 class Trainer:
-    """A checkpoint that is trained, and judged by a loss on the windows that judge."""
+    """A checkpoint in training, judged by a loss on the validation windows."""
 
     def __init__(self, settings: DecoderSettings, job: Job, texts: Texts) -> None:
         self.settings, self.job, self.texts = settings, job, texts
@@ -80,13 +80,13 @@ class Trainer:
         self.scores = scores_of(self.model)
 
     def judge(self, loss: TokenLoss) -> float:
-        """The mean of a loss over the tokens that judge."""
+        """The mean of a loss over the tokens of the validation windows."""
         return mean(self.model, self.scores, self.texts.judged, loss)
 
     def train(self, loss: TokenLoss, judge: TokenLoss) -> Trained:
-        """Trains on `loss` and keeps the weights of the epoch that `judge` finds best."""
+        """Trains on `loss` and keeps the weights of the epoch that scores best by `judge`."""
         taught = [Example(one.ids, number) for number, one in enumerate(self.texts.taught)]
-        # Tokens weigh alike: a window's loss is divided by what windows have on average.
+        # Tokens weigh alike: a window's loss is divided by the mean number of tokens in a window.
         average = sum(len(one.ids) - 1 for one in taught) / len(taught)
 
         def mean_loss(_: Model, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
@@ -97,7 +97,7 @@ class Trainer:
         return self._training(taught, mean_loss, judge).run(self.job.on_progress)
 
     def merged(self) -> PreTrainedModel:
-        """What was learnt, on the CPU."""
+        """The trained model, adapter merged, on the CPU."""
         nn.Module.to(self.tuned, "cpu")
         if isinstance(self.tuned, PeftModel):
             return adapters.merge(self.tuned)
@@ -109,7 +109,7 @@ class Trainer:
             taught,
             schedule=self._schedule(),
             loss=loss,
-            # Higher is better, and above what a training begins with.
+            # Higher is better, and above the loop's initial best.
             score=lambda: math.exp(-self.judge(judge)),
             folder=self.job.out / PROGRESS,
             crew=self.job.crew,
@@ -148,7 +148,7 @@ def scores_of(model: PreTrainedModel) -> Scores:
 
 
 def states(model: PreTrainedModel, inputs: Mapping[str, Any]) -> torch.Tensor:
-    """Of every token that another follows, window after window: (tokens, width)."""
+    """Hidden states of every token that has a successor, window after window: (tokens, width)."""
     found = model.get_decoder()(**inputs, use_cache=False).last_hidden_state
     return found[:, :-1][inputs["attention_mask"][:, 1:].bool()]
 
@@ -157,7 +157,7 @@ def states(model: PreTrainedModel, inputs: Mapping[str, Any]) -> torch.Tensor:
 def mean(
     model: PreTrainedModel, scores: Scores, judged: Sequence[Window], loss: TokenLoss
 ) -> float:
-    """The mean of a loss over the tokens of windows. Puts the model in eval."""
+    """The mean of a loss over the tokens of windows. Puts the model in eval mode."""
     model.eval()
     total = 0.0
     for part, found in in_batches(model, judged):
@@ -168,7 +168,7 @@ def mean(
 def in_batches(
     model: PreTrainedModel, given: Sequence[Window]
 ) -> Iterator[tuple[Sequence[int], torch.Tensor]]:
-    """The numbers of neighbouring windows, and the states that follow from them."""
+    """Numbers of neighbouring windows, and the hidden states that the model gives for them."""
     device = next(model.parameters()).device
     precision = devices.autocast_here(device.type)
     for part in _batches(given):
@@ -179,7 +179,7 @@ def in_batches(
 
 
 def _batches(given: Sequence[Window]) -> list[list[int]]:
-    """Of neighbours, each of at most four windows' tokens with their padding."""
+    """Batches of neighbours, each of at most four windows' tokens with their padding."""
     found: list[list[int]] = []
     longest = 0
     for number, one in enumerate(given):

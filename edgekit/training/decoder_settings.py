@@ -1,4 +1,4 @@
-"""What training a decoder is told, and what it costs. Imports no torch."""
+"""The settings for training a decoder, and what they cost. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgekit.recipe.settings import Settings
 from edgekit.training.lora import Lora
 
 WINDOW = 512
-"""Tokens that are read at once; longer rows take several windows."""
+"""Tokens read at once; longer rows take several windows."""
 JUDGED_TOKENS = 8192
-"""Of the validation rows, as many of each language, that judge every epoch."""
+"""Tokens of the validation rows, equally many of each language, that judge every epoch."""
 HELD_TOKENS = {"cpu": WINDOW, "cuda": 8 * WINDOW}
-"""Of a micro-batch: a CPU gains nothing by more."""
-# What the backward pass needs of a token in each layer: about so many vectors of the hidden width,
-# and of the feed-forward width.
+"""Tokens of a micro-batch: a CPU gains nothing from more."""
+# What the backward pass keeps of a token in each layer: about this many vectors of the hidden
+# width, and of the feed-forward width.
 HIDDEN_VECTORS, FFN_VECTORS = 16, 4
 
 
@@ -31,22 +31,22 @@ class DecoderSettings(Settings):
     epochs: Annotated[int, Field(ge=1, le=1000)] = 2
     """Passes over the texts at most."""
     tokens: Annotated[int, Field(ge=64)] = 500_000
-    """Tokens of the texts that are learnt from at most, as many of each language."""
+    """Tokens of the texts to learn from at most, equally many of each language."""
     batch_size: Annotated[int, Field(ge=1)] = 4
-    """Windows of 512 tokens that make one update."""
+    """Windows of 512 tokens in one update."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Peak rate; 1e-4 unless given, 3e-4 for an adapter."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the updates in which the rate rises to its peak; it then falls to zero."""
     freeze_embeddings: bool = True
-    """Leaves the table of pieces as it is, and with it the head where they are one: most pieces
-    are in no text, and should go on meaning what they did."""
+    """Leaves the embedding table as it is, and the head with it where the two are tied: most pieces
+    occur in no text, and should keep their meaning."""
     patience: Annotated[int, Field(ge=1)] = 1
-    """Epochs without a better judgement after which training stops."""
+    """Epochs without a better score after which training stops."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Training stops here and keeps the best weights so far."""
     lora: Lora | None = None
-    """Train a low-rank adapter and merge it: takes less memory."""
+    """Trains a low-rank adapter and merges it: takes less memory."""
 
 
 def rate(settings: DecoderSettings) -> float:
@@ -72,7 +72,7 @@ def check(settings: DecoderSettings, planned: Planned, *, name: str) -> None:
 
 
 def after(planned: Planned) -> Planned:
-    """The same model, whose weights are then stored as they were trained."""
+    """The same model, its weights stored in fp32."""
     found = planned.description
     return replace(planned, description=replace(found, weights_bytes=found.fp32_bytes))
 
@@ -86,7 +86,7 @@ def learnt_tokens(settings: DecoderSettings, planned: Planned) -> float:
 
 
 def cost(settings: DecoderSettings, planned: Planned) -> Cost:
-    """Forward and backward of every epoch, and a judgement after each."""
+    """Forward and backward passes of every epoch, and a validation after each."""
     found, rates = planned.description, planned.rates
     judged = min(JUDGED_TOKENS, planned.tokens.validation)
     per_epoch = found.head_share * (
@@ -101,7 +101,7 @@ def cost(settings: DecoderSettings, planned: Planned) -> Cost:
     widths = HIDDEN_VECTORS * found.hidden + FFN_VECTORS * found.ffn
     return Cost(
         seconds=seconds + rates.load_seconds,
-        # Gradients of what is trained, two moments and the best copy; saving holds one more.
+        # Gradients of what is trained, two moments and the best copy; saving holds one more copy.
         peak_bytes=rates.torch_bytes
         + found.fp32_bytes
         + 4 * trained * 5
@@ -112,7 +112,7 @@ def cost(settings: DecoderSettings, planned: Planned) -> Cost:
 
 
 def _trained(settings: DecoderSettings, planned: Planned) -> int:
-    """How many numbers are trained."""
+    """How many parameters are trained."""
     found = planned.description
     body = found.parameters - found.embedding_parameters
     if settings.lora is not None:

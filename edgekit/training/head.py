@@ -1,4 +1,4 @@
-"""What training and steps ask of a task whose models are encoders with a head. A contract alone."""
+"""What training and steps ask of a task whose models are encoders with a head. Only a contract."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from edgekit.training.loop import Model
 from edgekit.training.predict import Answers
 
 HeadLoss = Callable[[torch.Tensor, Sequence[Example]], torch.Tensor]
-"""Mean loss of a micro-batch, from what Head.logits gives of it, and the examples that it is."""
+"""Mean loss of a micro-batch, from what Head.logits gives for it and from its examples."""
 
 
 class Head(Protocol):
-    """The class `Head` of a task's proof/head.py, which is given the labels of the data."""
+    """The class `Head` of a task's proof/head.py; it takes the labels of the data."""
 
     metric: ClassVar[str]
-    """What `score` is called in the record of a step."""
+    """The name of `score` in the record of a step."""
 
     def load(self, folder: Path) -> PreTrainedModel:
         """A checkpoint in fp32 on the CPU; with a fresh head where it has none. CheckpointError."""
 
     def examples(self, encoder: TextTokenizer, rows: Sequence[Row]) -> list[Example]:
-        """Every window of every row, with what is to be learnt of it where the row says that."""
+        """Every window of every row, with its target where the row has one."""
 
     def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Of a model's output for a batch, in fp32 and without padding: (answers, labels)."""
+        """The logits in a model's output for a batch, fp32, without padding: (answers, labels)."""
 
     def answers(
         self,
@@ -46,29 +46,29 @@ class Head(Protocol):
         states: bool = False,
         on_progress: OnProgress | None = None,
     ) -> Answers:
-        """To the rows, each of which has some of the items. Puts the model in eval."""
+        """The answers to the rows, each of which owns some items. Puts the model in eval mode."""
 
     def loss(
         self, rows: Sequence[Row], *, smoothing: float, balance: Literal["none", "sqrt", "inverse"]
     ) -> HeadLoss:
-        """Of fine-tuning on these rows; `balance` weighs labels against their counts."""
+        """The loss of fine-tuning on these rows; `balance` weighs labels against their counts."""
 
     def lesson_loss(
         self, taught: np.ndarray, *, temperature: float, hard_labels: float
     ) -> HeadLoss:
-        """Of distillation from a teacher's Answers.logits; `hard_labels` weighs the rows' own."""
+        """That of distillation from a teacher's Answers.logits; `hard_labels` weighs rows' own."""
 
     def score(self, logits: np.ndarray, rows: Sequence[Row]) -> float:
-        """How right answers are, from 0 to 1; an epoch is judged by it. `logits` are of Answers."""
+        """How right the answers are, from 0 to 1; judges an epoch. `logits` as in Answers."""
 
     def alike(self, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """How much of each row both answer alike, from 0 to 1; bool or float of shape (rows,)."""
+        """How far both answers to each row agree, from 0 to 1; bool or float of shape (rows,)."""
 
     def divergence(self, found: np.ndarray, wanted: np.ndarray) -> float:
-        """KL(wanted ‖ found) in nats, the mean over answers; of logits as `logits` gives them."""
+        """KL(wanted ‖ found) in nats, the mean over answers; both as `logits` gives them."""
 
     def direction(self, logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Random v of the shape of `logits`, whose E[v vᵀ] is the Fisher information of answers."""
+        """A random v of the shape of `logits`; E[v vᵀ] is the Fisher information of the answers."""
 
     def check(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
         """Raises StepError where a teacher's answers are worse than chance."""

@@ -1,6 +1,6 @@
 """Trains a model on token windows; knows no recipe, no folder and no loss.
 
-The same seed, data and machine give the same weights, also when the training was cut at any point:
+The same seed, data and machine give the same weights, even when training was interrupted anywhere:
 every random choice is drawn from (seed, iteration), so the saved state is the weights, the
 optimizer's moments and a few numbers.
 """
@@ -28,7 +28,7 @@ from edgekit.system.devices import KEPT_BYTES, MICRO_BATCH_TOKENS
 from edgekit.training.batches import Example, bucketed, collate
 
 SAVE_EVERY_SECONDS = 120.0
-# Parts of a model that are new when a classifier is made of an encoder.
+# Parts of a model that are new when an encoder becomes a classifier.
 HEADS = frozenset({"classifier", "pre_classifier", "pooler", "head", "score"})
 
 NAMED_ROWS = 10
@@ -36,7 +36,7 @@ NAMED_ROWS = 10
 Weights = dict[str, torch.Tensor]
 Model = PreTrainedModel | PeftModel
 Loss = Callable[[Model, Mapping[str, Any], Sequence[Example]], torch.Tensor]
-"""Mean loss of a micro-batch, from the model, its inputs, and the examples that they are."""
+"""Mean loss of a micro-batch, from the model, its inputs, and its examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class Trained:
     best_epoch: int
     stopped: str
     batch_size: int
-    """Rows per micro-batch at the end: halved as often as the GPU's memory asked for it."""
+    """Rows per micro-batch at the end: halved each time the GPU's memory ran out."""
     notes: tuple[str, ...] = ()
-    """What went otherwise than was asked."""
+    """What went differently from what was asked."""
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class Training:
         folder: Path,
         crew: Crew | None = None,
     ) -> None:
-        """`crew` are the processes that share every batch; None where there is this one alone."""
+        """`crew` are the processes that share every batch; None where this is the only one."""
         self.crew = crew
         self.model, self.examples, self.schedule = model, examples, schedule
         self.loss, self.score, self.folder = loss, score, folder
@@ -115,14 +115,14 @@ class Training:
         self.per_epoch = math.ceil(len(examples) / rows)
         self.total = self.per_epoch * schedule.epochs
         self.optimizer = torch.optim.AdamW(self._groups(), fused=True)
-        # fp16 gradients underflow without a scale; bf16 and fp32 have range enough.
+        # fp16 gradients underflow without a scale; bf16 and fp32 have enough range.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.autocast is torch.float16)
 
     def run(self, on_progress: Callable[[float], None]) -> Trained:
         """Trains until done, early stopping, the time limit or NaN.
 
-        Raises StepError where NaN comes before there are weights to keep, or where the GPU's
-        memory does not hold one row.
+        Raises StepError where NaN comes before there are weights to keep, or where one row does not
+        fit the GPU's memory.
         """
         if self.crew is not None and not self.crew.leads:
             self._follow(self.crew)
@@ -167,7 +167,7 @@ class Training:
         return tuple(notes)
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Weights with and without decay, body and head apart."""
+        """Weights with and without decay, body and head separate."""
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.trainable.items():
             decays = parameter.ndim >= 2
@@ -201,7 +201,7 @@ class Training:
         if math.isfinite(loss):
             self.scaler.unscale_(self.optimizer)
             norm = float(nn.utils.clip_grad_norm_(list(self.trainable.values()), 1.0))
-        # The scaler itself leaves out updates whose gradients are too large for fp16.
+        # The scaler itself skips updates whose gradients are too large for fp16.
         if not math.isfinite(loss) or not (math.isfinite(norm) or self.scaler.is_enabled()):
             finite = math.isfinite(loss)
             self._stop_at_fault(
@@ -226,7 +226,7 @@ class Training:
         self.state.fault = f"{fault}; the best weights before it were kept"
 
     def _gradients(self, rows: Sequence[int]) -> float:
-        """The mean loss over `rows` and its gradients, by all processes where there are several."""
+        """The mean loss over `rows` and its gradients, summed over all processes if several."""
         if self.crew is None:
             return self._fitting(rows)
         return self.crew.lead_update(
@@ -250,13 +250,13 @@ class Training:
         crew.follow_training(self.trainable, backward)
 
     def _fitting(self, rows: Sequence[int]) -> float:
-        """As `_backward`, in micro-batches that fit the GPU's memory."""
+        """Like `_backward`, in micro-batches that fit the GPU's memory."""
         while True:
             try:
                 return self._backward(rows)
             except torch.cuda.OutOfMemoryError:
                 self.state.micro_batch = devices.halved(self.state.micro_batch)
-            # Only here, where the error holds the tensors no longer, can their memory be freed.
+            # Their memory can be freed only here, where the error no longer holds the tensors.
             torch.cuda.empty_cache()
 
     def _batches(self, epoch: int) -> list[list[int]]:
@@ -268,7 +268,7 @@ class Training:
     def _backward(self, rows: Sequence[int]) -> float:
         """Accumulates gradients of the mean loss over `rows`, micro-batch by micro-batch.
 
-        Of several processes each takes its share; the losses and gradients of all add up.
+        With several processes each takes its share; the losses and gradients of all add up.
         """
         index, own = 0, rows
         if self.crew is not None:
@@ -288,7 +288,7 @@ class Training:
         return total
 
     def _micro_batches(self, rows: Sequence[int]) -> Iterator[list[Example]]:
-        """Parts that the memory holds: of few rows, and of few tokens, their padding included."""
+        """Parts that fit in memory: limited in rows, and in tokens including padding."""
         part: list[Example] = []
         for row in rows:
             longest = max(len(one.ids) for one in (*part, self.examples[row]))
@@ -319,7 +319,7 @@ class Training:
             if self.state.iteration % self.per_epoch:
                 self._judge()
             self.state.stopped = f"time limit of {limit / 60:g} minutes"
-            # The clock decided: a resumed run must not let it decide again.
+            # The clock decided: it must not decide again in a resumed run.
             self._save()
 
     def _fraction(self) -> float:

@@ -1,4 +1,4 @@
-"""What a recipe says of a low-rank adapter. Light."""
+"""The settings of a low-rank adapter. Imports nothing heavy."""
 
 from __future__ import annotations
 

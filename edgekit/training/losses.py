@@ -1,7 +1,7 @@
-"""Losses over many labels in little memory: logits of a few rows at a time. Torch only.
+"""Losses over many labels in little memory: logits for a few rows at a time. Torch only.
 
-With a vocabulary for labels, the logits of a batch are larger than the model. So they are made
-for a chunk of rows, used, dropped, and made again in the backward pass.
+With a vocabulary as the labels, the logits of a batch are larger than the model. So they are
+computed for a chunk of rows, used, dropped, and computed again in the backward pass.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-# What the logits of one chunk may take, in fp32.
+# The most that the logits of one chunk may take, in fp32.
 CHUNK_BYTES = 64 * 2**20
 
 
@@ -30,11 +30,11 @@ def kl(student: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> t
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """From the states of a language model to the logits of its pieces."""
+    """From the hidden states of a language model to its logits."""
 
     head: nn.Linear
     limit: float | None = None
-    """Logits stay below it: those of the head pass through a tanh, as Gemma 2 has it."""
+    """Bounds the logits: those of the head pass through a tanh, as in Gemma 2."""
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.head(states).float()
@@ -50,12 +50,12 @@ def top_kl(
     temperature: float,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> torch.Tensor:
-    """Sum over the rows of T² KL(teacher ‖ student), of which the teacher's likeliest are known.
+    """Sum over the rows of T² KL(teacher ‖ student), given the teacher's most likely labels.
 
     `states` is (rows, width); `ids` and `logp`, both (rows, some), are the labels that the teacher
-    holds for the likeliest and the logarithms of their softened probabilities. The others count as
-    one label, so what is found is never more than the whole divergence (the data processing
-    inequality). `ids` and `logp` may stay on the CPU.
+    finds most likely and the logarithms of their softened probabilities. All others count as one
+    label, so the result is never more than the full divergence (the data processing inequality).
+    `ids` and `logp` may stay on the CPU.
     """
 
     def loss(part: torch.Tensor, own: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -84,7 +84,7 @@ def _top_kl(logits: torch.Tensor, ids: torch.Tensor, logp: torch.Tensor) -> torc
     kept = logits.gather(1, ids) - norm
     others = logits.scatter(1, ids, -torch.inf).logsumexp(dim=-1, keepdim=True) - norm
     rest = (1 - logp.exp().sum(dim=-1, keepdim=True)).clamp(min=0)
-    # xlogy: a rest of nothing adds nothing.
+    # xlogy: an empty rest adds nothing.
     return (logp.exp() * (logp - kept)).sum() + (torch.xlogy(rest, rest) - rest * others).sum()
 
 

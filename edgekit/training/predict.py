@@ -26,10 +26,10 @@ BATCH_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a model says of texts."""
+    """What a model answers to texts."""
 
     logits: np.ndarray
-    """(texts, labels), as the task's head has them; of a long text's windows together."""
+    """(texts, labels), as the task's head gives them; a long text's windows are combined."""
     states: np.ndarray | None = None
     """(texts, hidden): the means of the last hidden states. None where they were not asked for or
     would be too large."""
@@ -88,7 +88,7 @@ def answers(
     on_progress: Callable[[float], None] | None = None,
 ) -> Answers:
     """Float32 of shape (rows, …): the means over each row's windows, where a window has one answer.
-    Puts the model in eval."""
+    Puts the model in eval mode."""
     total = np.zeros((rows, model.config.num_labels), dtype=np.float64)
     total_states = np.zeros((rows, model.config.hidden_size if states else 0), dtype=np.float32)
     counts = np.zeros((rows, 1))
@@ -120,11 +120,11 @@ def run(
     states: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Gives `see` batches of the items, their inputs and what the model makes of them; with its
-    hidden states where these are asked for. Puts the model in eval.
+    """Passes `see` batches of the items, their inputs and the model's output for them, with hidden
+    states where these are asked for. Puts the model in eval mode.
 
-    A batch that the GPU's memory does not hold comes in halves. StepError for logits that are not
-    numbers in half precision.
+    A batch that does not fit the GPU's memory is split in halves. StepError for logits that are
+    not finite in half precision.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -152,7 +152,7 @@ def run(
 
 
 def _by_length(items: Sequence[Example]) -> list[list[Example]]:
-    """Batches of like length, each of at most BATCH_TOKENS tokens with its padding."""
+    """Batches of similar length, each of at most BATCH_TOKENS tokens with its padding."""
     batches: list[list[Example]] = []
     for item in sorted(items, key=lambda item: len(item.ids)):
         if batches and (len(batches[-1]) + 1) * len(item.ids) <= BATCH_TOKENS:

@@ -21,17 +21,17 @@ from edgekit.training.batches import Example, bucketed, collate
 from edgekit.training.loop import Loss, Model, Schedule, Trained, Training
 
 IGNORED = -100
-"""The number that transformers gives to places which are no pieces of a summary."""
+"""What transformers gives to positions that hold no token of a summary."""
 SCORED_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Texts and the summaries to be written of them, as pieces."""
+    """Texts and the summaries to generate for them, as token ids."""
 
     examples: Sequence[Example]
     cut: int
-    """Texts that are longer than the model reads at once; what is beyond is not learnt from."""
+    """Number of texts longer than the model reads at once; nothing is learnt from their rest."""
 
     def note(self) -> tuple[str, ...]:
         if not self.cut:
@@ -43,7 +43,7 @@ class Lesson:
 
 
 def lesson(job: Job, texts: Sequence[str], summaries: Sequence[str]) -> Lesson:
-    """Raises nothing: a text without end is cut, and counted."""
+    """Texts and target summaries as token ids; a text that is too long is cut, and counted."""
     reads = job.encoder(job.checkpoint)
     writes = TextTokenizer(job.checkpoint / TOKENIZER, max_tokens=job.max_tokens)
     examples, cut = [], 0
@@ -69,7 +69,7 @@ def learn(
     schedule: Schedule,
     smoothing: float = 0.0,
 ) -> Trained:
-    """Cross-entropy of every piece. The score is the likelihood of the validation summaries."""
+    """Cross-entropy of every token. The score is the likelihood of the validation summaries."""
     nn.Module.to(model, job.device)
 
     def score() -> float:
@@ -89,12 +89,12 @@ def learn(
 
 
 def likelihood(model: PreTrainedModel, examples: Sequence[Example]) -> float:
-    """What the model gives to a piece of the summaries, in the geometric mean: between 0 and 1."""
+    """Geometric mean of the probability that the model gives a summary's token: between 0 and 1."""
     return math.exp(-_mean_loss(model, examples))
 
 
 def _loss(examples: Sequence[Example], smoothing: float) -> Loss:
-    # Divided by a number that no batch decides: else it would matter how one is cut in parts.
+    # Divided by a constant that no batch decides: else the split into micro-batches would matter.
     mean_pieces = sum(len(one.target) for one in examples) / max(1, len(examples))
 
     def loss(model: Model, inputs: Mapping[str, Any], part: Sequence[Example]) -> torch.Tensor:
@@ -113,7 +113,7 @@ def _loss(examples: Sequence[Example], smoothing: float) -> Loss:
 
 
 def _mean_loss(model: PreTrainedModel, examples: Sequence[Example]) -> float:
-    """Per piece, in nats."""
+    """Per token, in nats."""
     total, pieces = 0.0, 0
     pad = int(model.config.pad_token_id or 0)
     device: Any = model.device

@@ -1,4 +1,4 @@
-"""What a teacher says of texts, worked out once and kept in the step store as half floats."""
+"""A teacher's answers to texts, computed once and kept in the step store as half floats."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from edgekit.training.head import head_of
 from edgekit.training.predict import Answers
 
 MOST_STATE_BYTES = 256_000_000
-"""States that would take more disk and memory are left out."""
+"""Hidden states that would take more disk and memory than this are left out."""
 
 
 def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
-    """The teacher's answers, from the step store if they are there; the teacher leaves memory."""
+    """The teacher's answers, from the step store if they are there; frees the teacher's memory."""
     states = states and 2 * describe(job.teacher).hidden * len(texts) <= MOST_STATE_BYTES
     inputs = {
         **job.common,

@@ -1,7 +1,7 @@
-"""From rows to the windows of tokens that a language model learns and is measured on. No torch.
+"""From rows to the token windows that a language model learns and is measured on. No torch.
 
-A row becomes the tokens that the exported model will read: conversations by the checkpoint's chat
-template, texts as they stand.
+A row becomes the tokens that the exported model will read: conversations through the checkpoint's
+chat template, texts unchanged.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from edgekit.runtime import rendering
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Tokens of one row that are read at once, two at least."""
+    """Tokens of one row that are read at once, at least two."""
 
     ids: tuple[int, ...]
     answers: tuple[bool, ...]
-    """Whether the model itself writes each: in a conversation the assistant's turns, in a text
-    everything. Empty where nobody asked."""
+    """Whether the model itself writes each token: in a conversation the assistant's turns, in a
+    text everything. Empty where nobody asked."""
     language: str
     """NO_LANGUAGE where the row names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns rows into windows as one checkpoint reads them."""
+    """Turns rows into windows the way one checkpoint reads them."""
 
     tokenizer: Tokenizer
     template: str | None
     bos: str
     eos: str
     bos_id: int | None
-    """What begins every window of a row that begins with it."""
+    """The token that begins every window of a row that begins with it."""
 
     def windows(self, row: Row, *, size: int, answers: bool = False) -> Iterator[Window]:
         """A longer row takes several. Raises StepError for a conversation without a template."""
@@ -78,7 +78,7 @@ class Reader:
             end = self._render(messages[: number + 1], answer_next=False)
             if not whole.startswith(end):  # some templates end a whole conversation with `eos`
                 end = end.removesuffix(self.eos)
-            # Some tell earlier turns otherwise than the last: those teach nothing.
+            # Some render earlier turns differently from the last: those teach nothing.
             if whole.startswith(end) and end.startswith(begin):
                 for token, (first, _) in enumerate(encoded.offsets):
                     answers[token] |= len(begin) <= first < len(end)
@@ -104,7 +104,7 @@ class Reader:
 
 
 def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
-    """`rows` are those of the embedding. Raises CheckpointError where the tokenizer disagrees."""
+    """`rows` is the number of rows of the embedding; CheckpointError if the tokenizer disagrees."""
     vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODERS[model_type])
     return Reader(
         tokenizing.load(checkpoint),
@@ -116,7 +116,7 @@ def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
 
 
 def training_rows(dataset: Dataset, languages: Sequence[str]) -> list[Row]:
-    """Those that train and the texts without labels, of the only language where there is one."""
+    """Training rows and unlabelled texts; the latter get the language where there is only one."""
     only = languages[0] if len(languages) == 1 else None
     return [*dataset.train, *(Row(text, language=only) for text in dataset.unlabeled)]
 
@@ -130,15 +130,15 @@ def choose(
     seed: int,
     answers: bool = False,
 ) -> list[Window]:
-    """About `tokens` tokens of the rows, an even share of every language, drawn by `seed`.
+    """About `tokens` tokens of the rows, an equal share for each language, drawn by `seed`.
 
-    Where a language has less than its share, the others get what it leaves.
+    Where a language has less than its share, the others get the rest.
     """
     piles: dict[str, list[Window]] = {}
     read: Counter[str] = Counter()
     for row in random.Random(seed).sample(list(rows), len(rows)):
         name = row.language or NO_LANGUAGE
-        if read[name] < tokens:  # no language takes more
+        if read[name] < tokens:  # no language may take more
             for window in reader.windows(row, size=size, answers=answers):
                 piles.setdefault(name, []).append(window)
                 read[name] += len(window.ids)

@@ -1,4 +1,4 @@
-"""One answer: asked for, kept while it grows, stopped. Runs in a thread and knows no screens."""
+"""One answer: requested, kept while it grows, stopped. Runs in a thread and knows no screens."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ KEEP_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A whole answer as it was kept, and what became of the question."""
+    """A complete answer as it was kept, and what became of the question."""
 
     turn: Turn | None
-    """None where not a word was said."""
+    """None where no word was written."""
     left_out: int
-    """Turns, the oldest, that the model was not shown."""
+    """Number of oldest turns that the model did not get."""
 
 
 class Answering:
@@ -37,13 +37,13 @@ class Answering:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.text = ""
-        """What was said so far; grows while `run` does."""
+        """The answer so far; grows while `run` does."""
         self.trouble = ""
         """Why a part of it could not be kept."""
         self._history, self._chat = history, chat
         self._clock = clock
         self._began = self._last = 0.0
-        """When the first and the last piece came."""
+        """When the first and the latest piece came."""
         self._stream: Stream | None = None
         self._stopped = threading.Event()
         self._ended = threading.Event()
@@ -62,10 +62,10 @@ class Answering:
             self._stream.cancel()
 
     def run(self, model: Answerer) -> Ending:
-        """Asks for the answer to the chat's last question and keeps it.
+        """Requests the answer to the chat's last question and keeps it.
 
-        What was said before an error is kept too. Raises ContextOverflow where the chat is longer
-        than the model reads, WorkerError where its process died.
+        What was written before an error is kept too. Raises ContextOverflow where the chat is
+        longer than the model reads, WorkerError where its process died.
         """
         settings = self._chat.settings
         turns = self._history.turns(self._chat.id, most=None)
@@ -115,7 +115,7 @@ class Answering:
             try:
                 self._keep()
             except EdgekitError as error:
-                self.trouble = str(error)  # shown; the end of the answer tries again
+                self.trouble = str(error)  # shown; the end of the answer tries to save again
 
     def _keep(self) -> None:
         text = self.text

@@ -35,7 +35,7 @@ Finder = Callable[[Iterable[Path]], list[Found]]
 class EdgekitApp(App[None]):
     TITLE = "edgekit"
     CSS_PATH = "edgekit.tcss"
-    # Instance variables in the base class, so no ClassVar.
+    # Instance variables in the base class, so not a ClassVar.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-normal"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall"), (32, "-high")]  # noqa: RUF012
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -67,7 +67,7 @@ class EdgekitApp(App[None]):
         self.free_memory = free_memory
         self.clock = clock
         self.trouble = ""
-        """What went wrong before the first screen; Home says it."""
+        """What went wrong before the first screen; Home shows it."""
         self._finder = finder
         self._now = now
         self._gates: list[LineFilter] = [filters.Harmless()]
@@ -87,7 +87,7 @@ class EdgekitApp(App[None]):
         self.push_screen(screen_class("home")())
 
     def apply_settings(self) -> None:
-        """Makes the settings true; screens take over the language when they are next shown."""
+        """Applies the settings; screens take over the language when they are next shown."""
         values = self.values
         language = i18n.choose(values["language"])
         self.theme = values["theme"]
@@ -105,7 +105,7 @@ class EdgekitApp(App[None]):
             self._gates.append(filters.Encodable(self._encoding))
 
     def take_data_folder(self) -> None:
-        """What is kept in the folder that was chosen is what there is from now on."""
+        """From now on, everything kept is what is in the chosen folder."""
         self.models.close()
         self.history.close()
         self.values = settings.load()
@@ -129,7 +129,7 @@ class EdgekitApp(App[None]):
         self.push_screen(self.make_screen(name, *arguments))
 
     def ask(self, question: str, yes: str, then: Callable[[], None]) -> None:
-        """Does `then` if the person says so."""
+        """Does `then` if the user agrees."""
 
         def answered(agreed: bool | None) -> None:
             if agreed:
@@ -147,7 +147,7 @@ class EdgekitApp(App[None]):
             self.push_screen(HelpScreen(_(screen.HELP_TEXT), table))
 
     def action_jump(self) -> None:
-        """Shows a letter on each thing that takes keys; pressing it goes there."""
+        """Shows a letter on each widget that takes keys; pressing it goes there."""
         screen = self.screen
         if isinstance(screen, Page):
             self.push_screen(JumpScreen(screen.focus_chain), screen.set_focus)
@@ -157,26 +157,26 @@ class EdgekitApp(App[None]):
             self.push_screen(CommandPalette(placeholder=_("What do you want to do?")))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every key of the screen that is shown, by its word."""
+        """Every key of the shown screen, by its label."""
         for word, active in dict(self._words(screen)).items():
             if active.binding.action != "command_palette":
                 run = _runner(self, active.node, active.binding.action)
                 yield SystemCommand(word, key_name(active.binding.key), run)
 
     def _words(self, screen: Screen[Any]) -> Iterator[tuple[str, ActiveBinding]]:
-        """What can be done here; the bindings of ours are those with an id."""
+        """What can be done here; our own bindings are those with an id."""
         for active in screen.active_bindings.values():
             if active.binding.id and active.binding.description and active.enabled:
                 yield _(active.binding.description), active
 
     def forget_old(self) -> None:
-        """Removes labelled files and chats that were kept for as long as the settings say."""
+        """Removes labelled files and chats that are older than the settings allow."""
         try:
             if self.values["keep"] != _FOREVER:
                 results.forget(_days(self.values["keep"]))
                 places.forget(places.summaries(), _days(self.values["keep"]))
             if self.values["chats"] != _FOREVER:
-                # Also with "keep nothing": what was kept before that was chosen.
+                # Also with "keep nothing": there may be chats from before that was chosen.
                 stored = History(places.history_file(), now=self._now)
                 stored.forget(_days(self.values["chats"]))
                 stored.close()

@@ -1,9 +1,9 @@
-"""Right-to-left text on terminals that write everything from the left. Display only.
+"""Right-to-left text on terminals that write everything from left to right. Display only.
 
-Each line is reordered after it was wrapped, span by span: columns of a table stay where they are.
-The levels come from python-bidi (UAX 9); letters take the forms that join (Arabic presentation
-forms) because a terminal that cannot turn text cannot join what was turned either. What is stored,
-copied and exported keeps the order in which it was written.
+Each line is reordered after wrapping, span by span: columns of a table stay where they are. The
+levels come from python-bidi (UAX 9); letters take their joining forms (Arabic presentation forms)
+because a terminal that cannot reorder text cannot join reordered letters either. What is stored,
+copied and exported keeps its logical order.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from textual.filter import LineFilter
 RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
-# Borders, bars and gaps: what stands on their two sides does not belong together.
+# Borders, bars and gaps: what is on one side of them does not belong with the other.
 _APART = re.compile("( {2,}|^ | $| *[\u2500-\u259f]+ *|\t+)")
 
 Cell = tuple[str, Style | None]
-"""A letter with the marks on it, and how it looks."""
+"""A letter with its marks, and its style."""
 
 
 class RightToLeft(LineFilter):
@@ -90,13 +90,13 @@ def _span(cells: list[Cell], text: str, base: str) -> list[Cell]:
 
 @lru_cache(1024)
 def visual_order(text: str, base: str) -> tuple[tuple[int, str | None], ...]:
-    """For each column from the left: the place of its letter, and its mirror image if it has one.
+    """For each column from the left: the index of its letter, and its mirror image if it has one.
 
     `text` is one line with a code point for each cell. `base` is "L" or "R".
     """
     levels = _levels(text, base)
     order = list(range(len(text)))
-    # Rule L2: from the highest level to the lowest odd one, turn every run at or above it.
+    # Rule L2: from the highest level to the lowest odd one, reverse every run at or above it.
     for level in range(max(levels), 0, -1):
         start = 0
         while start < len(order):
@@ -120,7 +120,7 @@ def _levels(text: str, base: str) -> list[int]:
     algorithm.resolve_neutral_types(storage, False)
     algorithm.resolve_implicit_levels(storage, False)
     levels = [int(char["level"]) for char in storage["chars"]]
-    # Marks of embedding were taken out of the text before; should one be left, nothing is turned.
+    # Embedding marks were removed from the text before; should one be left, nothing is reordered.
     return levels if len(levels) == len(text) else [0] * len(text)
 
 
@@ -154,13 +154,13 @@ def _forms() -> dict[str, dict[str, str]]:
     return table
 
 
-# Terminals that turn text by themselves, by a variable that they set.
+# Terminals that reorder text themselves, by a variable that they set.
 _TURNING = {"KONSOLE_VERSION", "MLTERM"}
 _TURNING_PROGRAMS = {"Apple_Terminal"}
 
 
 def here_turns(setting: str) -> bool:
-    """Whether this app turns text: told so, or the terminal is none that is known to do it."""
+    """Whether this app reorders text: set to, or the terminal is not known to do it."""
     if setting != "auto":
         return setting == "app"
     known = _TURNING & os.environ.keys() or os.environ.get("TERM_PROGRAM") in _TURNING_PROGRAMS

@@ -1,4 +1,4 @@
-"""A command of edgekit as a child process: its events, its words, its end. Builds nothing."""
+"""An edgekit command as a subprocess: its events, its output, its end. Builds nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from edgekit.errors import EdgekitError
 
-# What the commands need beyond the runtime, by extra; looked for, never imported.
+# What the commands need beyond the runtime, by extra; looked up, never imported.
 _NEEDED = {
     "compress": ("torch", "transformers", "pydantic", "yaml"),
     "gguf": ("gguf", "llama_cpp"),
@@ -32,14 +32,14 @@ class StepEvent:
     fraction: float
     eta_s: float | None
     note: str = ""
-    """Something that a person should know of the step."""
+    """Something that the user should know about the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     code: int
     result: dict[str, Any] | None
-    """What the command printed last, where it came that far."""
+    """What the command printed last, if it came that far."""
 
 
 def remedy(*extras: str) -> str:
@@ -53,7 +53,7 @@ def remedy(*extras: str) -> str:
 
 
 def command(*words: str | Path) -> list[str]:
-    # -P: nothing in the working folder is taken for a module.
+    # -P: nothing in the working folder is mistaken for a module.
     return [sys.executable, "-P", "-m", "edgekit", *map(str, words), "--json"]
 
 
@@ -66,7 +66,7 @@ def sample(name: str, folder: Path) -> list[str]:
 
 
 class Build:
-    """Runs in the calling thread; `stop` comes from another. What was finished is kept."""
+    """Runs in the calling thread; `stop` is called from another. Finished steps are kept."""
 
     def __init__(
         self, arguments: Sequence[str], *, on_event: Callable[[StepEvent | str], None]
@@ -91,7 +91,7 @@ class Build:
         return Ended(process.returncode, _last_json(answer))
 
     def stop(self) -> None:
-        """As Ctrl-C does: the step's progress is saved, and the same recipe goes on from there."""
+        """Like Ctrl-C: the step's progress is saved, and the same recipe resumes from there."""
         with self._lock:
             self._stopped = True
             if self._process is not None and self._process.poll() is None:
@@ -109,7 +109,7 @@ def _spawn(arguments: Sequence[str]) -> subprocess.Popen[str]:
             encoding="utf-8",
             errors="replace",
             env={**os.environ, "PYTHONUTF8": "1"},
-            # A Ctrl-C in the terminal is for the app, which decides what becomes of the build.
+            # Ctrl-C in the terminal is for the app, which decides what becomes of the build.
             start_new_session=True,
         )
     except OSError as error:
@@ -122,7 +122,7 @@ def _read(stream: Any, take: Callable[[str], object]) -> None:
 
 
 def parse(line: str) -> StepEvent | str:
-    """An event, or the line itself: whatever else the command says is for its log."""
+    """An event, or the line itself: everything else the command prints is for its log."""
     try:
         value = json.loads(line)
         eta = value.get("eta_s")

@@ -1,4 +1,4 @@
-"""Labels that a person set right: a CSV for each artifact, as a recipe's `data.train` takes it."""
+"""Labels that a user corrected: a CSV for each artifact, in the form of a recipe's `data.train`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = ("text", "label")
 
 
 class Corrections:
-    """Text -> label. Each change is on the disk when the call returns; two apps lose nothing."""
+    """Text -> label. Each change is on disk when the call returns; two apps lose nothing."""
 
     def __init__(self, artifact_name: str) -> None:
         self.path = places.corrections() / f"{artifact_name}.csv"
@@ -40,7 +40,7 @@ class Corrections:
             if rows:
                 places.write_private(self.path, _csv(rows))
             else:
-                self.path.unlink(missing_ok=True)  # a file without rows is no training data
+                self.path.unlink(missing_ok=True)  # a file without rows is not training data
 
     def _lock(self) -> Path:
         return self.path.with_name(self.path.name + ".lock")

@@ -1,7 +1,7 @@
-"""One SQLite file of the app: private, brought up to date, shared with other apps. Knows no tables.
+"""The app's SQLite file: private, migrated, shared with other running apps. Knows no tables.
 
-Write-ahead logging lets one app write while others read; every commit is synced, so that what was
-acknowledged survives a power cut (https://sqlite.org/wal.html).
+Write-ahead logging lets one app write while others read; every commit is synced, so that whatever
+was acknowledged survives a power cut (https://sqlite.org/wal.html).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 from edgekit.errors import DataError, EdgekitError, OutOfDisk
 from edgekit_tui import places
 
-# How long to wait for another app that writes.
+# How long to wait for another app that is writing.
 LOCK_SECONDS = 5.0
 Migration = Sequence[str]
 """Statements that bring a database from one version to the next."""
 
 
 class Database:
-    """Any thread may ask; one at a time is answered. Opened when it is first asked."""
+    """Any thread may ask; queries run one at a time. Opened on first use."""
 
     def __init__(self, path: Path | None, migrations: Sequence[Migration]) -> None:
-        """`path` None keeps everything in memory, and nothing when it is closed."""
+        """`path` None keeps everything in memory, and nothing once it is closed."""
         self.path = path
         self._migrations = migrations
         self._lock = threading.RLock()
@@ -39,12 +39,12 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """All of what is done inside, or nothing of it."""
+        """A transaction: everything inside is done, or nothing."""
         with self._answering() as connection, _transaction(connection):
             yield connection
 
     def forget_deleted(self) -> None:
-        """What was deleted leaves the file and its log; another app that reads may delay that."""
+        """Removes deleted data from the file and its log; another app that reads may delay that."""
         with self._answering() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -83,7 +83,7 @@ class Database:
         if _version(connection) == known:
             return
         with _transaction(connection):
-            # Asked again: another app may have done it while this one waited.
+            # Checked again: another app may have done it while this one waited.
             version = _version(connection)
             if version > known:
                 raise EdgekitError(
@@ -117,7 +117,7 @@ class Database:
 
 
 def copy(path: Path, out: Path) -> None:
-    """A database as it is at this moment, also while another app writes it."""
+    """A copy of a database as it is now, even while another app writes to it."""
     with closing(sqlite3.connect(path)) as there, closing(_connect(out)) as here:
         there.backup(here)
 
@@ -125,7 +125,7 @@ def copy(path: Path, out: Path) -> None:
 def _connect(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         places.private_folder(path.parent)
-        # The log beside it gets the same mode from SQLite.
+        # SQLite gives the log beside it the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, places.FILE_MODE))
         path.chmod(places.FILE_MODE)
     connection = sqlite3.connect(
@@ -154,7 +154,7 @@ _SETTINGS = (
 
 
 def _folded(text: Any) -> str:
-    """SQLite's own lower() knows ASCII alone."""
+    """SQLite's own lower() knows only ASCII."""
     return str(text).casefold()
 
 

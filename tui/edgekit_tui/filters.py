@@ -1,7 +1,7 @@
 """The last gate before the terminal: every line of every widget passes here. Knows no widgets.
 
-Foreign text is cleaned where it comes in (text.py). What a person pastes into a field, or what a
-library's widget shows by itself, does not come in there; here nothing can go around.
+Foreign text is cleaned where it comes in (text.py). What a user pastes into a field, or what a
+library's widget shows by itself, does not pass there; nothing can bypass this gate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from textual.filter import LineFilter
 
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u200e\u200f\u2066-\u2069\ud800-\udfff]")
 
-# What a terminal without Unicode can show instead, of the same width.
+# Replacements of the same width for terminals without Unicode.
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("─━═▔▁▂▃▄▀╌┄", "-"),
@@ -38,7 +38,7 @@ _PLAIN = str.maketrans(
 
 
 class Harmless(LineFilter):
-    """Takes out every character that a terminal would obey, by a space for each that has width."""
+    """Replaces every character that a terminal would obey with spaces of its width."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         if not any(_OBEYED.search(text) for text, _, control in segments if not control):
@@ -55,7 +55,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 class NoColour(LineFilter):
-    """Takes out all colour; what stands on a light ground is shown in reverse instead."""
+    """Removes all colour; text on a light background is shown in reverse video instead."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [

@@ -16,10 +16,10 @@ from edgekit.errors import EdgekitError
 from edgekit_tui import places
 
 DRIVE_FOLDER = "EDGEKIT_DATA"
-# Folders of a recipe's folder: out/<name>-onnx is two below.
+# Levels below a recipe's folder: out/<name>-onnx is two below.
 _DEPTH = 2
 _MOST_FOLDERS = 500
-# Other programs call a file manifest.json too; one of these stands beside ours.
+# Other programs call a file manifest.json too; one of these comes with ours.
 _BESIDE = ("golden.json", "MODEL_CARD.md")
 
 Source = Literal["own", "here", "drive", "given"]
@@ -27,7 +27,7 @@ Source = Literal["own", "here", "drive", "given"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A folder that says it is an artifact: with what it is, or with what is wrong with it."""
+    """A folder that claims to be an artifact: with its contents, or with what is wrong with it."""
 
     folder: Path
     source: Source
@@ -38,7 +38,7 @@ class Found:
 
     @property
     def task(self) -> str:
-        """Empty where it cannot be read."""
+        """Empty where the manifest cannot be read."""
         return self.artifact.manifest.task if self.artifact else ""
 
     @property
@@ -67,7 +67,7 @@ def find(given: Iterable[Path] = (), *, working: Path | None = None) -> list[Fou
 
 
 def look(folder: Path, source: Source = "given") -> Found:
-    """Reads the manifest alone."""
+    """Reads only the manifest."""
     try:
         inspection = edgekit.inspect(folder)
     except EdgekitError as error:
@@ -78,8 +78,8 @@ def look(folder: Path, source: Source = "given") -> Found:
 def best(
     found: Iterable[Found], tasks: Sequence[str], *, chosen: Found | None = None
 ) -> Found | None:
-    """The chosen one if its task is among these; else one that fits in memory, and whose task
-    comes first."""
+    """The chosen one if its task is among these; else one that fits in memory, preferring tasks
+    that come first."""
     usable = [one for one in found if one.task in tasks]
     if chosen in usable:
         return chosen
@@ -96,7 +96,7 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
-        return False  # a drive that was pulled out
+        return False  # a drive that was unplugged
 
 
 def _below(top: Path, depth: int) -> Iterator[Path]:
@@ -128,4 +128,4 @@ def _folders(folder: Path) -> list[Path]:
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
             )
     except OSError:
-        return []  # no right to read it, or pulled out meanwhile: nothing to offer from there
+        return []  # no permission, or unplugged meanwhile: nothing to offer from there

@@ -1,7 +1,7 @@
-"""The chats that were had, kept in SQLite: found again, renamed, copied, deleted. Knows no model.
+"""Past chats, kept in SQLite: searched, renamed, copied, deleted. Knows no model.
 
-Words are found by their trigrams, which needs no spaces between words and no list of letters, so
-that it serves every script (https://sqlite.org/fts5.html#the_trigram_tokenizer).
+Words are found by their trigrams, which need neither spaces between words nor a list of letters, so
+it works for every script (https://sqlite.org/fts5.html#the_trigram_tokenizer).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MIGRATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """What a person chose for one chat; None leaves it to the model's authors."""
+    """What a user chose for one chat; None leaves it to the model's authors."""
 
     system: str = ""
     temperature: float | None = None
@@ -77,13 +77,13 @@ class Chat:
     id: int
     title: str
     model: str
-    """The name of the artifact that it was begun with."""
+    """The name of the artifact with which it was begun."""
     changed: float
     """Seconds since 1970."""
     turns: int
     settings: ChatSettings
     found: str = ""
-    """What was searched for, with some text around it."""
+    """The match of a search, with some text around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Turn:
     ended: str = ""
     """Why an answer ended, as `edgekit.data.conversation.Ended` says; empty if it was cut off."""
     tokens: int = 0
-    """What the conversation took of the model's context after this."""
+    """Tokens of the model's context that the conversation took after this turn."""
 
 
 class History:
@@ -110,7 +110,7 @@ class History:
         return self._database.path is not None
 
     def begin(self, model: str, settings: ChatSettings, text: str) -> Chat:
-        """A new chat with what the person said first, from which it takes its title."""
+        """A new chat that begins with `text`, from which it takes its title."""
         with self._database.writing() as connection:
             number = _insert(
                 connection,
@@ -122,7 +122,7 @@ class History:
         return self.chat(number)
 
     def say(self, chat: int, text: str, *, instead_of: int | None = None) -> Turn:
-        """Adds what the person said; in the place of a turn and all that follow it, if asked."""
+        """Adds what the user said; if asked, in place of a turn and everything after it."""
         with self._database.writing() as connection:
             if instead_of is not None:
                 connection.execute(
@@ -133,7 +133,7 @@ class History:
     def answer(
         self, chat: int, text: str, *, turn: int | None, ended: str = "", tokens: int = 0
     ) -> Turn:
-        """Keeps an answer, or more of the one that is `turn`."""
+        """Keeps an answer, or more of the one in `turn`."""
         with self._database.writing() as connection:
             if turn is None:
                 return self._add(connection, chat, "assistant", text, ended=ended, tokens=tokens)
@@ -171,12 +171,12 @@ class History:
         return _chat(rows[0])
 
     def chats(self) -> list[Chat]:
-        """The last ones, the newest first."""
+        """The latest ones, newest first."""
         rows = self._database.ask(f"{_CHATS} ORDER BY changed DESC, id DESC LIMIT {MOST_FOUND}")
         return [_chat(row) for row in rows]
 
     def search(self, query: str) -> list[Chat]:
-        """The chats in whose title, or in one of whose turns, every word of the query stands."""
+        """The chats with every word of the query in their title, or in one of their turns."""
         words = query.split()
         long = " ".join(_quoted(word) for word in words if len(word) >= _TRIGRAM)
         short = [word for word in words if len(word) < _TRIGRAM]
@@ -219,7 +219,7 @@ class History:
         return found[::-1] if order else found
 
     def question_before(self, chat: int, turn: int | None = None) -> Turn | None:
-        """The last thing that the person said, or the last one before a turn."""
+        """The last thing that the user said, or the last one before a turn."""
         rows = self._database.ask(
             "SELECT id, role, text, ended, tokens FROM turn WHERE chat = ? AND role = 'user'"
             " AND id < ? ORDER BY id DESC LIMIT 1",
@@ -240,7 +240,7 @@ class History:
             )
 
     def fork(self, chat: int, title: str) -> Chat:
-        """A copy that goes its own way."""
+        """A copy that continues independently."""
         with self._database.writing() as connection:
             number = _insert(
                 connection,
@@ -257,14 +257,14 @@ class History:
         return self.chat(number)
 
     def delete(self, chat: int) -> None:
-        """No letter of it stays on the disk."""
+        """Not a character of it stays on disk."""
         self._delete("id = ?", chat)
 
     def forget(self, older_than_seconds: float) -> int:
-        """Deletes the chats that were not gone on with for so long, with 0 all; their number."""
+        """Deletes the chats not used for this long, with 0 all of them; returns their number."""
         if self._database.path is None or not self._database.path.exists():
             return 0
-        # A clock may have been set back meanwhile: all means all.
+        # The clock may have been set back meanwhile: all means all.
         limit = self._now() - older_than_seconds if older_than_seconds else math.inf
         return self._delete("changed <= ?", limit)
 
@@ -272,7 +272,7 @@ class History:
         with self._database.writing() as connection:
             gone = connection.execute(f"DELETE FROM chat WHERE {condition}", (value,)).rowcount
             if gone:
-                # Until its parts are merged, the index holds words of what was deleted.
+                # Until its parts are merged, the index still holds words of deleted chats.
                 connection.execute("INSERT INTO words (words) VALUES ('optimize')")
         if gone:
             self._database.forget_deleted()
@@ -313,7 +313,7 @@ def _title(text: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """As FTS5 reads it: nothing in it is an operator."""
+    """Quoted for FTS5: nothing in it is an operator."""
     doubled = word.replace('"', '""')
     return f'"{doubled}"'
 

@@ -42,7 +42,7 @@ class Language:
     locale: Locale
     catalogue: gettext.NullTranslations
     unconfirmed: int
-    """How many texts no speaker has confirmed: those that carry gettext's flag `fuzzy`."""
+    """How many texts no speaker has confirmed: those with gettext's flag `fuzzy`."""
 
     @property
     def base(self) -> str:
@@ -71,7 +71,7 @@ _chosen = [SOURCE]
 
 
 def choose(code: str) -> Language:
-    """Makes a language the one that everything is shown in; "auto" takes the environment's."""
+    """Makes this the language of the interface; "auto" takes the environment's."""
     _chosen[0] = from_environment() if code == "auto" else code
     return current()
 
@@ -114,7 +114,7 @@ def number(value: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """As exactly as it was measured: 12.3 -> '12', 3.21 -> '3.2'."""
+    """Rounded to its accuracy: 12.3 -> '12', 3.21 -> '3.2'."""
     return number(round(per_second, 0 if per_second >= 10 else 1))
 
 

@@ -1,6 +1,6 @@
 """Which words mattered: each is left out once, and the label's score without it is compared.
 
-Leave-one-out importance; it says what the model looked at, not whether that was right.
+Leave-one-out importance; it says what the model looked at, not whether it was right to.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from edgekit_tui.bidi import clusters
 from edgekit_tui.models import Answerer
 
 MOST_WORDS = 60
-# Scripts that write no spaces between words: each letter is left out instead.
+# Scripts written without spaces between words: each letter is left out instead.
 _NO_SPACES = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 def split(text: str) -> list[str]:
-    """Pieces that together are the text; every other one may be white space."""
+    """Pieces that joined give the text; every other one may be white space."""
     pieces: list[str] = []
     for piece in re.findall(r"\s+|\S+", text):
         pieces += clusters(piece) if _NO_SPACES.search(piece) else [piece]
@@ -32,7 +32,7 @@ def words(text: str) -> int:
 def weigh(model: Answerer, text: str, answer: Answer) -> Iterator[tuple[str, float]]:
     """Each piece with how much the label's score falls without it; white space weighs nothing.
 
-    Lazy: whoever stops taking stops the work. A text of one word has nothing to compare with.
+    Lazy: a caller that stops iterating stops the work. A one-word text has nothing to compare with.
     """
     pieces = split(text)
     for place, piece in enumerate(pieces):

@@ -1,4 +1,4 @@
-"""Brings an artifact into the data folder: copies while hashing, and keeps only what is whole."""
+"""Brings an artifact into the data folder: copies while hashing, and keeps only complete ones."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from edgekit.system import machine
 from edgekit_tui import places
 
 OnBytes = Callable[[int, int], None]
-"""Told the bytes done and those there are."""
+"""Called with the bytes done and their total."""
 
 
 class Stopped(Exception):
-    """The person stopped the copy; nothing of it is left."""
+    """The user stopped the copy; nothing of it is left."""
 
 
 def bring(source: Path, *, on_bytes: OnBytes | None = None) -> Path:
     """Copies an artifact into the data folder and returns its folder there.
 
-    Every byte is hashed on the way; a copy that is not what the manifest says, or that ends early,
-    leaves nothing. An artifact that is there already is not copied again.
+    Every byte is hashed on the way; a copy that differs from the manifest, or that ends early,
+    leaves nothing behind. An artifact that is there already is not copied again.
     """
     artifact = read(source)
     target = _target(artifact)
@@ -54,7 +54,7 @@ def bring(source: Path, *, on_bytes: OnBytes | None = None) -> Path:
 
 
 def _target(artifact: Artifact) -> Path:
-    """The folder of this name; with a piece of the digest where another artifact has the name."""
+    """The folder of this name; with a part of the digest where another artifact has the name."""
     folder = places.artifacts() / artifact.manifest.name
     try:
         same = not folder.exists() or read(folder).manifest.digest == artifact.manifest.digest
@@ -101,18 +101,18 @@ def _told(error: OSError, source: Path) -> EdgekitError:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether an artifact lies in the data folder, so that it is the app's to remove."""
+    """Whether an artifact is inside the data folder, so that the app may remove it."""
     return folder.resolve().parent == places.artifacts().resolve()
 
 
 def remove(folder: Path) -> None:
-    """Removes an imported artifact; one elsewhere is not the app's to remove."""
+    """Removes an imported artifact; the app removes none from elsewhere."""
     if not is_own(folder):
         raise ArtifactError(
             f"{folder}: this artifact is not in the data folder; remove it where it is kept."
         )
     gone = folder.with_name(f".{folder.name}.removed")
     shutil.rmtree(gone, ignore_errors=True)
-    # In one move first: an artifact half removed would look like a damaged one.
+    # Renamed first: a half-removed artifact would look like a damaged one.
     folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""One run over a whole file: begun, paused, stopped and gone on with. Knows no screens."""
+"""Labels a whole file: started, paused, stopped and resumed. Knows no screens."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from edgekit.model import Model
 from edgekit.tasks.classification.file import FileResult, classify_file
 from edgekit_tui import places
 
-# A person sees no more; a message for every row would be work for nothing.
+# A person sees no more than this; a message for every row would be wasted work.
 _LEAST_SECONDS_BETWEEN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class LabelJob:
-    """What is labelled with what; the same job goes on where it was stopped."""
+    """What is labelled with which model; the same job resumes where it was stopped."""
 
     artifact: Path
     digest: str
@@ -28,7 +28,7 @@ class LabelJob:
 
     @property
     def out(self) -> Path:
-        """In the data folder; the person's own file stays as it is."""
+        """Inside the data folder; the user's own file stays as it is."""
         parts = "\0".join((self.digest, str(self.source), self.column))
         key = sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         return places.results() / f"{self.source.stem}-{key}{self.source.suffix.lower()}"
@@ -51,11 +51,11 @@ class Pace:
 
 
 class Stopped(Exception):
-    """The person stopped the run; what is done is kept."""
+    """The user stopped the run; what is done is kept."""
 
 
 class Labelling:
-    """Runs a job in the calling thread; `pause`, `go_on` and `stop` come from others."""
+    """Runs a job in the calling thread; `pause`, `go_on` and `stop` are called from others."""
 
     def __init__(self, job: LabelJob, on_pace: Callable[[Pace], None]) -> None:
         self.job = job
@@ -74,7 +74,7 @@ class Labelling:
         self._running.clear()
 
     def go_on(self) -> None:
-        self._began = None  # the pause says nothing of the pace
+        self._began = None  # the pause must not count towards the pace
         self._running.set()
 
     def stop(self) -> None:
@@ -82,7 +82,7 @@ class Labelling:
         self._running.set()
 
     def run(self, model: Model) -> FileResult:
-        """Raises Stopped when it was; the same job run again goes on from there."""
+        """Raises Stopped when it was stopped; the same job run again resumes from there."""
         places.private_folder(self.job.out.parent)
         result = classify_file(
             model,

@@ -1,4 +1,4 @@
-"""What threads tell the screens. Everything in a message is a value; no message holds a widget."""
+"""Messages from threads to screens. Everything in a message is a value; none holds a widget."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Answered(Message):
 
 @dataclass
 class Weighed(Message):
-    """What the words of a text are worth to its label."""
+    """How much each word of a text contributes to its label."""
 
     text: str
     words: list[tuple[str, float]]
@@ -45,14 +45,14 @@ class Weighed(Message):
 
 @dataclass
 class Failed(Message):
-    """Work that could not be done, in a sentence."""
+    """Work that failed, in a sentence."""
 
     sentence: str
 
 
 @dataclass
 class Said(Message):
-    """Where a long work is, in words."""
+    """The current state of long work, in words."""
 
     text: str
 
@@ -66,21 +66,21 @@ class RowsRead(Message):
 
 @dataclass
 class Paced(Message):
-    """How far a labelling is."""
+    """The progress of a labelling run."""
 
     pace: Pace
 
 
 @dataclass
 class Labelled(Message):
-    """A whole file has its labels, and their index."""
+    """A whole file has its labels, and an index of them."""
 
     job: LabelJob
 
 
 @dataclass
 class PageRead(Message):
-    """What a query of the results gives."""
+    """The result of a query on the results."""
 
     query: Query
     rows: list[Result]
@@ -96,7 +96,7 @@ class Exported(Message):
 
 @dataclass
 class ToReview(Message):
-    """The rows to review, the labels there are, and where corrections go."""
+    """The rows to review, the available labels, and where corrections go."""
 
     rows: list[Result]
     labels: tuple[str, ...]
@@ -105,7 +105,7 @@ class ToReview(Message):
 
 @dataclass
 class Progressed(Message):
-    """Bytes that are done, of those there are."""
+    """Bytes done, out of the total."""
 
     done: int
     total: int
@@ -120,7 +120,7 @@ class Brought(Message):
 
 @dataclass
 class Moved(Message):
-    """The data folder is another one."""
+    """The data folder has changed."""
 
     folder: Path
 
@@ -145,7 +145,7 @@ class BuildEnded(Message):
 
 @dataclass
 class ChatOpened(Message):
-    """A chat with its last turns, and how many are before these."""
+    """A chat with its last turns, and how many come before them."""
 
     chat: Chat
     turns: list[Turn]
@@ -164,7 +164,7 @@ class TurnsRead(Message):
 
 @dataclass
 class Kept(Message):
-    """What the person said is on the disk, and these are the last turns of the chat."""
+    """What the user said is on disk, and these are the last turns of the chat."""
 
     chat: Chat
     text: str
@@ -208,7 +208,7 @@ class DocumentRead(Message):
 
 @dataclass
 class CanSummarize(Message):
-    """A model is open; and the summarizers that could choose what it reads."""
+    """A model is open; with the extractive summarizers that could choose what it reads."""
 
     manifest: Manifest
     choosers: list[Found]

@@ -1,4 +1,4 @@
-"""The one model that is open, in a process of its own. Knows no screens."""
+"""The one model that is open, in a subprocess. Knows no screens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEPT_TIMES = 30
 
 
 class Stream(Protocol):
-    """An answer while it is made; `cancel` may come from another thread."""
+    """An answer in the making; `cancel` may be called from another thread."""
 
     def __iter__(self) -> Iterator[str]: ...
 
@@ -78,7 +78,7 @@ def open_isolated(folder: Path, threads: int | None, max_ram: str | None) -> Ans
 
 
 class Models:
-    """Opens a model when it is first asked and keeps it until another one is; thread-safe."""
+    """Opens a model on first use and keeps it until another one is used; thread-safe."""
 
     def __init__(
         self,
@@ -113,20 +113,20 @@ class Models:
             yield model
 
     def answer(self, folder: Path, text: str) -> Answer:
-        """One text's answer, timed; a worker that died is started once more."""
+        """One text's answer, timed; a worker that died is restarted once."""
         try:
             return self._timed(self.get(folder), text)
         except WorkerError:
-            # The text may be what kills it; the second death is told.
+            # The text may be what kills it; a second death is reported.
             return self._timed(self.get(folder), text)
 
     def seconds_per_text(self) -> float | None:
-        """The median of the last answers; the first, which warms up, left out."""
+        """The median of the last answers, without the first, which warms up."""
         times = self._times[1:]
         return median(times) if times else None
 
     def speeds(self) -> dict[str, float]:
-        """What was measured on this machine, now and before: an artifact's digest -> seconds."""
+        """Measured on this machine, now and before: an artifact's digest -> seconds."""
         opened = self._open
         now = {opened[1].manifest.digest: self.seconds_per_text()} if opened else {}
         return known_speeds() | {digest: seconds for digest, seconds in now.items() if seconds}
@@ -146,14 +146,14 @@ class Models:
             _, model = self._open
             self._open = None
             if (seconds := self.seconds_per_text()) is not None:
-                with suppress(OSError):  # what is lost is measured again
+                with suppress(OSError):  # a lost measurement is made again
                     remember_speed(model.manifest.digest, seconds)
             self._times = []
             model.close()
 
 
 def known_speeds() -> dict[str, float]:
-    """Artifact's digest -> seconds for a text on this machine."""
+    """An artifact's digest -> seconds for a text on this machine."""
     return _known(places.speeds_file())
 
 
@@ -162,8 +162,8 @@ def remember_speed(digest: str, seconds: float) -> None:
 
 
 def known_reading_rates() -> dict[str, float]:
-    """Summarizer's digest -> words of a text that it read a second on this machine; of one that
-    another chooses the sentences for, the two digests with a `+`."""
+    """A summarizer's digest -> words of a text that it read per second on this machine; where
+    another chooses the sentences for it, the two digests joined by a `+`."""
     return _known(places.reading_rates_file())
 
 
@@ -172,7 +172,7 @@ def remember_reading_rate(key: str, words_per_second: float) -> None:
 
 
 def known_writing_rates() -> dict[str, float]:
-    """Chat model's digest -> words that it wrote a second on this machine."""
+    """A chat model's digest -> words that it wrote per second on this machine."""
     return _known(places.writing_rates_file())
 
 
@@ -185,7 +185,7 @@ def _known(path: Path) -> dict[str, float]:
         found = json.loads(path.read_bytes())
         return {str(key): float(value) for key, value in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # a measurement that is lost is made again
+        return {}  # a lost measurement is made again
 
 
 def _remember(path: Path, key: str, value: float) -> None:

@@ -1,4 +1,4 @@
-"""Another data folder: all that is kept is copied there, then used there. Removes nothing."""
+"""Changes the data folder: everything kept is copied there, then used there. Removes nothing."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from edgekit_tui import database, places
 from edgekit_tui.found import DRIVE_FOLDER
 
 OnBytes = Callable[[int, int], None]
-"""Told the bytes done and those there are; what it raises ends the copy."""
+"""Called with the bytes done and their total; an exception that it raises ends the copy."""
 
 
 def target(chosen: Path) -> Path:
-    """A folder of its own in the chosen one, under the name that is found on drives."""
+    """A separate folder in the chosen one, under the name that is searched for on drives."""
     own = (paths.own_data_dir(), places.home())
     return chosen if chosen.name == DRIVE_FOLDER or chosen in own else chosen / DRIVE_FOLDER
 
 
 def is_used(folder: Path) -> bool:
-    """Whether there is something in it already."""
+    """Whether it already contains something."""
     return folder.is_dir() and any(path != paths.data_pointer() for path in folder.iterdir())
 
 
 def size_bytes() -> int:
-    """What is kept now."""
+    """Size of everything that is kept now."""
     return sum(path.stat().st_size for path in _files(places.home()))
 
 
 def move(folder: Path, *, on_bytes: OnBytes | None = None) -> None:
-    """Has `folder` be the data folder. One that is used already is taken as it is, and any other
-    gets a copy of all that is kept; the old one stays.
+    """Makes `folder` the data folder. One already in use is taken as it is, any other gets a copy
+    of everything that is kept; the old one stays.
 
-    Raises DataError where `folder` cannot be private or lies in the old one, OutOfDisk where it
+    Raises DataError where `folder` cannot be private or lies inside the old one, OutOfDisk where it
     is too small. The database must not be open in this process.
     """
     old = places.home()
@@ -88,14 +88,14 @@ def _copy_all(old: Path, folder: Path, on_bytes: OnBytes | None) -> None:
 
 
 def _copy(source: Path, out: Path) -> Iterator[int]:
-    """Tells the bytes that it has copied."""
+    """Yields the bytes that it has copied."""
     places.private_folder(out.parent)
     if source == places.history_file():
         database.copy(source, out)
         yield source.stat().st_size
         return
     yield from map(len, places.copy_private(source, out))
-    # A labelled file stays as old as it was: the settings say for how long it is kept.
+    # A labelled file keeps its age: the settings say for how long it is kept.
     os.utime(out, (source.stat().st_atime, source.stat().st_mtime))
     machine.sync_file(out)
 

@@ -1,4 +1,4 @@
-"""Where the app keeps what it writes: in the data folder only, readable by its owner only."""
+"""Where the app keeps what it writes: only in the data folder, readable only by its owner."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CHUNK_BYTES = 1 << 20
 
 
 def private_folder(path: Path) -> Path:
-    """Makes a folder that only its owner can enter; also closes one that was made otherwise."""
+    """Makes a folder that only its owner can enter; also restricts an existing one."""
     path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     path.chmod(FOLDER_MODE)
     return path
 
 
 def home() -> Path:
-    """The data folder. Raises DataError where it was put on a drive that is not there."""
+    """The data folder. Raises DataError where it is on a drive that is not attached."""
     folder = paths.data_dir()
     if not named() and folder != paths.own_data_dir() and not folder.is_dir():
         raise DataError(
@@ -36,12 +36,12 @@ def home() -> Path:
 
 
 def named() -> bool:
-    """Whether EDGEKIT_DATA says where the data folder is, so that nobody can choose it here."""
+    """Whether EDGEKIT_DATA sets the data folder, so that nobody can choose it here."""
     return "EDGEKIT_DATA" in os.environ
 
 
 def choose_home(folder: Path) -> None:
-    """Has the data folder be another one, from now on and in every app that starts."""
+    """Makes this the data folder, from now on and in every app that starts."""
     pointer = paths.data_pointer()
     if folder == paths.own_data_dir():
         pointer.unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def artifacts() -> Path:
 
 
 def samples() -> Path:
-    """Samples that were fetched, and the artifacts that were built of them."""
+    """Samples that were fetched, and the artifacts that were built from them."""
     return home() / "samples"
 
 
@@ -65,7 +65,7 @@ def results() -> Path:
 
 
 def summaries() -> Path:
-    """What was read of texts whose summary was stopped, until it is gone on with or too old."""
+    """Partial results of stopped summaries, until these are resumed or too old."""
     return home() / "summaries"
 
 
@@ -74,7 +74,7 @@ def corrections() -> Path:
 
 
 def history_file() -> Path:
-    """The chats; SQLite's log stands beside it while an app is open."""
+    """The chats; SQLite's log is beside the file while an app is open."""
     return home() / "chats.sqlite"
 
 
@@ -88,23 +88,23 @@ def speeds_file() -> Path:
 
 
 def reading_rates_file() -> Path:
-    """How many words a second each summarizer read on this machine."""
+    """How many words per second each summarizer read on this machine."""
     return home() / "reading_rates.json"
 
 
 def writing_rates_file() -> Path:
-    """How many words a second each chat model wrote on this machine."""
+    """How many words per second each chat model wrote on this machine."""
     return home() / "writing_rates.json"
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replaces a file in one move; nobody else can read it at any moment."""
+    """Replaces a file atomically; nobody else can read it at any moment."""
     private_folder(path.parent)
     machine.write_safely(path, data, mode=FILE_MODE)
 
 
 def copy_private(source: Path, target: Path) -> Iterator[bytes]:
-    """Copies into a new file that nobody else can read at any moment; gives each piece of it."""
+    """Copies into a new file that nobody else can read at any moment; yields each piece of it."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with source.open("rb") as reader, os.fdopen(descriptor, "wb") as writer:
         while chunk := reader.read(_CHUNK_BYTES):
@@ -113,7 +113,7 @@ def copy_private(source: Path, target: Path) -> Iterator[bytes]:
 
 
 def forget(folder: Path, older_than_seconds: float) -> int:
-    """Removes the files in a folder of ours that are older; their number."""
+    """Removes the files older than this in one of our folders; returns their number."""
     gone = 0
     if not folder.is_dir():
         return gone
@@ -127,7 +127,7 @@ def forget(folder: Path, older_than_seconds: float) -> int:
 
 @contextmanager
 def written_whole(out: Path) -> Iterator[TextIO]:
-    """A text file of the person's that is there whole or not at all, and overwrites none.
+    """A text file for the user, written completely or not at all; overwrites none.
 
     Raises DataError where there is one of that name.
     """
@@ -139,6 +139,6 @@ def written_whole(out: Path) -> Iterator[TextIO]:
             yield stream
         partial.replace(out)
     except BaseException:
-        # Half an export looks like a whole one, and after a full disk it fills it further.
+        # Half an export looks like a whole one, and keeps filling a disk that is full.
         partial.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""How far the reading of a text is, and how long it will still take. Knows no model."""
+"""The progress of reading a text, and the time left. Knows no model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgekit.data import words as counting
 from edgekit.tasks.summarization.summary import Told
 
-# Fewer words say nothing of how fast they are written.
+# Fewer words say nothing about writing speed.
 _LEAST_WRITTEN = 4
 
 
@@ -22,29 +22,29 @@ class Progress:
     seconds_left: float | None
     """None until there is something to measure; 0 where it took longer than expected."""
     words_per_second: float | None
-    """Of the text, that were read."""
+    """Words of the text read per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done."""
+    """The work to be done."""
 
     text_words: int
     summary_words: int
     writes: bool
-    """Whether the model puts its notes on the parts together in words of its own."""
+    """Whether the model joins its notes on the parts in words of its own."""
     in_turn: bool = False
-    """Whether one model reads for another: the first one's pace says nothing of both."""
+    """Whether one model reads for another: the first one's pace says nothing about both."""
     known_rate: float | None = None
-    """Words a second that were read at such work before."""
+    """Words per second read in earlier work of this kind."""
 
 
 class Reading:
-    """Hears how far it is, with the time; may be asked from another thread."""
+    """Receives progress events with the time; may be queried from another thread."""
 
     def __init__(self, work: Work, now: float) -> None:
         self.text = ""
-        """What was written of the summary so far."""
+        """The summary so far."""
         self._work, self._began = work, now
         self._told = Told(0, 0)
         self._last_part = self._first_word = now
@@ -81,7 +81,7 @@ class Reading:
             return max(0.0, work.summary_words - written) / rate
         read = self._rate(told)
         if read is not None and not work.in_turn:
-            # Notes are put together in about the time of one more part.
+            # Joining the notes takes about as long as one more part.
             parts = told.parts - told.parts_read + (work.writes and told.parts > 1)
             left = parts * work.text_words / told.parts / read
             return max(0.0, left - (now - self._last_part))

@@ -1,6 +1,6 @@
-"""A labelled file, indexed in SQLite beside it, so that a million rows sort and filter at once.
+"""A labelled file with an SQLite index beside it, so that a million rows sort and filter at once.
 
-The index is made from the file and can be made again; nothing is kept in it alone.
+The index is made from the file and can be rebuilt; nothing is kept in it alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ORDERS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Result:
     number: int
-    """From 1, as the file's records are counted."""
+    """From 1, like the file's records."""
     text: str
     label: str
     """Empty for a record without text."""
@@ -56,7 +56,7 @@ class Query:
 
 
 def labels_column(record: Mapping[str, Any], name: str) -> str:
-    """What a labelled file calls an added column: `label`, or `edgekit_label` where it had one."""
+    """The name of an added column: `label`, or `edgekit_label` where the file had a `label`."""
     other = f"edgekit_{name}"
     return other if other in record else name
 
@@ -64,7 +64,7 @@ def labels_column(record: Mapping[str, Any], name: str) -> str:
 def make_index(
     labelled: Path, index: Path, *, column: str, on_progress: Callable[[int], None] | None = None
 ) -> None:
-    """Reads a labelled file into an index, replacing an older one in one move."""
+    """Reads a labelled file into an index, replacing an older one atomically."""
     partial = index.with_name(index.name + ".partial")
     partial.unlink(missing_ok=True)
     places.private_folder(index.parent)
@@ -112,7 +112,7 @@ def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, b
 
 
 class Results:
-    """Questions to an index. Each opens it anew, so that any thread may ask."""
+    """Queries on an index. Each opens it anew, so that any thread may ask."""
 
     def __init__(self, index: Path) -> None:
         self.index = index
@@ -122,7 +122,7 @@ class Results:
         return int(self._ask(f"SELECT count(*) FROM result {where}", values)[0][0])
 
     def by_label(self, contains: str = "") -> dict[str, int]:
-        """Label -> rows, the most frequent first."""
+        """Label -> number of rows, the most frequent first."""
         where, values = _where(Query(contains=contains))
         return {
             str(label): int(rows)
@@ -145,7 +145,7 @@ class Results:
     def to_review(self, most: int) -> list[Result]:
         """The rows whose correction teaches most, each text once.
 
-        Least confidence first (Lewis and Gale 1994), and by turns from every label, so that the
+        Least confidence first (Lewis and Gale 1994), taking turns between labels, so that the
         first corrections do not all teach the same.
         """
         found = self._ask(
@@ -188,9 +188,9 @@ def _where(query: Query) -> tuple[str, list[Any]]:
 
 
 def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | None = None) -> int:
-    """Writes the labelled file in the format of `out`'s suffix; the number of rows.
+    """Writes the labelled file in the format of `out`'s suffix; returns the number of rows.
 
-    Raises DataError for an `out` that is there: nothing of the person's is overwritten.
+    Raises DataError if `out` exists: none of the user's files is overwritten.
     """
     if out.exists():
         raise DataError(f"{out}: this file exists; choose another name.")
@@ -206,11 +206,11 @@ def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | No
             writer.finish()
             return writer.written
     except BaseException:
-        # Half an export looks like a whole one, and after a full disk it fills it further.
+        # Half an export looks like a whole one, and keeps filling a disk that is full.
         partial.unlink(missing_ok=True)
         raise
 
 
 def forget(older_than_seconds: float) -> int:
-    """Removes labelled files, their indexes and unfinished work that are older; their number."""
+    """Removes labelled files, indexes and unfinished work older than this; returns their number."""
     return places.forget(places.results(), older_than_seconds)

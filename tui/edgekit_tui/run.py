@@ -26,15 +26,15 @@ def run(artifacts: Sequence[Path]) -> int:
 
     Raises EdgekitError where there is no terminal to show it on.
     """
-    # Textual draws on stderr, so that stdout may be anything.
+    # Textual draws on stderr, so stdout may be anything.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise EdgekitError(
             "The terminal app needs a terminal; in scripts, use `edgekit classify` and the others."
         )
     from edgekit_tui.app import EdgekitApp  # textual: not for `--help`
 
-    # A shell may have told this process to ignore it, and builds would inherit that: they are
-    # stopped by it.
+    # A shell may have made this process ignore SIGINT, and builds, which are stopped by it, would
+    # inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app = EdgekitApp(artifacts)
@@ -51,12 +51,12 @@ def run(artifacts: Sequence[Path]) -> int:
 
 
 def _end_with_the_terminal() -> None:
-    """Ends the process when its terminal goes, also where nobody sends it a signal: Textual would
+    """Ends the process when its terminal goes, even where nobody sends it a signal: Textual would
     read the end of its input over and over."""
     terminal = select.poll()
-    # A hang-up is always told of.
+    # A hang-up is always reported.
     terminal.register(sys.stdin.fileno(), 0)
-    # Where a system cannot watch terminals it says so at once.
+    # Where a system cannot watch terminals, poll says so at once.
     if any(event & select.POLLHUP for _, event in terminal.poll()):
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""What a person can set, as a table: the settings screen and the file are both made from it."""
+"""The user's settings, as a table: the settings screen and the file are both made from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgekit_tui.i18n import LANGUAGES, N_
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One choice among few; `choices` maps what is stored to what is shown."""
+    """One choice among few; `choices` maps stored values to the shown ones."""
 
     key: str
     title: str
@@ -100,7 +100,7 @@ Values = dict[str, str]
 
 
 def load() -> Values:
-    """What was set, with the defaults for the rest; raises EdgekitError for a damaged file."""
+    """The stored settings, with defaults for the rest; EdgekitError for a damaged file."""
     values = {setting.key: setting.default for setting in SETTINGS}
     path = places.settings_file()
     if not path.exists():

@@ -1,14 +1,14 @@
-"""How fast this machine is, in words that a person can plan with."""
+"""How fast this machine is, in words that a user can plan with."""
 
 from __future__ import annotations
 
 from edgekit_tui import power
 from edgekit_tui.i18n import _, duration, number, rate
 
-# What people read silently (Brysbaert 2019, doi 10.1016/j.jml.2019.104047): 238 words a minute.
+# Silent reading speed (Brysbaert 2019, doi 10.1016/j.jml.2019.104047): 238 words a minute.
 READ_WORDS_PER_SECOND = 4.0
 PAGE_WORDS = 300
-# An answer that takes longer is told in seconds.
+# An answer that takes longer is reported in seconds.
 _SOON_SECONDS = 1.0
 
 
@@ -32,7 +32,7 @@ def of_a_text(seconds: float) -> str:
 
 
 def of_answering(seconds: float) -> list[str]:
-    """Facts of one answer; the battery is of interest where it takes long."""
+    """Facts about one answer; the battery matters where it takes long."""
     return [of_a_text(seconds), *(_battery() if seconds >= _SOON_SECONDS else [])]
 
 

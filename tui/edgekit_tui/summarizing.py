@@ -1,4 +1,4 @@
-"""One summary: asked for, followed, stopped. Runs in a thread and knows no screens."""
+"""One summary: requested, followed, stopped. Runs in a thread and knows no screens."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from edgekit_tui import models, places
 from edgekit_tui.models import Answerer, Models
 from edgekit_tui.reading import Progress, Reading, Work
 
-# Words of a text are counted so many characters at a time: other threads run in between.
+# Words of a text are counted this many characters at a time: other threads run in between.
 _CHARACTERS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryJob:
-    """What is summarized with what; the same job goes on where it was stopped."""
+    """What is summarized with which model; the same job resumes where it was stopped."""
 
     artifact: Path
     document: Document
@@ -37,39 +37,39 @@ class SummaryJob:
     """Length of the summary."""
     text_words: int
     name: str = ""
-    """Of the file; empty for a text that was typed."""
+    """Name of the file; empty for a text that was typed."""
     source: Path | None = None
     chooser: Path | None = None
-    """An extractive summarizer that reads all, so that the other reads what matters of it."""
+    """An extractive summarizer that reads everything, so that the other reads only what matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A sentence of the text, with what stands around it."""
+    """A sentence of the text, with its context."""
 
     before: str
     text: str
     after: str
     page: int | None
     share: float
-    """How much of the text stands before it."""
+    """Share of the text that comes before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     summary: Summary
     passages: tuple[tuple[Passage, ...], ...]
-    """For each sentence of the summary, those of the text that it stands on."""
+    """For each sentence of the summary, the sentences of the text that support it."""
     seconds: float
 
 
 class Summarizing:
-    """Runs a job in the calling thread; `stop` and what it shows are for others."""
+    """Runs a job in the calling thread; `stop` and what it shows are for other threads."""
 
     def __init__(
         self, job: SummaryJob, *, keep: bool, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        """`keep` is whether what was read may be kept for a run that is stopped."""
+        """`keep` is whether partial results may be kept for resuming a stopped run."""
         self.job = job
         self._keep, self._clock = keep, clock
         self._stopped = threading.Event()
@@ -82,7 +82,7 @@ class Summarizing:
 
     @property
     def text(self) -> str:
-        """What was written of the summary so far."""
+        """The summary so far."""
         return self._reading.text if self._reading is not None else ""
 
     @property
@@ -96,8 +96,8 @@ class Summarizing:
             self._stream.cancel()
 
     def run(self, opened: Models) -> Made:
-        """What was stopped gives what was read until then. Raises EdgekitError, and OSError where
-        what was read cannot be kept."""
+        """A stopped run summarizes what was read until then. Raises EdgekitError, and OSError where
+        partial results cannot be kept."""
         model = opened.get(self.job.artifact)
         with self._chooser(opened) as chooser:
             key = rate_key(model.manifest, chooser.manifest if chooser else None)
@@ -117,7 +117,7 @@ class Summarizing:
             summary = self._stream.summary()
         seconds = self._clock() - began
         if not summary.cancelled and seconds > 0:
-            with suppress(OSError):  # what is lost is measured again
+            with suppress(OSError):  # a lost measurement is made again
                 models.remember_reading_rate(key, self.job.text_words / seconds)
         return Made(summary, passages(summary, self.job.document), seconds)
 
@@ -147,12 +147,12 @@ class Summarizing:
 
 
 def rate_key(manifest: Manifest, chooser: Manifest | None) -> str:
-    """What the pace of a model, or of two in turn, is remembered by."""
+    """The key under which the pace of a model, or of two in turn, is remembered."""
     return manifest.digest if chooser is None else f"{manifest.digest}+{chooser.digest}"
 
 
 def writes(manifest: Manifest) -> bool:
-    """Whether it writes sentences of its own, and does not choose some of the text's."""
+    """Whether it writes sentences of its own instead of choosing some of the text's."""
     spec = manifest.model.summary
     return spec is None or spec.engine != "extractive"
 
@@ -164,7 +164,7 @@ def count_words(text: str) -> int:
 
 
 def passages(summary: Summary, document: Document) -> tuple[tuple[Passage, ...], ...]:
-    """Where each sentence of a summary stands in the text, as far as that can be told."""
+    """Where each sentence of a summary comes from in the text, as far as that is known."""
     if not summary.sentences:
         return ()
     found = spans(document.text)
@@ -177,7 +177,7 @@ def passages(summary: Summary, document: Document) -> tuple[tuple[Passage, ...],
 
 def _passage(document: Document, found: Sequence[Span], at: int) -> Passage:
     def text(number: int) -> str:
-        """A sentence of the same paragraph; what stands in another one is no context."""
+        """A sentence of the same paragraph; one from another paragraph is not context."""
         if not 0 <= number < len(found) or found[number].paragraph != found[at].paragraph:
             return ""
         return flat(document.text[found[number].start : found[number].end])

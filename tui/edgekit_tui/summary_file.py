@@ -1,4 +1,4 @@
-"""A summary as a document of the person's: plain text or Markdown. Draws nothing."""
+"""A summary as a document for the user: plain text or Markdown. Draws nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BEGINNING = 0.005
 def export(made: Made, job: SummaryJob, out: Path) -> None:
     """In the order in which it was written, whichever way the screen turns it.
 
-    Raises DataError for an `out` that is there: nothing of the person's is overwritten.
+    Raises DataError if `out` exists: none of the user's files is overwritten.
     """
     markdown = out.suffix.lower() == ".md"
     with places.written_whole(out) as stream:

@@ -1,7 +1,7 @@
 """The one place where foreign text becomes harmless: what models, files and names may show.
 
-Whatever a terminal would obey is taken out: escape sequences whole, control characters, the marks
-that turn the direction of all that follows, and halves of characters. Newline and tab stay.
+Whatever a terminal would obey is removed: whole escape sequences, control characters, marks that
+change the direction of everything after them, and lone surrogates. Newline and tab stay.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.text import Text
 from textual.content import Content
 
 _STRINGS = (
-    # OSC, DCS, APC, PM, SOS: to their terminator, or to the end where there is none.
+    # OSC, DCS, APC, PM, SOS: up to their terminator, or to the end where there is none.
     "(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x1b\\\\|\x9c|\x07|$)"
 )
 _CSI = "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]?"
@@ -30,7 +30,7 @@ _SPACES = re.compile("\\s+")
 def clean(text: str) -> str:
     """The text without anything a terminal would obey; letters, newlines and tabs stay.
 
-    Clean what has been put together, not its chunks: a sequence may be cut in two.
+    Clean the assembled text, not its chunks: a sequence may be cut in two.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -40,7 +40,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str, *, most: int = 200) -> str:
     """Clean, on one line, cut to `most` characters."""
-    # Cut twice: a text of megabytes need not be cleaned whole to show its beginning.
+    # Cut twice: megabytes of text need not be cleaned to show the beginning.
     shown = _SPACES.sub(" ", clean(text[: most * 20])).strip()
     return shown if len(shown) <= most else shown[: most - 1].rstrip() + "…"
 
@@ -57,5 +57,5 @@ def content(text: str) -> Content:
 
 
 def cell(text: str, style: str = "") -> Text:
-    """One clean line for a cell of a table, which measures no other type."""
+    """One clean line for a cell of a table, which can measure no other type."""
     return Text(one_line(text), style, no_wrap=True)

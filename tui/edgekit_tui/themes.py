@@ -110,7 +110,7 @@ _PLAIN = Theme(
     panel="#000000",
     dark=True,
     variables={
-        # Light grounds become reverse video (filters.NoColour).
+        # Light backgrounds become reverse video (filters.NoColour).
         "block-cursor-background": "#ffffff",
         "block-cursor-foreground": "#000000",
         "block-cursor-text-style": "none",

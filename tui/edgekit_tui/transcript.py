@@ -1,4 +1,4 @@
-"""A chat in other forms: what a model is sent of it, and a Markdown document. Draws nothing."""
+"""A chat in other forms: the messages for a model, and a Markdown document. Draws nothing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgekit_tui.text import clean, one_line
 
 ENDING = ".md"
 _PAGE = 500
-# The oldest turns are left out one by one until the rest fits, each time with the whole read anew.
-# What has no chance to fit is not sent at all: a turn takes tokens of its own beside its letters,
-# and hardly any language has more letters to a token.
+# The oldest turns are left out one by one until the rest fits, each time rereading everything.
+# Turns with no chance of fitting are not sent at all: a turn takes a few tokens besides its text,
+# and hardly any language has more letters per token.
 _TOKENS_A_TURN = 8
 _LETTERS_A_TOKEN = 8
 
 
 def for_model(turns: Sequence[Turn], system: str) -> list[Message]:
-    """What the model is sent; many refuse two questions in a row, so these become one."""
+    """The messages for the model; many refuse two questions in a row, so these become one."""
     messages: list[Message] = [{"role": "system", "content": system}] if system.strip() else []
     for turn in turns:
         if messages and messages[-1]["role"] == turn.role:
@@ -35,7 +35,7 @@ def for_model(turns: Sequence[Turn], system: str) -> list[Message]:
 
 
 def may_fit(turns: Sequence[Turn], context: int) -> list[Turn]:
-    """The last turns, as many as could fit; they begin with a question."""
+    """As many of the last turns as could fit; they begin with a question."""
     letters = 0
     kept: list[Turn] = []
     for turn in turns[::-1]:
@@ -50,9 +50,9 @@ def may_fit(turns: Sequence[Turn], context: int) -> list[Turn]:
 
 
 def export(history: History, chat: Chat, out: Path) -> int:
-    """Writes a chat as Markdown; the number of its turns.
+    """Writes a chat as Markdown; returns the number of its turns.
 
-    Raises DataError for an `out` that is there: nothing of the person's is overwritten.
+    Raises DataError if `out` exists: none of the user's files is overwritten.
     """
     written = 0
     with places.written_whole(out) as stream:

@@ -1,1 +1,1 @@
-"""Writes a recipe for somebody's checkpoint and rows, from a shipped one. Compresses nothing."""
+"""Writes a recipe for a user's checkpoint and rows, from a shipped one. Compresses nothing."""

@@ -10,14 +10,14 @@ from edgekit.errors import DataError
 
 SAMPLED = 2_000
 LEAST_SHARE = 0.1
-"""Of the texts whose language can be told; short ones are often taken for a neighbour's."""
+"""Share of the texts with a detected language; short ones are often mistaken for a similar one."""
 
 
 def tell(texts: Sequence[str]) -> tuple[tuple[str, ...], list[str | None]]:
     """The languages of the texts, the most frequent first, and that of each text.
 
-    A text whose language cannot be told, or is rare here, has none. Raises DataError where no
-    text's can be told.
+    A text whose language cannot be detected, or is rare here, has none. Raises DataError where no
+    text's can be detected.
     """
     counts = Counter(filter(None, map(detect, texts[:: max(1, len(texts) // SAMPLED)])))
     if not counts:

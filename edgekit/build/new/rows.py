@@ -25,23 +25,23 @@ class Set:
 
     rows: Sequence[Row]
     records: Sequence[Record]
-    """What their files say of them, further columns included."""
+    """What the files contain for each row, further columns included."""
     files: Sequence[Path]
-    """Empty where no file has just these rows."""
+    """Empty where no file has exactly these rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All sets, and sentences on how they came about."""
+    """All sets, and sentences on where they came from."""
 
     sets: Mapping[str, Set]
     languages: Mapping[str, Counter[str]]
-    """How many rows of each set are in each language."""
+    """By set, how many rows are in each language."""
     notes: tuple[str, ...]
 
     def listed(self, *, trained: bool) -> tuple[str, ...]:
-        """The languages that can be proved; of a model that is yet to be trained, those that are
-        trained on. Raises DataError."""
+        """The languages that can be proven; if the model is yet to be trained, only those that it
+        is trained on. Raises DataError."""
         tested = set(self.languages[TEST])
         listed = tested & set(self.languages[TRAIN]) if trained else tested
         if not listed:
@@ -100,7 +100,7 @@ def _with_languages(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
                 {**record, "language": said or ""}
                 for record, said in zip(one.records, here, strict=True)
             ],
-            # Rows of the only language need not say so.
+            # With only one language, rows need not name it.
             files=one.files if len(codes) == 1 else (),
         )
     return named, how

@@ -1,4 +1,4 @@
-"""Which rows train, choose and judge: told by the names of files, or divided. Knows no model."""
+"""Which rows train, choose and judge: by the names of files, or divided. Knows no model."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ WORDS = {
     VALIDATION: {"validation", "valid", "val", "dev"},
     TEST: {"test", "testing"},
 }
-"""What the name of a file with such rows has in it."""
+"""Words in the names of files with such rows."""
 SHARES = {TEST: 0.2, VALIDATION: 0.1}
-"""Of the rows, where no file says which they are; the proof needs more than the choice."""
+"""Shares of the rows, where no file name assigns them; the proof needs more than the choice."""
 TEXTS = (".txt", ".text")
 
 
 def by_name(files: Sequence[Path]) -> tuple[dict[str, list[Path]], list[Path]]:
     """The tables of each set, and the files of plain texts.
 
-    A single table holds everything, whatever it is called: it is under TRAIN. Raises DataError.
+    A single table holds everything, whatever its name: it goes under TRAIN. Raises DataError.
     """
     texts = [path for path in files if path.suffix.lower() in TEXTS]
     tables = [path for path in files if path not in texts]
@@ -65,10 +65,10 @@ def _set_of(path: Path) -> str:
 
 
 def divide(rows: Sequence[Row], shares: Mapping[str, float], *, seed: int) -> dict[str, list[int]]:
-    """The numbers of the rows of each set of `shares`, and of all others, which are for TRAIN.
+    """The numbers of the rows of each set of `shares`, and of all others, which go to TRAIN.
 
-    Rows of one group stay together, and so do those with the same text. Each label of each language
-    is divided by itself, and gives to every set where it has three groups or more.
+    Rows of one group stay together, as do those with the same text. Each label of each language is
+    divided separately, and goes into every set where it has three groups or more.
     """
     strata: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(list)
     for part in _together(rows):
@@ -87,7 +87,7 @@ def divide(rows: Sequence[Row], shares: Mapping[str, float], *, seed: int) -> di
 
 
 def _take(parts: list[list[int]], wanted: float) -> list[list[int]]:
-    """Parts of about so many rows, the smallest where all are larger; one at least is left."""
+    """Parts of about this many rows, the smallest where all are larger; at least one is left."""
     taken: list[list[int]] = []
     for part in list(parts):
         room = wanted - sum(map(len, taken))
@@ -101,7 +101,7 @@ def _take(parts: list[list[int]], wanted: float) -> list[list[int]]:
 
 
 def _together(rows: Sequence[Row]) -> list[list[int]]:
-    """Numbers of rows in parts that no set may share: linked by a group or by a text."""
+    """Numbers of rows in parts that must not be split between sets: linked by group or by text."""
     first_with: dict[tuple[str, str], int] = {}
     leader = list(range(len(rows)))
 

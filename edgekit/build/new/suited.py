@@ -35,7 +35,7 @@ SUITED = {
         Suited("summarize-int8", "summary", "it changes what a summarizer writes least"),
     ),
 }
-"""By family; the first whose column is there is the best."""
+"""By family; the first whose column is present is the best."""
 
 
 def best(description: Description, columns: Sequence[str]) -> Suited:
@@ -48,8 +48,8 @@ def choose(
 ) -> tuple[Suited, BoundRecipe]:
     """What suits the model: the recipe of this name, or the best.
 
-    Raises RecipeError for a recipe of a task that is not for this family, and DataError where
-    `table`, whose columns these are, lacks what its task reads.
+    Raises RecipeError for a recipe whose task is not for this family, and DataError where `table`,
+    with these columns, lacks what its task reads.
     """
     _check_columns(table, columns, "text", "messages")
     chosen = best(description, columns)

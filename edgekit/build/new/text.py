@@ -11,14 +11,14 @@ import yaml
 
 _KEY = re.compile(r"([a-z_]+):")
 _INNER = re.compile(r"  ([a-z_]+):[^#]*?(\s+#.*)?")
-# Said of a sample's rows, and no longer true of others.
+# Says something about a sample's rows that is not true of others.
 _OF_A_SAMPLE = "# Made for the data of"
 
 
 def fill(
     text: str, values: Mapping[str, Any], *, about: Sequence[str], steps: Sequence[str]
 ) -> str:
-    """The text with these values of its keys, in the places of those that it had.
+    """The text with these values of its keys, in the places of the old ones.
 
     `about` are further lines of its first comment, `steps` lines that go before its own steps.
     """
@@ -29,7 +29,7 @@ def fill(
     new = {key: _block(key, value, blocks.get(key, [])) for key, value in values.items()}
     for key, block in blocks.items():
         if key in ("steps", "outputs"):
-            # What the recipe took from the one that it extends, and now says itself.
+            # What the recipe inherited from the one it extends, and now states itself.
             lines += [line for added in new.values() for line in added]
             new.clear()
         lines += new.pop(key, block)
@@ -51,7 +51,7 @@ def _blocks(text: str) -> dict[str, list[str]]:
 
 
 def _block(key: str, value: Any, old: Sequence[str]) -> list[str]:
-    """The lines of a key, with the comments that stood beside and behind it."""
+    """The lines of a key, with the comments that stood beside and after it."""
     behind = [line for line in old[1:] if line.startswith("#")]
     if not isinstance(value, Mapping):
         comment = re.search(r"\s+#.*", old[0]) if old else None
@@ -62,6 +62,6 @@ def _block(key: str, value: Any, old: Sequence[str]) -> list[str]:
 
 
 def _scalar(value: Any) -> str:
-    """A value on one line, quoted where any reader of YAML would take it for something else."""
+    """A value on one line, quoted where any YAML reader would take it for something else."""
     shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
     return shown.removesuffix("...\n").strip()

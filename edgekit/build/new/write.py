@@ -32,7 +32,7 @@ TEACH_HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A recipe that was written, and sentences on what it is made of."""
+    """A recipe that was written, and sentences on how it was made."""
 
     path: Path
     notes: tuple[str, ...]
@@ -40,7 +40,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What a recipe is made of."""
+    """The parts from which a recipe is made."""
 
     folder: Path
     model: Path
@@ -51,10 +51,10 @@ class _Parts:
     texts: Sequence[Path]
     """Files for data.unlabeled."""
     written: Mapping[str, Path]
-    """Where the rows of sets go that no file has."""
+    """Where the rows of sets that have no file are written."""
 
     def values(self) -> dict[str, Any]:
-        """Of the recipe's keys, those that are not as shipped."""
+        """The recipe's keys that differ from the shipped ones."""
         data = {
             name: [
                 self._place(path) for path in self.found.sets[name].files or [self.written[name]]
@@ -74,7 +74,7 @@ class _Parts:
         }
 
     def _place(self, path: Path) -> str:
-        """As seen from the recipe, which may move with what lies near it."""
+        """Relative to the recipe, which may move together with what lies near it."""
         whole, start = (one.resolve() for one in (path, self.folder))
         near = whole.parts[:2] == start.parts[:2]
         return (Path(os.path.relpath(whole, start)) if near else whole).as_posix()
@@ -83,10 +83,10 @@ class _Parts:
 def start(
     folder: Path, *, model: Path, files: Sequence[Path], name: str | None = None, device: str
 ) -> Started:
-    """Writes `folder/recipe.yaml`, and into `folder/data` the rows that no file has as they are.
+    """Writes `folder/recipe.yaml`, and into `folder/data` the rows that no file has in this form.
 
     `name` is a shipped recipe's; the best suited unless given. Raises EdgekitError, and leaves
-    nothing, where the recipe could not be planned.
+    nothing behind, where the recipe could not be planned.
     """
     path = folder / "recipe.yaml"
     description = describe(model)
@@ -140,7 +140,7 @@ def _check_labels(found: Found, table: Path) -> None:
 
 
 def _notes(parts: _Parts, texts: Sequence[Path], *, why: str | None) -> tuple[str, ...]:
-    """Sentences on what was found, and on what became of it."""
+    """Sentences on what was found, and on what was made of it."""
     described, notes = parts.description, []
     labels = f"{len(described.labels)} labels, " if described.labels else ""
     notes.append(f"Recipe: {parts.base.path.stem}{f', chosen because {why}' if why else ''}.")
@@ -161,13 +161,13 @@ def _notes(parts: _Parts, texts: Sequence[Path], *, why: str | None) -> tuple[st
 
 @contextmanager
 def _all_or_nothing(folder: Path, files: Sequence[Path]) -> Iterator[None]:
-    """Files that are new; where this fails, they and the folders made for them go again."""
+    """For writing new files; on failure, they and the folders made for them are removed again."""
     if taken := [path for path in (folder, *files) if path.is_file()]:
         raise RecipeError(f"{taken[0]} exists; name another folder.")
     made = [one for one in {folder, *(path.parent for path in files)} if not one.exists()]
     for path in files:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # What a killed run left may be of other rows.
+        # What a killed run left may come from other rows.
         _partial(path).unlink(missing_ok=True)
     try:
         yield

@@ -1,1 +1,1 @@
-"""What turns a checkpoint into a GGUF file, and proves and measures it. Imported when used."""
+"""Turns a checkpoint into a GGUF file, and proves and measures it. Imported when used."""

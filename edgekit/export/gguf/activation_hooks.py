@@ -1,6 +1,6 @@
-"""Hears what each matrix of a model is multiplied with while llama.cpp computes.
+"""Observes the inputs of each of a model's matrices while llama.cpp computes.
 
-For child processes alone: it reads the memory of a library that may be another than it thinks.
+For child processes only: it reads the memory of a library whose layout may differ.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ _FLOAT32 = 0
 
 Hear = Callable[[str, np.ndarray, int], None]
 """Takes a matrix's name, its inputs of shape (tokens, columns), which are llama.cpp's own and
-change after the call, and their address: matrices that are multiplied with the same have the same.
-"""
+change after the call, and their address: matrices with the same input have the same address."""
 
 
 class _Tensor(ctypes.Structure):
@@ -53,10 +52,10 @@ def listen(
     wanted: Callable[[str], bool] = lambda name: True,
     threads: int,
 ) -> None:
-    """Reads each sequence from its beginning and tells `hear` of every matrix that is `wanted`.
+    """Reads each sequence from its beginning and passes `hear` every matrix that is `wanted`.
 
-    `tell` is given the share that is done. Raises ExportError where llama.cpp cannot read, or
-    keeps its tensors otherwise than is known here.
+    `tell` gets the share that is done. Raises ExportError where llama.cpp cannot read, or lays out
+    its tensors differently from what is known here.
     """
     ear = _Ear(library.load(), hear, wanted)
     settings = llama_cpp.llama_context_default_params()
@@ -78,15 +77,15 @@ def listen(
 
 
 class _Ear:
-    """What llama.cpp calls around every node that it computes."""
+    """The callback that llama.cpp calls around every node it computes."""
 
     def __init__(self, library: Any, hear: Hear, wanted: Callable[[str], bool]) -> None:
         self.fault: str | None = None
         self.newest = ""
-        """The matrix that was heard of last."""
+        """The matrix that was heard most recently."""
         self.last = ""
-        """The last one of a computation that is wanted; what comes behind it is left out, such as
-        the scores of every piece of the vocabulary."""
+        """The last wanted matrix of a computation; what comes after it is skipped, such as the
+        logits of the whole vocabulary."""
         self._library, self._tell, self._wanted = library, hear, wanted
         self._multiplies = self._number_of(_MULTIPLIES)
         # ctypes keeps no reference to a callback; without this one it would be freed.
@@ -100,7 +99,7 @@ class _Ear:
         return found
 
     def _hear(self, address: int, ask: bool, _: object) -> bool:
-        """Asked before a node is computed whether it matters; called again when it is, where False
+        """Asked before a node is computed whether it matters; called again after it, where False
         ends the computation."""
         node = _Tensor.from_address(address)
         if node.name != self._library.ggml_get_name(address):

@@ -1,7 +1,7 @@
-"""Weights as ggml's blocks of bytes: makes them, reads them, and sets the code of each weight.
+"""Weights as ggml's blocks of bytes: makes them, reads them, and sets each weight's code.
 
-A block has one scale or several, and a code of a few bits for each weight; which bits of its bytes
-those are is told here. Layouts: ggml-common.h and dequantize_row_* in ggml-quants.c.
+A block has one scale or several, and a code of a few bits for each weight; this module knows which
+bits of its bytes those are. Layouts: ggml-common.h and dequantize_row_* in ggml-quants.c.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _SMALL, _LARGE = np.arange(32), np.arange(256)
 _NONLINEAR = np.array(
     [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], dtype=np.float32
 )
-"""kvalues_iq4nl: what a code of the types iq4 stands for, in scales."""
+"""kvalues_iq4nl: what each code of the iq4 types stands for, in scales."""
 _ONE = 8
 """The code that stands for 1 among these."""
 
 
 def _nibbles(first: int, weights: np.ndarray, half: int) -> list[np.ndarray]:
-    """Bits of four: the low halves of `half` bytes, then the high halves of the same bytes."""
+    """Groups of four bits: the low halves of `half` bytes, then the high halves of the same."""
     stretch, place = np.divmod(weights, 2 * half)
     low = 8 * (first + stretch * half + place % half) + 4 * (place // half)
     return [low + bit for bit in range(4)]
@@ -64,9 +64,9 @@ _BITS: Mapping[str, list[np.ndarray]] = {
 def quantize(
     chunk: Callable[..., int], values: np.ndarray, type_: str, columns: np.ndarray
 ) -> np.ndarray:
-    """By llama.cpp's ggml_quantize_chunk: uint8 of shape (rows, bytes of a row).
+    """Through llama.cpp's ggml_quantize_chunk: uint8 of shape (rows, bytes of a row).
 
-    `columns` says how much the square of an error weighs in each of them.
+    `columns` gives the weight of a squared error in each column.
     """
     values = np.ascontiguousarray(values, dtype=np.float32)
     columns = np.ascontiguousarray(columns, dtype=np.float32)
@@ -86,7 +86,7 @@ def dequantize(packed: np.ndarray, type_: str) -> np.ndarray:
 
 
 def with_codes(packed: np.ndarray, type_: str, codes: np.ndarray) -> np.ndarray:
-    """The same scales with other codes: uint8 of shape (blocks, weights of a block).
+    """The same scales with other codes; `codes` are uint8 of shape (blocks, weights of a block).
 
     `packed` has one block in each row.
     """
@@ -103,7 +103,7 @@ class Levels:
     type: str
     scale: np.ndarray
     offset: np.ndarray
-    """The value of the code 0; of the types iq4, nothing."""
+    """The value of the code 0; unused by the iq4 types."""
 
     @classmethod
     def of(cls, packed: np.ndarray, type_: str) -> Levels:
@@ -120,7 +120,7 @@ class Levels:
         return cls(type_, at(1) - offset, offset)
 
     def nearest(self, values: np.ndarray, weight: int) -> tuple[np.ndarray, np.ndarray]:
-        """Codes and values of one weight of every block, nearest to what is given; (blocks,)."""
+        """Codes and values of one weight of every block, nearest to the given values; (blocks,)."""
         scale, offset = self.scale[:, weight], self.offset[:, weight]
         steps = np.divide(values - offset, scale, out=np.zeros_like(values), where=scale != 0)
         if _is_nonlinear(self.type):

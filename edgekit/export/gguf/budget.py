@@ -1,4 +1,4 @@
-"""A type for each matrix, so that the file keeps a budget and loses least. Writes no file."""
+"""A type for each matrix, so that the file meets a budget and loses least. Writes no file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Room:
     tensors: tuple[Tensor, ...]
     """The matrices whose type is to be chosen."""
     fixed: Mapping[str, str]
-    """The types of matrices that are told."""
+    """The types of matrices that are given."""
     left_bytes: int
-    """For `tensors`, each filled up to whole blocks of the file."""
+    """Bytes for `tensors`, each padded to whole blocks of the file."""
     whole_bytes: int
     """The budget of the file."""
 
@@ -37,10 +37,10 @@ class Room:
 def room(
     source: Path, *, size_bytes: int | None, bits: float | None, embeddings: str | None
 ) -> Room:
-    """Of a file of `size_bytes`, or of `bits` a weight, to be made of an f16 file.
+    """The room in a file of `size_bytes`, or of `bits` per weight, to be made from an f16 file.
 
-    Raises ExportError for a budget below what the smallest types take, naming that, and
-    for a type that embeddings cannot have.
+    Raises ExportError for a budget below what the smallest types take, stating that size, and for a
+    type that embeddings cannot have.
     """
     tensors = quantizing.read_tensors(source)
     if embeddings is not None:
@@ -69,10 +69,10 @@ def room(
 def choose(
     space: Room, losses: Losses, costs: Mapping[str, float], part_of: Mapping[str, str]
 ) -> dict[str, str]:
-    """The type of each matrix that is not to stay as it is; `costs` are of a unit of loss, by part.
+    """The type of each matrix that is to change; `costs` are per unit of loss, by part.
 
-    The sum of loss times cost, which estimates the divergence from the whole, is the least that
-    the room allows.
+    The sum of loss times cost, which estimates the divergence from the unquantized model, is the
+    least that the room allows.
     """
     candidates = space.candidates
     items = [

@@ -1,7 +1,6 @@
-"""Makes the file that keeps a budget: measures, chooses, rounds, compares with llama.cpp's mix.
+"""Makes a file that meets a budget: measures, chooses, rounds, compares with llama.cpp's mix.
 
-Each measurement is a piece of work of its own in the step store, so that another budget finds it
-there.
+Each measurement is a piece of work of its own in the step store, where another budget finds it.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from edgekit.job.job import OnProgress, RunStored
 from edgekit.store.store import PROGRESS, Finished
 
 FILE = "model.gguf"
-"""As an artifact calls it."""
+"""Its name in an artifact."""
 PROBE_TOKENS = 1024
-"""Read in each run that measures sensitivity; more where there are many languages."""
+"""Tokens read in each run that measures sensitivity; more where there are many languages."""
 LANGUAGE_TOKENS = 128
 COMPARED = 4
-"""As many times the tokens of a probe are read where whole files are compared."""
+"""Factor on a probe's tokens where whole files are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the measurements stand on."""
+    """What the measurements are based on."""
 
     source: Path
     """The model in f16."""
@@ -48,15 +47,15 @@ class Ground:
     rows: Sequence[Row]
     """Rows that choose."""
     calibrate: Callable[[], calibration.Chosen] | None
-    """Texts that say how weights may make up for one another; None where each is rounded by
+    """Texts that show how weights can compensate for one another; None where each is rounded by
     itself."""
     languages: Sequence[str]
     embeddings: str | None
-    """Type of the table of embeddings, where it is told."""
+    """Type of the embedding table, where it is given."""
     seed: int
     threads: int
     inputs: Mapping[str, Any]
-    """What all of it depends on."""
+    """Everything that the result depends on."""
 
     @property
     def probe_tokens(self) -> int:
@@ -139,7 +138,7 @@ def _round(
     out: Path,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
-    """The chosen types, each weight rounded so that it makes up for those before it."""
+    """The chosen types, each weight rounded so that it compensates for those before it."""
     return rounding.quantize(
         partial(ground.quantize, chosen=chosen),
         ground.source,
@@ -201,7 +200,7 @@ def _compare(
     out: Path,
     on_progress: OnProgress,
 ) -> dict[str, dict[str, float]]:
-    """How far each file is from the whole model."""
+    """How far each file is from the unquantized model."""
     parent, other = out / "parent", out / "other"
     predicting.predict(ground.source, tokens, parent, threads=ground.threads)
     found = {}

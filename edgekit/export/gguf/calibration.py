@@ -1,4 +1,4 @@
-"""Chooses the tokens that importance is measured on, as many of each language. Knows no weights."""
+"""Chooses the tokens to measure importance on, equally many per language. Knows no weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from edgekit.data.spread import NO_LANGUAGE, fill
 from edgekit.export.gguf import documents
 
 WINDOW = 512
-"""Tokens that are read at once, from their beginning; fewer where a language's share is less."""
+"""Tokens read at once, from their beginning; fewer where a language's share is less."""
 LEAST_WINDOW = 64
-# The most characters that a token has on average: as many of a language's rows are looked at.
+# Assumed upper bound on the characters of an average token: limits the rows looked at.
 _CHARACTERS = 8
 
 
@@ -24,7 +24,7 @@ class Chosen:
 
     tokens: tuple[tuple[int, ...], ...]
     by_language: Mapping[str, int]
-    """How many tokens each language has; what says no language is NO_LANGUAGE."""
+    """How many tokens each language has; NO_LANGUAGE stands for rows that name none."""
 
     @property
     def count(self) -> int:
@@ -34,10 +34,10 @@ class Chosen:
 def choose(
     model: Path, rows: Sequence[Row], *, languages: Sequence[str], tokens: int, seed: int
 ) -> Chosen:
-    """About `tokens` tokens of the rows, an even share of every language among them.
+    """About `tokens` tokens of the rows, an equal share for each language.
 
-    Rows of languages that the recipe does not list are left out; rows without a language are one
-    more. Where a language has less than its share, the others get what it leaves.
+    Rows of languages that the recipe does not list are left out; rows without a language count as
+    one more language. Where a language has less than its share, the others get the rest.
     """
     piles = _piles(rows, languages, tokens, seed)
     flat = [row for pile in piles.values() for row in pile]
@@ -58,7 +58,7 @@ def choose(
 def _piles(
     rows: Sequence[Row], languages: Sequence[str], tokens: int, seed: int
 ) -> dict[str, list[Row]]:
-    """Rows of each language in an order of chance, no more than could be needed."""
+    """Rows of each language in random order, no more than could be needed."""
     piles: dict[str, list[Row]] = {}
     for row in rows:
         if row.language is None or row.language in languages:

@@ -1,6 +1,6 @@
-"""Writes a checkpoint as an f16 GGUF file, whose tokenizer reads texts as the checkpoint's does.
+"""Writes a checkpoint as an f16 GGUF file whose tokenizer reads texts as the checkpoint's does.
 
-Weights go from file to file a few rows at a time; numpy alone computes.
+Weights go from file to file a few rows at a time; only numpy computes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KV_BYTES = 2  # keys and values are kept as halves
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Everything of a checkpoint but its weights."""
+    """Everything in a checkpoint but its weights."""
 
     config: Mapping[str, Any]
     architecture: Architecture
@@ -112,7 +112,7 @@ def _read(
 
 
 def _write_header(out: Path, read: _Read, written: list[weights.Written]) -> None:
-    """Everything but the tensors' numbers."""
+    """Everything but the tensors' values."""
     writer = gguf.GGUFWriter(out, read.architecture.gguf)
     hyperparameters.add_to(writer, read.config, read.shape, read.rope, read.architecture)
     read.vocabulary.add_to(writer)
@@ -147,7 +147,7 @@ def _tokenizer_record(read: _Read) -> dict[str, Any]:
 
 
 def _chat_record(read: _Read) -> dict[str, Any] | None:
-    """None where there is no template: such a model can continue texts, and not converse."""
+    """None where there is no template: such a model can continue texts, but not converse."""
     rendered = read.rendered
     if rendered is None:
         return None

@@ -12,7 +12,7 @@ from edgekit.errors import ExportError
 from edgekit.export.gguf.predicting import Predictions
 
 LEAST_MASS = 1e-12
-"""Masses under this are rounding, and their logarithm would be anything."""
+"""Masses below this are rounding errors, and their logarithm would be meaningless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Divergence:
     """Negative log-probability that the parent gave to the token that followed, in nats."""
     other_nll: np.ndarray
     same_top: np.ndarray
-    """Whether both hold the same token for the likeliest."""
+    """Whether both find the same token most likely."""
     lengths: np.ndarray
     """How many of the tokens belong to each sequence, in order."""
 
@@ -33,16 +33,16 @@ class Divergence:
         return Tokenwise(self.kld, self.parent_nll, self.other_nll, self.same_top)
 
     def summary(self) -> dict[str, Any]:
-        """Of all tokens together."""
+        """The measures over all tokens together."""
         return self.tokenwise().measures()
 
 
 def compare(parent: Path, other: Path) -> Divergence:
-    """From two files of predictions, the other's made `at` the parent's.
+    """Compares two files of predictions, the other's made `at` the parent's.
 
-    The tokens beyond the parent's likeliest 64 count as one, so what is found is never more than
-    the true divergence (the data processing inequality). Raises ExportError for files that were not
-    made of the same tokens.
+    The tokens beyond the parent's 64 most likely count as one, so the result is never more than the
+    true divergence (the data processing inequality). Raises ExportError for files that were not
+    made from the same tokens.
     """
     mine, theirs = Predictions.read(parent), Predictions.read(other)
     same_texts = np.array_equal(mine.digests, theirs.digests)
@@ -63,11 +63,11 @@ def divergences(mine: Predictions, theirs: Predictions) -> np.ndarray:
     rest, other_rest = (
         np.maximum(one.rest.astype(np.float64), LEAST_MASS) for one in (mine, theirs)
     )
-    # A piece that one of them does not have is part of the rest.
+    # A piece that one of them lacks is part of the rest.
     known = mine.ids >= 0
     logp, logq = np.where(known, logp, 0.0), np.where(known, logq, 0.0)
     kept = (np.exp(logp) * (logp - logq)).sum(axis=1)
-    # Rounding alone takes a sum of differences below 0.
+    # Only rounding takes a sum of differences below 0.
     return np.maximum(kept + rest * np.log(rest / other_rest), 0.0)
 
 
@@ -78,24 +78,24 @@ MEASURES: tuple[Measure, ...] = ("kld", "top1", "ppl_ratio")
 
 
 SAME_KLD = 1e-7
-"""Divergences under this on every token are rounding: both are the same function."""
+"""Divergences below this on every token are rounding: both are the same function."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenwise:
-    """Of every token that was predicted; arrays of shape (tokens,)."""
+    """Measures of every predicted token; arrays of shape (tokens,)."""
 
     kld: np.ndarray
     """Kullback-Leibler divergence KL(parent ‖ model) in nats."""
     parent_nll: np.ndarray
     """Negative log-probability that the parent gave to the token, in nats."""
     nll: np.ndarray
-    """The same of the model."""
+    """The same for the model."""
     same_top: np.ndarray
-    """Whether both hold the same token for the likeliest."""
+    """Whether both find the same token most likely."""
     compared: np.ndarray | None = None
-    """Where `kld` and `same_top` are known, and not 0; everywhere where None. Elsewhere both have
-    read the text in other tokens, so that only what it costs them can be compared."""
+    """Where `kld` and `same_top` are known, and not 0; everywhere where None. Elsewhere the two
+    read the text as different tokens, so that only its cost to them can be compared."""
 
     def part(self, places: np.ndarray) -> Tokenwise:
         return Tokenwise(
@@ -107,8 +107,8 @@ class Tokenwise:
         )
 
     def measures(self) -> dict[str, Any]:
-        """What was `compared` is only named where it is not everything; `kld` and `top1` are None
-        where it is nothing."""
+        """`compared` is only named where it is not everything; `kld` and `top1` are None where it
+        is nothing."""
         kld, same_top, more = self.kld, self.same_top, {}
         if self.compared is not None:
             kld, same_top = kld[self.compared], same_top[self.compared]

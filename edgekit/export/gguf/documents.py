@@ -24,11 +24,11 @@ class Documents:
     """Rows as tokens. A row longer than a window takes several, each read from its beginning."""
 
     tokens: tuple[tuple[int, ...], ...]
-    """Of each window, two at least."""
+    """The token ids of each window, at least two."""
     rows: tuple[int, ...]
     """The number of each window's row; rows of fewer than two tokens have none."""
     facts: Mapping[str, Any]
-    """What the model says of itself: opening.Facts as JSON."""
+    """What the model says about itself: opening.Facts as JSON."""
 
     @property
     def count(self) -> int:
@@ -36,10 +36,10 @@ class Documents:
 
 
 def read(model: Path, rows: Sequence[Row], *, window: int) -> Documents:
-    """Conversations are rendered by the model's own chat template, texts are read as they stand.
+    """Conversations are rendered by the model's own chat template, texts are read unchanged.
 
-    A window has `window` tokens at most, and begins with the token that the model wants at the
-    beginning of texts, if any. Raises ExportError for a conversation that the model has no template
+    A window has at most `window` tokens, and begins with the token that the model wants at the
+    start of texts, if any. Raises ExportError for a conversation that the model has no template
     for.
     """
     found = _asked(model, rows, window=window)
@@ -63,8 +63,8 @@ def _asked(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str,
 
 
 def _read(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
-    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+    """Runs in the child."""
+    from edgekit.export.gguf import opening  # llama.cpp may crash: only a child loads it
 
     tokens, numbers = [], []
     with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:
@@ -99,7 +99,7 @@ def rendered(messages: Sequence[Mapping[str, str]], facts: Facts, *, answer_next
 
 
 def _windows(tokens: list[int], window: int, facts: Facts) -> Iterator[list[int]]:
-    """The tokens in parts of `window` at most; what is left of one token is not worth reading."""
+    """The tokens in parts of at most `window`; a single token left over is not worth reading."""
     first = [facts.bos_id] if facts.add_bos and tokens[:1] == [facts.bos_id] else []
     rest = tokens[len(first) :]
     size = window - len(first)

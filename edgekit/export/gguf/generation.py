@@ -1,4 +1,4 @@
-"""How a checkpoint wants to be asked for answers: which tokens end one, and how to draw tokens."""
+"""A checkpoint's generation settings: which tokens end an answer, and how to draw tokens."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def stops(
     *,
     end: int | None,
 ) -> tuple[int, ...]:
-    """Every token that ends an answer, `end` first: what the chat template ends answers with.
+    """Every token that ends an answer, `end` first: the one with which the chat template ends them.
 
-    Raises CheckpointError for one that the vocabulary does not have.
+    Raises CheckpointError for a token that is not in the vocabulary.
     """
     found = [] if end is None else [end]
     found.append(vocabulary.specials["eos"])
@@ -47,7 +47,7 @@ def stops(
 
 
 def add_to(writer: gguf.GGUFWriter, generation: Mapping[str, Any], ends: tuple[int, ...]) -> None:
-    """`ends` as `stops` gives them: llama.cpp has places for three, and knows common names."""
+    """`ends` come from `stops`: llama.cpp has room for three, and knows common names."""
     writer.add_eot_token_id(ends[0])
     for number in ends[2:3]:
         writer.add_eom_token_id(number)

@@ -1,9 +1,9 @@
 """Rounds the rows of a matrix by GPTQ (Frantar et al. 2022, arXiv 2210.17323). Knows no file.
 
-Column after column is rounded, and what that does to the products is made up for by the columns
-that are still to come, as the covariance of the inputs says they can. The scales of a block are
-those that llama.cpp finds for the weights as they are by then, each weighed by what an error in it
-costs where the later ones make up for it.
+Columns are rounded one after another, and the effect on the products is compensated by the columns
+still to come, as far as the covariance of the inputs allows. The scales of a block are those that
+llama.cpp finds for the weights as they are by then, each weighted by what an error in it costs
+where the later ones compensate for it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from edgekit.export.gguf import blocks
 from edgekit.export.gguf.types import TYPES
 
 DAMPING = 0.01
-"""Added to the variances, as a share of their mean: no combination of inputs is taken for one that
-never occurs, however few texts were read."""
+"""Added to the variances, as a share of their mean: no combination of inputs is mistaken for one
+that never occurs, however few texts were read."""
 STEP = 32
-"""Columns that are rounded before later ones hear of it; divides all blocks."""
+"""Columns rounded before later ones are updated; divides all block sizes."""
 
 
 def factor(covariance: np.ndarray) -> np.ndarray | None:
     """Upper U of the inverse UᵀU of a damped covariance, float32 of shape (columns, columns); None
-    where there are no inputs but zeros."""
+    where all inputs are zero."""
     columns = len(covariance)
     damped = covariance.astype(np.float64)
     mean = float(np.trace(damped)) / columns

@@ -1,4 +1,4 @@
-"""What a GGUF says first when each token is the likeliest one. Runs it in a child process."""
+"""A GGUF's first tokens with greedy decoding. Runs it in a child process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MODULE = "edgekit.export.gguf.greedy"
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """The likeliest tokens, one after the other, and by how much each led the next one."""
+    """The greedily chosen tokens, one after another, and each one's lead over the runner-up."""
 
     tokens: tuple[int, ...]
     margins: tuple[float, ...]
@@ -32,8 +32,8 @@ def answers(
 ) -> list[Continued]:
     """The first `count` tokens of the answer to each conversation, up to the end of the turn.
 
-    A prompt that is a text is continued as it stands. One that spells a special token is read by
-    some as this token and by others as letters: it has no answer. Raises ExportError.
+    A prompt that is a text is continued as it is. One that spells a special token is read by some
+    as this token and by others as letters: it has no answer. Raises ExportError.
     """
     request = {"model": model, "prompts": list(prompts), "count": count, "threads": threads}
     found = child.ask(_MODULE, "answer", request, doing=f"gguf: asking {model.name}")
@@ -41,8 +41,8 @@ def answers(
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
-    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+    """Runs in the child."""
+    from edgekit.export.gguf import opening  # llama.cpp may crash: only a child loads it
 
     with opening.open_model(Path(request["model"])) as model:
         facts = opening.facts(model)
@@ -57,7 +57,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tokens(model: Any, prompt: Sequence[Message] | str, facts: Any) -> list[int]:
-    """Of a prompt; none where it spells a special token."""
+    """The tokens of a prompt; none where it spells a special token."""
     from edgekit.export.gguf import opening  # as above
 
     texts = [prompt] if isinstance(prompt, str) else [turn["content"] for turn in prompt]

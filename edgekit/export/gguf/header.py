@@ -1,4 +1,4 @@
-"""Reads what a GGUF says of its tensors, and steps over the rest. Knows no types' numbers.
+"""Reads a GGUF's tensor entries, and skips the rest. Knows no type numbers.
 
 The package gguf makes an array of every piece of the vocabulary, which takes ten seconds where
 there are 262,144 of them. Format: GGUF 2 and 3, little-endian
@@ -18,7 +18,7 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _STRING, _ARRAY, _UINT32 = 8, 9, 4
 _BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-"""What a value of a kind takes."""
+"""Bytes of a value of each kind."""
 _ALIGNMENT_KEY, _ALIGNMENT = b"general.alignment", 32
 _LENGTH = struct.Struct("<Q")
 _NUMBER = struct.Struct("<I")
@@ -26,7 +26,7 @@ _NUMBER = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tensor as the header tells of it."""
+    """A tensor as the header describes it."""
 
     name: str
     type: int
@@ -34,11 +34,11 @@ class Entry:
     shape: tuple[int, ...]
     """Columns first."""
     offset: int
-    """Of its first byte in the file."""
+    """Position of its first byte in the file."""
 
 
 def read(path: Path) -> list[Entry]:
-    """Every tensor, in the file's order; raises ExportError for what is no whole GGUF header."""
+    """Every tensor, in the file's order; raises ExportError for an incomplete GGUF header."""
     try:
         with (
             path.open("rb") as stream,

@@ -1,7 +1,7 @@
-"""From config.json to what llama.cpp reads of a model's shape. Knows no weights and no tokens.
+"""From config.json to what llama.cpp reads about a model's shape. Knows no weights and no tokens.
 
-Whatever llama.cpp would not compute as transformers does is refused or, where only long texts
-would differ, taken off the context, and noted.
+Whatever llama.cpp would not compute as transformers does is refused or, where only long texts would
+differ, cut from the context length and noted.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class Rope:
 
     base: float
     kind: str = "none"
-    """llama.cpp's name of the scaling."""
+    """llama.cpp's name for the scaling."""
     factor: float | None = None
     trained_context: int | None = None
     attention_factor: float | None = None
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Factors of each frequency, by llama.cpp's names of the tensors."""
+    """Factors for each frequency, by llama.cpp's names of the tensors."""
     notes: tuple[str, ...] = ()
 
 
 def read_shape(config: Config, architecture: Architecture) -> Shape:
-    """Raises CheckpointError for what llama.cpp would compute otherwise."""
+    """Raises CheckpointError for what llama.cpp would compute differently."""
     activation = config.get("hidden_activation") or config.get(
         "hidden_act", architecture.activation
     )
@@ -97,13 +97,13 @@ def read_rope(config: Config, shape: Shape, architecture: Architecture) -> Rope:
         return Rope(base, tensors={"rope_freqs.weight": factors})
     if kind in ("longrope", "su"):
         return _longrope(base, settings, config, shape)
-    return Rope(base)  # also dynamic, which begins to scale beyond the context that is exported
+    return Rope(base)  # dynamic too: it only scales beyond the exported context
 
 
 def add_to(
     writer: gguf.GGUFWriter, config: Config, shape: Shape, rope: Rope, architecture: Architecture
 ) -> None:
-    """Writes what llama.cpp must know of the model's shape."""
+    """Writes what llama.cpp must know about the model's shape."""
     writer.add_block_count(shape.layers)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.hidden)
@@ -126,7 +126,7 @@ def add_to(
 
 
 def query_scale(config: Config, shape: Shape, architecture: Architecture) -> float:
-    """What queries are multiplied with, so that llama.cpp's own scaling makes them right."""
+    """The factor on queries that makes llama.cpp's own scaling come out right."""
     wanted = config.get("query_pre_attn_scalar")
     if not architecture.query_scalar or wanted is None:
         return 1.0
@@ -151,7 +151,7 @@ def _context(config: Config, architecture: Architecture) -> tuple[int, tuple[str
 
 
 def _rope_settings(config: Config) -> dict[str, Any]:
-    """Of the layers that see everything; transformers 5 keeps it under another name."""
+    """The settings for layers with full attention; transformers 5 keeps them under another name."""
     found: dict[str, Any] = config.get("rope_parameters") or config.get("rope_scaling") or {}
     return dict(found.get("full_attention", found))
 
@@ -176,7 +176,7 @@ def _yarn(base: float, settings: Config, config: Config) -> Rope:
 
 
 def _llama3_factors(base: float, settings: Config, width: int) -> np.ndarray:
-    """What each frequency is divided by, as transformers' `_compute_llama3_parameters` has it."""
+    """The divisor of each frequency, as in transformers' `_compute_llama3_parameters`."""
     factor, trained = float(settings["factor"]), settings["original_max_position_embeddings"]
     low, high = float(settings["low_freq_factor"]), float(settings["high_freq_factor"])
     frequencies = 1.0 / base ** (np.arange(0, width, 2, dtype=np.float64) / width)
@@ -186,7 +186,7 @@ def _llama3_factors(base: float, settings: Config, width: int) -> np.ndarray:
 
 
 def _longrope(base: float, settings: Config, config: Config, shape: Shape) -> Rope:
-    """LongRoPE (Ding et al. 2024, arXiv 2402.13753), as Phi-3 has it."""
+    """LongRoPE (Ding et al. 2024, arXiv 2402.13753), as in Phi-3."""
     trained = settings.get("original_max_position_embeddings") or config.get(
         "original_max_position_embeddings"
     )
@@ -231,7 +231,7 @@ def _add_rope(writer: gguf.GGUFWriter, rope: Rope, shape: Shape) -> None:
 
 
 def _add_windows(writer: gguf.GGUFWriter, config: Config, shape: Shape, every: int) -> None:
-    """Which layers see only the last few tokens, and how many."""
+    """Which layers use sliding-window attention, and how wide the window is."""
     writer.add_sliding_window(_number(config, "sliding_window"))
     writer.add_sliding_window_pattern(_windowed(config, shape.layers, every))
     rotated = config.get("rope_parameters") or {}

@@ -1,8 +1,8 @@
-"""How much each column of a GGUF's matrices matters: the mean square of what it is multiplied with.
+"""How much each column of a GGUF's matrices matters: the mean square of its input.
 
-Quantization then keeps the columns that real texts use, as llama.cpp's `imatrix` does
+Quantization then preserves the columns that real texts use, as llama.cpp's `imatrix` does
 (github.com/ggml-org/llama.cpp/pull/4861). Runs the model in child processes, a part of the tokens
-in each, so that a killed run goes on.
+in each, so that a killed run can resume.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgekit.system import child, machine
 from edgekit.system.serving import Request, Verb
 
 PART_TOKENS = 4096
-"""Read between two saves."""
+"""Tokens read between two saves."""
 _MODULE = "edgekit.export.gguf.importance"
 
 
@@ -36,8 +36,8 @@ def measure(
 ) -> dict[str, Any]:
     """Reads each sequence from its beginning and writes `out`, float32 by the matrices' names.
 
-    What is done is saved in the folder `progress`, if given, and gone on with to the same result.
-    Returns the tokens read and `peak_bytes`. Raises ExportError where llama.cpp does not do it.
+    Progress is saved in the folder `progress`, if given, and resumed with the same result. Returns
+    the tokens read and `peak_bytes`. Raises ExportError where llama.cpp fails.
     """
     sums: dict[str, np.ndarray] = {}
     done, peak, count = 0, 0, sum(map(len, tokens))
@@ -75,7 +75,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def parts(tokens: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring sequences of about PART_TOKENS tokens, from the number `first` on."""
+    """Neighbouring sequences of about PART_TOKENS tokens, starting at number `first`."""
     gathered = 0
     for number in range(first, len(tokens)):
         gathered += len(tokens[number])
@@ -101,7 +101,7 @@ def _save(values: Mapping[str, np.ndarray], name: str, folder: Path) -> None:
 
 
 class _Squares:
-    """Sums the squares of what each matrix is multiplied with."""
+    """Sums the squares of each matrix's inputs."""
 
     def __init__(self) -> None:
         self.sums: dict[str, np.ndarray] = {}
@@ -115,8 +115,8 @@ class _Squares:
 
 
 def _run(request: Request) -> dict[str, Any]:
-    """In the child."""
-    # llama.cpp must not be loaded where it may not die.
+    """Runs in the child."""
+    # llama.cpp may crash: only a child loads it.
     from edgekit.export.gguf import activation_hooks
 
     squares = _Squares()

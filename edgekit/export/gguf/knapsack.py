@@ -1,10 +1,9 @@
-"""Chooses one option of each item so that together they fit a budget and lose least.
+"""Chooses one option for each item so that together they fit a budget and lose least.
 
-The multiple-choice knapsack problem. A Lagrangian relaxation gives a bound and a price of a byte
-(Sinha and Zoltners 1979, doi.org/10.1287/opre.27.3.503); what is further from the bound than a
-solution that is known cannot be part of a better one, and of the little that is left all
-combinations are looked at, those that are dominated apart (Dyer, Kayal and Walker 1984). Knows no
-model.
+The multiple-choice knapsack problem. A Lagrangian relaxation gives a bound and a price per byte
+(Sinha and Zoltners 1979, doi.org/10.1287/opre.27.3.503); an option further from the bound than a
+known solution cannot be part of a better one, and of the few that are left all combinations are
+examined, except dominated ones (Dyer, Kayal and Walker 1984). Knows no model.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_STATES = 20_000
-"""Combinations that are held at once. With fewer of them the choice is the best one; a problem that
-needs more gets the best of those held, which is nearer to the bound than the options' steps are."""
+"""Combinations held at once. With fewer, the choice is optimal; a problem that needs more gets the
+best of those held, which is closer to the bound than the options' steps are."""
 _ROUNDING = 1e-9
 
 
@@ -30,22 +29,22 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """From one option of an item to a larger one, of which none between loses less."""
+    """From one option of an item to a larger one, with no better option in between."""
 
     gain: float
-    """Loss that a byte saves."""
+    """Loss that each byte saves."""
     item: int
     option: int
     more_bytes: int
 
 
 def least_bytes(items: Sequence[Sequence[Option]]) -> int:
-    """What the smallest options take together."""
+    """The bytes that the smallest options take together."""
     return sum(min(option.size_bytes for option in item) for item in items)
 
 
 def choose(items: Sequence[Sequence[Option]], budget_bytes: int) -> list[int]:
-    """The number of the chosen option of each item; ValueError where none fits the budget."""
+    """The index of each item's chosen option; ValueError where none fits the budget."""
     if least_bytes(items) > budget_bytes:
         raise ValueError(f"{least_bytes(items)} bytes are the least, and {budget_bytes} are given")
     hulls = [hull(item) for item in items]
@@ -56,12 +55,12 @@ def choose(items: Sequence[Sequence[Option]], budget_bytes: int) -> list[int]:
     gap = _loss(items, known) - bound
     allowed = gap + _ROUNDING * max(1.0, abs(bound))
     best = _best(items, [one - one.min() for one in reduced], budget_bytes, allowed)
-    # Where combinations were dropped, the best of those that were held may lose more.
+    # Where combinations were dropped, the best of those held may lose more.
     return known if best is None or _loss(items, known) <= _loss(items, best) else best
 
 
 def hull(item: Sequence[Option]) -> list[int]:
-    """The options that are best at some price of a byte, smallest first."""
+    """The options that are best at some price per byte, smallest first."""
     order = sorted(range(len(item)), key=lambda one: (item[one].size_bytes, item[one].loss))
     kept: list[int] = []
     for number in order:
@@ -97,7 +96,7 @@ def _greedy(
     steps: Sequence[_Step],
     budget_bytes: int,
 ) -> tuple[list[int], float]:
-    """A good choice, and the price of a byte: what the first step that does not fit would gain."""
+    """A good choice, and the price per byte: what the first step that does not fit would gain."""
     chosen = [own[0] for own in hulls]
     left = budget_bytes - sum(item[one].size_bytes for item, one in zip(items, chosen, strict=True))
     price, stuck = 0.0, set[int]()
@@ -106,7 +105,7 @@ def _greedy(
             continue
         if step.more_bytes > left:
             price = price or step.gain
-            # Later steps of this item begin where this one ends.
+            # Later steps of this item start where this one ends.
             stuck.add(step.item)
             continue
         chosen[step.item] = step.option
@@ -151,7 +150,7 @@ def _best(
 
 
 def _undominated(sizes: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """The numbers of those that lose less than all that are no larger."""
+    """The indices of those that lose less than everything no larger."""
     order = np.lexsort((losses, sizes))
     least_before = np.minimum.accumulate(losses[order])
     least_before = np.concatenate([[np.inf], least_before[:-1]])

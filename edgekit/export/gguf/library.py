@@ -1,5 +1,5 @@
-"""The functions of llama.cpp's tensor library that the Python package does not bind. For child
-processes alone: what it does not like ends the whole process."""
+"""Functions of llama.cpp's tensor library that the Python package does not bind. For child
+processes only: an input that it rejects ends the whole process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDERS = ("lib", "bin")
 
 
 def load() -> Any:
-    """libggml-base, which llama_cpp has loaded already, with the types of what is used here."""
+    """libggml-base, which llama_cpp has loaded already, with signatures for what is used here."""
     package = Path(llama_cpp.__file__).parent
     places = [package / folder / name for folder in _FOLDERS for name in _NAMES]
     path = next((place for place in places if place.is_file()), None)

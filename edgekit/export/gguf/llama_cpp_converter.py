@@ -1,4 +1,4 @@
-"""Checkpoints of other architectures: what llama.cpp's own converter makes of them, proven."""
+"""Checkpoints of other architectures: converted by llama.cpp's own converter, and proven."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from edgekit.system.digest import sha256_bytes
 
 
 def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
-    """As convert.convert, for a checkpoint of an architecture that edgekit does not know.
+    """Like convert.convert, for a checkpoint of an architecture that edgekit does not know.
 
     Raises CheckpointError where there is no converter, and ExportError where it fails or its file
-    reads texts otherwise than the checkpoint.
+    reads texts differently from the checkpoint.
     """
     converter.run(checkpoint, out)
     metadata = _metadata(out)
@@ -48,7 +48,7 @@ def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """What the file says of itself; texts and numbers alone."""
+    """What the file says about itself; only texts and numbers."""
     reader = gguf.GGUFReader(path)
     plain = {
         name: field.contents()

@@ -1,10 +1,10 @@
-"""How much each matrix of a GGUF loses in each type, as real texts weigh it. Runs no model.
+"""How much each matrix of a GGUF loses in each type, weighted by real texts. Runs no model.
 
-The loss is the expected square of the error in a matrix's products as a share of the square of the
-products: the squared error of each weight times the mean square of what it is multiplied with
-(importance.py), by llama.cpp's own quantization. A share, since the products of neighbouring layers
-differ by orders of magnitude where a layer makes massive activations (Sun et al. 2024, arXiv
-2402.17762). It is measured on a part of the rows, which are quantized by themselves.
+The loss is the expected squared error of a matrix's products as a share of the squared products:
+the squared error of each weight times the mean square of its input (importance.py), with
+llama.cpp's own quantization. A share, since the products of neighbouring layers differ by orders of
+magnitude where a layer makes massive activations (Sun et al. 2024, arXiv 2402.17762). It is
+measured on a sample of the rows, which are quantized independently.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from edgekit.system import child, machine
 from edgekit.system.serving import Verb
 
 SAMPLED_ROWS = 256
-"""Of each matrix, evenly chosen."""
+"""Rows of each matrix, evenly chosen."""
 PART_WEIGHTS = 400_000_000
-"""Quantized between two saves, each type counted."""
+"""Weights quantized between two saves, counting each type."""
 _MODULE = "edgekit.export.gguf.losses"
 
 Losses = Mapping[str, Mapping[str, float]]
-"""By matrix and type."""
+"""Loss by matrix and type."""
 
 
 def measure(
@@ -42,9 +42,9 @@ def measure(
     on_progress: Callable[[float], None] = lambda fraction: None,
     progress: Path | None = None,
 ) -> dict[str, dict[str, float]]:
-    """The loss of each tensor in each of the `candidates` whose blocks its rows are made of.
+    """The loss of each tensor in each of the `candidates` whose blocks fit its rows.
 
-    What is done is saved in the folder `progress`, if given, and gone on with.
+    Progress is saved in the folder `progress`, if given, and resumed.
     """
     found: dict[str, dict[str, float]] = {}
     if progress is not None and (saved := load_progress(progress)) is not None:
@@ -77,7 +77,7 @@ def _part(tensors: Sequence[Tensor], candidates: Sequence[str]) -> Sequence[Tens
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     from edgekit.export.gguf import blocks, importance, library  # see library
 
     chunk = library.load().ggml_quantize_chunk
@@ -89,7 +89,7 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
         rows = f16_matrices.rows(model, entries[name])
         every = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED_ROWS)).astype(np.int64)
         values = np.ascontiguousarray(rows[every], dtype=np.float32)
-        # Every column counts the same where nothing is known of them.
+        # Every column counts the same where nothing is known about them.
         columns = weights.get(name, np.ones(values.shape[1], dtype=np.float32))
         whole = _energy(values, columns)
 
@@ -105,7 +105,7 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _energy(values: np.ndarray, columns: np.ndarray) -> float:
-    """The expected square of the products with what the columns are multiplied with."""
+    """The expected square of the products with the columns' inputs."""
     return float((np.square(values) * columns).sum(dtype=np.float64))
 
 

@@ -1,4 +1,4 @@
-"""Opens GGUF files with llama.cpp. For child processes alone: a bad file ends the whole process."""
+"""Opens GGUF files with llama.cpp. For child processes only: a bad file ends the whole process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 
 _ERROR_LEVEL = 4
 LOGITS_BYTES = 64_000_000
-"""Logits of one batch; a vocabulary of 262,144 pieces makes 1 MB of them for every token."""
+"""Logits of one batch; with a vocabulary of 262,144 pieces each token takes 1 MB."""
 MOST_BATCH, LEAST_BATCH = 512, 32
 
 
 class _Complaints:
-    """What llama.cpp says goes nowhere, but for its first error: the others follow from that."""
+    """Silences llama.cpp's log, except its first error: the others follow from that one."""
 
     def __init__(self) -> None:
         self.first = ""
@@ -55,7 +55,7 @@ def open_model(path: Path, *, vocabulary_only: bool = False) -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a model says of itself; texts of tokens are empty where it has no such token."""
+    """What a model says about itself; a token's text is empty where there is no such token."""
 
     template: str
     """The chat template; empty where there is none."""
@@ -86,7 +86,7 @@ def facts(model: Any) -> Facts:
 
 
 def _metadata(model: Any, key: str) -> str:
-    """A short text of the file's header; empty where there is none."""
+    """A short text from the file's header; empty where there is none."""
     buffer = ctypes.create_string_buffer(64)
     size = llama_cpp.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
     return buffer.value.decode("utf-8") if size >= 0 else ""
@@ -109,15 +109,15 @@ def vocabulary_size(model: Any) -> int:
 
 
 def pieces(model: Any) -> list[str]:
-    """The text of every piece, by number, as the file spells it."""
+    """The text of every piece, by id, as the file spells it."""
     vocabulary = llama_cpp.llama_model_get_vocab(model)
     return [_text(vocabulary, number) for number in range(vocabulary_size(model))]
 
 
 def piece_bytes(model: Any, token: int) -> int:
-    """How many bytes of a text a token stands for; one that steers the model, those of its name."""
+    """How many bytes of a text a token stands for; for a control token, those of its name."""
     vocabulary = llama_cpp.llama_model_get_vocab(model)
-    # Without room it tells how much it would take.
+    # Without room it returns how much it would need.
     return abs(int(llama_cpp.llama_token_to_piece(vocabulary, token, None, 0, 0, True)))
 
 
@@ -131,9 +131,9 @@ def batch_tokens(model: Any) -> int:
 def open_context(
     model: Any, *, tokens: int, threads: int, settings: Any = None
 ) -> Iterator[Reader]:
-    """A reader of sequences of up to `tokens` tokens.
+    """A reader for sequences of up to `tokens` tokens.
 
-    `settings` are `llama_context_params` with more in them than this sets, such as a callback.
+    `settings` are `llama_context_params` with further fields set, such as a callback.
     """
     settings = settings or llama_cpp.llama_context_default_params()
     settings.n_ctx = max(tokens, LEAST_BATCH)
@@ -161,12 +161,12 @@ class Reader:
         self._read = 0
 
     def forget(self) -> None:
-        """What follows is the beginning of another sequence."""
+        """Starts another sequence."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self._read = 0
 
     def logits(self, tokens: Sequence[int]) -> np.ndarray:
-        """Of every token, after all that were read; float32 of shape (tokens, vocabulary).
+        """The logits of every token, after all read before; float32 of shape (tokens, vocabulary).
 
         At most `most` tokens at once. The array is llama.cpp's own, and the next call changes it.
         """
@@ -205,10 +205,10 @@ def tokenize(model: Any, text: str, *, special: bool) -> list[int]:
 
 
 def spells_special(model: Any, text: str) -> bool:
-    """Whether a part of the text is the name of a token that steers the model."""
+    """Whether a part of the text is the name of a control token."""
     vocabulary = llama_cpp.llama_model_get_vocab(model)
     data = text.encode("utf-8")
     tokens = (llama_cpp.llama_token * (len(data) + 8))()
-    # No tokens are added here: those would steer too.
+    # No tokens are added here: those would be control tokens too.
     count = llama_cpp.llama_tokenize(vocabulary, data, len(data), tokens, len(tokens), False, True)
     return any(llama_cpp.llama_vocab_is_control(vocabulary, token) for token in tokens[:count])

@@ -25,13 +25,13 @@ from edgekit.wording.units import human_bytes
 
 VERSION = 1
 IMPORTANCE = "importance.npz"
-# llama.cpp's k-quants, one thread.
+# llama.cpp's k-quants, single-threaded.
 QUANTIZE_SECONDS_PER_WEIGHT = 1e-7
 _NO_TEXTS = (
     "texts say which weights matter, and data has neither 'train' nor 'unlabeled'; add one of "
     "them, or set calibration_tokens to 0."
 )
-# Read to find what is sensitive and to compare, see budgeting.py; about 28 parts of a model.
+# Tokens read to find sensitive parts, about 28 in a model, and to compare; see budgeting.py.
 BUDGET_TOKENS = 42_000
 
 Mix = Literal[
@@ -47,17 +47,17 @@ class Budget(Settings):
     """A type is chosen for each tensor so that the file is no larger, and loses least."""
 
     size: Bytes | None = None
-    """Of the file, such as 90MB."""
+    """Size of the file, such as 90MB."""
     bits: Annotated[float, Field(ge=1, le=16)] | None = None
-    """A weight, all of them together."""
+    """Bits per weight, over the whole file."""
 
     def __str__(self) -> str:
-        """As part of a folder's name."""
+        """The budget as part of a folder's name."""
         return f"{self.bits:g}bits" if self.size is None else f"{self.size / 1e6:g}mb"
 
 
 def _read(value: object) -> object:
-    """A mix's name, or a Budget by its keys; a fault of either is told by itself."""
+    """A mix's name, or a Budget by its keys; each reports its own faults."""
     if isinstance(value, str) and value not in MIXES:
         raise fault("quantize", f"cannot be '{value}'; {_choices(value, list(MIXES))}")
     if not isinstance(value, dict):
@@ -87,13 +87,13 @@ class GgufSettings(Settings):
     """One of llama.cpp's mixes of types; or `{size: 90MB}` or `{bits: 4.5}`, where a type is chosen
     for each tensor. none is f16."""
     embeddings: Embeddings | None = None
-    """Type of the table of embeddings; what the mix gives it unless told."""
+    """Type of the embedding table; what the mix gives it unless set here."""
     calibration_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 16_384
-    """Tokens of the training rows and unlabeled texts that say which columns matter; 0 for none."""
+    """Tokens of training rows and unlabeled texts that show which columns matter; 0 for none."""
     rounding: Literal["nearest", "gptq"] | None = None
-    """How weights come into their types: nearest is llama.cpp's way, each by itself; with gptq each
-    makes up for those before it, and the texts are read again for every gigabyte of what that has
-    to know. gptq for a budget, nearest for a mix, unless told."""
+    """How weights are rounded to their types: nearest is llama.cpp's way, each by itself; with gptq
+    each compensates for those before it, and the texts are read once more per gigabyte of
+    statistics that this needs. Unless set, gptq for a budget and nearest for a mix."""
 
     @model_validator(mode="after")
     def _all_of_it_means_something(self) -> GgufSettings:
@@ -146,7 +146,7 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
     """Writing f16, proving it, reading the calibration texts, quantizing.
 
     Raises DataError where there are no such texts, and RecipeError for a budget that no model of
-    this size can keep.
+    this size can meet.
     """
     rates, description = planned.rates, planned.description
     if settings.reads_texts and not (planned.dataset.train or planned.dataset.unlabeled):
@@ -173,7 +173,7 @@ def cost(settings: GgufSettings, planned: Planned) -> Cost:
 
 
 def _refuse_impossible(asked: Budget, planned: Planned) -> None:
-    """What rows and embeddings force is known once the file is there: see budget.room."""
+    """What rows and embeddings require is only known once the file is there: see budget.room."""
     parameters = planned.description.parameters
     least_bits = min(TYPES[name].bits for name in FAST)
     given = asked.size if asked.size is not None else (asked.bits or 0) * parameters / 8
@@ -234,7 +234,7 @@ def run(settings: GgufSettings, job: OutputJob) -> Exported:
             inputs["rounding"] = "gptq"
         make = partial(_quantize, settings, source, matrix, texts)
         done = job.run("gguf-quantize", {**inputs, "mix": settings.quantize}, make)
-    # Its notes are sentences of what `substituted` says.
+    # Its notes put into sentences what `substituted` says.
     record.update(
         {key: value for key, value in _without_peak(done.record).items() if key != "notes"}
     )
@@ -262,7 +262,7 @@ def _inputs(job: OutputJob) -> dict[str, Any]:
 
 
 def _convert(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
-    # gguf and tokenizers come only when something is exported.
+    # gguf and tokenizers are imported only when something is exported.
     from edgekit.export.gguf import convert
 
     return convert.convert(job.checkpoint, out / FILE, on_progress=on_progress)
@@ -291,7 +291,7 @@ def _importance(
     converted: Finished,
     texts: Callable[[], calibration.Chosen],
 ) -> Finished | None:
-    """Measured on rows that train and unlabeled texts, as many of each language."""
+    """Measured on training rows and unlabeled texts, equally many tokens of each language."""
     if not settings.calibration_tokens:
         return None
     if not job.calibration:

@@ -16,16 +16,16 @@ from edgekit.system import allocator, child, machine
 from edgekit.system.serving import Verb
 
 MOST_DIVERGENCE = 1e-4
-"""Mean Kullback-Leibler divergence in nats; halves alone make about 1e-5."""
+"""Mean Kullback-Leibler divergence in nats; half precision alone causes about 1e-5."""
 _MODULE = "edgekit.export.gguf.parity"
 _SEQUENCES, _LONGEST = 8, 48
 
 
 def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
-    """Raises ExportError where they differ by more than halves explain.
+    """Raises ExportError where they differ by more than half precision explains.
 
-    Reads the beginnings of up to 8 of the texts, evenly chosen; where all are empty, of texts of
-    our own. Returns what was found, and `peak_bytes` of the process that did it.
+    Reads the beginnings of up to 8 of the texts, evenly chosen; where all are empty, texts of our
+    own. Returns what was found, and `peak_bytes` of the process that did it.
     """
     told = [text for text in texts if text.strip()] or trials.hard_texts()
     request = {
@@ -48,7 +48,7 @@ def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) 
 
 
 def compare(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) -> dict[str, Any]:
-    """What `prove` returns, and the text that differs most; for child processes alone."""
+    """What `prove` returns, and the text that differs most; for child processes only."""
     import torch
 
     from edgekit.checkpoint import streaming  # see opening

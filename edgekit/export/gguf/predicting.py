@@ -1,8 +1,8 @@
 """What a GGUF predicts at every token of given texts, kept small. Runs it in a child process.
 
-Kept are the 64 likeliest tokens with their log-probabilities, the mass of all others together, and
-the log-probability of the token that follows: enough for a divergence from this model that is never
-more than the true one, and misses next to nothing of it.
+Kept are the 64 most likely tokens with their log-probabilities, the mass of all others together,
+and the log-probability of the token that follows: enough for a divergence from this model that is
+never more than the true one, and misses next to nothing of it.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from edgekit.system.serving import Request, Verb
 
 KEPT = 64
 PART_TOKENS = 4096
-"""What is read between two saves: minutes of a large model."""
+"""Tokens read between two saves: minutes with a large model."""
 _GROUPS = 2048
-"""Parts that a row of logits is looked through by."""
+"""Parts into which a row of logits is divided for the search."""
 _MODULE = "edgekit.export.gguf.predicting"
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Of one model for every token but the last of each sequence; log-probabilities in nats."""
+    """One model's, for every token but the last of each sequence; log-probabilities in nats."""
 
     ids: np.ndarray
-    """int32 of shape (tokens, KEPT): the likeliest tokens, the likeliest first; where another
-    model's predictions were given, those of that model."""
+    """int32 of shape (tokens, KEPT): the most likely tokens, best first; where another model's
+    predictions were given, those of that model."""
     logp: np.ndarray
-    """float32 of that shape: what this model gives to these ids."""
+    """float32 of the same shape: what this model gives these ids."""
     rest: np.ndarray
     """float32 of shape (tokens,): the probability of all other tokens together."""
     next: np.ndarray
     """float32 of shape (tokens,): the log-probability of the token that follows."""
     best: np.ndarray
-    """int32 of shape (tokens,): this model's likeliest token."""
+    """int32 of shape (tokens,): this model's most likely token."""
     lengths: np.ndarray
-    """int32: the predictions of each sequence."""
+    """int32: the number of predictions of each sequence."""
     digests: np.ndarray
-    """Of each sequence's tokens, so that no two texts are compared."""
+    """A digest of each sequence's tokens, so that different texts are never compared."""
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
@@ -61,7 +61,7 @@ class Predictions:
         )  # fmt: skip
 
     def sequences(self, first: int, last: int) -> Predictions:
-        """Of the sequences `first` to `last`, the latter not included."""
+        """Those of the sequences `first` to `last`, the latter not included."""
         ends = np.concatenate([[0], self.lengths.cumsum()])
         of_tokens, of_sequences = slice(ends[first], ends[last]), slice(first, last)
         per_sequence = ("lengths", "digests")
@@ -92,9 +92,9 @@ def predict(
 ) -> dict[str, Any]:
     """Reads each sequence from its beginning and writes Predictions to `out`.
 
-    `at` are another model's predictions of the same tokens, to compare this one with. What is done
-    is saved in the folder `progress`, if given, and gone on with. Returns `peak_bytes` of the
-    process that did it. Raises ExportError where llama.cpp does not do it.
+    `at` are another model's predictions of the same tokens, to compare this one with. Progress is
+    saved in the folder `progress`, if given, and resumed. Returns `peak_bytes` of the process that
+    did it. Raises ExportError where llama.cpp fails.
     """
     sequences = [list(map(int, one)) for one in tokens]
     if not any(len(one) > 1 for one in sequences):
@@ -133,7 +133,7 @@ def predict(
 
 
 def _parts(sequences: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring sequences of about PART_TOKENS tokens each, from the number `first` on."""
+    """Neighbouring sequences of about PART_TOKENS tokens each, starting at number `first`."""
     tokens = 0
     for number in range(first, len(sequences)):
         tokens += len(sequences[number])
@@ -154,11 +154,11 @@ def _copy(files: Sequence[Path], folder: Path) -> None:
 
 
 def tokenize(model: Path, texts: Sequence[str], *, special: bool) -> list[list[int]]:
-    """Token ids by the tokenizer inside a GGUF.
+    """Token ids from the tokenizer inside a GGUF.
 
     `special` is for texts that a chat template rendered: names of special tokens in them are these
-    tokens, and none is added. Other texts are taken letter by letter, and get the tokens that the
-    model wants at their beginning.
+    tokens, and none is added. Other texts are read literally, and get the tokens that the model
+    wants at their beginning.
     """
     request = {"model": model, "texts": list(texts), "special": special}
     doing = f"gguf: reading texts with {model.name}"
@@ -166,8 +166,8 @@ def tokenize(model: Path, texts: Sequence[str], *, special: bool) -> list[list[i
 
 
 def _predict(request: Request) -> dict[str, Any]:
-    """In the child."""
-    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+    """Runs in the child."""
+    from edgekit.export.gguf import opening  # llama.cpp may crash: only a child loads it
 
     tokens = request["tokens"]
     ids = Predictions.read(Path(request["at"])).ids if request["at"] else None
@@ -189,12 +189,12 @@ def _predict(request: Request) -> dict[str, Any]:
 
 
 def digests(tokens: Sequence[Sequence[int]]) -> np.ndarray:
-    """Of each sequence's tokens."""
+    """A digest of each sequence's tokens."""
     return np.array([sha256_bytes(json.dumps(one).encode()) for one in tokens])
 
 
 class _Collected:
-    """The arrays of Predictions, filled batch by batch."""
+    """Fills the arrays of Predictions, batch by batch."""
 
     def __init__(self, tokens: Sequence[Sequence[int]], kept: int, ids: np.ndarray | None) -> None:
         self.lengths = np.array([max(0, len(one) - 1) for one in tokens], dtype=np.int32)
@@ -208,7 +208,7 @@ class _Collected:
 
     def add(self, logits: np.ndarray, following: np.ndarray) -> None:
         """The next rows; `following` are the tokens that follow in the text."""
-        # Row by row: one fits a processor's cache, where all of a large vocabulary's do not.
+        # Row by row: one fits a processor's cache, all rows of a large vocabulary do not.
         for row, next_token in zip(logits, following, strict=True):
             self._add_row(row, int(next_token))
 
@@ -222,7 +222,7 @@ class _Collected:
         known = ids >= 0
         powers = np.exp(logits - top)
         chosen = powers[ids[known]].sum(dtype=np.float64)
-        # Summed without the chosen ones: a difference of two sums near 1 would be rounding alone.
+        # Summed without the chosen ones: a difference of two sums near 1 would be mere rounding.
         powers[ids[known]] = 0
         rest = powers.sum(dtype=np.float64)
         total = rest + chosen
@@ -240,10 +240,10 @@ class _Collected:
 
 
 def likeliest(logits: np.ndarray, count: int) -> np.ndarray:
-    """The numbers of the `count` highest of one row, the highest first; of equals, the first ones.
+    """The indices of the `count` highest of one row, the highest first; among equals, the first.
 
-    What is below the `count`-th highest of the maxima of _GROUPS parts is none of them, and seldom
-    is much more than `count` above it.
+    Whatever lies below the `count`-th highest of the maxima of _GROUPS parts is not among them, and
+    seldom are there many more than `count` above it.
     """
     candidates = np.arange(len(logits))
     if len(logits) > 2 * _GROUPS >= 2 * count:
@@ -255,7 +255,7 @@ def likeliest(logits: np.ndarray, count: int) -> np.ndarray:
 
 
 def _tokenize(request: Request) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     from edgekit.export.gguf import opening  # see _predict
 
     with opening.open_model(Path(request["model"]), vocabulary_only=True) as model:

@@ -1,7 +1,7 @@
-"""The names under which llama.cpp knows ways to cut a text before BPE. A table, no code.
+"""llama.cpp's names for the ways to split a text before BPE. A table, no code.
 
-From `llama-vocab.cpp`; names that do the same stand there once, the most used first. A name that
-the installed llama.cpp does not know is refused by it and so never chosen.
+From `llama-vocab.cpp`; of names that do the same only one is listed, the most used first. A name
+that the installed llama.cpp does not know is refused by it and so never chosen.
 """
 
 BYTE_LEVEL = (

@@ -1,4 +1,4 @@
-"""Quantizes a GGUF file with llama.cpp, in a child process, and reads back what became of it."""
+"""Quantizes a GGUF file with llama.cpp, in a child process, and reads back the result."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from edgekit.system import child, machine
 from edgekit.system.serving import Verb
 
 BUFFER_BYTES = 64_000_000
-"""Rows that llama.cpp holds at once; its own limit is 8 GiB."""
+"""Size of the rows that llama.cpp holds at once; its own limit is 8 GiB."""
 _MODULE = "edgekit.export.gguf.quantizing"
 _ROOM_BYTES = 2**16
 _BASE = "q8_0"
 """A mix that llama.cpp may start from where the type of every matrix is given."""
-# llama.cpp says sizes in hundredths of a MiB.
+# llama.cpp reports sizes in hundredths of a MiB.
 _ROUNDING = 2**20 // 100
 
 
@@ -37,10 +37,10 @@ def quantize(
     importance: Path | None = None,
     threads: int,
 ) -> dict[str, Any]:
-    """Writes `out` by one of MIXES, or with the `chosen` type of each matrix by its name.
+    """Writes `out` as one of MIXES, or with the `chosen` type of each matrix by its name.
 
-    Matrices that `chosen` does not name stay as they are. `embeddings` is the type of the table of
-    embeddings, `importance` a file of importance.measure. Returns the real bits per weight, the
+    Matrices that `chosen` does not name stay as they are. `embeddings` is the type of the embedding
+    table, `importance` a file written by importance.measure. Returns the real bits per weight, the
     types, what was substituted and `peak_bytes`. Raises ExportError where llama.cpp refuses.
     """
     if embeddings is not None:
@@ -59,7 +59,7 @@ def quantize(
 
 
 def nearest_mix(source: Path, size_bytes: int, *, embeddings: str | None) -> str | None:
-    """Which of MIXES gives the largest file of no more than `size_bytes`; None where none does."""
+    """Which of MIXES gives the largest file within `size_bytes`; None where none does."""
     header = source.stat().st_size - sum(one.size_bytes for one in read_tensors(source))
     asked = _request(source, source, embeddings=embeddings)
     doing = f"gguf: trying mixes on {source.name}"
@@ -71,7 +71,7 @@ def nearest_mix(source: Path, size_bytes: int, *, embeddings: str | None) -> str
 def describe(
     path: Path, tensors: list[Tensor], mix: str | None, *, embeddings: str | None
 ) -> dict[str, Any]:
-    """What a quantized file is; the same on every run."""
+    """The description of a quantized file; the same on every run."""
     of_type: dict[str, dict[str, int]] = {}
     for tensor in tensors:
         entry = of_type.setdefault(tensor.type, {"tensors": 0, "bytes": 0})
@@ -90,7 +90,7 @@ def describe(
 
 
 def check_embeddings(tensors: list[Tensor], embeddings: str) -> None:
-    """Raises ExportError for a type that the embeddings' rows do not fit."""
+    """Raises ExportError for a type whose blocks the embeddings' rows do not fit."""
     table = next((one for one in tensors if one.name == types.EMBEDDINGS), None)
     if table is not None and not table.fits(embeddings):
         fitting = ", ".join(name for name in FAST if table.fits(name))
@@ -136,8 +136,8 @@ def _check(tensors: list[Tensor], chosen: Mapping[str, str]) -> None:
 
 
 def _quantize(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
-    import llama_cpp  # llama.cpp must not be loaded where it may not die
+    """Runs in the child."""
+    import llama_cpp  # llama.cpp may crash: only a child loads it
 
     settings = _settings(llama_cpp, request)
     settings.ftype = request["mix"]
@@ -159,8 +159,7 @@ def _quantize(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_room(out: Path) -> None:
-    """Raises ExportError where nothing more can be written: llama.cpp does not say why it could
-    not."""
+    """Raises ExportError where the disk is full: llama.cpp does not say why it could not write."""
     try:
         with out.open("ab") as stream:
             stream.write(bytes(_ROOM_BYTES))
@@ -169,7 +168,7 @@ def _check_room(out: Path) -> None:
 
 
 def _sizes(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child: what the tensors of each mix would take, in bytes."""
+    """Runs in the child: the bytes that the tensors of each mix would take."""
     import llama_cpp  # as above
 
     settings = _settings(llama_cpp, request)
@@ -217,7 +216,7 @@ def _call(llama_cpp: Any, request: Mapping[str, Any], settings: Any) -> list[str
 
 
 class _Matrix:
-    """An importance matrix as llama.cpp reads it, and all that its pointers point at."""
+    """An importance matrix as llama.cpp reads it, and everything that its pointers point at."""
 
     def __init__(self, llama_cpp: Any, values: Mapping[str, np.ndarray]) -> None:
         import ctypes
@@ -240,7 +239,7 @@ def _importance(llama_cpp: Any, path: str | None) -> _Matrix | None:
 
 
 def _overrides(llama_cpp: Any, chosen: Mapping[str, str] | None) -> Any:
-    """Patterns and types; the first that is found in a name counts, the last is for the rest."""
+    """Patterns and types; the first that matches a name counts, the last is for the rest."""
     if chosen is None:
         return None
     entry = llama_cpp.llama_model_tensor_override

@@ -1,4 +1,4 @@
-"""Copies a GGUF file with other metadata and some rows of its tables. Quantizes nothing anew."""
+"""Copies a GGUF file with other metadata and only some rows of its tables. Requantizes nothing."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from edgekit.errors import ExportError
 from edgekit.export.llama import header
 
 PART_ROWS = 4096
-"""Of a table, that are held at once."""
+"""Rows of a table held at once."""
 _ARCHITECTURE = "general.architecture"
 _OF_THE_FORM = "GGUF."
-"""Begins what the reader tells of the file itself."""
+"""Prefix of what the reader says about the file itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file as it was read; large vocabularies take seconds, so once."""
+    """A file that was read once: large vocabularies take seconds."""
 
     path: Path
     facts: Mapping[str, Any]
-    """Everything that it says but its tensors."""
+    """All of its metadata; no tensors."""
     tables: Mapping[str, int]
-    """By name, the rows of every matrix."""
+    """The number of rows of every matrix, by name."""
     reader: gguf.GGUFReader
 
 
 def read(path: Path) -> Opened:
-    """Raises ExportError for what is not a whole GGUF file."""
+    """Raises ExportError for anything but a complete GGUF file."""
     try:
-        header.read(path)  # checks it without believing it
+        header.read(path)  # checks it without trusting it
         reader = gguf.GGUFReader(path)
     except OSError as error:
         raise ExportError(f"{path}: this cannot be read ({error.strerror}).") from error
@@ -57,7 +57,7 @@ def copy(
     tables: Collection[str],
     rows: np.ndarray,
 ) -> None:
-    """Writes `out`: `changed` stands for what the source says under these keys, and of the `tables`
+    """Writes `out`: `changed` replaces what the source says under these keys, and of the `tables`
     only these `rows` are left, byte for byte."""
     reader = source.reader
     writer = gguf.GGUFWriter(out, str(source.facts[_ARCHITECTURE]))

@@ -1,8 +1,8 @@
-"""Rounds the matrices of a quantized GGUF anew by GPTQ, in the types that they have.
+"""Rounds the matrices of a quantized GGUF again by GPTQ, in the types that they have.
 
 The covariances of all matrices' inputs take more memory than the model. So a few matrices are done
-at a time: a child process reads the texts with the f16 model, adds up their covariances, rounds
-them, and gives back their bytes.
+at a time: a child process reads the texts with the f16 model, sums up their covariances, rounds
+them, and returns their bytes.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from edgekit.system import child, machine
 from edgekit.system.serving import Request, Verb
 
 COVARIANCES_BYTES = 1_000_000_000
-"""Held at once, unless one matrix takes more."""
+"""Covariances held at once, unless one matrix takes more."""
 ROWS = 4096
-"""Rounded at once by a thread."""
+"""Rows rounded at once by a thread."""
 _MODULE = "edgekit.export.gguf.rounding"
 _COPIES = 4
-"""Of a covariance, in float64, while it is inverted."""
+"""Copies of a covariance, in float64, while it is inverted."""
 _READING = 0.8
-"""Of a child's time, about."""
+"""Share of a child's time spent reading, roughly."""
 
 
 def cost(covariances_bytes: int, columns: int) -> tuple[int, int]:
-    """How often the texts are read, and the bytes that are held beside the f16 model.
+    """How often the texts are read, and the bytes held besides the f16 model.
 
-    Of all covariances together, and of the longest rows, whose covariance is inverted.
+    From the bytes of all covariances, and the longest rows, whose covariance is inverted.
     """
     held = min(covariances_bytes, COVARIANCES_BYTES)
     return math.ceil(covariances_bytes / COVARIANCES_BYTES), held + _COPIES * 8 * columns**2
@@ -55,7 +55,7 @@ def quantize(
     on_progress: Callable[[float], None] = lambda fraction: None,
     progress: Path | None = None,
 ) -> dict[str, Any]:
-    """What `nearest`, quantizing.quantize with its settings, makes of `source`, rounded `anew`."""
+    """Runs `nearest` (quantizing.quantize with its settings) on `source`, then rounds `anew`."""
     record = nearest(source, out)
     done = anew(source, out, tokens, threads=threads, on_progress=on_progress, progress=progress)
     peak = max(record["peak_bytes"], done["peak_bytes"])
@@ -73,9 +73,9 @@ def anew(
 ) -> dict[str, Any]:
     """Rounds the matrices of `file`, which llama.cpp made of the f16 file `source`, in place.
 
-    The table of embeddings stays: its rows are looked up as well as multiplied with. What is done
-    is saved in the folder `progress`, if given, and gone on with to the same result. Returns how
-    many matrices were rounded and `peak_bytes`. Raises ExportError where llama.cpp cannot read.
+    The embedding table stays: its rows are looked up as well as multiplied. Progress is saved in
+    the folder `progress`, if given, and resumed with the same result. Returns how many matrices
+    were rounded and `peak_bytes`. Raises ExportError where llama.cpp cannot read.
     """
     entries = {one.name: one for one in header.read(file) if _can_be_rounded(one)}
     groups = list(_groups(entries.values()))
@@ -149,12 +149,12 @@ def _write(file: Path, entries: Mapping[str, Entry], parts: Sequence[Path]) -> i
 
 
 class _Covariances:
-    """Sums of products of what matrices are multiplied with; one for those that share it."""
+    """Sums of products of the matrices' inputs; one for matrices that share their input."""
 
     def __init__(self) -> None:
         self.sums: dict[str, np.ndarray] = {}
         self.first: dict[str, str] = {}
-        """Of each matrix, the one that its inputs were heard of first with."""
+        """For each matrix, the first one seen with the same inputs."""
         self._heard_at: dict[int, str] = {}
 
     def hear(self, name: str, values: np.ndarray, address: int) -> None:
@@ -170,7 +170,7 @@ class _Covariances:
 
 
 def _run(request: Request) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     from edgekit.export.gguf import activation_hooks, gptq, library  # see importance.py
 
     model, types = Path(request["model"]), request["types"]

@@ -1,9 +1,9 @@
-"""How much a model's predictions suffer from errors in one part of it, by short runs.
+"""How much a model's predictions suffer from errors in one part of it, from short runs.
 
 A part is the matrices of one kind in a stretch of neighbouring layers. Each run quantizes one part
-coarsely, leaves the rest in f16, and measures the divergence from the whole in f16; divided by the
-loss of that part (losses.py) it says what a unit of loss costs there. Errors this small add up, so
-the costs of parts may be summed (for diagonal Hessians: LeCun et al. 1989; measured as here:
+coarsely, leaves the rest in f16, and measures the divergence from the f16 model; divided by the
+loss of that part (losses.py) it gives the cost of a unit of loss there. Errors this small add up,
+so the costs of parts may be summed (for diagonal Hessians: LeCun et al. 1989; measured as here:
 Hubara et al. 2021, arXiv 2006.10518).
 """
 
@@ -22,7 +22,7 @@ from edgekit.store.progress import load_progress, save_progress
 STRETCHES = 4
 """Parts that the layers are divided into."""
 PROBE = "q4_0"
-"""Coarse enough to be seen in a short run, fine enough for its errors to be small ones."""
+"""Coarse enough to show in a short run, fine enough for its errors to stay small."""
 _LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 
 
@@ -57,7 +57,7 @@ def measure(
 ) -> dict[str, float]:
     """Divergence in nats for each unit of loss, by part.
 
-    What is done is saved in the folder `progress`, if given, and gone on with.
+    Progress is saved in the folder `progress`, if given, and resumed.
     """
     found: dict[str, float] = {}
     if progress is not None and (saved := load_progress(progress)) is not None:

@@ -1,7 +1,7 @@
-"""Finds under which names llama.cpp cuts texts into the tokens that the checkpoint expects.
+"""Finds the names under which llama.cpp splits texts into the tokens that the checkpoint expects.
 
-Each trial opens a GGUF file of the vocabulary alone in a child process, which a wrong one may end:
-a trial that dies is a trial that failed.
+Each trial opens a vocabulary-only GGUF file in a child process, which a wrong one may crash: a
+trial that dies is a trial that failed.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ LANGUAGES = (
     "bn", "pa", "gu", "ta", "te", "kn", "ml", "si", "th", "lo", "my", "km", "am", "zh", "zh-hant",
     "ja", "ko",
 )  # fmt: skip
-"""With texts.json, texts in more than 30 scripts."""
+"""Joins texts.json: texts in more than 30 scripts."""
 _MODULE = "edgekit.export.gguf.trials"
 _PARAGRAPHS = 2
 _ADDED_TOKENS = 32
 _MOST_DEATHS = 3
-"""Then it is not the name that llama.cpp dies of."""
+"""After this many, the name is not what llama.cpp dies of."""
 _PIECES, _PIECES_OF_TEXT = 4096, 128
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What llama.cpp derives a tokenizer's behaviour from."""
+    """The names from which llama.cpp derives a tokenizer's behaviour."""
 
     pre: str
     general: str
@@ -66,7 +66,7 @@ class Found:
 
 
 def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -> Found:
-    """Raises ExportError with the first text that the best of all names reads otherwise."""
+    """Raises ExportError with the first text that the best of all names reads differently."""
     tokenizer = tokenizing.load(checkpoint)
     texts = list(_texts(vocabulary, tokenizer))
     wanted = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
@@ -90,8 +90,8 @@ def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -
 def prove(
     model: Path, checkpoint: Path, preparation: Preparation, conversations: Sequence[str]
 ) -> None:
-    """Proves the tokenizer in a finished GGUF: texts as users give them, and rendered
-    conversations. Raises ExportError with the first that becomes other tokens."""
+    """Proves the tokenizer in a finished GGUF: on texts as users write them, and on rendered
+    conversations. Raises ExportError with the first that gives other tokens."""
     tokenizer = tokenizing.load(checkpoint)
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     plain = [text for text in hard_texts() if not any(token in text for token in added)]
@@ -108,7 +108,7 @@ def prove(
 
 
 def told_text(text: str, preparation: Preparation, tokenizer: Tokenizer) -> str:
-    """The text as llama.cpp must be given it."""
+    """The text in the form in which llama.cpp must get it."""
     normalized = prepared(text, normalize=preparation.normalize or "")
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     begins = any(normalized.startswith(token) for token in added)
@@ -129,7 +129,7 @@ def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:
 
 
 def _of_pieces(tokenizer: Tokenizer) -> Iterator[str]:
-    """Pieces from all over the vocabulary beside each other, as no real text may have them."""
+    """Pieces from all over the vocabulary next to each other, as no real text may have them."""
     count = tokenizer.get_vocab_size(with_added_tokens=False)
     chosen = [tokenizer.decode([number]) for number in range(0, count, -(-count // _PIECES))]
     whole = [piece for piece in chosen if piece and "\ufffd" not in piece]
@@ -146,7 +146,7 @@ def hard_texts() -> tuple[str, ...]:
 
 
 class _Trials:
-    """One file of the vocabulary, whose names are changed from trial to trial."""
+    """One vocabulary-only file, whose names are changed from trial to trial."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class _Trials:
         self._texts, self._wanted = list(texts), [list(ids) for ids in wanted]
 
     def run(self, candidates: Sequence[Names]) -> tuple[int, list[dict[str, Any]]]:
-        """The place of the best, and what came of each up to the first that reads all texts."""
+        """The index of the best, and the result of each up to the first that reads all texts."""
         results: list[dict[str, Any]] = []
         deaths = 0
         while len(results) < len(candidates):
@@ -184,7 +184,7 @@ class _Trials:
         return best, results
 
     def _try(self, candidates: Sequence[Names]) -> list[dict[str, Any]]:
-        """What came of each candidate, as far as the child lives."""
+        """The result of each candidate, as far as the child lives."""
         request = {
             "texts": self._texts,
             "wanted": self._wanted,
@@ -193,7 +193,7 @@ class _Trials:
             "candidates": [asdict(names) for names in candidates],
         }
         found: list[dict[str, Any]] = []
-        # It may die; what it had found by then is told.
+        # It may die; what it had found by then is kept.
         with contextlib.suppress(ExportError):
             doing = "gguf: trying a tokenizer"
             child.ask(_MODULE, "try", request, doing=doing, on_piece=found.append)
@@ -215,7 +215,7 @@ def _string(text: str) -> bytes:
 
 
 def _run(request: Request) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     path = Path(request["file"])
     for candidate in request["candidates"]:
         with path.open("r+b") as stream:
@@ -230,8 +230,8 @@ def _run(request: Request) -> dict[str, Any]:
 
 
 def _compare(path: Path, texts: Sequence[str], wanted: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """How many texts are read as they must be before the first that is not, and how that one is."""
-    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+    """How many texts are read correctly before the first that is not, and how that one is read."""
+    from edgekit.export.gguf import opening  # llama.cpp may crash: only a child loads it
 
     try:
         with opening.open_model(path, vocabulary_only=True) as model:

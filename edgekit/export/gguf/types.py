@@ -1,6 +1,6 @@
 """The types that a GGUF's tensors can have, and llama.cpp's mixes of them. Opens no file.
 
-Numbers are those of ggml.h (ggml_type) and llama.h (llama_ftype); sizes those of ggml-common.h.
+Numbers are from ggml.h (ggml_type) and llama.h (llama_ftype), sizes from ggml-common.h.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """Weights in blocks: so many in so many bytes."""
+    """Weights in blocks: a fixed number of weights in a fixed number of bytes."""
 
     number: int
     block: int
@@ -22,7 +22,7 @@ class Type:
 
     @property
     def bits(self) -> float:
-        """A weight."""
+        """Bits per weight."""
         return 8 * self.block_bytes / self.block
 
 
@@ -49,7 +49,7 @@ TYPES: Mapping[str, Type] = {
 }
 NAMES: Mapping[int, str] = {one.number: name for name, one in TYPES.items()}
 EMBEDDINGS = "token_embd.weight"
-"""The table of embeddings, which is the output too where the two are tied."""
+"""The embedding table, which is the output too where the two are tied."""
 
 MIXES: Mapping[str, int] = {
     "none": 1,
@@ -74,15 +74,15 @@ MIXES: Mapping[str, int] = {
     "q2_k": 10,
     "iq2_m": 29,
 }
-"""What llama.cpp makes of a whole model, by the name that its own quantizer uses; largest first."""
+"""llama.cpp's types for whole models, by the name that its own quantizer uses; largest first."""
 
 NEED_IMPORTANCE = ("iq3_xxs", "iq2_m")
 """Mixes that llama.cpp refuses to make without an importance matrix."""
 FAST = ("q3_k", "q4_0", "iq4_nl", "iq4_xs", "q4_k", "q4_1", "q5_0", "q5_k", "q5_1", "q6_k", "q8_0")
-"""Types whose products a CPU forms without looking codes up in large tables. The codebooks of the
-others (iq2 and iq3) make them several times slower on AVX2 and NEON."""
+"""Types whose products a CPU computes without looking up codes in large tables. The codebooks of
+the others (iq2 and iq3) make them several times slower on AVX2 and NEON."""
 
-# llama.cpp's tensor_type_fallback: where a row is not a multiple of 256, what stands for what.
+# llama.cpp's tensor_type_fallback: which type replaces which where rows are not multiples of 256.
 _STANDS_FOR = {
     "q4_0": ("q3_k", "q2_k"),
     "q5_0": ("q4_k",),
@@ -108,7 +108,7 @@ _MADE_OF = {
     "iq3_xxs": ("iq3_xxs", "iq2_s", "iq3_s", "q4_k", "q5_k", "q6_k"),
     "iq2_m": ("iq2_s", "iq3_s", "q4_k", "q5_k", "q6_k"),
 }
-"""The types of a mix, where they are not its own name alone."""
+"""The types in each mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Tensor:
     name: str
     type: str
     columns: int
-    """Of a row, which is quantized by itself."""
+    """Length of a row, which is quantized by itself."""
     rows: int
     is_matrix: bool
 
@@ -136,7 +136,7 @@ class Tensor:
 
 def wanted(tensor: Tensor, mix: str) -> str | None:
     """The type that llama.cpp would have given a matrix if its rows were longer; None where it has
-    what was wanted."""
+    the wanted type."""
     if not tensor.is_matrix or tensor.columns % 256 == 0 or mix == "none":
         return None
     own = _MADE_OF.get(mix, (mix,))
@@ -147,7 +147,7 @@ def wanted(tensor: Tensor, mix: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Substitution:
-    """A type that llama.cpp put in the place of another, for all tensors of one length of row."""
+    """A type that llama.cpp replaced with another, for all tensors of one row length."""
 
     wanted: str
     given: str
@@ -171,6 +171,6 @@ def substitutions(tensors: Iterable[Tensor], mix: str) -> list[Substitution]:
 
 
 def bits_per_weight(tensors: Sequence[Tensor]) -> float:
-    """Of the file, its header apart."""
+    """Bits per weight of the file, without its header."""
     weights = sum(tensor.rows * tensor.columns for tensor in tensors)
     return 8 * sum(tensor.size_bytes for tensor in tensors) / weights

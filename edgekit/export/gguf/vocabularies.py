@@ -1,6 +1,6 @@
-"""Two GGUFs of which one has lost pieces: their common ones, and the texts that both read alike.
+"""Two GGUFs, one of which lost pieces: their common pieces, and the texts that both read alike.
 
-A piece is the same where its text is. Opens files in a child process.
+Pieces are the same where their texts are. Opens files in a child process.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from edgekit.system.serving import Verb
 GONE = -1
 """Stands for a piece that the other model does not have."""
 FIRST_TOKENS = 48
-"""Of a text, whose logits are asked for."""
+"""Tokens of a text whose logits are asked for."""
 _MODULE = "edgekit.export.gguf.vocabularies"
 
 
 def mapping(parent: Path, other: Path) -> np.ndarray | None:
-    """For each of the parent's pieces the other's number of it, or GONE; None where both have the
-    same pieces with the same numbers."""
+    """For each of the parent's pieces its id in the other model, or GONE; None where both have the
+    same pieces with the same ids."""
     request = {"models": [parent, other]}
     doing = "gguf: comparing vocabularies"
     mine, theirs = child.ask(_MODULE, "pieces", request, doing=doing)["pieces"]
@@ -42,13 +42,13 @@ class Alike:
     """What a model can be asked at its parent's tokens: each window up to the first lost piece."""
 
     tokens: tuple[tuple[int, ...], ...]
-    """The model's, of each window that it can read any of; behind the last one that it has stands
-    another, so that what it expects there is asked, too."""
+    """The model's tokens, for each window that it can read at least the start of; after the last
+    token that it knows stands another, so that its prediction there is asked for, too."""
     parent: Predictions
-    """The parent's predictions of these, by the model's numbers: what the parent expects of pieces
-    that are gone is part of the rest."""
+    """The parent's predictions of these, in the model's ids: what the parent expects of lost pieces
+    is part of the rest."""
     places: np.ndarray
-    """Which of all the parent's predictions these are."""
+    """The indices of these among all the parent's predictions."""
     whole: frozenset[int]
     """The windows that have all their pieces."""
 
@@ -91,12 +91,12 @@ def _translated(
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A text as tokens, and the bytes of it that lie before the end of each."""
+    """A text as tokens, and the number of its bytes up to the end of each."""
 
     tokens: tuple[int, ...]
     ends: tuple[int, ...]
     first: int | None
-    """The token that is set at the beginning of texts; it is none of `tokens`."""
+    """The token put at the beginning of texts; it is not one of `tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +106,13 @@ class Span:
     parent: tuple[int, ...]
     other: tuple[int, ...]
     skipped: tuple[int, int]
-    """The first predictions of each, which are of bytes that only one of them has to predict."""
+    """First predictions of each to skip: they are of bytes that only one of the two predicts."""
     size_bytes: int
-    """Of what both predict."""
+    """Bytes that both predict."""
 
 
 def cut(model: Path, rows: Sequence[Row]) -> list[Cut]:
-    """Rows as documents.read reads them, whole."""
+    """Rows the way documents.read reads them, whole."""
     request = {
         "model": model,
         "rows": [{"text": row.text, "messages": row.messages} for row in rows],
@@ -123,9 +123,9 @@ def cut(model: Path, rows: Sequence[Row]) -> list[Cut]:
 
 
 def spans(parent: Cut, other: Cut, *, window: int) -> Iterator[Span]:
-    """The text in parts of at most `window` tokens of either, cut where both have an end."""
+    """The text in parts of at most `window` tokens of either, cut where both have a token end."""
     common = sorted({0, *parent.ends} & {0, *other.ends})
-    size = window - 1  # a token may be set first
+    size = window - 1  # a token may be put first
     start = 0
     while start < len(common) - 1:
         begin = common[start]
@@ -151,7 +151,7 @@ def _span(parent: Cut, other: Cut, begin: int, first: int, end: int, size: int) 
         if len(part) > size:
             return  # no common end within a whole window
         parts.append((*given, *part))
-        # Without a first token the first one of the text is given, up to where both have an end.
+        # Without a first token, the text's own first one is given, up to where both have an end.
         skipped.append(0 if given else bisect_right(one.ends, first) - places.start - 1)
     begun = begin if parent.first is not None and other.first is not None else first
     if all(len(part) - 1 > skip for part, skip in zip(parts, skipped, strict=True)):
@@ -161,8 +161,8 @@ def _span(parent: Cut, other: Cut, begin: int, first: int, end: int, size: int) 
 def logits(
     model: Path, texts: Sequence[str], out: Path, *, pieces: np.ndarray | None, threads: int
 ) -> list[np.ndarray]:
-    """Of the first tokens of each text, float32 of shape (tokens, pieces), for all pieces or for
-    these; read from `out` as they are needed."""
+    """Logits of the first tokens of each text, float32 of shape (tokens, pieces), for all pieces or
+    for these; read from `out` as needed."""
     request = {
         "model": model,
         "texts": list(texts),
@@ -176,8 +176,8 @@ def logits(
 
 
 def _pieces(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
-    from edgekit.export.gguf import opening  # llama.cpp must not be loaded where it may not die
+    """Runs in the child."""
+    from edgekit.export.gguf import opening  # llama.cpp may crash: only a child loads it
 
     found = []
     for path in request["models"]:
@@ -187,7 +187,7 @@ def _pieces(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cut(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     from edgekit.export.gguf import documents, opening  # as above
 
     found = []
@@ -206,7 +206,7 @@ def _cut(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _logits(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     from edgekit.export.gguf import opening  # as above
 
     found = []

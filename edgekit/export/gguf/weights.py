@@ -22,7 +22,7 @@ _LAYER = re.compile(r"^blk\.(\d+)\.(.*)$")
 _ALIGNMENT = 32
 _HALF_BYTES = 2
 _EXPONENT = np.uint16(0x7C00)
-"""The bits of a half that say its order of magnitude."""
+"""The exponent bits of a half float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Written:
 
     @property
     def type(self) -> np.dtype:
-        """Matrices are halves; norms and biases are small and llama.cpp wants them whole."""
+        """Matrices are halves; norms and biases are small and llama.cpp wants them in fp32."""
         return np.dtype(np.float16 if len(self.source.shape) > 1 else np.float32)
 
     @property
@@ -45,7 +45,7 @@ class Written:
         return self.source.size * self.type.itemsize
 
     def parts(self) -> Iterator[np.ndarray]:
-        """Raises CheckpointError for numbers that are none, or too large for a half."""
+        """Raises CheckpointError for NaN or infinity, and for numbers too large for a half."""
         halves = self._halves()
         for part in self.source.stored(self.order):
             found = self._written(part) if halves is None else np.take(halves, part.view(np.uint16))
@@ -57,8 +57,8 @@ class Written:
             yield found
 
     def _halves(self) -> np.ndarray | None:
-        """What is written of each of the numbers that 16 bits hold: looking them up takes a fourth
-        of the time of computing them. None where a number takes more, and for a few numbers."""
+        """What is written for each of the 65,536 values of 16 bits: a lookup takes a quarter of the
+        time of computing them. None where a number takes more than 16 bits, or nothing changes."""
         if self.type != np.float16 or self.source.number.itemsize != _HALF_BYTES or self._stays:
             return None
         return self._written(np.arange(2**16, dtype="<u2").view(self.source.number))
@@ -71,7 +71,7 @@ class Written:
     def _written(self, part: np.ndarray) -> np.ndarray:
         if self._stays:
             return part
-        # What comes of numbers that are none is told by whoever asks for them.
+        # NaN and overflow are reported by whoever reads the result.
         with np.errstate(over="ignore", invalid="ignore"):
             part = self.source.float32(part)
             if self.added or self.scale != 1.0:
@@ -82,7 +82,7 @@ class Written:
 def _finite(values: np.ndarray) -> bool:
     if values.dtype != np.float16:
         return bool(np.isfinite(values).all())
-    # Five times as fast as isfinite: infinite numbers and what is none have every exponent's bit.
+    # Five times as fast as isfinite: infinities and NaN have all exponent bits set.
     return bool(((values.view(np.uint16) & _EXPONENT) != _EXPONENT).all())
 
 
@@ -95,7 +95,7 @@ def choose(
     query_scale: float,
 ) -> list[Written]:
     """Every tensor of the file, in its order; raises CheckpointError where one is missing or
-    unknown, or where the embedding is of another size than config.json says."""
+    unknown, or where the embedding's size differs from config.json."""
     names = gguf.get_tensor_name_map(_number(architecture.gguf), shape.layers)
     sources: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -128,7 +128,7 @@ def computed(tensors: Mapping[str, np.ndarray]) -> list[Written]:
 
 
 def append(path: Path, written: list[Written], on_progress: Callable[[float], None]) -> None:
-    """Writes the tensors behind the header that describes them, each a few rows at a time."""
+    """Writes the tensors after the header that describes them, each a few rows at a time."""
     total, done = sum(one.size_bytes for one in written), 0
     with path.open("ab") as stream:
         _pad(stream.tell(), stream.write)
@@ -145,7 +145,7 @@ def _number(name: str) -> gguf.MODEL_ARCH:
 
 
 def _place(name: str) -> tuple[int, int, str]:
-    """The embedding first, then layer by layer, then what follows them."""
+    """The embedding first, then layer by layer, then what follows the layers."""
     layer = _LAYER.match(name)
     if layer:
         return 1, int(layer[1]), layer[2]

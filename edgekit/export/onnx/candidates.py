@@ -1,4 +1,4 @@
-"""Quantizes candidates and chooses between them by how near they stay to fp32. Runs no model."""
+"""Quantizes candidates and chooses between them by their distance to fp32. Runs no model."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import numpy as np
 from edgekit.job.job import OnProgress
 from edgekit.system import child
 
-# The slower scheme must be this much nearer to fp32: in standard deviations of the difference of
+# The slower scheme must be this much nearer to fp32: in standard deviations of the difference in
 # changed answers, or in divergence.
 DEVIATIONS = 2.0
 DIVERGENCES = 2.0
 
 Done = Mapping[str, Mapping[str, Any]]
-"""What quantizing said of each file, by its name."""
+"""What quantizing returned for each file, by its name."""
 Measure = Callable[[Path, Done], dict[str, Any]]
-"""How near the files of a folder are to fp32."""
+"""Measures how near the files of a folder are to fp32."""
 Best = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 
@@ -48,7 +48,7 @@ def choose(
 ) -> dict[str, Any]:
     """Quantizes the files by each scheme, fastest first, and leaves the best ones' in `out`.
 
-    Returns the record of it; `rows` is how many `measure` looked at.
+    Returns the record of it; `rows` is how many rows `measure` looked at.
     """
     tried, peaks = [], []
     for number, scheme in enumerate(schemes):
@@ -86,7 +86,7 @@ def _quantize(files: Files, name: str, scheme: str, out: Path) -> dict[str, Any]
 
 
 def fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The first candidate that is no further from fp32 than the nearest one, chance allowed for."""
+    """The first candidate no further from fp32 than the nearest one, with allowance for chance."""
     fewest, least = (min(one[key] for one in tried) for key in ("flips", "kl"))
     near = (
         one

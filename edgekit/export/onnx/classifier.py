@@ -25,14 +25,14 @@ MODEL = "model.onnx"
 MOST_LOGIT_ERROR = 1e-3
 PARITY_ROWS_PER_LANGUAGE = 8
 SELECTION_ROWS = 1500
-# A process of its own takes seconds to start; a large model's memory is worth that.
+# A separate process takes seconds to start; a large model's memory is worth that.
 APART_FROM_BYTES = 100_000_000
 
 
 def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
     """Exports and quantizes through the step store; raises ExportError where the export differs.
 
-    `schemes` are the candidates, fastest first; none of them for fp32.
+    `schemes` are the candidates, fastest first; empty for fp32.
     """
     inputs = job.inputs(VERSION)
     exported = job.run("onnx-export", inputs, partial(_export, job))
@@ -49,7 +49,7 @@ def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: st
 
 def export(checkpoint: Path, folder: Path) -> Path:
     """Writes `folder`/model.onnx, fp32, from a classifier's checkpoint."""
-    # optimum, torch and transformers come only when something is exported.
+    # optimum, torch and transformers are imported only when something is exported.
     from edgekit.export.onnx import tracing
 
     return tracing.export_classifier(checkpoint, folder)
@@ -107,7 +107,7 @@ def _choose(
 
 
 def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
-    """Logits of shape (texts, labels) through the very runtime that will answer for users."""
+    """Logits of shape (texts, labels) from the same runtime that will answer users."""
     encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens
     )

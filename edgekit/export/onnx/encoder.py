@@ -1,6 +1,6 @@
 """An encoder without a head as one ONNX file: exported, proven, quantized. Light until it runs.
 
-What such a model gives are directions: candidates are likened to fp32 by their cosines.
+Such a model gives directions: candidates are compared with fp32 by their cosines.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ APART_FROM_BYTES = 100_000_000
 
 
 def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
-    """Through the step store; raises ExportError where the export's vectors are others."""
+    """Through the step store; raises ExportError where the export's vectors differ."""
     inputs = job.inputs(VERSION)
     exported = job.run("onnx-export-encoder", inputs, partial(_export, job))
     if not schemes:
@@ -50,7 +50,7 @@ def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: st
 def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
     peak = 0
     if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
-        # optimum, torch and transformers come only when something is exported.
+        # optimum, torch and transformers are imported only when something is exported.
         from edgekit.export.onnx import tracing
 
         tracing.export_encoder(job.checkpoint, out)
@@ -109,7 +109,7 @@ def _fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def vectors(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
-    """Of shape (texts, width), float32, through the very runtime that will answer for users."""
+    """Of shape (texts, width), float32, from the same runtime that will answer users."""
     encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens
     )

@@ -1,7 +1,7 @@
-"""Puts weights on grids of few integers, in numpy. Knows nothing of ONNX or of models.
+"""Rounds weights to grids of few integers, in numpy. Knows nothing of ONNX or of models.
 
 Every grid is symmetric around zero and is chosen for the least squared error, not for the range:
-clipping the largest weight a little costs less than the coarser grid that it forces on others.
+clipping the largest weight a little costs less than the coarser grid that it forces on the others.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ BLOCK = 32
 CLIPS = (1.0, 0.97, 0.94, 0.9, 0.86, 0.82)
 # In 4 bits the grid is so coarse that a wider one may fit better, too.
 BLOCK_CLIPS = (8 / 7, 1.06, 1.0, 0.95, 0.9, 0.85, 0.8, 0.74, 0.68)
-# Numbers that are worked on at once: memory stays near that of the result.
+# Numbers processed at once: memory stays close to that of the result.
 PART = 4_000_000
 
 
 def quantize_rows(rows: np.ndarray, *, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """Symmetric integers in ±limit for each row, and the rows' scales: row ≈ integers · scale.
 
-    Of a few clipped ranges, each row takes the one with the least squared error.
+    Of several clipped ranges, each row takes the one with the least squared error.
     """
     integers = np.empty(rows.shape, np.int8)
     scales = np.empty(len(rows), np.float32)
@@ -38,7 +38,7 @@ def _best_rows(part: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     integers = np.zeros(part.shape, np.int8)
     scales = np.ones(len(part), np.float32)
     for clip in CLIPS:
-        # A row of zeros has no range; any scale gives it back.
+        # A row of zeros has no range; any scale reproduces it.
         scale = np.where(peak > 0, peak * np.float32(clip) / limit, 1).astype(np.float32)
         grid = np.clip(np.rint(part / scale[:, None]), -limit, limit)
         error = np.square(grid * scale[:, None] - part).sum(axis=1)
@@ -50,7 +50,7 @@ def _best_rows(part: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
 def quantize_blocks(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """4-bit integers of shape (rows, blocks·BLOCK), in −8 … 7, and scales of shape (rows, blocks).
 
-    Rows are filled up with zeros to whole blocks. A scale may be negative, so that the side of zero
+    Rows are padded with zeros to whole blocks. A scale may be negative, so that the side of zero
     with the largest weight gets the grid's eighth value; it is fitted to its integers by least
     squares and rounded to 16 bits, in which tables keep it.
     """
@@ -76,7 +76,7 @@ def _best_blocks(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for clip in BLOCK_CLIPS:
         scale = _as_stored(peak * np.float32(clip) / -8)
         grid = _nearest(part, scale)
-        # The best scale for these integers, and the integers that are nearest with it.
+        # The best scale for these integers, and the nearest integers for that scale.
         squares = np.square(grid).sum(axis=1)
         fitted = _as_stored((grid * part).sum(axis=1) / np.where(squares > 0, squares, 1))
         grid = _nearest(part, fitted)
@@ -97,6 +97,6 @@ def _nearest(part: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 
 def pack_nibbles(integers: np.ndarray) -> np.ndarray:
-    """Two 4-bit integers a byte, the first in the low half, each raised by 8."""
+    """Two 4-bit integers per byte, the first in the low half, each raised by 8."""
     raised = (integers + 8).astype(np.uint8)
     return raised[..., 0::2] | (raised[..., 1::2] << 4)

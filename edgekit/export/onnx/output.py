@@ -1,4 +1,4 @@
-"""The `onnx` output: what a recipe may say of it, and who exports what. Light until it runs."""
+"""The `onnx` output: its settings in a recipe, and who exports what. Light until it runs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from edgekit.job.job import Exported, OutputJob, Planned
 from edgekit.recipe.settings import Settings, fault
 from edgekit.tables import head_module
 
-# int8 has two schemes that answer alike on every CPU; which loses less depends on the model, and
-# the first is the faster one: 1.2 to 1.3 times without VNNI, 1.6 times with it.
+# int8 has two schemes that answer alike on every CPU; which of them loses less depends on the
+# model, and the first is faster: 1.2 to 1.3 times without VNNI, 1.6 times with it.
 CANDIDATES = {"none": (), "int8": ("s8", "u8"), "int4": ("int4",)}
 
 
 class OnnxSettings(Settings):
-    """One ONNX file that onnxruntime answers from on any CPU."""
+    """One ONNX file that onnxruntime runs on any CPU."""
 
     quantize: Literal["none", "int8", "int4"] = "int8"
     """Bits of the weights: int8 is the fastest, int4 smaller and slower, none is fp32."""
     embeddings: Literal["int8", "int4"] = "int8"
-    """Bits of the word embeddings, which are looked up: int4 takes 0.56 bytes a weight, not 1."""
+    """Bits of the word embeddings, used for lookup: int4 takes 0.56 bytes per weight, not 1."""
 
     @model_validator(mode="after")
     def _embeddings_need_a_scheme(self) -> Self:
@@ -48,14 +48,14 @@ def cost(settings: OnnxSettings, planned: Planned) -> Cost:
         seconds=4 * fp32 * rates.write_seconds_per_byte
         + candidates * 3 * fp32 * rates.write_seconds_per_byte
         + (1 + candidates) * tokens * rates.forward_seconds_per_token,
-        # Tracing holds all but the word embeddings three times more; the engine holds all twice.
+        # Tracing holds three more copies of all but the embeddings; the engine holds two of all.
         peak_bytes=rates.torch_bytes + max(fp32 + 3 * (fp32 - embeddings), 2 * fp32),
         disk_bytes=fp32 + candidates * fp32 // 3,
     )
 
 
 def run(settings: OnnxSettings, job: OutputJob) -> Exported:
-    """Exports and quantizes what the task needs of the checkpoint; raises ExportError."""
+    """Exports and quantizes what the task needs from the checkpoint; raises ExportError."""
     exported: Exported = head_module(job.head).run(
         CANDIDATES[settings.quantize], settings.quantize, job, embeddings=settings.embeddings
     )

@@ -1,4 +1,4 @@
-"""Refuses an ONNX export that answers otherwise than its checkpoint. Runs no model."""
+"""Refuses an ONNX export whose answers differ from its checkpoint's. Runs no model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgekit.errors import ExportError
 def refuse_difference(errors: np.ndarray, texts: Sequence[str], *, what: str, most: float) -> None:
     """Raises ExportError where its `what`, such as logits, are off by more than `most`.
 
-    `errors` are those of each of the texts; what is no number is too much.
+    `errors` has one entry per text; NaN counts as too much.
     """
     worst = int(errors.argmax())
     if not errors[worst] <= most:

@@ -1,18 +1,18 @@
 """Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
 
-Activations are quantized while running (one scale a tensor), weights here, with numpy alone, one
-scale for each output column. Nothing of the machine that quantizes enters the file: the schemes
-answer alike on every CPU.
+Activations are quantized at run time (one scale per tensor), weights here, with numpy alone, one
+scale per output column. Nothing of the machine that quantizes enters the file: the schemes answer
+alike on every CPU.
 
     s8    8-bit signed weights in 7 bits: the u8×s8 product of AVX2 adds two neighbours in 16 bits,
           and 255·64·2 still fits; full-range weights would saturate there
     u8    8-bit unsigned weights around 128, for which AVX2 has an exact, slower product
     int4  4-bit weights in blocks of 32 along the input (MatMulNBits)
 
-Tables that are looked up are stored in 8 bits with one scale for each row; the largest, the word
-embeddings, on request in 4 bits with a 16-bit scale for each block of 32: rows are unpacked when
-they are looked up, and nowhere else. A table that is a head, too, is stored once, as u8 has it: a
-row that is looked up is a column that is multiplied with.
+Tables used for lookup are stored in 8 bits with one scale per row; the largest, the word
+embeddings, on request in 4 bits with a 16-bit scale per block of 32: rows are unpacked when they
+are looked up, and nowhere else. A table that is also a head is stored once, in the u8 form: a row
+that is looked up is a column that is multiplied.
 
 The operators: onnx.ai/onnx/operators (DynamicQuantizeLinear, MatMulInteger) and onnxruntime's
 contributed MatMulNBits and GatherBlockQuantized.
@@ -51,16 +51,16 @@ class Quantized:
     matrices: int
     tables: int
     kept_fp32: int
-    """Matrices and tables that are too small or of another kind."""
+    """Number of matrices and tables that are too small or of another kind."""
     size_bytes: int
     peak_bytes: int
 
 
 def quantize(source: Path, out: Path, *, scheme: str, embeddings: str = "int8") -> Quantized:
-    """Reads an fp32 ONNX file and writes a quantized one; both without external data.
+    """Reads an fp32 ONNX file and writes a quantized one; neither has external data.
 
-    The source's weights are read from the disk as they are needed, never all at once. Raises
-    ExportError where the file holds nothing that can be quantized.
+    The source's weights are read from disk as needed, never all at once. Raises ExportError where
+    the file holds nothing that can be quantized.
     """
     model, weights = open_weights(source)
     graph = _Graph(model, weights)
@@ -104,7 +104,7 @@ class _Graph:
         }
         self.quantized_inputs: set[str] = set()
         self.heads = self._heads()
-        """Tables that are looked up and multiplied with, by the name of their transposition."""
+        """Tables both looked up and multiplied, by the name of their transposition."""
 
     def _heads(self) -> dict[str, str]:
         looked_up = {node.input[0] for node in self.proto.node if node.op_type == "Gather"}
@@ -144,7 +144,7 @@ class _Graph:
 
 
 def _widest_table(graph: _Graph) -> str | None:
-    """The name of the largest table that is looked up: the word embeddings."""
+    """The name of the largest lookup table: the word embeddings."""
     tables = {
         node.input[0]: table.size
         for node in graph.proto.node
@@ -156,14 +156,14 @@ def _widest_table(graph: _Graph) -> str | None:
 def _replace(
     graph: _Graph, node: NodeProto, scheme: str, words: str | None, counts: Counter[str]
 ) -> list[NodeProto] | None:
-    """The nodes that stand for one node after quantizing, None where it stays as it is."""
+    """The nodes that replace one node after quantizing, None where it stays as it is."""
     if node.output[0] in graph.heads:
-        return []  # its transposition is that of the integers
+        return []  # the integers are transposed instead
     if node.op_type == "Gather" and (table := graph.matrix(node.input[0])) is not None:
         counts["tables"] += 1
         if node.input[0] in graph.heads.values():
             return _shared_lookup(graph, node, table)
-        # The operator takes whole blocks only.
+        # The operator takes only whole blocks.
         if node.input[0] == words and table.shape[1] % BLOCK == 0:
             counts["tables in 4 bits"] += 1
             return _blockwise_lookup(graph, node, table)
@@ -184,7 +184,7 @@ def _replace(
 
 
 def _is_linear(node: NodeProto) -> bool:
-    """A Gemm that is x·Wᵀ + b or x·W + b, nothing scaled."""
+    """Whether a Gemm is x·Wᵀ + b or x·W + b, with nothing scaled."""
     values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     plain = values.get("alpha", 1.0) == 1.0 and values.get("beta", 1.0) == 1.0
     return plain and not values.get("transA", 0)
@@ -223,7 +223,7 @@ def _integer_product(
 
 
 def _integer_nodes(graph: _Graph, node: NodeProto, columns: str, name: str) -> list[NodeProto]:
-    """The product with quantized `columns`, whose zero and scale belong to the weight `name`."""
+    """The product with quantized `columns`, whose zero point and scale belong to weight `name`."""
     data, out = node.input[0], node.output[0]
     quantized, scale, offset = f"{data}/u8", f"{data}/u8_scale", f"{data}/u8_zero"
     nodes = []
@@ -245,7 +245,7 @@ def _raised(integers: np.ndarray) -> np.ndarray:
 
 
 def _share(graph: _Graph, name: str, table: np.ndarray) -> str:
-    """The rows of a table as both a lookup and a product can use them; made once."""
+    """The rows of a table in a form for both lookup and product; made once."""
     if f"{name}/q8" not in graph.initializers:
         integers, scales = quantize_rows(table, limit=127)
         graph.add(f"{name}/q8", _raised(integers))
@@ -345,7 +345,7 @@ def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     source, out = Path(request["source"]), Path(request["out"])
     done = quantize(source, out, scheme=request["scheme"], embeddings=request["embeddings"])
     return asdict(done)

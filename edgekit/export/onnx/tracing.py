@@ -1,6 +1,6 @@
 """Traces a checkpoint into ONNX through optimum; the one place that knows optimum.
 
-Both exports are verbs of a child process, too: `logits` of a classifier, `embedding` of an encoder.
+Both exports are also verbs of a child process: `logits` of a classifier, `embedding` of an encoder.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from edgekit.system import machine
 from edgekit.system.serving import Verb
 
 MOST_BYTES = 2**31
-"""What one protobuf message can hold."""
+"""The most that one protobuf message can hold."""
 # Rows of the table that stands in for the word embeddings while tracing, which holds all weights
-# several times: a number that no other matrix has.
+# several times: a number of rows that no other matrix has.
 STAND_IN_ROWS = 97
 REDUCES_BY_INPUT = 18
-"""The version of ONNX's operators from which ReduceMean takes its axes as an input."""
+"""The ONNX opset from which ReduceMean takes its axes as an input."""
 
 
 def export_classifier(checkpoint: Path, folder: Path) -> Path:
-    """Writes `folder`/model.onnx in fp32: ids in, `logits` out, batch and length free.
+    """Writes `folder`/model.onnx in fp32: ids in, `logits` out, batch size and length dynamic.
 
     Raises ExportError where the model's weights do not fit into one file of 2 GB.
     """
@@ -52,7 +52,7 @@ def export_classifier(checkpoint: Path, folder: Path) -> Path:
 
 def export_encoder(checkpoint: Path, folder: Path) -> Path:
     """Writes `folder`/model.onnx in fp32: the ids of one text in, `embedding` out, the mean of the
-    last layer's states. Raises ExportError likewise.
+    last hidden states. Raises ExportError like export_classifier.
     """
     model = models.load_encoder(checkpoint)
     _check_size(checkpoint, model)
@@ -70,31 +70,31 @@ def _check_size(checkpoint: Path, model: PreTrainedModel) -> None:
 def _export(model: PreTrainedModel, folder: Path, *, task: str) -> Path:
     table = _take_table(model)
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
-        # Tracing warns of constants that are constants.
+        # Tracing warns about constants that are meant to be constants.
         warnings.simplefilter("ignore")
-        # optimum would load the tokenizer of the folder that the model names, to save it again.
+        # optimum would load the tokenizer of the folder that the model names, just to save it.
         model.config._name_or_path = scratch
-        # optimum checks its own export on random ids; edgekit checks on real rows afterwards.
+        # optimum checks its own export on random ids; edgekit checks it on real rows afterwards.
         onnx_export_from_model(model, scratch, task=task, do_validation=False)
         del model
         return _put_together(Path(scratch) / "model.onnx", table, folder / "model.onnx")
 
 
 def _take_table(model: PreTrainedModel) -> torch.Tensor | None:
-    """Puts a small table in the place of a large one of word embeddings, and returns that."""
+    """Replaces a large table of word embeddings by a small one, and returns the large one."""
     words = model.get_input_embeddings()
     if not isinstance(words, torch.nn.Embedding) or words.num_embeddings <= STAND_IN_ROWS:
         return None
     table = words.weight.detach()
     words.weight = torch.nn.Parameter(table[:STAND_IN_ROWS].clone(), requires_grad=False)
-    # From here optimum takes the ids that it traces with; the graph does not know them.
+    # optimum takes from here the ids that it traces with; the graph does not know them.
     model.config.vocab_size = words.num_embeddings = STAND_IN_ROWS
     words.padding_idx = None
     return table
 
 
 def _put_together(traced: Path, table: torch.Tensor | None, out: Path) -> Path:
-    """The traced graph with its weights, and the table in its place again, written one by one."""
+    """The traced graph with its weights, and the table back in its place, written one by one."""
     proto, weights = open_weights(traced)
     large = dict(weights)
     if table is not None:
@@ -118,7 +118,7 @@ def _put_together(traced: Path, table: torch.Tensor | None, out: Path) -> Path:
 
 
 def _pool(proto: onnx.ModelProto) -> None:
-    """Puts the mean over tokens behind the last layer: a text comes alone, so that all are real."""
+    """Appends the mean over tokens to the last layer: texts come alone, so without padding."""
     graph = proto.graph
     width = graph.output[0].type.tensor_type.shape.dim[-1]
     axes = numpy_helper.from_array(np.array([1], dtype=np.int64), "embedding_axes")
@@ -135,7 +135,7 @@ def _pool(proto: onnx.ModelProto) -> None:
 
 
 def _run(export: Callable[[Path, Path], Path], request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     export(Path(request["checkpoint"]), Path(request["folder"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 

@@ -1,4 +1,4 @@
-"""Writes a static student as ONNX, without optimum, which knows only models of transformers."""
+"""Writes a static student as ONNX, without optimum, which knows only transformers' models."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Logits(nn.Module):
 
 
 def export_static(model: StaticForSequenceClassification, path: Path) -> None:
-    """`input_ids` in, `logits` out, batch and length free."""
+    """`input_ids` in, `logits` out, batch size and length dynamic."""
     ids = torch.ones(1, 4, dtype=torch.long)
     free = {0: "batch_size", 1: "sequence_length"}
     with warnings.catch_warnings():
-        # The exporter that traces warns that there is a newer one.
+        # The tracing exporter warns that there is a newer one.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Logits(model).eval(),

@@ -1,9 +1,10 @@
 """Opens an ONNX file without loading its weights, and appends one to it. Runs no model.
 
-An ONNX file is one protobuf message, in which large tensors lie as they are: they are left in the
-file and seen through a memory map. Protobuf joins messages that follow each other, lists growing,
-so a tensor is added to a graph by writing behind the file's end (protobuf.dev/programming-guides/
-encoding, "Last One Wins" and merging; the field numbers are those of onnx.proto).
+An ONNX file is one protobuf message, in which large tensors are stored raw: they are left in the
+file and read through a memory map. Protobuf merges messages that follow each other, lists growing,
+so a tensor is added to a graph by writing after the file's end
+(protobuf.dev/programming-guides/encoding, "Last One Wins" and merging; the field numbers are those
+of onnx.proto).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edgekit.errors import ExportError
 
 # Smaller tensors are constants of the graph; they stay in it.
 LEAST_BYTES = 4096
-# Numbers that are written at once.
+# Numbers written at once.
 PART = 4_000_000
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
@@ -29,7 +30,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def open_weights(path: Path) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
-    """The model without its large float tensors, and those by name, read only and unread yet.
+    """The model without its large float tensors, and those by name, read-only and not read yet.
 
     The tensors keep their place in the model's list of initializers, without data.
     """
@@ -81,7 +82,7 @@ def _graph(
 def _tensor(
     data: mmap.mmap, start: int, stop: int, path: Path, lifted: dict[str, np.ndarray]
 ) -> bytes:
-    """The tensor's message without its data, which goes into `lifted`; whole if it is no float."""
+    """The tensor's message without its data, which goes into `lifted`; whole if it is not float."""
     kept, raw = [], None
     for number, begin, content, end in _fields(data, start, stop, path):
         if number == _TENSOR_RAW:
@@ -102,7 +103,7 @@ def _fields(
 ) -> Iterator[tuple[int, int, int, int]]:
     """Number, begin, begin of the content and end of each field of the message in data[start:stop].
 
-    Raises ExportError where this is no protobuf message.
+    Raises ExportError where this is not a protobuf message.
     """
     at = start
     while at < stop:

@@ -1,4 +1,4 @@
-"""The settings of `distill` of encoders and encoder-decoders as the training loop takes them."""
+"""From the settings of `distill` of encoders and encoder-decoders to the training schedule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATE, WEIGHT_DECAY = 5e-4, 0.01
 def make(
     settings: DistillSettings, job: Job, *, rate: float = RATE, weight_decay: float = WEIGHT_DECAY
 ) -> Schedule:
-    """`rate` is that of settings which give none."""
+    """`rate` is the learning rate where the settings give none."""
     rate, minutes = settings.learning_rate or rate, settings.max_minutes
     return Schedule(
         epochs=passes(settings).epochs,

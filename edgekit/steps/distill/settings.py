@@ -1,4 +1,4 @@
-"""What `distill` of encoders and encoder-decoders is told. Light."""
+"""The settings of `distill` for encoders and encoder-decoders. Light."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekit.steps.layers import check_layers
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long a student learns, and how many texts are made for it out of each given one."""
+    """How long a student learns, and how many texts are made from each given one."""
 
     epochs: int
     augment: int
@@ -30,45 +30,45 @@ STATIC_EPOCHS = 2
 
 
 class DistillSettings(Settings):
-    """The student learns the teacher's answers to all texts at hand and to texts made of them;
+    """The student learns the teacher's answers to all texts at hand and to texts made from them;
     agreement on the validation rows decides when to stop."""
 
     layers: int | list[int] | None = None
     """How many of the checkpoint's layers the student keeps, evenly spaced, or their numbers from
-    0. All, unless given: what a step before took away is healed."""
+    0. All, unless given: that heals what an earlier step removed."""
     decoder_layers: Annotated[int, Field(ge=1)] | None = None
-    """How many layers of its decoder a model that writes keeps, evenly spaced; its encoder stays.
-    It learns the summaries that the teacher writes."""
+    """How many layers of its decoder an encoder-decoder keeps, evenly spaced; its encoder stays. It
+    learns the summaries that the teacher writes."""
     student: Annotated[str, Field(min_length=1)] | None = None
-    """Folder of another checkpoint to teach, relative to the recipe; or `static`: a table of word
-    pieces and a small head, without layers."""
+    """Folder of another checkpoint to teach, relative to the recipe; or `static`: an embedding
+    table of word pieces and a small head, without layers."""
     width: Annotated[int, Field(ge=16, le=1024)] | None = None
-    """Numbers that a static student holds for each word piece; 256 unless given."""
+    """Embedding width of a static student; 256 unless given."""
     effort: Literal["fast", "default", "best"] = "default"
     """Sets epochs and augment where they are not given."""
     epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Passes over the texts at most."""
     augment: Annotated[int, Field(ge=0, le=50)] | None = None
-    """Texts made out of each given one, by leaving out words and splicing two; the teacher labels
-    them."""
+    """Texts made from each given one, by leaving out words and splicing two texts; the teacher
+    labels them."""
     unlabeled: Annotated[int, Field(ge=0)] = 100_000
     """How many texts of data.unlabeled are used at most, the first ones."""
     temperature: Annotated[float, Field(gt=0, le=20)] = 2.0
-    """Softens the teacher's answers, so that the lesser labels teach too."""
+    """Softens the teacher's answers, so that less likely labels teach too."""
     hard_labels: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of the rows' own labels beside the teacher's answers."""
+    """Weight of the rows' own labels relative to the teacher's answers."""
     match_states: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the difference between the last hidden states; of their relations between texts
-    where the widths differ."""
+    """Weight of the difference between last hidden states or, where the widths differ, between
+    their similarities across texts."""
     batch_size: Annotated[int, Field(ge=1)] = 32
-    """Texts that are held in memory at once."""
+    """Texts held in memory at once."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Peak rate; 5e-4 unless given, 2e-3 for a static student."""
     freeze_embeddings: bool | None = None
-    """Leaves the word table as it is: most languages of a multilingual model are not in the
+    """Leaves the embedding table as it is: most languages of a multilingual model are not in the
     training texts. Frozen unless the vocabulary has fewer than 60,000 pieces."""
     patience: Annotated[int, Field(ge=1)] = 3
-    """Epochs without a better agreement after which training stops."""
+    """Epochs without better agreement after which training stops."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Training stops here and keeps the best weights so far."""
 
@@ -91,7 +91,7 @@ class DistillSettings(Settings):
 
 
 def passes(settings: DistillSettings) -> Effort:
-    """The effort with what the recipe gives laid over it."""
+    """The preset of `effort`, overridden by what the recipe gives."""
     effort = EFFORTS[settings.effort]
     epochs = effort.epochs * (STATIC_EPOCHS if settings.static else 1)
     return Effort(
@@ -109,16 +109,16 @@ def cost(
     more_asked: int = 0,
     trained: int,
 ) -> Cost:
-    """The teacher's answers, then forward and backward of every epoch.
+    """The teacher's answers, then forward and backward passes of every epoch.
 
-    `copies` are the texts made out of each given one, `more_asked` further tokens that the teacher
+    `copies` are the texts made from each given one, `more_asked` further tokens that the teacher
     answers, and `trained` the parameters that learn.
     """
     teacher, rates, tokens = planned.teacher or planned.description, planned.rates, planned.tokens
     used = min(settings.unlabeled, len(planned.dataset.unlabeled))
     per_text = tokens.train / max(1, len(planned.dataset.train))
     learnt = (tokens.train + used * per_text) * (1 + copies)
-    # Rates were measured on a model of the recipe's first checkpoint, the teacher's shape.
+    # Rates were measured on a model shaped like the recipe's first checkpoint, the teacher.
     slower = teacher.layers / max(1, planned.description.layers)
     asked = (learnt + tokens.validation) * slower + more_asked
     teaching = asked * rates.forward_seconds_per_token
@@ -130,8 +130,8 @@ def cost(
         learning = min(learning, settings.max_minutes * 60)
     activations = student.activation_bytes(settings.batch_size)
     lesson = round(learnt / max(1.0, per_text)) * 2 * (len(teacher.labels or ()) + teacher.hidden)
-    # The teacher leaves before the student learns: its weights, or the student's with gradients,
-    # two moments, the best copy and one more while saving.
+    # The teacher leaves memory before the student learns: its weights, or the student's with
+    # gradients, two moments, the best copy and one more while saving.
     weights = max(teacher.fp32_bytes, student.description.fp32_bytes + 4 * trained * 5)
     return Cost(
         seconds=teaching + learning + 2 * rates.load_seconds,

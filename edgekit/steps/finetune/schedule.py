@@ -1,4 +1,4 @@
-"""The settings of `finetune` as the training loop takes them."""
+"""From the settings of `finetune` to the schedule of the training loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgekit.training.loop import Schedule
 
 
 def make(settings: FinetuneSettings, job: Job) -> Schedule:
-    """The settings as training takes them."""
+    """The settings in the form that training takes."""
     minutes = settings.max_minutes
     return Schedule(
         epochs=settings.epochs,

@@ -1,4 +1,4 @@
-"""What `finetune` of encoders and encoder-decoders is told, and what it costs. Light."""
+"""The settings of `finetune` for encoders and encoder-decoders, and what they cost. Light."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FinetuneSettings(Settings):
     epochs: Annotated[int, Field(ge=1, le=1000)] = 3
     """Passes over the training rows at most."""
     batch_size: Annotated[int, Field(ge=1)] = 32
-    """Rows that are held in memory at once."""
+    """Rows held in memory at once."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients make one update."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
@@ -33,16 +33,16 @@ class FinetuneSettings(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target that is spread over all labels."""
     balance: Literal["none", "sqrt", "inverse"] = "none"
-    """Weights of the labels against their counts, for rare labels."""
+    """How labels are weighted by their counts, for the sake of rare ones."""
     freeze_embeddings: bool | None = None
-    """Leaves the word table as it is: most languages of a multilingual model are not in the
+    """Leaves the embedding table as it is: most languages of a multilingual model are not in the
     training rows. Frozen unless the vocabulary has fewer than 60,000 pieces."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Epochs without a better validation score after which training stops."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Training stops here and keeps the best weights so far."""
     lora: Lora | None = None
-    """Train a low-rank adapter and merge it."""
+    """Trains a low-rank adapter and merges it."""
 
 
 def frozen(settings: FinetuneSettings, vocabulary: int) -> bool:
@@ -62,7 +62,7 @@ def check_rows(planned: Planned) -> None:
 
 
 def cost(settings: FinetuneSettings, planned: Planned) -> Cost:
-    """Forward and backward of every epoch, and a validation after each."""
+    """Forward and backward passes of every epoch, and a validation after each."""
     tokens, rates = planned.tokens, planned.rates
     trained = planned.description.parameters
     if frozen(settings, planned.description.vocabulary):

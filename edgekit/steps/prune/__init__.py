@@ -1,1 +1,1 @@
-"""`prune`: heads, neurons and layers taken out."""
+"""`prune`: removes heads, neurons and layers."""

@@ -15,7 +15,7 @@ from edgekit.tables import Family
 
 VERSION = 2
 
-# A guess of what a coverage keeps: pieces of one language, and letters and signs of all.
+# An estimate of what a coverage keeps: pieces of one language, and letters and signs of all.
 PIECES_PER_LANGUAGE = 7_000
 PIECES_PER_LANGUAGE_OF_DECODERS = 35_000
 PIECES_OF_ALL = 3_000
@@ -53,7 +53,7 @@ def after(settings: TrimVocabSettings, planned: Planned) -> Planned:
     description = planned.description
     kept = _pieces(settings, planned)
     tables = description.embedding_parameters
-    # Decoders turn their positions, and have no table of them.
+    # Decoders encode positions by rotation, and have no table of them.
     positions = 0 if description.family is Family.DECODER else description.max_tokens
     lost = tables // (description.vocabulary + positions) * (description.vocabulary - kept)
     of_head = description.head_parameters * (description.vocabulary - kept)

@@ -30,7 +30,7 @@ from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, Tokenizers
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.tables import Family
 
-# Texts without a language, and how a proof calls them.
+# The key of texts without a language in a proof.
 NO_LANGUAGE = "other"
 CARRIED = (
     "special_tokens_map.json", widths.FILE, "chat_template.jinja", "chat_template.json",
@@ -39,7 +39,7 @@ CARRIED = (
 
 @dataclass(frozen=True)
 class Trimmed:
-    """The old id of each row that is left, in the new order, and what the choice was made by."""
+    """The old id of each row that is left, in the new order, and the sources of the choice."""
 
     vocabulary: Vocabulary
     rows: tuple[int, ...]
@@ -75,7 +75,7 @@ def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
     job.on_progress(0.8)
     frequencies, rows = trimmed.frequencies, len(trimmed.rows)
     prove = kind.proof(job, compared, both, trimmed.rows)
-    del vocabulary, trimmed, both  # of a large vocabulary, as much memory as a small model
+    del vocabulary, trimmed, both  # a large vocabulary takes as much memory as a small model
     return _record(job, compared, frequencies, rows=rows, answered=prove())
 
 
@@ -83,14 +83,14 @@ def _kind(job: Job) -> Kind:
     found = job.description
     if found.family is not Family.DECODER:
         return EncoderKind()
-    # gguf and jinja2 are an extra, which encoders do without.
+    # gguf and jinja2 belong to an extra that encoders do not need.
     from edgekit.steps.trim_vocab.vocabulary import decoder
 
     return decoder.read(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
 
 
 def _surplus(job: Job) -> frozenset[str]:
-    """Tokens that published tokenizers have beyond the table."""
+    """Tokens that published tokenizers have in excess of the table."""
     found = DECODERS.get(job.description.model_type)
     return frozenset() if found is None else found.surplus
 
@@ -111,7 +111,7 @@ def _choose(
     )
     pad = json.loads((job.checkpoint / "config.json").read_text("utf-8")).get("pad_token_id")
     order = surgery.order(vocabulary, found, pad=pad)
-    # An id that the config names and no piece has is still a row that the model may look up.
+    # An id that the config names but no piece has is still a row that the model may look up.
     rest = sorted(one for one in rows - set(vocabulary.tokens) if one < job.description.vocabulary)
     return Trimmed(vocabulary, (*order, *rest), frequencies)
 
@@ -123,7 +123,7 @@ def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
     for row in job.dataset.train:
         texts = own.setdefault(row.language or NO_LANGUAGE, [])
         texts.append(kind.text(row).text)
-        if row.summary is not None:  # what is to be written must be there, too
+        if row.summary is not None:  # what is to be generated must be there, too
             texts.append(row.summary)
     further = read_texts([job.resolve(name) for name in settings.texts])
     others = [*job.dataset.unlabeled, *further]
@@ -153,7 +153,7 @@ def _write(job: Job, trimmed: Trimmed) -> None:
 def _compare_tokens(
     settings: TrimVocabSettings, job: Job, both: Tokenizers, own: OwnTexts, kind: Kind
 ) -> dict[str, Compared]:
-    """By language. Raises StepError where tokens are not what they must be, or too many."""
+    """Results by language. Raises StepError where tokens are not what they must be, or too many."""
     names = job.recipe.languages
     chosen_by = {text for texts in own.values() for text in texts}
     texts = judging_texts(names, job.dataset.validation, chosen_by, kind)
@@ -202,7 +202,7 @@ def _record(
 def judging_texts(
     names: Sequence[str], validation: Iterable[Row], chosen_by: set[str], kind: Kind
 ) -> dict[str, list[Text]]:
-    """By language, held-out rows and the Declaration, none of which took part in the choice."""
+    """By language, held-out rows and the Declaration, none of which had a part in the choice."""
     found: dict[str, list[Text]] = {name: [] for name in names}
     for row in validation:
         if (text := kind.text(row)).text not in chosen_by:

@@ -1,7 +1,7 @@
-"""What a person sees at once, one a file; a screen is found by its name in SCREENS.
+"""The app's screens, one per file; a screen is found by its name in SCREENS.
 
-A task gets its screen by its lines in ACTIONS, TASKS and TASK_NAMES: nothing else of the app tells
-tasks apart.
+A task gets its screen by its lines in ACTIONS, TASKS and TASK_NAMES: nothing else in the app
+distinguishes tasks.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SCREENS = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that a person wants to do, and the tasks of artifacts that do it."""
+    """Something that a user wants to do, and the tasks of artifacts that do it."""
 
     key: str
     screen: str
@@ -55,7 +55,7 @@ class Action:
     tasks: tuple[str, ...]
 
 
-# Digits: every keyboard has them, whatever script its letters are of.
+# Digits: every keyboard has them, whatever its script.
 ACTIONS = (
     Action("1", "chat", N_("Chat"), N_("ask a model"), ("chat",)),
     Action("2", "classify", N_("Classify"), N_("one text"), ("classification",)),

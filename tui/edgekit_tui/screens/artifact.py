@@ -130,7 +130,7 @@ class ArtifactScreen(Page):
 
 
 class _Fact(Horizontal):
-    """A name and what it is, which may take several lines."""
+    """A name and its value, which may take several lines."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ def _quality(manifest: Manifest) -> Content:
 
 
 def _scores(found: Quality) -> tuple[str, dict[str, float]]:
-    """The first share that is known by language: its name, and each language's."""
+    """The first measure known by language: its name, and each language's share."""
     for section in found.sections:
         for place, measure in enumerate(section.measures):
             figures = {code: row[place] for code, row in section.parts.items() if code != ALL}

@@ -1,4 +1,4 @@
-"""Artifacts: all of them, imported from a drive, looked at, removed."""
+"""Artifacts: lists, imports from a drive, inspects and removes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build: a command run in a process of its own; its steps, its time, its words; stop and go on."""
+"""Build: a command run in a subprocess; its steps, time and output; stop and resume."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class BuildingScreen(Page):
     ]
 
     def __init__(self, name: str, command: Sequence[str], recipe: Path | None = None) -> None:
-        """`recipe` is what can be built when this has ended well."""
+        """`recipe` is what can be built once this has succeeded."""
         super().__init__()
         self._what, self._command, self._recipe = name, command, recipe
         self.running = False

@@ -1,4 +1,4 @@
-"""Chat: a conversation with a model, shown while it is made and kept turn by turn."""
+"""Chat: a conversation with a model, shown as it is written and kept turn by turn."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ class ChatScreen(Page):
         self.answering: Answering | None = None
         self._model_name = ""
         self._memory = self._tokens = 0
-        """How many tokens the model can remember, and how many of these the chat takes."""
+        """The model's context length in tokens, and how many of them the chat takes."""
         self._editing: int | None = None
-        """The turn that is to be replaced."""
+        """The turn to be replaced."""
         self._keeping = False
-        """Whether what was sent is on its way to the disk."""
+        """Whether the sent message is still being saved."""
         self._draft = ""
-        """What was written before a message was taken back."""
+        """What was typed before a message was taken back."""
 
     def body(self) -> Iterable[Widget]:
         yield Turns(id="turns")
@@ -87,7 +87,7 @@ class ChatScreen(Page):
         self.load()
 
     async def on_screen_resume(self) -> None:
-        """Among the chats, this one may have been renamed or deleted."""
+        """On the chats screen, this one may have been renamed or deleted."""
         await super().on_screen_resume()
         if self.chat is not None:
             try:
@@ -113,7 +113,7 @@ class ChatScreen(Page):
         self._say_title()
         self._say_facts()
 
-    # A chat that is opened, and its turns while one scrolls through them.
+    # Opening a chat, and loading turns while scrolling.
 
     @work(thread=True, exclusive=True, group="read")
     def open_chat(self, number: int) -> None:
@@ -142,7 +142,7 @@ class ChatScreen(Page):
     def action_page(self, by: int) -> None:
         self.query_one(Turns).page(by)
 
-    # What the person says: first kept, then shown, then answered.
+    # What the user says: first kept, then shown, then answered.
 
     @on(Composer.Sent)
     def send(self, message: Composer.Sent) -> None:
@@ -173,7 +173,7 @@ class ChatScreen(Page):
 
     @on(NotKept)
     def take_not_kept(self, message: NotKept) -> None:
-        """What was written stays where it is, to be sent again."""
+        """What was typed stays in place, to be sent again."""
         self._keeping = False
         self._notice(message.sentence)
 
@@ -196,7 +196,7 @@ class ChatScreen(Page):
     # The answer.
 
     async def ask(self) -> None:
-        """Has the model answer the last thing that was said."""
+        """Has the model answer the last message."""
         if self.chat is None:
             return
         self._notice("")
@@ -232,7 +232,7 @@ class ChatScreen(Page):
 
     @work(thread=True, group="remember")
     def remember(self, words_per_second: float) -> None:
-        """For Home; what cannot be written is measured again."""
+        """For Home; a lost measurement is made again."""
         with suppress(OSError, EdgekitError):
             digest = self.edgekit.models.get(self.folder).manifest.digest
             models.remember_writing_rate(digest, words_per_second)
@@ -313,7 +313,7 @@ class ChatScreen(Page):
             self._notice(str(error))
             return
         if turn is None:
-            return  # it was the first one
+            return  # it was the first message
         composer = self.query_one(Composer)
         if self._editing is None:
             self._draft = composer.text
@@ -347,7 +347,7 @@ class ChatScreen(Page):
         self.edgekit.open_screen("chat_settings", self.settings, self.take_settings)
 
     def take_settings(self, settings: ChatSettings) -> None:
-        """For a chat that is not begun yet they wait for it."""
+        """Before a chat has begun, they wait for it."""
         self.settings = settings
         if self.chat is not None:
             self.chat = replace(self.chat, settings=settings)
@@ -364,7 +364,7 @@ class ChatScreen(Page):
         self._notice(message.sentence)
 
     def _notice(self, text: str, *, kind: str = "error") -> None:
-        """Whatever is said takes the place of what was offered."""
+        """Any notice replaces what was offered."""
         self.query_one("#notice", Notice).say(text, kind=kind)
         self.query_one(WaysOut).display = False
 

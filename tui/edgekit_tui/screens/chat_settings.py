@@ -1,4 +1,4 @@
-"""What a person chose for one chat: what the model is told to be, and how it answers."""
+"""Settings for one chat: the system prompt, and how the model answers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ChatSettingsScreen(Page):
     ]
 
     def __init__(self, settings: ChatSettings, take: Callable[[ChatSettings], None]) -> None:
-        """`take` gets what was chosen when the person leaves."""
+        """`take` receives the choices when the user leaves."""
         super().__init__()
         self._system = settings.system
         self._values = _as_values(settings)
@@ -93,7 +93,7 @@ class ChatSettingsScreen(Page):
 
 
 def _as_values(settings: ChatSettings) -> dict[str, str]:
-    """The choices that stand for these settings."""
+    """The choices that represent these settings."""
     wanted = {
         "temperature": _AUTO if settings.temperature is None else f"{settings.temperature:g}",
         "max_tokens": _AUTO if settings.max_tokens is None else str(settings.max_tokens),

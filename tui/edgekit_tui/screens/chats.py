@@ -1,4 +1,4 @@
-"""Chats: all that are kept, searched, renamed, copied, exported and deleted."""
+"""Chats: searches, renames, copies, exports and deletes those that are kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ChatsScreen(Page):
     ]
 
     def __init__(self, take: Callable[[Chat], None]) -> None:
-        """`take` goes on with the chat that is chosen."""
+        """`take` continues with the chosen chat."""
         super().__init__()
         self._take = take
         self.chats: list[Chat] = []
@@ -58,7 +58,7 @@ class ChatsScreen(Page):
         self._hide_fields()
         self.search(self._query)
 
-    # What is there.
+    # The list.
 
     @work(thread=True, exclusive=True, group="search")
     def search(self, query: str) -> None:
@@ -72,7 +72,7 @@ class ChatsScreen(Page):
     @on(ChatsFound)
     def take_chats(self, message: ChatsFound) -> None:
         if message.query != self._query:
-            return  # the person went on typing
+            return  # the user kept typing
         self.chats = message.chats
         options = self.query_one("#chats", OptionList)
         place = options.highlighted or 0
@@ -108,7 +108,7 @@ class ChatsScreen(Page):
     def action_find(self) -> None:
         field = self.query_one("#find", Input)
         field.display = True
-        # At once: the next key is a letter of the field, and no command.
+        # At once: the next key is a letter of the field, not a command.
         self.set_focus(field)
 
     @on(Input.Changed, "#find")
@@ -147,11 +147,11 @@ class ChatsScreen(Page):
                 self.query_one(name, Input).value = self._query if name == "#find" else ""
         self.set_focus(self.query_one("#chats"))
 
-    # What is done with one.
+    # Actions on one chat.
 
     @work(thread=True, group="change")
     def change(self, do: Callable[[], object]) -> None:
-        """Does it, and shows what is there then."""
+        """Runs it, and shows the new state."""
         try:
             do()
         except EdgekitError as error:
@@ -214,7 +214,7 @@ class ChatList(OptionList):
 
 
 def describe(chat: Chat) -> Content:
-    """Two lines: the title; what was found, or how much there is with whom and since when."""
+    """Two lines: the title; the match, or the number of turns, the model and the date."""
     turns = ngettext("{count} turn", "{count} turns", chat.turns)
     facts = [day(chat.changed), turns.format(count=number(chat.turns)), one_line(chat.model)]
     second = one_line(chat.found) if chat.found else " · ".join(facts)
@@ -222,6 +222,6 @@ def describe(chat: Chat) -> Content:
 
 
 def _file_name(title: str) -> str:
-    """Letters and digits of the title, in whatever script."""
+    """Letters and digits of the title, in any script."""
     letters = "".join(letter if letter.isalnum() else " " for letter in clean(title))
     return "-".join(letters.split())[:_FILE_NAME_LETTERS].strip("-") or "chat"

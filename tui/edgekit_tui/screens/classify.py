@@ -26,9 +26,9 @@ from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import Scores
 from edgekit_tui.widgets.words import Words
 
-# How long after the last key the model is asked: it should not answer half words.
+# Pause after the last key before the model is asked: it should not answer half-typed words.
 PAUSE_SECONDS = 0.25
-# A shorter wait for the words that mattered needs no word.
+# A shorter wait for the words that mattered is not mentioned.
 _LONG_SECONDS = 2.0
 
 
@@ -93,7 +93,7 @@ class ClassifyScreen(Page):
 
     @property
     def waiting(self) -> bool:
-        """Whether the person may still be typing."""
+        """Whether the user may still be typing."""
         return self._timer is not None
 
     def _ask(self) -> None:
@@ -127,7 +127,7 @@ class ClassifyScreen(Page):
     @on(Answered)
     def take_answer(self, message: Answered) -> None:
         if message.text != self.text:
-            return  # the person went on typing
+            return  # the user kept typing
         self._show(message.answer)
         facts = []
         if message.answer.parts > 1:
@@ -139,7 +139,7 @@ class ClassifyScreen(Page):
         self._say(" · ".join([*facts, *self._weighing(message)]))
 
     def _weighing(self, message: Answered) -> list[str]:
-        """How long the words take, each of which is left out once in the background."""
+        """How long the words take; each is left out once in the background."""
         words = importance.words(message.text)
         left = (message.seconds or 0.0) * words
         if left < _LONG_SECONDS or not 1 < words <= importance.MOST_WORDS:

@@ -1,4 +1,4 @@
-"""A screen that copies: it says how far it is, and leaving it stops the copy."""
+"""A screen that copies: it shows the progress, and leaving it stops the copy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edgekit_tui.widgets.bar import Bar
 
 class CopyingPage(Page):
     COPIED_TEXT: ClassVar[str]
-    """What is said while it copies, with {done} and {total}."""
+    """Shown while it copies, with {done} and {total}."""
 
     def __init__(self) -> None:
         super().__init__()
         self._busy = self._stopped = False
 
     def _tell(self, done: int, total: int) -> None:
-        """Called by the thread that copies, which what is raised here ends."""
+        """Called by the copying thread, which an exception raised here ends."""
         if self._stopped:
             raise importing.Stopped
         self.post_message(Progressed(done, total))

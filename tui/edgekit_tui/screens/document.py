@@ -23,7 +23,7 @@ class DocumentScreen(Page):
     )
 
     def __init__(self, take: Callable[[Path], None]) -> None:
-        """`take` gets the file that is chosen."""
+        """`take` receives the chosen file."""
         super().__init__()
         self._take = take
 

@@ -1,4 +1,4 @@
-"""Export: where to, and under which name; the ending of the name decides the format."""
+"""Export: where to, and under which name; the suffix of the name decides the format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ExportScreen(Page):
     def __init__(
         self, lead: str, suggested: Path, endings: Sequence[str], take: Callable[[Path], None]
     ) -> None:
-        """`lead` says what is written; `suggested` gets a number where there is such a file."""
+        """`lead` says what is written; `suggested` gets a number where such a file exists."""
         super().__init__()
         self._lead, self._suggested, self._endings = lead, suggested, endings
         self._take = take
@@ -44,7 +44,7 @@ class ExportScreen(Page):
     def fill(self) -> None:
         name = self.query_one("#path", Input)
         name.focus()
-        name.action_end()  # of a long path, its end is what one looks at
+        name.action_end()  # the end of a long path is what matters
 
     @on(Input.Submitted)
     def chosen(self, event: Input.Submitted) -> None:

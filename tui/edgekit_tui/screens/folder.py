@@ -1,4 +1,4 @@
-"""The data folder: where all is kept; what is there is copied to another one."""
+"""The data folder: where everything is kept; copies its contents to another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Help: what the screen before it is for, and every key that does something there."""
+"""Help: what the previous screen is for, and every key that does something there."""
 
 from __future__ import annotations
 

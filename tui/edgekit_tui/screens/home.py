@@ -149,7 +149,7 @@ class HomeScreen(Page):
         self.edgekit.open_screen(name)
 
     def action_act(self, name: str) -> None:
-        """With the artifact that is chosen, if it can do that, else with the best one that can."""
+        """With the chosen artifact, if it can do that, else with the best one that can."""
         action, notice = _BY_SCREEN[name], self.query_one("#notice", Notice)
         used = best(self.found, action.tasks, chosen=self.chosen)
         if used is not None:
@@ -180,7 +180,7 @@ class _Actions(Container):
 
 
 def speeds(seconds_per_text: Mapping[str, float]) -> dict[str, str]:
-    """Artifact's digest -> how fast it was on this machine, in words."""
+    """An artifact's digest -> how fast it was on this machine, in words."""
     told = {digest: speed.of_a_text(seconds) for digest, seconds in seconds_per_text.items()}
     rates = models.known_writing_rates() | models.known_reading_rates()
     return told | {

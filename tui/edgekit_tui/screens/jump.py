@@ -1,4 +1,4 @@
-"""Jump: a letter on each thing of the screen that takes keys; pressing it goes there."""
+"""Jump: a letter on each widget that takes keys; pressing it goes there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label a file, then: how far it is, how long it will take; pause, go on, stop."""
+"""Label a file, then: its progress and the time left; pause, resume, stop."""
 
 from __future__ import annotations
 

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Page(Screen[None]):
-    """A screen makes its widgets in `body` and puts its state into them in `fill`.
+    """A screen makes its widgets in `body` and fills them with its state in `fill`.
 
     When the language has changed, both are called again.
     """
 
     TITLE_TEXT: ClassVar[str] = ""
     HELP_TEXT: ClassVar[str] = ""
-    """What the help says of this screen, above its keys."""
-    AUTO_FOCUS = ""  # each screen says in `fill` where the keys go
+    """What the help says about this screen, above its keys."""
+    AUTO_FOCUS = ""  # each screen sets the focus in `fill`
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", N_("Back"), id="page.back"),
     ]

@@ -1,4 +1,4 @@
-"""What came out of a file: the labels as a chart that filters, the rows as a table that sorts."""
+"""The results for a file: labels as a chart that filters, rows as a table that sorts."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ResultsScreen(Page):
         table.clear(columns=True)
         table.add_column(_("score"), width=6)
         table.add_column(_("label"))
-        # Last, because widths of letters differ between terminals: nothing stands behind it.
+        # Last, because letter widths differ between terminals: nothing comes after it.
         table.add_column(_("text"))
         for row in message.rows:
             score = percent(row.score) if row.label else "–"

@@ -51,7 +51,7 @@ class ReviewScreen(Page):
         self._labels: tuple[str, ...] = ()
         self._corrections: Corrections | None = None
         self._set: list[int] = []
-        """The places of the rows that were set, the last one last."""
+        """Indices of the rows already set, the latest last."""
 
     def body(self) -> Iterable[Widget]:
         yield Notice(id="notice")
@@ -118,7 +118,7 @@ class ReviewScreen(Page):
 
     @work(thread=True, exclusive=True, group="answer")
     def weigh(self, row: Result) -> None:
-        """The scores of all labels: the labelled file has the best one's alone."""
+        """The scores of all labels: the labelled file has only the best one's."""
         try:
             answer = self.edgekit.models.answer(self.job.artifact, row.text)
             self.post_message(Answered(row.text, answer, None))
@@ -160,7 +160,7 @@ class ReviewScreen(Page):
         try:
             self._corrections.set(self.rows[self.place].text, label)
         except (EdgekitError, OSError) as error:
-            # Not gone on from: the person must know that this label was not kept.
+            # Stays on this row: the user must know that this label was not kept.
             self.query_one("#notice", Notice).say(str(error))
             return
         self.query_one("#notice", Notice).clear_text()

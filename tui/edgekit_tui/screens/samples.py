@@ -22,7 +22,7 @@ from edgekit_tui.widgets.notice import Notice
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One of `edgekit sample`, with the recipe of its folder that is done soonest."""
+    """One of `edgekit sample`, with the recipe from its folder that finishes first."""
 
     name: str
     title: str

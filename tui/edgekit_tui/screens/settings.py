@@ -1,4 +1,4 @@
-"""Settings, generated from their table; each change is true and kept at once."""
+"""Settings, generated from their table; each change applies and is kept at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SettingsScreen(Page):
 
     async def on_screen_resume(self) -> None:
         await super().on_screen_resume()
-        self.fill()  # the data folder may be another one, with settings of its own
+        self.fill()  # the data folder may have changed, and has its own settings
 
     def _explain(self) -> None:
         text = _(SETTINGS[self._place].help)

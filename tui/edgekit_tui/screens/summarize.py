@@ -1,4 +1,4 @@
-"""Summarize, first: a text that is typed, pasted or in a file; how long its summary is to be."""
+"""Summarize, first: a text that is typed, pasted or in a file; the length of its summary."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SummarizeScreen(Page):
         self.folder = folder
         self.text = ""
         self.read_text: DocumentRead | None = None
-        """What came from a file, or is too long for the field."""
+        """Text that came from a file, or is too long for the field."""
         self._manifest: Manifest | None = None
         self._opening = False
         self._choosers: Sequence[Found] = ()
@@ -82,7 +82,7 @@ class SummarizeScreen(Page):
             self._say_ready(self._manifest)
 
     async def on_screen_resume(self) -> None:
-        """A summary that was made has measured how fast the model is."""
+        """A finished summary has measured how fast the model is."""
         await super().on_screen_resume()
         self._say_estimate()
 
@@ -152,7 +152,7 @@ class SummarizeScreen(Page):
         self._say_estimate()
 
     def _show_text(self) -> None:
-        """The field, or the beginning of what was read instead of it."""
+        """Shows the field, or the beginning of the text that replaces it."""
         read = self.read_text
         self.query_one("#text").display = read is None
         self.query_one("#document").display = read is not None
@@ -220,7 +220,7 @@ class SummarizeScreen(Page):
         self._show_choices()
         self._say_estimate()
 
-    # The way on.
+    # Moving on.
 
     @on(Button.Pressed, "#go")
     def press(self) -> None:
@@ -247,7 +247,7 @@ class SummarizeScreen(Page):
 
     @property
     def _chooser(self) -> Found | None:
-        """Who reads all of it first, if that was asked for."""
+        """The artifact that reads everything first, if that was asked for."""
         return self._choosers[0] if self._fast and self._choosers else None
 
     @on(Failed)
@@ -257,7 +257,7 @@ class SummarizeScreen(Page):
         self.query_one("#notice", Notice).say(message.sentence)
 
     def _say_estimate(self) -> None:
-        """How long it will take, as far as it was measured here."""
+        """The expected time, as far as it was measured here."""
         if self._manifest is None:
             self._say(_("Opening the model…") if self._opening else "")
             return

@@ -1,4 +1,4 @@
-"""Summarize, then: how far it is, and the summary beside the sentences that it stands on."""
+"""Summarize, then: the progress, and the summary beside the sentences that support it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class SummaryScreen(Page):
             self.post_message(Summarized(made))
 
     def flow(self) -> None:
-        """Shows how far it is; as often however fast the model tells."""
+        """Shows the progress; equally often however fast the model reports."""
         if self.summarizing is None:
             return
         progress = self.summarizing.progress
@@ -245,7 +245,7 @@ class SummaryScreen(Page):
 
     def action_export(self) -> None:
         source = self.job.source
-        # A name that would command a terminal is not handed on.
+        # A name with control characters is not passed on.
         name = f"{one_line(source.stem)}-{_('summary')}" if source else _("summary")
         folder = source.parent if source else Path.cwd()
         suggested = folder / f"{name}{summary_file.ENDINGS[0]}"
@@ -281,7 +281,7 @@ class SummaryScreen(Page):
 
 
 def _share(progress: Progress, job: SummaryJob) -> tuple[float, str]:
-    """How much is done, for the bar and in words."""
+    """The share that is done, for the bar and in words."""
     wanted = number(job.words)
     written = _("{count} of about {wanted} words written").format(
         count=number(progress.written), wanted=wanted
@@ -298,7 +298,7 @@ def _share(progress: Progress, job: SummaryJob) -> tuple[float, str]:
 
 
 def _marked(sentence: str, flagged: Iterable[str]) -> Content:
-    """A sentence whose numbers and names that are not in the text stand out in shape too."""
+    """A sentence in which numbers and names missing from the text stand out in shape too."""
     shown = content(one_line(sentence, most=2000))
     for name in map(clean, flagged):
         at = shown.plain.find(name)

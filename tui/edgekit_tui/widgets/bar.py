@@ -1,4 +1,4 @@
-"""A share that is done, over the whole width."""
+"""A bar for the finished share, over the whole width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list of settings, each with one choice among few; left and right change the chosen one."""
+"""A list of settings, each with one choice among few; left and right change the current one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekit_tui.i18n import N_, _
 from edgekit_tui.settings import Setting
 
 _TITLES = 32
-# In a narrower list the choice follows its title at once.
+# In a narrower list the choice follows its title directly.
 _LEAST_WIDTH = 56
 
 
@@ -45,7 +45,7 @@ class Choices(OptionList):
         self._settings = settings
 
     def show(self, values: Mapping[str, str], *, place: int | None = None) -> None:
-        """What is chosen now, by the settings' keys; `place` is the setting to stand on."""
+        """Shows the current choices, by the settings' keys; `place` is the index to highlight."""
         place = (self.highlighted or 0) if place is None else place
         self._values = values
         self.clear_options()

@@ -1,4 +1,4 @@
-"""The field in which a message is written: Enter sends it, ctrl j begins a new line."""
+"""The field in which a message is written: Enter sends it, ctrl j starts a new line."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Composer(TextField):
         text: str
 
     async def _on_key(self, event: Key) -> None:
-        """Before the field itself takes Enter for a new line, and behind the letters before it: a
-        priority binding would overtake them where a slow machine is behind."""
+        """Runs before the field takes Enter for a new line, and after the letters typed before it:
+        a priority binding would overtake those where a slow machine lags."""
         act = {"enter": self.action_send, "ctrl+j": self.action_new_line}.get(event.key)
         if act is not None:
             event.stop()

@@ -1,4 +1,4 @@
-"""A field for text of any length: nothing at its right edge, since widths of letters differ."""
+"""A field for text of any length: nothing to its right, since letter widths differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 MOST_PASTED = 50_000
-"""Characters; a field with more would answer slower than a person types."""
+"""Characters; a field with more would respond slower than people type."""
 
 
 class TextField(TextArea):
@@ -27,7 +27,7 @@ class TextField(TextArea):
 
 
 class LongTextField(TextField):
-    """Hands over what is pasted and too long to be edited."""
+    """Hands over pasted text that is too long to edit."""
 
     @dataclass
     class Pasted(Message):

@@ -1,4 +1,4 @@
-"""An answer while it is made: asked for in a thread, drawn a few times a second."""
+"""An answer in the making: requested in a thread, drawn a few times a second."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLUSH_SECONDS = 0.4
 
 
 class GrowingTurn(ModelTurn):
-    """Goes away if nothing was said."""
+    """Disappears if the answer is empty."""
 
     def __init__(self, answering: Answering, folder: Path) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class GrowingTurn(ModelTurn):
         self.ask()
 
     async def flow(self) -> None:
-        """Shows what has come since the last time; as often however fast the model is."""
+        """Shows what has come since the last time; equally often however fast the model is."""
         await self.grow(self._answering.text)
         self.post_message(AnswerGrew(self._answering))
 

@@ -1,4 +1,4 @@
-"""The line at the bottom: the keys that do something here, each with its word."""
+"""The line at the bottom: the keys that do something here, each with its label."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MENU = "command_palette"
 
 
 def key_name(key: str) -> str:
-    """`ctrl+p` -> `ctrl p`; as it is written on keyboards, in words a person can say."""
+    """`ctrl+p` -> `ctrl p`; spelled as on keyboards, in words a person can say."""
     first = key.split(",")[0]
     return " ".join(_KEYS.get(part, part) for part in first.split("+"))
 
 
 class KeyBar(Static):
-    """Every key also answers to the mouse. Where the line is too short, the menu has the rest."""
+    """Every key also responds to the mouse. Where the line is too short, the menu has the rest."""
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
@@ -47,7 +47,7 @@ class KeyBar(Static):
 
     def show_keys(self) -> None:
         if not self.is_attached:
-            return  # asked for by an event that came after the screen had gone
+            return  # for an event that came after the screen was gone
         shown: dict[str, Content] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
@@ -61,7 +61,7 @@ class KeyBar(Static):
 
 
 def _key(binding: Binding) -> Content:
-    # Not "@click": links have one colour, and here the key and its word differ.
+    # Not "@click": links have a single colour, but here key and label differ.
     meta = Style.from_meta({"key": binding.key.split(",")[0]})
     return Content.assemble(
         (key_name(binding.key), "$key bold"), " ", (_(binding.description), "$foreground")

@@ -1,4 +1,4 @@
-"""A sentence that a person should read where it matters: an error with its remedy, or a hint."""
+"""A sentence to be read where it matters: an error with its remedy, or a hint."""
 
 from __future__ import annotations
 

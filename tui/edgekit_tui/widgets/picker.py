@@ -1,4 +1,4 @@
-"""Picks a file or folder: a path that one types, and the names in it that one walks through."""
+"""Picks a file or folder: a path to type, and the names in it to walk through."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Picker(Vertical):
 
     @property
     def folder(self) -> Path:
-        """The one whose names are shown."""
+        """The folder whose names are shown."""
         return _split(self.query_one(PathInput).value)[0]
 
     def focus_path(self) -> None:
@@ -154,7 +154,7 @@ def _as_typed(folder: Path) -> str:
 
 
 def _split(value: str) -> tuple[Path, str]:
-    """The folder whose names are shown, and what those begin with or contain."""
+    """The folder whose names are shown, and what those must begin with or contain."""
     head, _sep, tail = value.rpartition(os.sep)
     return Path(head + os.sep if head or value.startswith(os.sep) else ".").expanduser(), tail
 

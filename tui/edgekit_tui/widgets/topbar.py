@@ -1,4 +1,4 @@
-"""The line at the top: where one is on the left, and a quiet fact on the right."""
+"""The line at the top: the current place on the left, and a quiet fact on the right."""
 
 from __future__ import annotations
 

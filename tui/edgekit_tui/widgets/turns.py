@@ -1,4 +1,4 @@
-"""A conversation, one widget a turn; no more turns are shown than a person scrolls through."""
+"""A conversation, one widget per turn; only as many turns are shown as a user scrolls through."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 40
 PAGE = 20
-"""Turns that are read at once."""
+"""Turns read at once."""
 _ENDS = {
     "": N_("(cut off)"),
     "cancelled": N_("(stopped)"),
@@ -34,12 +34,12 @@ _ENDS = {
 
 
 def _parser() -> MarkdownIt:
-    # HTML would not be shown at all, and an address is no link: nothing here opens a browser.
+    # HTML would not be shown at all, and addresses are not links: nothing here opens a browser.
     return MarkdownIt("gfm-like", {"html": False, "linkify": False})
 
 
 class PersonTurn(Static):
-    """What the person said, letter by letter."""
+    """What the user said, literally."""
 
     def __init__(self, turn: Turn) -> None:
         super().__init__(content(turn.text), markup=False)
@@ -50,7 +50,7 @@ class ModelTurn(Vertical):
     """An answer, and why it ended where the model did not mean to."""
 
     def __init__(self, turn: Turn | None = None) -> None:
-        """None for an answer that is about to begin."""
+        """`turn` is None for an answer that is about to begin."""
         super().__init__()
         self.turn = turn.id if turn is not None else None
         self._text = clean(turn.text) if turn is not None else ""
@@ -63,8 +63,8 @@ class ModelTurn(Vertical):
         yield end
 
     async def grow(self, text: str) -> None:
-        """Shows the answer so far; what was shown before is only added to, where it can be."""
-        # Cleaned as a whole: a sequence may be cut in two by the pieces that it comes in.
+        """Shows the answer so far; appends to what was shown before, where possible."""
+        # Cleaned as a whole: a sequence may be cut in two by the pieces in which it arrives.
         shown, self._text = self._text, clean(text)
         if self._text == shown:
             return
@@ -90,13 +90,13 @@ Shown = PersonTurn | ModelTurn
 
 
 class Turns(VerticalScroll):
-    """Stays at its end while that grows, unless the person scrolled away."""
+    """Stays at its end while that grows, unless the user scrolled away."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._chat: int | None = None
         self.earlier = 0
-        """Turns of the chat before the first one that is shown."""
+        """Number of turns before the first one shown."""
         self.later = 0
 
     def compose(self) -> ComposeResult:
@@ -111,7 +111,7 @@ class Turns(VerticalScroll):
         return [child for child in self.children if isinstance(child, PersonTurn | ModelTurn)]
 
     async def show(self, chat: int | None, turns: Sequence[Turn], *, earlier: int) -> None:
-        """The last turns of a chat, and none of another; None for one that is not begun."""
+        """The last turns of a chat, and none of another; None for one that has not begun."""
         self._chat = chat
         with self.app.batch_update():
             await self.remove_children("PersonTurn, ModelTurn")
@@ -121,13 +121,13 @@ class Turns(VerticalScroll):
         self.anchor()
 
     async def add(self, turn: Shown) -> None:
-        """One that is new, at the end."""
+        """Appends a new one."""
         await self.mount(turn, before="#later")
         await self._prune_first()
         self.anchor()
 
     def page(self, by: int) -> None:
-        """Up or down; at the edge, what lies beyond it is read."""
+        """Scrolls up or down; at the edge, what lies beyond it is loaded."""
         at_edge = self.scroll_y <= 0 if by < 0 else self.scroll_y >= self.max_scroll_y
         if at_edge and (self.earlier if by < 0 else self.later):
             self._read_on(before=by < 0)
@@ -137,7 +137,7 @@ class Turns(VerticalScroll):
             self.scroll_page_down(animate=False)
 
     def _edge(self, *, before: bool) -> int | None:
-        """The first or the last turn that is shown."""
+        """The first or the last turn shown."""
         shown = [turn.turn for turn in self.shown if turn.turn is not None]
         return shown[0 if before else -1] if shown else None
 
@@ -194,7 +194,7 @@ class Turns(VerticalScroll):
         self._say_rest()
 
     def _say_rest(self) -> None:
-        """What there is beyond what is shown, and how to get there."""
+        """How much there is beyond what is shown, and how to get there."""
         texts = {
             "#earlier": (_("earlier turns: {count} · page up"), self.earlier),
             "#later": (_("later turns: {count} · page down"), self.later),
@@ -206,7 +206,7 @@ class Turns(VerticalScroll):
 
     @on(Click, "#earlier, #later")
     def click_rest(self, event: Click) -> None:
-        """Reached by the mouse, the edge is not where the text is scrolled to."""
+        """Loads more; a click may come while the text is not scrolled to that edge."""
         if event.widget is not None:
             self._read_on(before=event.widget.id == "earlier")
 

@@ -27,7 +27,7 @@ class WaysOut(Horizontal):
         self.display = False
 
     def offer(self, *, drop: bool, new: bool) -> None:
-        """The first way that is open gets the keys."""
+        """Focuses the first way that is open."""
         self.display = True
         open_ways = {"drop": drop, "new": new, "shorten": True}
         for name, is_open in open_ways.items():

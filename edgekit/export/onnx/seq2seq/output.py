@@ -1,4 +1,4 @@
-"""The `onnx` output of a model that writes: exports the pair of files, proves it, quantizes it."""
+"""The `onnx` output of an encoder-decoder: exports the pair of files, proves and quantizes it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from edgekit.system import child
 VERSION = 1
 PARITY_ROWS_PER_LANGUAGE = 4
 SELECTION_ROWS = 100
-# A process of its own takes seconds to start; a large model's memory is worth that.
+# A separate process takes seconds to start; a large model's memory is worth that.
 APART_FROM_BYTES = 100_000_000
 
 
 def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings: str) -> Exported:
     """Exports and quantizes through the step store; raises ExportError where the export differs.
 
-    `schemes` are the candidates, fastest first; none of them for fp32.
+    `schemes` are the candidates, fastest first; empty for fp32.
     """
     exported = fp32(job)
     parity, generation = exported.record["parity"], exported.record["generation"]
@@ -53,12 +53,12 @@ def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings
 
 
 def fp32(job: OutputJob) -> Finished:
-    """The pair of files unquantized, proven equal to the checkpoint; with how it writes."""
+    """The pair of files unquantized, proven equal to the checkpoint; with generation settings."""
     return job.run("onnx-export-seq2seq", job.inputs(VERSION), partial(_export, job))
 
 
 def open_fp32(job: OutputJob) -> Seq2SeqSummarizer:
-    """The checkpoint, as fast as it can be had."""
+    """The checkpoint as its fp32 export, the fastest way to run it."""
     exported = fp32(job)
     return proof.open_pair(
         job, exported.folder, Generation.from_json(exported.record["generation"])
@@ -80,7 +80,7 @@ def _found(
 def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
     peak = 0
     if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
-        # torch and transformers come only when something is exported.
+        # torch and transformers are imported only when something is exported.
         from edgekit.export.onnx.seq2seq import tracing
 
         tracing.export(job.checkpoint, out)
@@ -134,9 +134,9 @@ def _distance(
     candidate: Seq2SeqSummarizer,
     written: Sequence[tuple[list[int], list[int]]],
 ) -> tuple[float, int]:
-    """Mean divergence, and how often another piece would come next, along the original's summaries.
+    """Mean divergence, and how often the next piece would differ, along the original's summaries.
 
-    Whole summaries are no measure: where one piece differs, so does all that follows.
+    Whole summaries are not a measure: where one piece differs, so does everything after it.
     """
     divergences, flips = [], 0
     for ids, pieces in written:

@@ -16,7 +16,7 @@ from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.runtime.tokens import TOKENIZER
 
 MOST_LOGIT_ERROR = 1e-3
-"""Of the largest logit, where that is over 1."""
+"""Relative to the largest logit, where that is over 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Parity:
     generation: Generation
     texts: int
     same: int
-    """Texts whose summary is the same piece by piece; one may differ where two pieces are as good
-    as equally likely."""
+    """Texts whose summary is the same piece by piece; one may differ where two pieces are nearly
+    equally likely."""
 
 
 def open_pair(job: OutputJob, folder: Path, generation: Generation) -> Seq2SeqSummarizer:
-    """The very engine that will answer for users."""
+    """The same engine that will answer users."""
     return Seq2SeqSummarizer(
         lambda name: (folder / name).read_bytes(),
         (job.checkpoint / TOKENIZER).read_bytes(),
@@ -40,7 +40,7 @@ def open_pair(job: OutputJob, folder: Path, generation: Generation) -> Seq2SeqSu
 
 
 def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
-    """Logits along transformers' own summaries, and the summaries themselves.
+    """Compares logits along transformers' own summaries, and the summaries themselves.
 
     Raises ExportError where a logit differs by more than MOST_LOGIT_ERROR.
     """
@@ -57,7 +57,7 @@ def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
         for text in texts:
             ids = pair.first_window(text)
             inputs = torch.tensor([ids])
-            # Chance would be no proof.
+            # Sampling would prove nothing.
             whole = model.generate(inputs, do_sample=False)[0]
             wanted = model(input_ids=inputs, decoder_input_ids=whole[None, :-1]).logits[0].numpy()
             _check(pair.logits(ids, whole[1:].tolist()), wanted, text)
@@ -72,6 +72,6 @@ def _check(found: np.ndarray, wanted: np.ndarray, text: str) -> None:
 
 
 def _ended(pieces: list[int], generation: Generation) -> list[int]:
-    """Up to the first piece that ends; what stands behind it fills up."""
+    """Up to the first piece that ends; everything after it is padding."""
     ends = [number for number, piece in enumerate(pieces) if piece in generation.eos_token_ids]
     return pieces[: ends[0] + 1] if ends else pieces

@@ -1,11 +1,11 @@
 """One step of a decoder as a function of tensors, for tracing. Knows no files and no texts.
 
-A step reads one piece for each beam and the keys and values of all that was before. It is written
-anew rather than traced from transformers: there a step builds masks that hide nothing here, and
+A step reads one piece for each beam and the keys and values of everything before. It is written
+here rather than traced from transformers: there a step builds masks that hide nothing here, and
 computes the keys and values of the source, which the encoder's file does once. All beams read one
 source, so in cross-attention they stand side by side like the positions of one text.
 
-T5: Raffel et al. 2020 (arXiv 1910.10683). BART and its kin: Lewis et al. 2020 (arXiv 1910.13461).
+T5: Raffel et al. 2020 (arXiv 1910.10683). BART and relatives: Lewis et al. 2020 (arXiv 1910.13461).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Tensors = tuple[torch.Tensor, ...]
 class Step(nn.Module):
     """(pieces, order, past, source) to (logits, present); the caches are layers of (key, value).
 
-    `pieces` has the shape (beams,); `order` (beams,) says which row of the past each goes on with;
+    `pieces` has the shape (beams,); `order` (beams,) gives the row of the past that each continues;
     a cache of the past is (rows, heads, length, width), one of the source (1, heads, length,
     width).
     """
@@ -47,7 +47,7 @@ class Step(nn.Module):
     def read(
         self, pieces: torch.Tensor, past: Sequence[Tensors], source: Sequence[Tensors]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """States of shape (beams, width) and the caches, each a position longer."""
+        """Hidden states of shape (beams, width) and the caches, each one position longer."""
         raise NotImplementedError
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ class Step(nn.Module):
 
 
 class T5Step(Step):
-    """Also mT5's."""
+    """For mT5, too."""
 
     biases: torch.Tensor
 
@@ -70,7 +70,7 @@ class T5Step(Step):
             num_buckets=first.relative_attention_num_buckets,
             max_distance=first.relative_attention_max_distance,
         )
-        # Biases by distance; beyond the furthest all are alike.
+        # Biases by distance; beyond the furthest all are equal.
         self.register_buffer("biases", first.relative_attention_bias(buckets).detach().T.clone())
 
     def read(
@@ -106,7 +106,7 @@ class T5Step(Step):
 
 
 class BartStep(Step):
-    """Also that of mBART, Pegasus, Marian and M2M100, which norm before or after each part."""
+    """For mBART, Pegasus, Marian and M2M100, too, which norm before or after each part."""
 
     positions: torch.Tensor
 
@@ -114,7 +114,7 @@ class BartStep(Step):
         super().__init__(model)
         decoder = self.model.get_decoder()
         self.register_buffer("positions", position_table(decoder))
-        # Marian and Pegasus multiply where they look up, the others within their table.
+        # Marian and Pegasus scale after the lookup, the others within their table.
         inside = hasattr(self.table, "embed_scale")
         self.scale = 1.0 if inside else float(getattr(decoder, "embed_scale", 1.0))
         self.norms_before = model.config.model_type in ("mbart", "pegasus", "m2m_100")
@@ -169,7 +169,7 @@ def position_table(stack: Any) -> torch.Tensor:
     """Vectors of the positions from 0 up, of shape (positions, width)."""
     found = stack.embed_positions
     if stack.config.model_type == "m2m_100":
-        # It counts positions from behind the padding's number, which texts do not have.
+        # It counts positions from after the padding id, which texts never use.
         return found.weights[found.padding_idx + 1 :].detach().clone()
     return found.weight[getattr(found, "offset", 0) :].detach().clone()
 

@@ -1,11 +1,11 @@
-"""Traces an encoder-decoder checkpoint into two ONNX files. The word table is stored once.
+"""Traces an encoder-decoder checkpoint into two ONNX files. The embedding table is stored once.
 
     encoder.onnx  embedded (1, length, width)   → key_0, value_0, … of the source for each layer
     decoder.onnx  pieces (beams,), order (beams,), past_key_0 …, key_0 … → logits, present_key_0 …
                   pieces                        → embedded: what the encoder reads
 
-Beams and lengths are free; a past of length 0 begins. Both outputs of the decoder's file share its
-word table, and where the head is that table too, it multiplies with the same one.
+Beams and lengths are dynamic; a past of length 0 starts. Both outputs of the decoder's file share
+its embedding table, and where the head is tied to it, the head multiplies with the same one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def export(checkpoint: Path, folder: Path) -> tuple[Path, Path]:
         )
     encoder, decoder = folder / ENCODER, folder / DECODER
     with warnings.catch_warnings(), torch.inference_mode():
-        # Tracing warns of constants that are constants, and that there is a newer exporter.
+        # Tracing warns about constants that are meant to be constants, and about a newer exporter.
         warnings.simplefilter("ignore")
         _trace_encoder(model, encoder)
         _trace_decoder(model, decoder)
@@ -121,7 +121,7 @@ def _trace_decoder(model: PreTrainedModel, path: Path) -> None:
 
 
 def _share_table(proto: onnx.ModelProto) -> None:
-    """Where the head is the word table, it reads that one, not a transposed copy."""
+    """Where the head is tied to the embedding table, it reads that, not a transposed copy."""
     weights = {one.name: one for one in proto.graph.initializer}
     tables = {
         node.input[0]: numpy_helper.to_array(weights[node.input[0]])
@@ -158,7 +158,7 @@ def _layers(model: PreTrainedModel) -> int:
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
+    """Runs in the child."""
     export(Path(request["checkpoint"]), Path(request["folder"]))
     return {"peak_bytes": machine.peak_rss_bytes()}
 

@@ -1,4 +1,4 @@
-"""`distill` of a decoder: heals what a step before took. Light until it runs."""
+"""`distill` of a decoder: heals what an earlier step removed. Light until it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.training import decoder_settings
 from edgekit.training.decoder_settings import DecoderSettings
 
 VERSION = 1
-# A token's likeliest pieces on the disk: their numbers and half floats.
+# A token's most likely pieces on disk: their ids and half floats.
 BYTES_PER_TOKEN = 64 * (4 + 2)
 _CLASSIFIERS = {
     "layers": "is for classifiers; take layers out by the step prune before this one",
@@ -26,11 +26,11 @@ _CLASSIFIERS = {
 
 class DistillSettings(DecoderSettings):
     """The checkpoint learns to predict what its teacher does, after every token of the texts
-    (Hinton et al. 2015, arXiv 1503.02531); divergence on the validation rows decides when to stop.
-    """
+    (Hinton et al. 2015, arXiv 1503.02531); divergence on the validation rows decides when to
+    stop."""
 
     temperature: Annotated[float, Field(gt=0, le=20)] = 1.0
-    """Softens the teacher's predictions. Pruned language models heal best by 1 (Muralidharan et al.
+    """Softens the teacher's predictions. Pruned language models heal best at 1 (Muralidharan et al.
     2024, arXiv 2407.14679)."""
 
     @model_validator(mode="before")
@@ -74,12 +74,12 @@ def after(settings: DistillSettings, planned: Planned) -> Planned:
 
 
 def cost(settings: DistillSettings, planned: Planned) -> Cost:
-    """The teacher's predictions, then the learning; never both at once."""
+    """The teacher's predictions, then the training; never both at once."""
     learnt = decoder_settings.cost(settings, planned)
     teacher, rates = planned.teacher or planned.description, planned.rates
     tokens = decoder_settings.learnt_tokens(settings, planned)
     tokens += min(decoder_settings.JUDGED_TOKENS, planned.tokens.validation)
-    # Rates were measured on the first checkpoint and follow its layers.
+    # Rates were measured on the first checkpoint and scale with its layers.
     slower = teacher.body_parameters / max(1, planned.description.body_parameters)
     asked = tokens * rates.forward_seconds_per_token * slower * teacher.head_share
     kept = round(tokens * BYTES_PER_TOKEN)

@@ -20,10 +20,10 @@ from edgekit.training.losses import Scores
 
 
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
-    """Writes the checkpoint nearest to the teacher into `job.out`, at worst the one that there was.
+    """Writes the checkpoint nearest to the teacher into `job.out`, at worst the original one.
 
-    Returns the record of it: divergences are in nats a token, at temperature 1, of the teacher's
-    likeliest pieces and of all others as one.
+    Returns the step's record: divergences are in nats per token, at temperature 1, over the
+    teacher's most likely pieces, with all others as one.
     """
     rows = windows.training_rows(job.dataset, job.recipe.languages)
     texts = decoder.read_texts(settings, job, rows)
@@ -49,7 +49,7 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
 
 
 def divergence(taught: Taught, *, temperature: float) -> TokenLoss:
-    """From the teacher's predictions of the same windows."""
+    """The divergence from the teacher's predictions for the same windows."""
 
     def loss(scores: Scores, states: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
         ids, logp = taught.of(numbers)

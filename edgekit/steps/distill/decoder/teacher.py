@@ -1,8 +1,8 @@
-"""What a teacher predicts after every token, worked out once and kept in the step store.
+"""What a teacher predicts after every token, computed once and kept in the step store.
 
-Its likeliest pieces are kept, of which the exported model is judged by as many, and the rest's mass
-follows from them. So the teacher is asked once for every text, and has left memory when the student
-learns; its hidden states would take more of the disk than these, and its head again in every epoch.
+Its most likely pieces are kept, as many as the exported model is judged by, and the mass of the
+rest follows from them. So the teacher is asked once for every text, and has left memory when the
+student learns; its hidden states would take more disk, and its head would run in every epoch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """The likeliest next pieces after every token that another follows, window after window."""
+    """The most likely next pieces after every token with a successor, window after window."""
 
     ids: np.ndarray
     """(tokens, kept)"""
@@ -42,7 +42,7 @@ class Taught:
     """Where each window's tokens begin, and where the last one's end."""
 
     def of(self, numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and logarithms of these windows' tokens, one window behind the other."""
+        """Ids and logarithms for these windows' tokens, one window after another."""
         parts = [slice(self.starts[number], self.starts[number + 1]) for number in numbers]
         ids, logp = (
             np.concatenate([values[part] for part in parts]) for values in (self.ids, self.logp)
@@ -51,7 +51,7 @@ class Taught:
 
 
 def ask(job: Job, windows: Sequence[Window], *, temperature: float) -> Taught:
-    """The teacher's predictions, from the step store if they are there; it leaves memory."""
+    """The teacher's predictions, from the step store if they are there; frees its memory."""
     inputs = {
         **job.common,
         "teacher": job.teacher_digest,
@@ -69,7 +69,7 @@ def ask(job: Job, windows: Sequence[Window], *, temperature: float) -> Taught:
 
     folder = job.run_stored("teacher-predictions", inputs, make).folder
     ids, logp = (
-        # Left on the disk: a batch's are read at a time.
+        # Left on disk: only one batch's part is read at a time.
         np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("ids", "logp")
     )
@@ -105,7 +105,7 @@ def _ask(
 def _likeliest(
     scores: Scores, states: torch.Tensor, temperature: float, ids: np.ndarray, logp: np.ndarray
 ) -> None:
-    """Writes into `ids` and `logp`, a few tokens' scores at a time."""
+    """Writes into `ids` and `logp`, a few tokens' logits at a time."""
     rows = max(1, CHUNK_BYTES // (4 * scores.head.out_features))
     for start in range(0, len(states), rows):
         part = slice(start, start + rows)

@@ -17,7 +17,7 @@ VERSION = 2
 
 
 STATIC_HEAD = 256
-# Of the time that a model of twelve layers takes; measured.
+# Share of the time that a model of twelve layers takes; measured.
 STATIC_SHARE = 0.05
 
 
@@ -25,7 +25,7 @@ SETTINGS = DistillSettings
 
 
 def files(settings: DistillSettings) -> tuple[str, ...]:
-    """Another checkpoint, where one is the student."""
+    """The other checkpoint, where one is the student."""
     return () if settings.student is None or settings.static else (settings.student,)
 
 
@@ -64,7 +64,7 @@ def after(settings: DistillSettings, planned: Planned) -> Planned:
 
 
 def cost(settings: DistillSettings, planned: Planned) -> Cost:
-    """The teacher's answers, then forward and backward of every epoch."""
+    """The teacher's answers, then forward and backward passes of every epoch."""
     student = after(settings, planned)
     trained = student.description.parameters
     if frozen(settings, student.description.vocabulary):
@@ -87,7 +87,7 @@ def frozen(settings: DistillSettings, vocabulary: int) -> bool:
 
 
 def static_width(settings: DistillSettings, hidden: int) -> int:
-    """The principal components of the checkpoint's states are as many as the states are wide."""
+    """Capped at the checkpoint's hidden width: its states have no more principal components."""
     return min(settings.width or 256, hidden)
 
 
@@ -165,7 +165,7 @@ def _student(settings: DistillSettings, planned: Planned) -> Description:
         return _static(settings, before)
     if settings.student is not None:
         other = describe(planned.resolve(settings.student))
-        # A fresh head is a layer as wide as the model, and the labels'.
+        # A fresh head is a layer as wide as the model, and one for the labels.
         head = other.hidden * (other.hidden + len(before.labels or ())) if not other.labels else 0
         return replace(other, labels=before.labels, parameters=other.parameters + head)
     if settings.layers is None:

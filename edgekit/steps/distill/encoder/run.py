@@ -1,8 +1,8 @@
 """The heavy half of `distill` for encoders: the texts, the student, the loss, and how near it came.
 
-What the answers teach is the head's. Hidden states are matched as means over each text's tokens, so
-that the student may have another tokenizer; where widths differ, the similarities between the texts
-of a batch are (Tung and Mori 2019, arXiv 1907.09682).
+The head decides what the answers teach. Hidden states are matched as means over each text's tokens,
+so that the student may have another tokenizer; where widths differ, the similarities between the
+texts of a batch are matched instead (Tung and Mori 2019, arXiv 1907.09682).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from edgekit.training.loop import Loss, Model, Trained, Training
 from edgekit.training.predict import Answers
 
 STATIC_RATE = 2e-3
-# Differences of hidden states are far smaller numbers than those of answers.
+# Differences between hidden states are far smaller numbers than those between answers.
 STATE_SCALE = 100.0
 
 
@@ -45,15 +45,15 @@ class Lesson:
     """The texts that teach, and what the teacher says of them and of the validation rows."""
 
     rows: list[Row]
-    """Without a label where nobody gave the text one."""
+    """Without a label where nobody labelled the text."""
     answers: Answers
-    """Of `rows`."""
+    """The teacher's answers to `rows`."""
     judged: np.ndarray
-    """The teacher's logits of the validation rows."""
+    """The teacher's logits for the validation rows."""
 
 
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
-    """Teaches the student of `settings`, writes it into `job.out`, returns what it came to."""
+    """Teaches the student of `settings`, writes it into `job.out`, returns the step's record."""
     head = head_of(job)
     lesson = _lesson(settings, job)
     torch.manual_seed(job.recipe.seed)  # a fresh head
@@ -71,7 +71,7 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     trained = Training(
         student,
         head.examples(encoder, lesson.rows),
-        # Pieces that no text holds must stay as they began, so that they go on meaning something.
+        # Pieces that occur in no text must stay as they began, so that they keep a meaning.
         schedule=schedule.make(
             settings,
             job,
@@ -90,14 +90,14 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
 
 
 def nearness(head: Head, found: np.ndarray, wanted: np.ndarray) -> float:
-    """The share of rows that both answer alike; on a tie the smaller divergence counts for more."""
+    """The share of rows both answer alike; on a tie the smaller divergence wins."""
     alike = float(head.alike(found, wanted).mean())
     # Less than one row's share, whatever the divergence.
     return alike + np.exp(-max(0.0, head.divergence(found, wanted))) / (2 * len(wanted))
 
 
 def _lesson(settings: DistillSettings, job: Job) -> Lesson:
-    """All texts that teach: the rows, texts without labels, and what is made of both."""
+    """All texts that teach: the rows, texts without labels, and what is made from both."""
     dataset = job.dataset
     unlabeled = list(dict.fromkeys(dataset.unlabeled))[: settings.unlabeled]
     given = [(row.text, row.language) for row in dataset.train]
@@ -115,7 +115,7 @@ def _lesson(settings: DistillSettings, job: Job) -> Lesson:
 
 
 def _student(settings: DistillSettings, job: Job, lesson: Lesson) -> tuple[PreTrainedModel, Path]:
-    """The model that learns, and the folder that its tokenizer and licence come from."""
+    """The model that learns, and the folder from which its tokenizer and licence come."""
     if settings.static:
         width = static_width(settings, job.description.hidden)
         texts = [row.text for row in lesson.rows]
@@ -159,7 +159,7 @@ def _loss(settings: DistillSettings, head: Head, lesson: Lesson) -> Loss:
 
 
 def _distance(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """How far states of shape (texts, width) are apart; their similarities, if widths differ."""
+    """How far apart states of shape (texts, width) are; of their similarities, if widths differ."""
     if found.shape == wanted.shape:
         return functional.mse_loss(found, wanted)
     found, wanted = (functional.normalize(states, dim=-1) for states in (found, wanted))
@@ -169,7 +169,7 @@ def _distance(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 def _record(
     settings: DistillSettings, job: Job, lesson: Lesson, found: np.ndarray, trained: Trained
 ) -> dict[str, Any]:
-    """What the student learnt from, and how alike it answers the validation rows, by language."""
+    """What the student learnt from, and how often it agrees on the validation rows, by language."""
     head, rows = head_of(job), job.dataset.validation
     alike = head.alike(found, lesson.judged)
     places: dict[str, list[int]] = {}

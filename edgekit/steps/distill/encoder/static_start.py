@@ -1,8 +1,8 @@
-"""The static student before it learns: what each word piece alone means to the checkpoint.
+"""The static student before training: what each word piece alone means to the checkpoint.
 
-As model2vec does: every piece goes through the checkpoint by itself, principal components make the
+As in model2vec: every piece goes through the checkpoint by itself, principal components make the
 states narrower, and pieces that are everywhere weigh little (Arora et al. 2017, smooth inverse
-frequency). A piece that no text holds keeps this row, so that unseen words still mean something.
+frequency). A piece that occurs in no text keeps this row, so unseen words still mean something.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EVERYWHERE = 1e-3
 
 
 def make(job: Job, texts: Sequence[str], *, width: int) -> StaticForSequenceClassification:
-    """A student with the checkpoint's tokenizer and labels, and a head that is fresh."""
+    """A student with the checkpoint's tokenizer and labels, and a fresh head."""
     labels = job.dataset.labels
     config = StaticConfig(
         vocab_size=job.description.vocabulary,
@@ -69,7 +69,7 @@ def weights(job: Job, texts: Sequence[str]) -> np.ndarray:
 
 
 def _states(job: Job) -> np.ndarray:
-    """The checkpoint's mean last state of each piece alone, (vocabulary, hidden); from the store
+    """The checkpoint's mean last state for each piece alone, (vocabulary, hidden); from the store
     if it is there."""
     digests = {
         path.name: sha256_file(path)

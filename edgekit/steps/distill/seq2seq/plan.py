@@ -17,7 +17,7 @@ KNOWN = frozenset(
         "patience", "unlabeled",
     }
 )  # fmt: skip
-"""The settings that have a meaning here."""
+"""The settings that apply here."""
 
 
 def files(settings: DistillSettings) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def files(settings: DistillSettings) -> tuple[str, ...]:
 
 
 def check(settings: DistillSettings, planned: Planned) -> None:
-    """Raises RecipeError where nothing can teach, or a setting would be ignored in silence."""
+    """Raises RecipeError where nothing can teach, or a setting would be silently ignored."""
     settings_of_all.check_rows(planned)
     strange = sorted(settings.model_fields_set - KNOWN)
     if strange:
@@ -44,6 +44,6 @@ def after(settings: DistillSettings, planned: Planned) -> Planned:
 
 
 def cost(settings: DistillSettings, planned: Planned) -> Cost:
-    """The teacher's summaries, then forward and backward of every epoch."""
+    """The teacher's summaries, then forward and backward passes of every epoch."""
     student = after(settings, planned)
     return settings_of_all.cost(settings, planned, student, trained=student.description.parameters)

@@ -1,4 +1,4 @@
-"""The heavy half of `distill` for encoder-decoders: fewer layers learn the teacher's words.
+"""The heavy half of `distill` for encoder-decoders: fewer layers learn the teacher's summaries.
 
 "Shrink and fine-tune" on pseudo-summaries: the student keeps the encoder and some layers of the
 decoder, and learns the summaries that the teacher writes (Shleifer and Rush 2020, arXiv
@@ -29,7 +29,7 @@ from edgekit.training import seq2seq
 VERSION = 1
 SUMMARIES = "summaries.jsonl"
 SAVE_EVERY = 100
-"""Summaries; with a large teacher they take a few minutes."""
+"""Summaries between two saves; with a large teacher they take a few minutes."""
 
 
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
 
 
 def pseudo_summaries(job: Job, texts: Sequence[str]) -> list[str]:
-    """What the teacher writes of each text, or of the beginning of one that is too long for it."""
+    """What the teacher writes for each text, or for the beginning of one that is too long."""
     inputs = {
         **job.common,
         "teacher": job.teacher_digest,

@@ -12,7 +12,7 @@ VERSION = 1
 
 class FinetuneSettings(DecoderSettings):
     """Cross-entropy on `data.train`: on every token of a text, and in conversations on those of the
-    assistant's turns; on `data.validation` it decides when to stop."""
+    assistant's turns; the loss on `data.validation` decides when to stop."""
 
 
 SETTINGS = FinetuneSettings

@@ -20,7 +20,7 @@ from edgekit.training.windows import Window
 
 
 def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
-    """Writes the weights of the best epoch into `job.out`; returns the record of it.
+    """Writes the weights of the best epoch into `job.out`; returns the step's record.
 
     Raises StepError where the rows hold no answer.
     """
@@ -44,7 +44,7 @@ def run(settings: FinetuneSettings, job: Job) -> dict[str, Any]:
 
 
 def _answered(found: Sequence[Window], name: str) -> list[Window]:
-    """Those with tokens that the model itself writes."""
+    """The windows with tokens that the model itself writes."""
     kept = [one for one in found if any(one.answers[1:])]
     if not kept:
         raise StepError(
@@ -55,7 +55,7 @@ def _answered(found: Sequence[Window], name: str) -> list[Window]:
 
 
 def answers_nll(windows: Sequence[Window]) -> TokenLoss:
-    """Of the tokens that the model itself writes: their mean, where all tokens' mean is taken."""
+    """Negative log-likelihood of the tokens that the model writes, scaled to the mean over all."""
     told = [torch.tensor(one.answers[1:]) for one in windows]
     labels = [torch.tensor(one.ids[1:]) for one in windows]
     every, answered = (sum(int(one.numel()) for one in told), sum(int(one.sum()) for one in told))

@@ -18,7 +18,7 @@ def files(settings: FinetuneSettings) -> tuple[str, ...]:
 
 
 def check(settings: FinetuneSettings, planned: Planned) -> None:
-    """Raises RecipeError where there are no rows, or a setting would be ignored in silence."""
+    """Raises RecipeError where there are no rows, or a setting would be silently ignored."""
     check_rows(planned)
     for name in ("head_learning_rate", "balance", "lora"):
         if name in settings.model_fields_set:

@@ -1,7 +1,7 @@
 """What a decoder does with texts: which layers change little, which neurons add little. Torch.
 
 Its weights come from the files as it computes (checkpoint/streaming.py) and are never all in
-memory. Takes nothing out.
+memory. Removes nothing.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ BATCH_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Of a checkpoint's layers, on some tokens."""
+    """Measurements of a checkpoint's layers, on some tokens."""
 
     distances: np.ndarray
-    """Of each block of as many layers as are to go, by its first layer: the mean angular distance
-    between what enters it and what leaves it, from 0 to 1 (Gromov et al. 2024, arXiv 2403.17887).
-    """
+    """For each block of as many layers as are to go, by its first layer: the mean angular distance
+    between its input and its output, from 0 to 1 (Gromov et al. 2024, arXiv 2403.17887)."""
     importance: np.ndarray
-    """Of shape (layers, neurons): the mean square of what each adds to the hidden states, as
-    Wanda's scores of weights (Sun et al. 2023, arXiv 2306.11695) added up over a column."""
+    """Of shape (layers, neurons): the mean square of what each adds to the hidden states, like
+    Wanda's scores of weights (Sun et al. 2023, arXiv 2306.11695) summed over a column."""
 
 
 @torch.inference_mode()
@@ -48,9 +47,9 @@ def measure(
 ) -> Measured:
     """Runs the checkpoint on windows of tokens; `removed` is the number of layers to go.
 
-    Distances are averaged over every token, where the paper has the last of each sequence: fewer
-    texts tell as much. A window's first token is left out, whose states are far larger than any
-    other's and hardly turn.
+    Distances are averaged over every token, where the paper takes the last of each sequence: fewer
+    texts suffice. A window's first token is left out: its states are far larger than any other's
+    and hardly rotate.
     """
     model = streaming.open_decoder(checkpoint)
     body = model.get_decoder()
@@ -74,8 +73,8 @@ def measure(
 
 
 class _Listener:
-    """Adds up what passes through the layers; keeps the states of one batch before `removed` + 1
-    layers at most."""
+    """Sums up what passes through the layers; keeps the states of one batch before at most
+    `removed` + 1 layers."""
 
     def __init__(self, layers: int, removed: int, ffn_out: str) -> None:
         self.ffn_out = ffn_out
@@ -92,7 +91,7 @@ class _Listener:
         self._states.clear()
 
     def enter(self, _: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        """Hears the states before each layer in turn, and before the norm behind the last."""
+        """Sees the states before each layer in turn, and before the norm after the last."""
         self._states.append(given[0][self._real])
         if len(self._states) == self._states.maxlen:
             alike = nn.functional.cosine_similarity(self._states[0], self._states[-1], dim=-1)
@@ -104,7 +103,7 @@ class _Listener:
         self._squares[number] += given[0][self._real].square().sum(dim=0).double().numpy()
 
     def measured(self, checkpoint: Path) -> Measured:
-        """Raises StepError for a checkpoint that computes no numbers."""
+        """Raises StepError for a checkpoint that computes NaN or infinity."""
         if not (np.isfinite(self._angles).all() and np.isfinite(self._squares).all()):
             raise StepError(
                 f"{checkpoint}: it computes values that are no numbers; its weights are damaged, "
@@ -125,7 +124,7 @@ class _Listener:
 
 
 def _batches(windows: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
-    """Of like length, each of at most BATCH_TOKENS tokens with its padding."""
+    """Batches of similar length, each of at most BATCH_TOKENS tokens with its padding."""
     found: list[list[Sequence[int]]] = []
     for window in sorted(windows, key=len):
         if found and (len(found[-1]) + 1) * len(window) <= BATCH_TOKENS:

@@ -1,4 +1,4 @@
-"""`prune` of a decoder: takes out layers and neurons. Light until it runs."""
+"""`prune` of a decoder: removes layers and neurons. Light until it runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgekit.steps.layers import check_layers, refuse_keys
 
 VERSION = 1
 WINDOW = 256
-"""Tokens that are read at once while measuring."""
+"""Tokens read at once while measuring."""
 PROOF_TOKENS = 4096
-# The k- and i-quants of GGUF need rows that these many numbers divide; narrow ones have too few.
+# GGUF's k- and i-quants need row lengths that these divide; narrow rows have too few.
 GRAIN, NARROW_GRAIN, NARROW = 256, 32, 512
-# Reading the weights anew for every batch, beside computing: measured.
+# Streaming the weights again for every batch, relative to computing: measured.
 SLOWER_STREAMED = 1.5
 _CLASSIFIERS = {
     "heads": "is for classifiers: heads here share keys and values; use 'ffn' or 'layers'",
@@ -32,17 +32,17 @@ _CLASSIFIERS = {
 
 
 class PruneSettings(Settings):
-    """Layers that turn the hidden states least go, and neurons that add least to them. Nothing is
-    trained: `distill` afterwards heals."""
+    """The layers that rotate the hidden states least go, and the neurons that add least to them.
+    Nothing is trained: `distill` afterwards heals."""
 
     layers: int | list[int] | None = None
-    """How many layers stay at most: those that go stand together, where what enters the first is
-    nearest to what leaves the last. Or the numbers of those that stay, from 0."""
+    """How many layers stay at most: those that go are neighbours, chosen where the input of the
+    first is nearest to the output of the last. Or the numbers of those that stay, from 0."""
     ffn: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the neurons of every feed-forward network to remove; what is left is rounded to a
-    multiple of 256, or 32 where there are fewer than 512."""
+    """Share of the neurons to remove from every feed-forward network; what is left is rounded to a
+    multiple of 256, or of 32 where there are fewer than 512."""
     tokens: Annotated[int, Field(ge=64)] = 16_384
-    """Tokens of data.train and data.unlabeled that decide, as many of each language."""
+    """Tokens of data.train and data.unlabeled that decide, equally many of each language."""
 
     @model_validator(mode="before")
     @classmethod
@@ -104,7 +104,7 @@ def after(settings: PruneSettings, planned: Planned) -> Planned:
 
 
 def cost(settings: PruneSettings, planned: Planned) -> Cost:
-    """The texts that decide, and the validation texts on both sides."""
+    """The texts that decide, and the validation texts before and after."""
     found, rates = planned.description, planned.rates
     judged = min(PROOF_TOKENS, planned.tokens.validation)
     asked = min(settings.tokens, planned.tokens.train or settings.tokens)
@@ -114,7 +114,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         seconds=seconds * SLOWER_STREAMED
         + rates.load_seconds
         + kept.weights_bytes * rates.write_seconds_per_byte,
-        # The states of a batch; of the proof, one window's logits on both sides.
+        # The states of a batch; for the proof, one window's logits on both sides.
         peak_bytes=rates.torch_bytes
         + 16 * WINDOW * (4 * found.hidden + 3 * found.ffn) * 4
         + 4 * WINDOW * found.vocabulary * 4,
@@ -123,12 +123,12 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
 
 
 def grain(neurons: int) -> int:
-    """What the width of the networks stays a multiple of."""
+    """The number that the width of the networks stays a multiple of."""
     return GRAIN if neurons >= NARROW else NARROW_GRAIN
 
 
 def width(settings: PruneSettings, neurons: int) -> int:
-    """How many neurons each layer keeps of so many: the nearest multiple, the larger of two."""
+    """How many of its neurons each layer keeps: the nearest multiple, the larger of two."""
     if settings.ffn is None:
         return neurons
     step = grain(neurons)
@@ -137,7 +137,7 @@ def width(settings: PruneSettings, neurons: int) -> int:
 
 
 def layer_count(settings: PruneSettings, layers: int) -> int:
-    """How many stay of so many."""
+    """How many of this many layers stay."""
     if settings.layers is None:
         return layers
     wanted = len(settings.layers) if isinstance(settings.layers, list) else settings.layers
@@ -145,7 +145,7 @@ def layer_count(settings: PruneSettings, layers: int) -> int:
 
 
 def smaller(settings: PruneSettings, before: Description) -> Description:
-    """What the step leaves."""
+    """The model that the step leaves."""
     layers, ffn = layer_count(settings, before.layers), width(settings, before.ffn)
     # Gate, up and down; the rest of a layer is attention and norms.
     body = before.body_parameters - 3 * before.hidden * before.layers * (before.ffn - ffn)

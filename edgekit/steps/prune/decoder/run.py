@@ -1,6 +1,6 @@
-"""The heavy half of `prune` for decoders: measures, takes out, and says the cost.
+"""The heavy half of `prune` for decoders: measures, removes, and says the cost.
 
-No part of it needs the whole model in memory, so that any model can be pruned that fits the disk.
+No part of it needs the whole model in memory: any model that fits on the disk can be pruned.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from edgekit.steps.prune.decoder.plan import (
 from edgekit.training import windows
 from edgekit.training.windows import Reader, Window
 
-# The share of the work that is done when texts have told what can go, and when it is gone.
+# The share of the work that is done once texts have shown what can go, and once it is gone.
 MEASURED, WRITTEN = 0.5, 0.6
 
 
@@ -44,11 +44,11 @@ class Choice:
     layers: Sequence[int]
     """Their numbers, in order."""
     neurons: Sequence[np.ndarray | None]
-    """Of each of these layers; None where all of them do."""
+    """Neurons of each of these layers; None where all of them stay."""
 
 
 def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
-    """Writes the pruned checkpoint into `job.out`; returns the record of it."""
+    """Writes the pruned checkpoint into `job.out`; returns the step's record."""
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
     removed = found.layers - layer_count(settings, found.layers)
@@ -70,7 +70,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
 
 
 def choose(settings: PruneSettings, measured: Measured) -> Choice:
-    """The block of least distance goes; of each layer, the neurons of least importance."""
+    """The block with the least distance goes; in each layer, the neurons of least importance."""
     count, neurons = measured.importance.shape
     layers = list(range(count))
     if isinstance(settings.layers, list):
@@ -83,7 +83,7 @@ def choose(settings: PruneSettings, measured: Measured) -> Choice:
 
 
 def write(source: Path, out: Path, chosen: Choice, *, on_progress: OnProgress) -> None:
-    """Writes what stays of a checkpoint, as whole a checkpoint as it was."""
+    """Writes what stays of a checkpoint, as a checkpoint as complete as before."""
     config = describe.read_config(source)
     names = DECODERS[config["model_type"]]
     places = {number: place for place, number in enumerate(chosen.layers)}
@@ -115,8 +115,8 @@ def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Architec
 
 
 def _config(source: Path, config: Mapping[str, Any], chosen: Choice) -> dict[str, Any]:
-    """config.json of what stays; which layers look at a window alone is then said for each."""
-    # Where config.json does not say it, transformers derives it from a layer's place.
+    """config.json of what stays, with each layer's attention type (sliding or full) spelled out."""
+    # Where config.json does not say it, transformers derives it from the layer's number.
     kinds = getattr(AutoConfig.from_pretrained(source, local_files_only=True), "layer_types", None)
     told: dict[str, Any] = {"num_hidden_layers": len(chosen.layers)}
     if kinds:
@@ -127,7 +127,7 @@ def _config(source: Path, config: Mapping[str, Any], chosen: Choice) -> dict[str
 
 
 def _texts(settings: PruneSettings, job: Job, reader: Reader) -> list[Window]:
-    """What decides. Raises StepError where no text has two tokens."""
+    """The windows that decide. Raises StepError where no text has two tokens."""
     rows = windows.training_rows(job.dataset, job.recipe.languages)
     size = min(WINDOW, job.max_tokens)
     found = windows.choose(reader, rows, size=size, tokens=settings.tokens, seed=job.recipe.seed)
@@ -144,7 +144,7 @@ def _best(importance: np.ndarray, count: int) -> np.ndarray | None:
 
 
 def _compare(job: Job, judging: Sequence[Window], on_progress: OnProgress) -> dict[str, Any]:
-    """How far what is left predicts from the whole, on validation texts, by language."""
+    """How far the pruned model's predictions are from the whole model's, by language."""
     if not judging:
         return {"tokens": 0}
     ids = [one.ids for one in judging]

@@ -17,7 +17,7 @@ BATCH_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Token windows of like length in padded batches."""
+    """Token windows of similar length in padded batches."""
 
     batches: tuple[Mapping[str, torch.Tensor], ...]
     """`input_ids` and `attention_mask` of each batch, (windows, longest)."""
@@ -25,7 +25,7 @@ class Calibration:
     tokens: int
 
     def first(self, windows: int) -> Calibration:
-        """About so many windows, evenly drawn from the short and the long ones."""
+        """About this many windows, evenly drawn from the short and the long ones."""
         total = sum(len(batch["input_ids"]) for batch in self.batches)
         every = max(1, total // windows)
         part = tuple(
@@ -34,19 +34,19 @@ class Calibration:
         return Calibration(part, self.texts, self.tokens)
 
     def lengths(self) -> list[int]:
-        """Three lengths in tokens that stand for a third of the windows each."""
+        """Three lengths in tokens, each standing for a third of the windows."""
         counts = [batch["attention_mask"].sum(1) for batch in self.batches]
         found = torch.cat(counts).float().cpu()
         return [int(found.quantile(q, interpolation="nearest")) for q in (1 / 6, 3 / 6, 5 / 6)]
 
 
 def real_tokens(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Which tokens are no padding: bool of shape (windows, longest)."""
+    """Which tokens are not padding: bool of shape (windows, longest)."""
     return batch["attention_mask"].bool()
 
 
 def choose_texts(dataset: Dataset, *, seed: int) -> Iterable[str]:
-    """Texts of training rows, every language in turn, and as many without labels between them."""
+    """Texts of training rows, every language in turn, alternating with texts without labels."""
     generator = random.Random(seed)
     by_language: dict[str | None, dict[str, None]] = {}
     for row in dataset.train:
@@ -75,7 +75,7 @@ def read(
     pad: int,
     device: str,
 ) -> Calibration:
-    """The windows of the first texts, short ones first, within both bounds."""
+    """The windows of the first texts, short ones first, within both limits."""
     items: list[Example] = []
     read_texts = tokens = 0
     for text in texts:

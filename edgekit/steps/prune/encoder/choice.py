@@ -12,15 +12,15 @@ from edgekit.errors import StepError
 from edgekit.steps.prune.encoder.latency import Table
 from edgekit.steps.prune.encoder.search import Depths, Ranking, allocate, widths
 
-# Onnxruntime's kernels work on blocks: other widths of a network are no faster.
+# Onnxruntime's kernels work on blocks: network widths in between are no faster.
 MULTIPLE = 32
-# A budget of seconds is counted in so many parts.
+# A budget of seconds is counted in this many parts.
 PARTS = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """By layer of the checkpoint."""
+    """Rankings of heads and of neurons, by layer of the checkpoint."""
 
     heads: Sequence[Ranking]
     ffn: Sequence[Ranking]
@@ -28,7 +28,7 @@ class Rankings:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The numbers of what stays: layers, and heads and neurons of each of them."""
+    """The numbers of what stays: layers, and each one's heads and neurons."""
 
     layers: tuple[int, ...]
     heads: tuple[tuple[int, ...], ...]
@@ -38,7 +38,7 @@ class Choice:
     def of(
         cls, rankings: Rankings, layers: Sequence[int], heads: Sequence[int], ffn: Sequence[int]
     ) -> Choice:
-        """The best so many heads and neurons of each of these layers."""
+        """The best heads and neurons, this many of each of these layers."""
         return cls(
             tuple(layers),
             tuple(rankings.heads[layer].kept(n) for layer, n in zip(layers, heads, strict=True)),
@@ -47,7 +47,7 @@ class Choice:
 
 
 def by_shares(rankings: Rankings, layers: Sequence[int], *, heads: float, ffn: float) -> Choice:
-    """Removes at least these shares of the units of `layers`, from where the least is lost."""
+    """Removes at least these shares of the units of `layers`, where the least is lost."""
     return Choice.of(
         rankings,
         layers,
@@ -71,10 +71,10 @@ def _counts(rankings: Sequence[Ranking], *, share: float, multiple: int) -> list
 def by_latency(
     rankings: Rankings, depths: Depths, table: Table, *, speedup: float, prunes_heads: bool
 ) -> Choice:
-    """The least loss with which the layers are `speedup` times as fast as they are.
+    """The choice with the least loss that makes the layers `speedup` times as fast as they are.
 
-    Every depth is tried: what its missing layers lose, and what the others lose to be narrow
-    enough. Raises StepError naming the largest speed-up there is.
+    Every depth is tried: what its missing layers lose, and what the others lose by becoming narrow
+    enough. Raises StepError with the largest speed-up there is.
     """
     part = _full_seconds(rankings, table) / PARTS
     found: list[tuple[float, Choice]] = []
@@ -108,7 +108,7 @@ def by_latency(
 
 
 def speedup(rankings: Rankings, table: Table, choice: Choice) -> float:
-    """How many times as fast the chosen layers are, by the table."""
+    """How many times as fast the chosen layers are, according to the table."""
     heads = table.attention_seconds(np.array([len(kept) for kept in choice.heads]))
     ffn = table.network_seconds(np.array([len(kept) for kept in choice.ffn]))
     return _full_seconds(rankings, table) / float(heads.sum() + ffn.sum())

@@ -1,4 +1,4 @@
-"""Which layers the answers depend on least. Torch; takes none out for good."""
+"""Which layers the answers depend on least. Torch; removes none for good."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def search(
     least: int,
     on_progress: Callable[[float], None],
 ) -> Depths:
-    """Takes out one layer after the other, down to `least`: each time the one whose going moves the
+    """Removes one layer after another, down to `least`: each time the one whose removal moves the
     answers least from those of the whole model."""
     layers = layer_list(model)
     wanted = _answers(model, calibration, head)
@@ -43,7 +43,7 @@ def remove(
     least: int,
     on_progress: Callable[[float], None],
 ) -> Depths:
-    """One layer after the other, down to `least`; `lost` says what is, where these alone stay."""
+    """One layer after another, down to `least`; `lost` gives the loss where only these stay."""
     present = list(range(count))
     depths = [(tuple(present), 0.0)]
     while len(present) > least:
@@ -65,7 +65,7 @@ def _answers(model: PreTrainedModel, calibration: Calibration, head: Head) -> np
 
 @contextmanager
 def only(layers: nn.ModuleList, numbers: Sequence[int]) -> Iterator[None]:
-    """A model's layers without all others, for a while."""
+    """Takes all other layers out of a model for a while."""
     everything = list(layers)
     del layers[:]
     layers.extend(everything[number] for number in numbers)

@@ -1,10 +1,10 @@
-"""How much the answers depend on each head and neuron: a pass of gradients over texts.
+"""How much the answers depend on each head and neuron: one pass of gradients over texts.
 
 After Kwon et al. 2022, "A Fast Post-Training Pruning Framework for Transformers" (arXiv
 2204.09656). Their Fisher information is that of the labels, and a model that has learned its labels
-has almost none left. Here it is that of the model's own answers, sampled by random signs: it needs
-no labels and one backward pass, and half of it is the divergence (nats) that taking out a unit
-makes, to second order.
+has almost none left. Here it is that of the model's own answers, sampled with random signs: it
+needs no labels and one backward pass, and half of it is the divergence (nats) that removing a unit
+causes, to second order.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCALE = 1024.0
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """By layer: what each window feels of each unit, float32 of shape (windows, units)."""
+    """By layer: the answers' derivatives with respect to each unit, float32 (windows, units)."""
 
     heads: list[np.ndarray]
     ffn: list[np.ndarray]
@@ -48,8 +48,8 @@ def signals(
 ) -> Signals:
     """One forward and one backward pass over every batch. No weight gets a gradient.
 
-    A batch that the GPU's memory does not hold is read in halves. StepError where half precision
-    does not hold what a window feels.
+    A batch that does not fit the GPU's memory is read in halves. StepError where half precision
+    cannot hold the derivatives.
     """
     generator = torch.Generator().manual_seed(seed)
     model.requires_grad_(False)
@@ -92,7 +92,7 @@ def _pass(
 
 @contextmanager
 def _whole_or_nothing(noted: Sequence[list[np.ndarray]]) -> Iterator[None]:
-    """Forgets what some layers noted of a part that did not fit: it will be read again."""
+    """Drops what some layers noted of a part that did not fit: it will be read again."""
     marks = [len(into) for into in noted]
     try:
         yield
@@ -103,7 +103,7 @@ def _whole_or_nothing(noted: Sequence[list[np.ndarray]]) -> Iterator[None]:
 
 
 def _scale(compute: Compute) -> float:
-    """What gradients are multiplied by on their way: small ones underflow in fp16."""
+    """What gradients are multiplied by on their way back: small ones underflow in fp16."""
     return SCALE if compute.scaled else 1.0
 
 
@@ -119,7 +119,7 @@ def _joined(parts: list[np.ndarray], compute: Compute) -> np.ndarray:
 
 @contextmanager
 def _graph_from(table: nn.Module) -> Iterator[None]:
-    """Gradients flow from here on, though no weight needs one."""
+    """Gradients flow from here on, although no weight requires one."""
 
     def begin(module: nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
         return output.requires_grad_()
@@ -133,7 +133,7 @@ def _graph_from(table: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _listen(matrix: nn.Linear, group: int) -> Iterator[list[np.ndarray]]:
-    """Notes for each window the derivative by a mask on each group of the matrix's inputs."""
+    """Notes for each window the derivative with respect to a mask on each group of inputs."""
     into: list[np.ndarray] = []
 
     def before(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

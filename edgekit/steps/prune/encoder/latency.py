@@ -1,7 +1,7 @@
 """Measures how long the parts of a layer take on this machine, by width. Knows no checkpoint.
 
 ZipLM's table (Kurtic et al. 2023, arXiv 2302.04089): what a head or a neuron costs is measured
-where the model will run, in onnxruntime, not counted in operations.
+on the machine where the model will run, in onnxruntime, not counted in operations.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ NETWORK_WIDTHS = 8
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The sizes of one layer, and how many there are."""
+    """The sizes of one layer, and how many layers there are."""
 
     hidden: int
     head_size: int
     heads: int
     ffn: int
     layers: int
-    """So many alike parts are timed as one: together they need the memory that a model needs, and
-    parts that fit a processor's cache would seem quicker than they are."""
+    """This many equal parts are timed as one: together they need as much memory as a model does,
+    and parts that fit a processor's cache would seem faster than they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def measure(shape: Shape, lengths: Sequence[int], *, on_progress: Callable[[floa
     graphs |= {("ffn", width): _network(shape, width) for width in neurons}
     sessions = {key: _session(graph) for key, graph in graphs.items()}
     fastest = {(key, length): math.inf for key in sessions for length in lengths}
-    # In turns, so that a busy moment of the machine falls on all.
+    # In turns, so that a busy moment of the machine affects all alike.
     for turn in range(TURNS):
         for key, session in sessions.items():
             for length in lengths:
@@ -92,7 +92,7 @@ def measure(shape: Shape, lengths: Sequence[int], *, on_progress: Callable[[floa
 
 
 def _between(known: dict[int, float], wanted: np.ndarray) -> np.ndarray:
-    """Never falling with the width, whatever the clock said."""
+    """Interpolated; never falling as the width grows, whatever the clock said."""
     widths = np.array(sorted(known))
     times = np.maximum.accumulate([known[int(width)] for width in widths])
     return np.interp(wanted, widths, times)
@@ -100,14 +100,14 @@ def _between(known: dict[int, float], wanted: np.ndarray) -> np.ndarray:
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # all work is this thread's, whose clock tells it
+    options.intra_op_num_threads = 1  # all work is on this thread, whose clock is read
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _seconds(session: onnxruntime.InferenceSession, hidden: int, length: int) -> float:
-    """CPU seconds of one run, the least of some rounds: other programs cost wall time first."""
+    """CPU seconds of one run, the least of several rounds: other programs cost wall time first."""
     text = {"x": np.random.default_rng(0).normal(size=(1, length, hidden)).astype(np.float32)}
     times = []
     for _ in range(ROUNDS):
@@ -118,7 +118,7 @@ def _seconds(session: onnxruntime.InferenceSession, hidden: int, length: int) ->
 
 
 class _Builder:
-    """A graph of one input and one output, both (1, length, hidden)."""
+    """Builds a graph of one input and one output, both (1, length, hidden)."""
 
     def __init__(self) -> None:
         self.nodes: list = []

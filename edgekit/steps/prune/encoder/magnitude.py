@@ -1,4 +1,4 @@
-"""How large the weights of each head and neuron are: the importance that asks no text."""
+"""How large the weights of each head and neuron are: an importance that needs no text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgekit.checkpoint.units import Layer
 
 
 def neurons(layer: Layer) -> np.ndarray:
-    """Squared norms of each neuron's rows times that of its column."""
+    """Squared norm of each neuron's rows times that of its column."""
     rows = layer.matrix(layer.names.ffn_in).weight.detach().square().sum(1)
     if layer.names.gated:
         rows = rows.view(2, -1).sum(0)
@@ -17,6 +17,6 @@ def neurons(layer: Layer) -> np.ndarray:
 
 
 def heads(layer: Layer) -> np.ndarray:
-    """Squared norms of what each head sends on."""
+    """Squared norm of each head's output weights."""
     columns = layer.matrix(layer.names.attention_out).weight.detach().square().sum(0)
     return columns.view(layer.heads, -1).sum(1).cpu().double().numpy()

@@ -1,4 +1,4 @@
-"""`prune`: takes heads, neurons and layers out of a checkpoint. Light until it runs."""
+"""`prune`: removes heads, neurons and layers from a checkpoint. Light until it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgekit.steps.layers import check_layers
 
 VERSION = 1
 LEAST_FFN = 32
-# What holds the hidden states of the calibration texts in memory at once.
+# Limits the hidden states of the calibration texts held in memory at once.
 MOST_TOKENS = 65_536
 DEPTH_WINDOWS = 128
 
@@ -30,21 +30,21 @@ class PruneSettings(Settings):
     fitted to make up for them. Nothing is trained; `finetune` or `distill` afterwards heals."""
 
     heads: Share | None = None
-    """Share of all attention heads to remove; each layer keeps one at least."""
+    """Share of all attention heads to remove; each layer keeps at least one."""
     ffn: Share | None = None
     """Share of all feed-forward neurons to remove; layers keep as many as they need, a multiple of
     32."""
     layers: int | list[int] | None = None
-    """How many layers stay at most, those that matter most, or their numbers from 0."""
+    """How many layers stay at most, those that matter most; or the numbers of those, from 0."""
     latency: Annotated[float, Field(gt=1)] | None = None
-    """The speed-up of the layers in fp32 that is wanted on this machine: chooses heads, neurons
-    and, unless given, layers. An int8 artifact gains somewhat less."""
+    """Speed-up of the layers in fp32 to reach on this machine: chooses heads, neurons and, unless
+    given, layers. An int8 artifact gains somewhat less."""
     method: Literal["fisher", "magnitude"] = "fisher"
-    """`fisher` asks texts what the answers depend on; `magnitude` asks the weights alone, reads no
-    text and fits nothing."""
+    """`fisher` measures on texts what the answers depend on; `magnitude` looks at the weights
+    alone, reads no text and fits nothing."""
     texts: Annotated[int, Field(ge=1)] = 2000
-    """Texts that decide, of data.train and data.unlabeled; fewer where they are longer than 65,536
-    tokens in all."""
+    """Texts of data.train and data.unlabeled that decide; fewer where together they are longer than
+    65,536 tokens."""
 
     @model_validator(mode="after")
     def _something(self) -> PruneSettings:
@@ -107,7 +107,7 @@ def check(settings: PruneSettings, planned: Planned) -> None:
 
 
 def after(settings: PruneSettings, planned: Planned) -> Planned:
-    """The smaller model as far as it can be known: which layers stay wide is found by the step."""
+    """The smaller model as far as it can be known: the step itself finds which layers stay wide."""
     before = planned.description
     description = _estimate(settings, before)
     body = before.parameters - before.embedding_parameters
@@ -141,7 +141,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         + tokens * rates.train_seconds_per_token
         + (tried + fitted) * rates.forward_seconds_per_token
         + rates.load_seconds,
-        # The model, its pruned body and what is written; what texts feel; states; sums of a fit.
+        # The model, its pruned body and what is written; texts' derivatives; states; sums of a fit.
         peak_bytes=rates.torch_bytes
         + 3 * found.fp32_bytes
         - 4 * found.embedding_parameters
@@ -152,7 +152,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
 
 
 def layer_count(settings: PruneSettings, layers: int) -> int:
-    """How many stay of so many layers, where the recipe says it."""
+    """How many of this many layers stay, where the recipe says so."""
     if settings.layers is None:
         return layers
     return (
@@ -161,12 +161,12 @@ def layer_count(settings: PruneSettings, layers: int) -> int:
 
 
 def fewest_layers(speedup: float, layers: int) -> int:
-    """So few are fast enough at their full width."""
+    """The largest number of layers that is fast enough at full width."""
     return max(1, math.floor(layers / speedup))
 
 
 def _check_shares(settings: PruneSettings, planned: Planned) -> None:
-    """Each layer keeps a head and 32 neurons: says the nearest share that this leaves."""
+    """Each layer keeps a head and 32 neurons: names the nearest share that allows it."""
     found = planned.description
     for name, units, least in (
         ("heads", found.heads, 1),
@@ -215,7 +215,7 @@ def _estimate(settings: PruneSettings, before: Description) -> Description:
 
 
 def _layer_parameters(before: Description, *, heads: float, ffn: float) -> float:
-    """Of one layer that keeps these shares of its units."""
+    """Parameters of one layer that keeps these shares of its units."""
     hidden = before.hidden
     halves = 2 if ENCODERS[before.model_type].gated else 1
     attention = heads * (4 * hidden**2 + 3 * hidden) + hidden

@@ -1,4 +1,4 @@
-"""The heavy half of `prune` for encoders: chooses by texts, takes out, fits, says what it cost."""
+"""The heavy half of `prune` for encoders: chooses by texts, removes, fits, says what it cost."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from edgekit.system import devices, machine
 from edgekit.training.head import head_of
 
 JUDGED_ROWS = 1000
-# The share of the work that is done when texts have told what matters, when layers are chosen, and
-# when all is fitted.
+# The share of the work that is done once texts have shown what matters, once layers are chosen, and
+# once everything is fitted.
 SIGNALS, DEPTH, TUNED = 0.25, 0.45, 0.95
 
 
 def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
-    """Writes the pruned checkpoint into `job.out`; returns the record of it."""
+    """Writes the pruned checkpoint into `job.out`; returns the step's record."""
     encoder = job.encoder(job.checkpoint)
     original = head_of(job).load(job.checkpoint)
     nn.Module.to(original, job.device)
@@ -54,7 +54,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     before = judge.check(original)
     texts = _read_texts(settings, job, encoder, original) if settings.reads_texts else None
     chosen, record = _choose(settings, job, original, texts)
-    # The word table is the largest part, and does not change.
+    # The embedding table is the largest part, and does not change.
     table = original.get_input_embeddings().weight
     pruned = copy.deepcopy(original, {id(table): table})
     _apply(pruned, chosen, repeated=_repeated(settings, original))
@@ -93,7 +93,7 @@ def _sizes(model: PreTrainedModel) -> tuple[Widths, int]:
 
 
 def _repeated(settings: PruneSettings, model: PreTrainedModel) -> int | None:
-    """How often the one layer of a model that shares it is run; None where layers are many."""
+    """How often a model that shares one layer runs it; None where layers are separate."""
     if not _shared(model):
         return None
     return layer_count(settings, int(model.config.num_hidden_layers))
@@ -119,7 +119,7 @@ def _read_texts(
 def _choose(
     settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
 ) -> tuple[Choice, dict[str, Any]]:
-    """What stays, and what is worth keeping of how it was found."""
+    """What stays, and what is worth recording of how it was found."""
     rankings = _rank(job, model, texts)
     depths = _depths(settings, job, model, texts)
     if settings.latency is None or texts is None:
@@ -139,7 +139,7 @@ def _choose(
 
 
 def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankings:
-    """The order in which units go, by layer: by what texts feel of them, else by their weights."""
+    """The order in which units go, by layer: by their effect on texts, else by their weights."""
     if texts is None:
         found = units.layers(model)
         return Rankings(
@@ -162,7 +162,7 @@ def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankin
 def _depths(
     settings: PruneSettings, job: Job, model: PreTrainedModel, texts: Calibration | None
 ) -> Depths:
-    """The layers that may stay: one choice, unless a speed-up is wanted, which chooses of them."""
+    """The layers that may stay: one choice, unless a speed-up is wanted, which has several."""
     count = len(units.layers(model))
     if isinstance(settings.layers, list):
         return Depths.only(tuple(settings.layers))
@@ -183,7 +183,7 @@ def _depths(
 
 
 def _measure(job: Job, model: PreTrainedModel, texts: Calibration) -> latency.Table:
-    """This machine's table, kept in the store: who resumes searches with the same numbers."""
+    """This machine's table, kept in the store: a resumed run searches with the same numbers."""
     layer = units.layers(model)[0]
     found = units.widths(model)
     hidden = layer.matrix(layer.names.ffn_out).out_features
@@ -206,7 +206,7 @@ def _measure(job: Job, model: PreTrainedModel, texts: Calibration) -> latency.Ta
 
 
 def _apply(model: PreTrainedModel, chosen: Choice, *, repeated: int | None) -> None:
-    """Takes out all that was not chosen; layers that are one are `repeated` so many times."""
+    """Removes all that was not chosen; a shared layer is `repeated` this many times."""
     for number, heads, ffn in zip(chosen.layers, chosen.heads, chosen.ffn, strict=True):
         layer = units.layers(model)[number]
         units.keep_heads(layer, heads)
@@ -224,7 +224,7 @@ class _Judge:
         self.items = self.head.examples(encoder, self.rows)
 
     def check(self, model: PreTrainedModel) -> np.ndarray:
-        """Its logits of the rows; StepError where they are worse than chance."""
+        """Its logits for the rows; StepError where they are worse than chance."""
         logits = self.logits(model)
         if len(self.rows):
             self.head.check(logits, self.rows)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# How much of what units do together counts, beside what each does alone. Texts are fewer than
-# units, so pairs are known less well: measured best between none (0) and all (1).
+# Weight of what units do together, next to what each does alone. There are fewer texts than units,
+# so pairs are less certain: a value between none (0) and all (1) measured best.
 TOGETHER = 0.5
 
 
@@ -19,23 +19,23 @@ class Ranking:
     order: np.ndarray
     """Unit numbers, the first to go first."""
     lost: np.ndarray
-    """lost[n] is lost when the first n are gone; lost[0] = 0."""
+    """lost[n] is the loss once the first n are gone; lost[0] = 0."""
 
     def kept(self, count: int) -> tuple[int, ...]:
-        """The best so many units, in their own order."""
+        """The best `count` units, in their own order."""
         return tuple(sorted(int(unit) for unit in self.order[len(self.order) - count :]))
 
     def losses(self, counts: np.ndarray) -> np.ndarray:
-        """What is lost where so many units are kept; never less than where more are."""
+        """What is lost where this many units are kept; never less than where more are."""
         return np.maximum.accumulate(self.lost)[len(self.order) - counts]
 
 
 def rank(signal: np.ndarray, *, together: float = TOGETHER) -> Ranking:
-    """Takes out one unit after the other, each time the one that adds least to the loss.
+    """Removes one unit after another, each time the one that adds least to the loss.
 
-    `signal` (windows, units) is what each window feels of each unit; the loss of a set is half the
-    mean square of its sum, so units that make up for each other are seen (Kwon et al.'s block
-    diagonal Fisher information, which they use to rearrange; here it searches from the start).
+    `signal` (windows, units) holds each window's derivative with respect to each unit; a set's loss
+    is half the mean square of its sum, so units that compensate for each other are seen (the block
+    diagonal Fisher information with which Kwon et al. rearrange; here it searches from the start).
     """
     wide = signal.astype(np.float64)
     pairs = wide.T @ wide / max(1, len(wide))
@@ -54,7 +54,7 @@ def rank(signal: np.ndarray, *, together: float = TOGETHER) -> Ranking:
 
 
 def rank_by_size(sizes: np.ndarray) -> Ranking:
-    """The smallest first; what is lost is the sum of their sizes."""
+    """The smallest first; the loss is the sum of their sizes."""
     order = np.argsort(sizes, kind="stable")
     return Ranking(order, np.concatenate([[0.0], np.cumsum(sizes[order])]))
 
@@ -65,10 +65,10 @@ def widths(units: int, multiple: int) -> np.ndarray:
 
 
 def allocate(losses: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: int) -> list[int]:
-    """One option for each layer, so that the summed cost is within the budget and the loss least.
+    """One option for each layer, with the summed cost within the budget and the least loss.
 
     `losses[i][k]` and `costs[i][k]` (whole numbers from 0) are those of option k of layer i. Exact,
-    by dynamic programming; of equal losses the first option. Raises ValueError where even the
+    by dynamic programming; among equal losses the first option. Raises ValueError where even the
     cheapest options cost more.
     """
     if sum(int(cost.min()) for cost in costs) > budget:
@@ -93,13 +93,13 @@ def allocate(losses: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: 
 
 @dataclass(frozen=True, slots=True)
 class Depths:
-    """The whole model first: the layers that stay, and what the others' going loses (nats)."""
+    """The whole model first: which layers stay, and what removing the others loses (nats)."""
 
     tried: tuple[tuple[tuple[int, ...], float], ...]
 
     @property
     def last(self) -> tuple[int, ...]:
-        """The layers of the smallest."""
+        """The layers of the smallest model."""
         return self.tried[-1][0]
 
     @classmethod

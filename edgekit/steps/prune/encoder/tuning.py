@@ -1,8 +1,8 @@
-"""Least-squares tuning: what is left of each layer is fitted to what the whole layer gave.
+"""Least-squares tuning: what is left of each layer is fitted to the output of the whole layer.
 
 After Kwon et al. 2022 (arXiv 2204.09656), who scale each kept unit. Here the whole matrix behind
 the units is fitted, which has the same closed form (as in ZipLM, arXiv 2302.04089): layer by layer,
-what came in through the pruned layers before is also made up for, and so are layers that are gone.
+it also makes up for errors from the pruned layers before it, and for layers that are gone.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint.units import Layer, layers
 from edgekit.steps.prune.encoder.calibration import Calibration, real_tokens
 
-# Of the mean of the diagonal: what keeps the fit near the old weights where texts say nothing.
+# Share of the mean diagonal: keeps the fit near the old weights where texts say nothing.
 RIDGE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """How the model calls a layer, but for the hidden states."""
+    """The arguments with which the model calls a layer, except the hidden states."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -59,7 +59,7 @@ def tune(
     kept: Sequence[int],
     on_progress: Callable[[float], None],
 ) -> None:
-    """Changes the weights of `pruned`, whose layers are those of `original` numbered `kept`."""
+    """Changes the weights of `pruned`, whose layers are those numbered `kept` in `original`."""
     whole, narrow = layers(original), layers(pruned)
     calls, states = _watch(original, whole, calibration)
     real = [real_tokens(batch) for batch in calibration.batches]
@@ -88,12 +88,12 @@ def tune(
 
 
 class _Fit:
-    """The change of a matrix and its bias that makes up best for what is missing behind it."""
+    """The change of a matrix and its bias that best makes up for what is missing after it."""
 
     def __init__(self, matrix: nn.Linear) -> None:
         self.matrix = matrix
-        width = matrix.in_features + 1  # and the bias
-        # Sums of many products: single floats would lose the small ones.
+        width = matrix.in_features + 1  # plus the bias
+        # Sums of many products: single precision would lose the small ones.
         new = matrix.weight.detach().double().new_zeros
         self.gram, self.cross = new(width, width), new(width, matrix.out_features)
 
@@ -147,7 +147,7 @@ def _goal(layer: Layer, states: Sequence[torch.Tensor], calls: Sequence[_Call]) 
 
 
 def _each(layer: Layer, states: Sequence[torch.Tensor], calls: Sequence[_Call]) -> Iterator[_Seen]:
-    """One batch after the other: the widest tensors of all at once would not fit."""
+    """One batch after another: the widest tensors of all batches at once would not fit."""
     return (_run(layer, state, call) for state, call in zip(states, calls, strict=True))
 
 

@@ -24,18 +24,18 @@ _CLASSIFIERS = {
 
 
 class PruneSettings(Settings):
-    """Whole layers go, of the decoder first of all: it runs once for every piece that is written,
+    """Whole layers go, the decoder's first of all: it runs once for every piece that is written,
     the encoder once for a text. Nothing is trained: `distill` or `finetune` afterwards heals."""
 
     decoder_layers: int | list[int] | None = None
     """How many layers of the decoder stay, or their numbers from 0."""
     encoder_layers: int | list[int] | None = None
-    """Likewise of the encoder; all of them unless given."""
+    """The same for the encoder; all of them unless given."""
     method: Literal["even", "measured"] = "even"
-    """Which layers a count keeps: `even` the first, the last and evenly between; `measured` takes
-    out, one after the other, the one without which validation summaries stay the likeliest."""
+    """Which layers a count keeps: `even` keeps the first, the last and evenly between; `measured`
+    removes, one by one, the layer without which the validation summaries stay most likely."""
     texts: Annotated[int, Field(ge=1)] = TEXTS
-    """Validation rows that `measured` reads, the first ones."""
+    """Number of validation rows that `measured` reads, the first ones."""
 
     @model_validator(mode="before")
     @classmethod
@@ -68,7 +68,7 @@ def files(settings: PruneSettings) -> tuple[str, ...]:
 
 
 def check(settings: PruneSettings, planned: Planned) -> None:
-    """Raises RecipeError where there is no decoder, or nothing would go."""
+    """Raises RecipeError where there is no decoder, or nothing would be removed."""
     found, place = planned.description, planned.place
     if settings.method == "measured" and not planned.dataset.validation:
         raise RecipeError(
@@ -104,7 +104,7 @@ def after(settings: PruneSettings, planned: Planned) -> Planned:
 
 
 def cost(settings: PruneSettings, planned: Planned) -> Cost:
-    """The validation rows on both sides, and for each layer that might go."""
+    """The validation rows before and after, and once for each layer that might go."""
     found, rates = planned.description, planned.rates
     left = after(settings, planned).description
     runs = 2

@@ -1,4 +1,4 @@
-"""The heavy half of `prune` for encoder-decoders: chooses layers, takes them out, says the cost.
+"""The heavy half of `prune` for encoder-decoders: chooses layers, removes them, says the cost.
 
 Evenly spaced layers after Shleifer and Rush 2020 (arXiv 2010.13002, section 3.1).
 """
@@ -23,12 +23,12 @@ from edgekit.steps.prune.seq2seq.plan import PruneSettings
 from edgekit.training import seq2seq
 from edgekit.training.batches import Example
 
-# What the choice of the layers of one half takes of the work.
+# Share of the work that choosing the layers of one half takes.
 ONE_HALF = 0.45
 
 
 def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
-    """Writes the pruned checkpoint into `job.out`; returns the record of it."""
+    """Writes the pruned checkpoint into `job.out`; returns the step's record."""
     rows = job.dataset.validation
     judged = seq2seq.given(job, rows).examples
     layout = SEQ2SEQ[job.description.model_type]
@@ -63,7 +63,7 @@ def _chosen(
     read: Sequence[Example] | None,
     on_progress: OnProgress,
 ) -> list[int]:
-    """The layers of one half that stay; measured on what is `read`, else evenly spaced."""
+    """The layers of one half that stay; measured where texts are `read`, else evenly spaced."""
     layers: Any = model.get_submodule(place)
     if wanted is None or isinstance(wanted, list) or read is None:
         return kept_layers(len(layers) if wanted is None else wanted, len(layers))
@@ -78,7 +78,7 @@ def _chosen(
 
 
 def _lend_distances(layers: nn.ModuleList) -> None:
-    """T5's first layer computes the biases of distances for all; then any can be the first."""
+    """T5's first layer computes the position biases for all; after this any layer can be first."""
     every: list[Any] = [block.get_submodule("layer.0.SelfAttention") for block in layers]
     for attention in every:
         attention.relative_attention_bias = every[0].relative_attention_bias
@@ -88,7 +88,7 @@ def _lend_distances(layers: nn.ModuleList) -> None:
 def _likelihood(
     model: PreTrainedModel, rows: Sequence[Row], examples: Sequence[Example]
 ) -> dict[str, float]:
-    """Of the rows' summaries, by language; empty where there are none."""
+    """Likelihood of the rows' summaries, by language; empty where there are none."""
     by_language: defaultdict[str, list[Example]] = defaultdict(list)
     for row, example in zip(rows, examples, strict=True):
         by_language[row.language or ""].append(example)

@@ -1,1 +1,1 @@
-"""What `trim_vocab` is made of: which pieces a tokenizer has, which to keep, and what it proves."""
+"""The parts of `trim_vocab`: which pieces a tokenizer has, which to keep, and the proof."""

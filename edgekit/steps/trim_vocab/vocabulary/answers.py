@@ -20,8 +20,8 @@ from edgekit.training.head import head_of
 def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
     """For each text the logits of all its windows, (windows, labels), in fp32 on the CPU.
 
-    Nothing is batched or padded. The weights are copied out of their file, all but the table that
-    is only looked up: where in memory a matrix begins decides the last bits of its products.
+    Nothing is batched or padded. The weights are copied out of their file, all but the table used
+    for lookup alone: where a matrix begins in memory decides the last bits of its products.
     """
     encoder = job.encoder(folder)
     if job.description.family is Family.SEQ2SEQ:
@@ -44,9 +44,9 @@ def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
 
 
 def _states(folder: Path, encoder: TextTokenizer, texts: Sequence[str]) -> list[np.ndarray]:
-    """Of an encoder-decoder: the last states of the piece that starts, (windows, hidden).
+    """For an encoder-decoder: the last hidden states at the start token, (windows, hidden).
 
-    Its scores are as many as its pieces, and so are others when it is trimmed.
+    Its logits cannot be compared: it has one for each piece, so trimming changes their number.
     """
     model: Any = models.load_seq2seq(folder)
     tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}

@@ -1,10 +1,10 @@
 """Chooses the pieces to keep, so that no language fares much worse than another.
 
-Two ways: so many pieces that each language keeps a share of its running pieces (`coverage`), or
-the best so many pieces (`size`). The second loses them in rounds, as the Unigram trainer does (Kudo
-2018, arXiv 1804.10959): what a piece costs is how often it occurs times the tokens that its letters
-take without it; after each round the words that lost a piece are counted anew, and languages that
-have lost more weigh more.
+Two ways: as many pieces as each language needs to keep a share of its running pieces (`coverage`),
+or the best `size` pieces. The second drops pieces in rounds, as the Unigram trainer does (Kudo
+2018, arXiv 1804.10959): a piece costs how often it occurs times the tokens that its letters take
+without it; after each round the words that lost a piece are counted again, and languages that have
+lost more weigh more.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from edgekit.steps.trim_vocab.vocabulary.counting import Counted, without
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.sources import INSIDE
 
-# Of the pieces that stay in a round of losing, the part whose cost is guessed from its count alone.
+# Share of the pieces kept in a round whose cost is guessed from their counts alone.
 SURE = 0.75
 ROUND = 0.8
 MOST_WEIGHT = 4.0
 
 Words = Mapping[str, Sequence[Sequence[Counted]]]
-"""For each language the kinds of words that decide alike: the recipe's own, and frequent ones, each
-from one or several places."""
+"""For each language the kinds of words that weigh equally: the recipe's own, and frequent ones,
+each from one or several places."""
 OnProgress = Callable[[float], None]
 
 
@@ -56,7 +56,7 @@ def by_coverage(choice: Choice, coverage: float) -> set[int]:
 
 
 def by_size(choice: Choice, size: int, on_progress: OnProgress) -> set[int]:
-    """At most `size` pieces, all that are required among them; loses the words of `choice`."""
+    """At most `size` pieces, including all required ones; updates the words of `choice`."""
     used = {
         int(number) for kinds in choice.words.values() for number in np.flatnonzero(_mixed(kinds))
     }
@@ -64,7 +64,7 @@ def by_size(choice: Choice, size: int, on_progress: OnProgress) -> set[int]:
     kept = choice.vocabulary.closed(choice.required | choice.candidates | used)
     rounds = max(1, math.ceil(math.log(max(1.0, len(start) / size)) / -math.log(ROUND)))
     for number in range(rounds + 1):
-        # The first round loses what no word uses, but for pieces that others may fall apart into.
+        # The first round drops what no word uses, except pieces that others may split into.
         target = round(len(start) * (size / len(start)) ** (number / rounds))
         if target < len(kept):
             kept = _lose(choice, kept, max(size, target))
@@ -73,13 +73,13 @@ def by_size(choice: Choice, size: int, on_progress: OnProgress) -> set[int]:
 
 
 def _mixed(kinds: Sequence[Sequence[Counted]]) -> np.ndarray:
-    """Occurrences for each token that there was at first, the mean over kinds and their places."""
+    """Occurrences per original token, the mean over kinds of words and their places."""
     means = [sum(place.counts() for place in places) / len(places) for places in kinds]
     return np.asarray(sum(means) / len(means))
 
 
 def _lose(choice: Choice, kept: set[int], size: int) -> set[int]:
-    """The `size` pieces of `kept` that would cost the most, with all that they are made of."""
+    """The `size` pieces of `kept` that would cost the most to lose, with all their parts."""
     counts = {language: _mixed(kinds) for language, kinds in choice.words.items()}
     weights = _weights({language: float(found.sum()) for language, found in counts.items()})
     total = np.sum([weights[language] * found for language, found in counts.items()], axis=0)
@@ -98,7 +98,7 @@ def _lose(choice: Choice, kept: set[int], size: int) -> set[int]:
 
 
 def _weights(lengths: Mapping[str, float]) -> dict[str, float]:
-    """By how much longer each language's texts have become, against the mean."""
+    """Weights by how much longer each language's texts have become, relative to the mean."""
     rises = {language: max(1e-3, length - 1) for language, length in lengths.items()}
     mean = sum(rises.values()) / len(rises)
     return {

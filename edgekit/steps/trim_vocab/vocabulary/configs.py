@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # bos_token_id, forced_bos_token_id, decoder_start_token_id, suppress_tokens, bad_words_ids …; but
-# not max_new_tokens, which counts.
+# not max_new_tokens, which is a count.
 _IDS = re.compile(r".*(_token_ids?|(?<!_new)_tokens|_words_ids)")
 
 
@@ -24,9 +24,9 @@ def ids(folder: Path) -> set[int]:
 
 
 def write(source: Path, out: Path, new: Mapping[int, int], *, size: int) -> None:
-    """Writes the files of `source` with the new numbers into `out`; `size` is the vocabulary's.
+    """Writes the files of `source` into `out` with the new ids; `size` is the vocabulary's.
 
-    An id that the old vocabulary did not have either becomes null.
+    An id that was not in the old vocabulary either becomes null.
     """
     for name in ("config.json", "generation_config.json"):
         config = _read(source / name)

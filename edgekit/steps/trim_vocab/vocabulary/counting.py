@@ -1,4 +1,4 @@
-"""How often each piece occurs in weighted words, also when some are gone. Decides nothing."""
+"""How often each piece occurs in weighted words, even when some are gone. Decides nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BATCH = 20_000
 
 
 class Counted:
-    """Words of one source and the pieces that they are made of, in a vocabulary that shrinks.
+    """Words of one source and the pieces they split into, in a vocabulary that shrinks.
 
-    A word is only taken apart again when one of its pieces is gone: the others stay as they are
-    (see pieces.py).
+    A word is only split again when one of its pieces is gone: the others stay as they are (see
+    pieces.py).
     """
 
     def __init__(self, words: Mapping[str, float], tokenizer: Tokenizer, size: int) -> None:
@@ -26,14 +26,14 @@ class Counted:
         self._words = list(words)
         self._weights = np.array(list(words.values()), dtype=np.float64)
         self._size = size
-        # What only says that a word stands inside of a text.
+        # Only marks that a word stands inside a text.
         self._uncounted = tokenizer.encode(INSIDE, add_special_tokens=False).ids
         self._ids, self._owners = _encode(tokenizer, self._words)
         self._tokens = 1.0
         self._tokens = float(self.counts().sum()) or 1.0
 
     def counts(self) -> np.ndarray:
-        """How often each id occurs, for each token that there was at first; shape (size,)."""
+        """How often each id occurs, per original token; shape (size,)."""
         found = np.bincount(
             self._ids, weights=self._weights[self._owners], minlength=self._size
         ).astype(np.float64)
@@ -41,7 +41,7 @@ class Counted:
         return found / self._tokens
 
     def lose(self, tokenizer: Tokenizer, old_ids: Sequence[int]) -> None:
-        """Takes those words apart again that have a piece which `tokenizer` no longer knows."""
+        """Splits those words again that have a piece which `tokenizer` no longer knows."""
         known = np.zeros(self._size, dtype=bool)
         known[old_ids] = True
         hit = np.zeros(len(self._words), dtype=bool)
@@ -54,14 +54,14 @@ class Counted:
 
 
 def without(vocabulary: Vocabulary, kept: set[int]) -> tuple[Tokenizer, list[int]]:
-    """A tokenizer of these pieces only, and the old id of each of its own."""
+    """A tokenizer of these pieces only, and the old id of each of its pieces."""
     old_ids = surgery.order(vocabulary, kept, pad=None)
     document = surgery.trimmed(vocabulary, old_ids)
     return documents.tokenizer(document), old_ids
 
 
 def _encode(tokenizer: Tokenizer, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of all words one after the other, and the number of the word that each is of."""
+    """The ids of all words one after another, and for each id the number of its word."""
     ids: list[int] = []
     lengths: list[int] = []
     for start in range(0, len(words), BATCH):

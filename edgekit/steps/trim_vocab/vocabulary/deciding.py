@@ -26,23 +26,23 @@ class Kind(Protocol):
 
     @property
     def reach(self) -> Reach:
-        """How many of a language's words decide, beside the recipe's texts."""
+        """How many of a language's words decide, besides the recipe's texts."""
         ...
 
     def text(self, row: Row) -> Text: ...
 
     def words(self, texts: Iterable[str]) -> dict[str, float]:
-        """What of the texts is counted, and how often."""
+        """The parts of the texts to be counted, with their counts."""
         ...
 
     def required(self, vocabulary: Vocabulary) -> set[int]:
-        """Pieces that this kind never loses, beyond those that no kind does."""
+        """Pieces that this kind never loses, beyond those that no kind loses."""
         ...
 
     def proof(
         self, job: Job, compared: Mapping[str, Compared], both: Tokenizers, rows: Sequence[int]
     ) -> Proof:
-        """Needs no more of the tokenizers, which take much memory, once it is there."""
+        """Once returned, it no longer needs the tokenizers, which take much memory."""
         ...
 
 
@@ -56,9 +56,9 @@ def decide(
     kept: set[int],
     on_progress: Callable[[float], None],
 ) -> tuple[set[int], dict[str, list[str]]]:
-    """The ids that stay, `kept` and what exactness needs among them; and by language where the
-    frequencies are from that chose the others. Tells a progress of up to 0.6. Raises StepError
-    where the settings cannot be met.
+    """The ids that stay, including `kept` and what exactness needs; and by language the sources of
+    the frequencies that chose the others. Reports progress up to 0.6. Raises StepError where the
+    settings cannot be met.
     """
     stranger = required.unknown_script(vocabulary, languages)
     if stranger is not None:
@@ -94,7 +94,7 @@ def _words(
     own: OwnTexts,
     kind: Kind,
 ) -> tuple[dict[str, list[list[Counted]]], dict[str, list[str]]]:
-    """Each language's words as the choice weighs them, and where they are from."""
+    """Each language's words, weighted for the choice, and where they come from."""
     size = max(vocabulary.tokens) + 1
     words: dict[str, list[list[Counted]]] = {}
     places: dict[str, list[str]] = {}

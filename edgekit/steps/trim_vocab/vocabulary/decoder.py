@@ -24,26 +24,26 @@ from edgekit.steps.trim_vocab.vocabulary.languages import Reach
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Proof, Text, Tokenizers
 
-# Texts whose logits are compared, of all languages together, and tokens of each: as much work as
-# the proof that every export makes.
+# Number of texts whose logits are compared, over all languages, and tokens of each: as much work as
+# the proof of every export.
 EXACT_TEXTS = 16
 EXACT_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderKind:
-    """Reads conversations by its chat template, and texts as they stand; continues them."""
+    """Reads conversations through its chat template, and texts unchanged; continues them."""
 
     template: str | None
     bos: str
     eos: str
     written: tuple[str, ...] = ()
-    """What the template writes by itself: conversations of a few words, and its literals."""
+    """What the template itself writes: conversations of a few words, and its literals."""
     reach: ClassVar[Reach] = Reach(0.98, 150_000)
-    """Nobody knows what it will be told, and a rare word in many pieces is slow to say."""
+    """Nobody knows what users will write, and a rare word in many pieces is slow to generate."""
 
     def text(self, row: Row) -> Text:
-        """Raises StepError for a conversation that there is no template for."""
+        """Raises StepError for a conversation where there is no chat template."""
         if not row.messages:
             return Text(row.text, held_out=True)
         if self.template is None:
@@ -63,12 +63,12 @@ class DecoderKind:
         return Text(told, held_out=True, rendered=True)
 
     def words(self, texts: Iterable[str]) -> dict[str, float]:
-        """Whole texts: what stands between words decides how they are laid out."""
+        """Whole texts: what stands between words decides how they are tokenized."""
         return {text: float(count) for text, count in Counter(texts).items() if text}
 
     def required(self, vocabulary: Vocabulary) -> set[int]:
-        """The pieces that the template writes, and those of nothing but spaces and line ends, which
-        no list of words has."""
+        """The pieces that the template writes, and those made only of spaces and line breaks, which
+        are in no list of words."""
         blank = {
             number
             for number in vocabulary.ids.values()
@@ -92,7 +92,7 @@ class DecoderKind:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The first tokens of a text that has the same tokens before and after."""
+    """The first tokens of a text, the same before and after."""
 
     language: str
     text: str
@@ -101,15 +101,15 @@ class _Sample:
 
 
 def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, dict[str, Any]]:
-    """By language, texts whose logits over the pieces that were kept are the same bits in fp32.
+    """By language, the texts whose logits over the kept pieces are bit-identical in fp32.
 
     The old table takes part with the rows that were kept, in their new order: a product with a
-    higher matrix rounds otherwise in the last bit, though every logit is the same sum. Raises
+    taller matrix rounds differently in the last bit, although every logit is the same sum. Raises
     StepError where bits differ.
     """
     if not samples:
         return {}
-    from edgekit.checkpoint import streaming  # torch, which a GGUF is trimmed without
+    from edgekit.checkpoint import streaming  # torch, which trimming a GGUF does without
 
     old = streaming.logits(job.checkpoint, [one.before for one in samples], pieces=rows)
     new = streaming.logits(job.out, [one.after for one in samples])
@@ -125,8 +125,8 @@ def _prove(job: Job, samples: Sequence[_Sample], rows: np.ndarray) -> dict[str, 
 
 
 def read(checkpoint: Path, *, model_type: str, rows: int) -> DecoderKind:
-    """`rows` are those of its table. Raises CheckpointError or ExportError for a checkpoint that
-    could not be exported either."""
+    """`rows` is the number of rows of its table. Raises CheckpointError or ExportError for a
+    checkpoint that could not be exported either."""
     vocabulary = tokenizing.read(checkpoint, rows=rows, architecture=DECODERS[model_type])
     bos, eos = vocabulary.text("bos"), vocabulary.text("eos")
     template = chat_template.read(checkpoint)

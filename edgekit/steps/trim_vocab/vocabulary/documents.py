@@ -1,8 +1,8 @@
 """Reads and writes a tokenizer.json with every number spelled as it was. Knows no pieces.
 
 The package tokenizers reads a number to within one unit in the last place, and which neighbour it
-takes depends on the digits. Scores that differ by so little decide between two ways to take a text
-apart that are equally good, so the digits must stay as they are.
+picks depends on the digits. Differences that small decide between two equally good ways to split a
+text, so the digits must stay as they are.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def text(document: Mapping[str, Any]) -> str:
-    """The document as JSON; Unigram's scores, the only numbers that decide, with their digits."""
+    """The document as JSON; Unigram's scores, the only numbers that matter, keep their digits."""
     if document["model"].get("type") != "Unigram":
         return _dump(document)
     rest = {key: value for key, value in document.items() if key != "model"}
@@ -46,7 +46,7 @@ def text(document: Mapping[str, Any]) -> str:
 
 
 def tokenizer(document: Mapping[str, Any]) -> Tokenizer:
-    """A tokenizer that neither cuts nor pads."""
+    """A tokenizer that neither truncates nor pads."""
     made = Tokenizer.from_str(text(document))
     made.no_truncation()
     made.no_padding()

@@ -20,15 +20,15 @@ from edgekit.system import machine
 from edgekit.tables import Family
 from edgekit.training.head import Head, head_of
 
-# For each language: texts that run through both models, of each kind.
+# Per language: texts of each kind that run through both models.
 EXACT_TEXTS = 4
 CHANGED_ROWS = 20
-# Memory that comparing logits takes beside the model's weights.
+# Memory for comparing logits, besides the model's weights.
 SPARE_BYTES = 500_000_000
 
 
 class EncoderKind:
-    """Reads texts as they stand; what it answers to a window is one vector."""
+    """Reads texts unchanged; it answers each window with one vector."""
 
     reach = FREQUENT
 
@@ -58,13 +58,13 @@ class _Sample:
 
     language: str
     same: Sequence[Text]
-    """With the same tokens before and after."""
+    """Texts with the same tokens before and after."""
     changed: Sequence[Text]
 
 
 def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | None:
-    """Logits of both checkpoints, by language: equal bits where tokens are the same, and labels
-    that flip on held-out rows where they are not; None where there is too little memory. Raises
+    """Logits of both checkpoints, by language: equal bits where tokens are the same, and flipped
+    labels on held-out rows where they are not; None where there is too little memory. Raises
     StepError where bits differ.
     """
     if machine.available_memory_bytes() <= job.description.fp32_bytes + SPARE_BYTES:
@@ -91,7 +91,7 @@ def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | 
 
 
 def _flips(head: Head, old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> dict[str, int]:
-    """Of texts whose windows' logits are (windows, labels)."""
+    """Counts flips among texts whose windows' logits are (windows, labels)."""
     pairs = zip(old, new, strict=True)
     means = [[side.mean(axis=0, keepdims=True) for side in pair] for pair in pairs]
     return {"rows": len(old), "flips": sum(not head.alike(*pair).all() for pair in means)}

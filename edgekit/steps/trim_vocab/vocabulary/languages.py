@@ -21,23 +21,23 @@ import wordfreq
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far down a list of words is looked."""
+    """How far down a word list to look."""
 
     running_words: float
-    """Share of the running words; a language whose words have many forms needs more of them."""
+    """Share of the running words; a language with many word forms needs more of them."""
     most_words: int
 
 
 FREQUENT = Reach(0.9, 45_000)
-# A word also begins sentences and names; in these languages every noun does.
+# Any word may begin a sentence or a name; in these languages every noun has a capital.
 CAPITALISED = 0.15
 CAPITALISED_NOUNS = {"de": 0.4, "lb": 0.4}
-# Rare words with a capital have the pieces of frequent ones.
+# Rare words with a capital consist of the same pieces as frequent ones.
 CAPITALISED_WORDS = 8_000
 
-# Scripts that write without spaces: a word there has no space before it.
+# Scripts written without spaces: a word there has no space before it.
 UNSPACED = frozenset({"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr"})
-# Scripts of thousands of letters, of which a language uses some.
+# Scripts of thousands of letters, of which a language uses only some.
 LARGE = frozenset({"Hani", "Hang"})
 _CASED = frozenset({"Latn", "Cyrl", "Grek", "Armn"})
 _SCRIPTS = {
@@ -54,13 +54,13 @@ _CYRILLIC = {
     "c": "ц", "č": "ч", "š": "ш",
 }  # fmt: skip
 _LATIN = regex.compile("|".join(_CYRILLIC))
-# A word of simplified letters has several traditional spellings; rarely are more than these right.
+# A simplified word has several traditional spellings; rarely are more than this many right.
 SPELLINGS = 4
 
 
 @functools.cache
 def scripts(language: str) -> tuple[str, ...]:
-    """Unicode's four-letter names of the scripts that a language is written in."""
+    """Unicode's four-letter codes of the scripts that a language is written in."""
     script = _tag(language).script or "Latn"
     return _SCRIPTS.get(script, (script,))
 
@@ -71,7 +71,7 @@ def _tag(language: str) -> langcodes.Language:
 
 
 def letters(names: Iterable[str]) -> str:
-    """What stands between the brackets of a regular expression for the letters of some scripts."""
+    """The contents of a regular expression's brackets for the letters of some scripts."""
     return "".join(rf"\p{{Script={name}}}" for name in sorted(names))
 
 
@@ -80,7 +80,7 @@ def is_unspaced(language: str) -> bool:
 
 
 def words(language: str, reach: Reach = FREQUENT) -> dict[str, float]:
-    """The most frequent words of a language, as they stand in a running text, with their share.
+    """The most frequent words of a language, as they appear in running text, with their shares.
 
     Empty where no list is known.
     """
@@ -95,7 +95,7 @@ def words(language: str, reach: Reach = FREQUENT) -> dict[str, float]:
 
 
 def frequent_letters(language: str, *, coverage: float) -> set[str]:
-    """The letters of large scripts that make so much of a language's words; empty without a list.
+    """Letters of large scripts that cover this share of a language's words; empty without a list.
 
     `coverage` is the share of the running letters.
     """
@@ -132,7 +132,7 @@ def _listed(language: str) -> Iterator[tuple[str, float]]:
 
 
 def _spellings(word: str, tag: langcodes.Language) -> list[str]:
-    """The lists know Serbian in Latin letters and Chinese in simplified ones."""
+    """A word's spellings; the lists have Serbian in Latin letters and Chinese in simplified."""
     if tag.language == "sr" and tag.script == "Cyrl":
         return [_LATIN.sub(lambda found: _CYRILLIC[found[0]], word)]
     if tag.script == "Hant":
@@ -156,7 +156,7 @@ def _traditional() -> Mapping[str, list[str]]:
 
 
 def _as_in_texts(found: Mapping[str, float], language: str) -> dict[str, float]:
-    """Words behind a space, and where the script has case, also with a capital."""
+    """Words after a space, and where the script has case, also capitalised."""
     if is_unspaced(language):
         return dict(found)
     shares = {f" {word}": share for word, share in found.items()}

@@ -2,12 +2,12 @@
 
 Trimming is exact where it can be: a text whose old tokens were all kept gets the same tokens.
 
-- Unigram: the best path through fewer pieces is the old one, if it is still there. What an unknown
-  character costs hangs on the lowest score of all pieces, so one piece of that score always stays.
+- Unigram: the best path through fewer pieces is the old one, if it is still there. The cost of an
+  unknown character depends on the lowest score of all, so one piece of that score always stays.
 - WordPiece: the longest match among fewer pieces is the old one, if it is still there.
 - BPE: a token is built by merges, and each needs the pieces that it joins. No merge crosses the
-  edges of a final token, so that those of the token alone are those of the token in any text: its
-  ancestors there are all that it needs.
+  edges of a final token, so the merges within a token are the same in any text: its ancestors
+  there are all that it needs.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _BYTE = regex.compile(r"<0x[0-9A-F]{2}>")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer.json that was read: its pieces by id, and what BPE knows of merging them."""
+    """A parsed tokenizer.json: its pieces by id, and what BPE knows of merging them."""
 
     document: Mapping[str, Any]
     ids: Mapping[str, int]
-    """Every token that a text can give, added tokens included."""
+    """Every token that a text can produce, added tokens included."""
     added: frozenset[int]
     tokenizer: Tokenizer
     _ancestors: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -76,14 +76,14 @@ class Vocabulary:
 
     @functools.cached_property
     def scores(self) -> Mapping[int, float]:
-        """Unigram's log probabilities, by id; empty for the other kinds."""
+        """Unigram's log-probabilities, by id; empty for the other kinds."""
         if self.kind != "Unigram":
             return {}
         return {number: score for number, (_, score) in enumerate(self.model["vocab"])}
 
     @functools.cached_property
     def ranks(self) -> Mapping[tuple[str, str], int]:
-        """BPE's merges, the first the most urgent; empty for the other kinds."""
+        """BPE's merges, the most urgent first; empty for the other kinds."""
         if self.kind != "BPE":
             return {}
         return {
@@ -92,8 +92,8 @@ class Vocabulary:
         }
 
     def spells(self, number: int) -> str | None:
-        """What a piece stands for in a text, a leading space included; None for part of a letter,
-        a byte or a token that is no text.
+        """What a piece stands for in a text, including a leading space; None for part of a letter,
+        a byte or a token that is not text.
         """
         token = self.tokens[number]
         if number in self.added or _BYTE.fullmatch(token):
@@ -107,7 +107,7 @@ class Vocabulary:
         return (token.removesuffix(suffix) if suffix else token).replace(SPACE, " ")
 
     def needed(self) -> set[int]:
-        """Ids without which texts would be taken apart differently: never trimmed."""
+        """Ids without which texts would be split differently: never trimmed."""
         needed = {*self.added, *self.bytes}
         if self.unknown is not None:
             needed.add(self.unknown)
@@ -133,13 +133,13 @@ class Vocabulary:
         while len(parts) > 1:
             at = min(range(len(parts) - 1), key=lambda i: self._rank(parts[i], parts[i + 1]))
             if (parts[at], parts[at + 1]) not in self.ranks:
-                break  # no text gives this piece
+                break  # no text produces this piece
             parts[at : at + 2] = [self.joined(parts[at], parts[at + 1])]
             found.add(parts[at])
         return frozenset(self.ids[part] for part in found if part in self.ids) - {number}
 
     def closed(self, kept: Iterable[int]) -> set[int]:
-        """The pieces and all that they are made of."""
+        """The pieces and everything they are made of."""
         kept = set(kept)
         return kept.union(*(self.ancestors(number) for number in kept))
 
@@ -150,7 +150,7 @@ class Vocabulary:
         return left + right.removeprefix(self.model.get("continuing_subword_prefix") or "")
 
     def _letters(self, token: str) -> list[str]:
-        """What BPE begins with: letters, marked as to where in the word they stand."""
+        """The units BPE begins with: letters, marked by their position in the word."""
         prefix = self.model.get("continuing_subword_prefix") or ""
         suffix = self.model.get("end_of_word_suffix") or ""
         inside = bool(prefix) and token.startswith(prefix)
@@ -164,7 +164,7 @@ class Vocabulary:
 
 
 def read(path: Path, *, without: Collection[str] = ()) -> Vocabulary:
-    """Reads a tokenizer.json but for the added tokens `without`. Raises StepError for a kind that
+    """Reads a tokenizer.json, except the added tokens `without`. Raises StepError for a kind that
     cannot be trimmed exactly."""
     document = documents.read(path)
     if without:
@@ -192,7 +192,7 @@ def _pair(merge: str | list[str]) -> list[str]:
 
 @functools.cache
 def _byte_letters() -> Mapping[int, str]:
-    """The letters by which byte-level BPE (GPT-2) writes the 256 bytes."""
+    """The letters in which byte-level BPE (GPT-2) writes the 256 bytes."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     letters = {byte: chr(byte) for byte in printable}
     others = (byte for byte in range(256) if byte not in letters)

@@ -1,4 +1,4 @@
-"""Compares an old and a trimmed tokenizer on texts that took no part in the choice. No torch."""
+"""Compares an old and a trimmed tokenizer on texts that had no part in the choice. No torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 SHOWN = 60
 
 Proof = Callable[[], Mapping[str, Mapping[str, Any]] | None]
-"""By language, what both models say of some texts; None where there is too little memory."""
+"""By language, both models' answers to some texts; None where there is too little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Text:
 
     text: str
     held_out: bool
-    """A validation row; else a paragraph of the Declaration."""
+    """A validation row; otherwise a paragraph of the Declaration."""
     rendered: bool = False
-    """A chat template wrote it, with all the special tokens that it wants."""
+    """Rendered by a chat template, with all the special tokens that it wants."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Compared:
 
     language: str
     units: int = 0
-    """Words, or characters in scripts that write without spaces."""
+    """Words, or characters in scripts written without spaces."""
     before: int = 0
     after: int = 0
     """Tokens."""
@@ -82,10 +82,10 @@ class Tokenizers:
     prefix: str
 
     def compare(self, language: str, texts: Sequence[Text]) -> Compared:
-        """Raises StepError for a text whose tokens were all kept and are not the same."""
+        """Raises StepError for a text whose tokens were all kept but come out differently."""
         found = Compared(language)
         old = self.vocabulary.tokenizer
-        # What the prefix and the special tokens take is the same on both sides.
+        # The prefix and the special tokens take the same on both sides.
         fixed = len(old.encode(self.prefix).ids)
         unknown = self.vocabulary.unknown
         for text in texts:
@@ -105,7 +105,7 @@ class Tokenizers:
         return found
 
     def ids(self, text: Text) -> tuple[list[int], list[int]]:
-        """Before and after."""
+        """The token ids before and after."""
         told = self.prefix + text.text
         whole = not text.rendered
         both = (self.vocabulary.tokenizer, self.trimmed)
@@ -116,7 +116,7 @@ class Tokenizers:
         if any(number not in self.new for number in before):
             return
         if self.vocabulary.kind == "WordPiece" and self.vocabulary.unknown in before:
-            return  # a word that could not be taken apart, now can: in pieces that were hidden
+            return  # a word that had no split now has one, in pieces that longer ones hid
         raise StepError(
             f"trim_vocab: the tokens of a text in '{language}' were all kept, and the trimmed "
             f"tokenizer gives others ('{text[:SHOWN]}'); the step would change answers silently. "
@@ -127,7 +127,7 @@ class Tokenizers:
 def check_bounds(
     found: Sequence[Compared], *, most_tokens_rise: float, most_unknown_rise: float, pieces: int
 ) -> None:
-    """Raises StepError with the numbers of every language that a bound does not allow."""
+    """Raises StepError with the numbers of every language that breaks a bound."""
     longer = [one for one in found if one.tokens_rise > most_tokens_rise]
     if longer:
         raise StepError(
@@ -152,7 +152,7 @@ def _rises(found: Sequence[Compared], name: str, form: str) -> str:
 
 
 def units(text: str, language: str) -> int:
-    """Words, or characters in scripts that write without spaces."""
+    """Counts words, or characters in scripts written without spaces."""
     if languages.is_unspaced(language):
         return sum(not letter.isspace() for letter in text)
     return len(text.split())

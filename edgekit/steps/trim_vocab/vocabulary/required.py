@@ -9,7 +9,7 @@ import regex
 from edgekit.steps.trim_vocab.vocabulary import languages
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 
-# Of the running letters of a script with thousands of them.
+# Share of the running letters, for scripts with thousands of them.
 LETTERS_COVERAGE = 0.9995
 
 
@@ -25,8 +25,8 @@ def unknown_script(vocabulary: Vocabulary, names: Sequence[str]) -> str | None:
 
 
 def required(vocabulary: Vocabulary, names: Sequence[str], own_texts: Iterable[str]) -> set[int]:
-    """What exactness needs; single letters of the languages' scripts, of large scripts those that
-    the languages' word lists and the recipe's own texts have; digits, punctuation, ASCII.
+    """What exactness needs; the letters of the languages' scripts, or for large scripts those in
+    the languages' word lists and the recipe's own texts; digits, punctuation, ASCII.
     """
     scripts = {script for name in names for script in languages.scripts(name)}
     kept = languages.letters(scripts - languages.LARGE)
@@ -60,7 +60,7 @@ def _all_letters() -> str:
 
 
 def candidates(vocabulary: Vocabulary, names: Sequence[str]) -> set[int]:
-    """Pieces of nothing but the languages' scripts and what all scripts share."""
+    """Pieces made only of the languages' scripts and what all scripts share."""
     scripts = {script for name in names for script in languages.scripts(name)}
     pattern = regex.compile(
         rf"[\s{languages.letters(scripts)}\p{{Script=Common}}\p{{Script=Inherited}}]*"

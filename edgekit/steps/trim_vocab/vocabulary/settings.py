@@ -1,4 +1,4 @@
-"""What `trim_vocab` is told. Light."""
+"""The settings of `trim_vocab`. Light."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from edgekit.recipe.settings import Fraction, Settings
 
 class TrimVocabSettings(Settings):
     """Special tokens, letters of the languages' scripts, digits, punctuation, ASCII and bytes are
-    never removed. What is removed is chosen by the recipe's training rows, `data.unlabeled` and
-    each language's frequent words, and judged on texts that took no part: `data.validation` and the
+    never removed. The recipe's training rows, `data.unlabeled` and each language's frequent words
+    choose what is removed; texts that had no part in this judge it: `data.validation` and the
     Universal Declaration of Human Rights.
     """
 
     coverage: Annotated[float, Field(gt=0, le=1)] = 0.9999
     """Share of the running pieces of those texts that must stay, in each language."""
     size: Annotated[int, Field(ge=1)] | None = None
-    """Pieces to keep at most; those whose loss costs the fewest tokens go, in all languages alike.
-    """
+    """Pieces to keep at most; those whose loss costs the fewest tokens go, in all languages."""
     keep: list[str] = Field(default_factory=list)
     """Pieces, words or characters that must stay whatever their frequency."""
     texts: list[str] = Field(default_factory=list)

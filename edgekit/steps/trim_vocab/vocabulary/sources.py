@@ -1,6 +1,6 @@
 """The words that decide which pieces stay: the recipe's own and a language's frequent ones.
 
-What judges the choice, held-out rows and the Universal Declaration, never comes here.
+What judges the choice, held-out rows and the Universal Declaration, never enters here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgekit.steps.trim_vocab.vocabulary import languages
 from edgekit.steps.trim_vocab.vocabulary.languages import Reach
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 
-# Stands before words that have no space before them, so that they are no beginnings of texts.
+# Stands before words without a space before them, so that they do not read as the start of a text.
 INSIDE = "、"
 OWN, LIST, SCORES = "the recipe's texts", "wordfreq", "the tokenizer's own frequencies"
 
@@ -30,7 +30,7 @@ class Source:
 
 
 def own_words(texts: Iterable[str]) -> dict[str, float]:
-    """Words as they stand in the texts: behind a space, the first of each text without one."""
+    """Words as they appear in the texts: after a space, the first of each text without one."""
     counts: Counter[str] = Counter()
     for text in texts:
         first, *others = text.split() or [""]
@@ -41,7 +41,7 @@ def own_words(texts: Iterable[str]) -> dict[str, float]:
 
 
 def general(vocabulary: Vocabulary, language: str, reach: Reach) -> list[Source]:
-    """What is known of a language beside the recipe's texts.
+    """What is known of a language besides the recipe's texts.
 
     A word list where there is one; pieces of the language's scripts, as frequent as the tokenizer
     knows them to be, where there is none, or where words say little about which letters meet.
@@ -56,8 +56,8 @@ def general(vocabulary: Vocabulary, language: str, reach: Reach) -> list[Source]
 
 
 def _by_score(vocabulary: Vocabulary, language: str) -> dict[str, float]:
-    """Pieces of a language's scripts with Unigram's probabilities; other kinds of tokenizers
-    number their pieces by frequency, which falls about as one over the rank (Zipf's law).
+    """Pieces of a language's scripts with Unigram's probabilities; other kinds of tokenizers number
+    their pieces by frequency, which falls roughly as one over the rank (Zipf's law).
     """
     script = languages.letters(languages.scripts(language))
     pattern = regex.compile(rf" ?[{script}][{script}\p{{M}}]*")

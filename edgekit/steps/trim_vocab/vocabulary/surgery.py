@@ -26,9 +26,9 @@ def order(vocabulary: Vocabulary, kept: Iterable[int], *, pad: int | None) -> li
 
 
 def trimmed(vocabulary: Vocabulary, old_ids: list[int]) -> dict[str, Any]:
-    """A tokenizer.json of the pieces `old_ids`, numbered as they stand there.
+    """A tokenizer.json of the pieces `old_ids`, numbered in that order.
 
-    Raises StepError if the result does not know every piece by its new number.
+    Raises StepError if the result does not map every piece to its new number.
     """
     new = {old: number for number, old in enumerate(old_ids)}
     document = copy.copy(dict(vocabulary.document))
@@ -52,7 +52,7 @@ def trimmed(vocabulary: Vocabulary, old_ids: list[int]) -> dict[str, Any]:
 
 
 def _own_ids(vocabulary: Vocabulary) -> Iterable[int]:
-    """Ids of the model's own table; added tokens are numbered behind it."""
+    """Ids of the model's own table; added tokens are numbered after it."""
     if vocabulary.kind == "Unigram":
         return range(len(vocabulary.model["vocab"]))
     return vocabulary.model["vocab"].values()
@@ -79,7 +79,7 @@ def _model(vocabulary: Vocabulary, new: Mapping[int, int]) -> dict[str, Any]:
 
 
 def _post_processor(processor: Mapping[str, Any], new: Mapping[int, int]) -> dict[str, Any]:
-    """Every kind that writes ids: templates, RoBERTa's and BERT's pairs, and sequences of them."""
+    """Every kind that has ids: templates, RoBERTa's and BERT's pairs, and sequences of them."""
     mended = dict(processor)
     if "processors" in mended:
         mended["processors"] = [_post_processor(one, new) for one in mended["processors"]]

@@ -14,16 +14,16 @@ from edgekit.checkpoint.encoders import ENCODERS, SEQ2SEQ_TABLES
 from edgekit.errors import StepError
 
 CHUNK = 1 << 24
-# What transformers calls it in every decoder that edgekit converts.
+# The name that transformers gives it in every decoder that edgekit converts.
 DECODER_TABLE = "embed_tokens.weight"
-# Heads that predict pieces have a row for each, too.
+# Heads that predict pieces have one row per piece, too.
 _HEADS = re.compile(
     r"(^|\.)((lm_head|predictions|vocab_transform|vocab_projector|decoder)\.|final_logits_bias$)"
 )
 
 
 def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, before: int) -> None:
-    """Writes the weights of `source` into `out`, of each table with `before` rows these `rows`.
+    """Writes the weights of `source` into `out`; tables with `before` rows keep only `rows`.
 
     Raises StepError if there is no table of word embeddings.
     """
@@ -40,7 +40,7 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
                 name
                 for name, entry in header.items()
                 if name != "__metadata__"
-                # A bias of a head that is stored as a row of its own.
+                # The bias of a head, stored as a row of its own.
                 and (entry["shape"][:1] == [before] or entry["shape"] == [1, before])
                 and (name.endswith(words) or _HEADS.search(name))
             }
