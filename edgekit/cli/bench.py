@@ -71,10 +71,9 @@ def run(settings: argparse.Namespace) -> int:
         from edgekit.cli import beside
 
         beside.show(manifest, result, teacher=settings.against)
+        _warn_if_busy(result)
     else:
         _print(manifest.task, result)
-    if not settings.json and result["machine"]["load_before"] > 0.5:
-        print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")
     return DONE
 
 
@@ -84,3 +83,9 @@ def _print(task: str, result: dict[str, Any]) -> None:
             print(part)
         else:
             print_table(part.title, part.columns, part.rows)
+    _warn_if_busy(result)
+
+
+def _warn_if_busy(result: dict[str, Any]) -> None:
+    if result["machine"]["load_before"] > 0.5:
+        print("Other programs kept this machine busy: trust the ratios, not the milliseconds.")

@@ -54,7 +54,7 @@ def run(settings: argparse.Namespace) -> int:
         raise RecipeError(
             f"There is no shipped recipe '{name}'.{did_you_mean(name, list(recipes))}"
         )
-    if settings.model or name is None:
+    if settings.model:
         return _start(settings, name, folder or Path())
     if name is None:
         raise RecipeError("Name a recipe from `edgekit recipes`, or give --model and --data.")

@@ -18,7 +18,6 @@ from edgekit.data.rows import read_rows
 from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerError
 from edgekit.store.store import Store
 from edgekit.system import paths
-from edgekit.tasks.classification.proof import bench as labelled
 from edgekit.tasks.classification.proof.bench import Teacher, bench
 from edgekit.tasks.classification.proof.bench_quality import quality
 from tests.tiny import encoder as tiny
@@ -141,11 +140,8 @@ def test_sides_take_turns_in_every_order() -> None:
     assert len(set(orders)) == 6
 
 
-def test_many_texts_are_sampled_once_and_for_all(
-    artifact: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labelled, "MAX_TEXTS", 5)
-    results = [bench(artifact, list(TEXTS) * 9, rounds=1) for _ in range(2)]
+def test_many_texts_are_sampled_once_and_for_all(artifact: Path) -> None:
+    results = [bench(artifact, list(TEXTS) * 9, rounds=1, most=5) for _ in range(2)]
     assert results[0]["lengths"] == results[1]["lengths"]
     assert results[0]["lengths"]["texts"] == 5
 

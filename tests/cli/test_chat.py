@@ -173,11 +173,12 @@ def test_bench_for_people(chat_artifact: Path, capsys: pytest.CaptureFixture[str
 
     numbers = {"size_bytes": 1, "prompt_tokens_per_s": 264.0, "tokens_per_s": 97.0,
                "first_token_ms": 80.0, "cold_start_ms": 900.0, "peak_rss_bytes": 2}  # fmt: skip
-    bench._print("chat", {
+    result = {
         "lengths": {"prompt_tokens": 512, "tokens": 64}, "threads": 2, "rounds": 5,
         "artifact": numbers, "raw": numbers, "ratio": {"raw": 0.98},
         "machine": {"load_before": 0.9},
-    })  # fmt: skip
+    }  # fmt: skip
+    bench._print("chat", result)
     out = capsys.readouterr().out
     assert "0.98 times as fast" in out
     assert "trust the ratios" in out

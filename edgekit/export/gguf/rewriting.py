@@ -11,7 +11,7 @@ import gguf
 import numpy as np
 
 from edgekit.errors import ExportError
-from edgekit.export.llama import header
+from edgekit.export.gguf import header
 
 PART_ROWS = 4096
 """Rows of a table held at once."""

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.data.rows import Row
 from edgekit.errors import ExportError, RecipeError
-from edgekit.export.onnx import candidates
+from edgekit.export.onnx import candidates, classifier
 from edgekit.export.onnx import output as onnx
 from edgekit.export.onnx.output import OnnxSettings
 from edgekit.job.job import Make, OutputJob
@@ -64,8 +64,8 @@ def test_a_large_checkpoint_is_exported_in_a_process_of_its_own(
     job: OutputJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what it took is the step's peak, which an export in this process has no number of."""
-    monkeypatch.setattr(onnx, "APART_FROM_BYTES", 0)
-    monkeypatch.setattr(onnx, "export", None)
+    monkeypatch.setattr(classifier, "APART_FROM_BYTES", 0)
+    monkeypatch.setattr(classifier, "export", None)
     found: list[Finished] = []
 
     def run(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
@@ -81,7 +81,7 @@ def test_a_large_checkpoint_is_exported_in_a_process_of_its_own(
 def test_an_export_that_answers_otherwise_is_refused(
     job: OutputJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx, "MOST_LOGIT_ERROR", -1.0)
+    monkeypatch.setattr(classifier, "MOST_LOGIT_ERROR", -1.0)
     with pytest.raises(ExportError, match="the export's logits differ"):
         onnx.run(OnnxSettings(quantize="none"), job)
 
