@@ -81,7 +81,7 @@ def choose_device(asked: Asked, gpu: Gpu | None) -> Device:
 
 
 def is_built_for(gpu: Gpu) -> bool:
-    """Whether torch has code for this GPU: a binary of its major version, or PTX of an older one."""
+    """Whether torch has code for this GPU: a binary for its major version or older PTX."""
     for name in gpu.architectures:
         kind, _, number = name.partition("_")
         digits = "".join(letter for letter in number if letter.isdigit())
@@ -176,7 +176,7 @@ def in_parts(
 ) -> list[tuple[Sequence[Item], Result]]:
     """Runs `work` on all items at once, halving them as often as the GPU runs out of memory.
 
-    Yields each part and its result, in order. Raises StepError if a single item does not fit.
+    Returns each part and its result, in order. Raises StepError if a single item does not fit.
     """
     import torch  # as in find_gpu
 

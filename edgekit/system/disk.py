@@ -128,7 +128,7 @@ def _aside(folder: Path) -> Path:
 
 
 def _put_back(folder: Path, disk: Disk) -> None:
-    """Completes what a power cut between the two renames of `replace_folder` left half done."""
+    """Undoes or ends what a power cut between the renames of `replace_folder` left half done."""
     if not _aside(folder).exists():
         return
     if not folder.exists():
