@@ -64,7 +64,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the store holds under one key; `used` is the time of the last use, since 1970."""
+    """What the store holds under one key; `used` is its last use, in seconds since 1970."""
 
     name: str
     key: str
