@@ -1,8 +1,8 @@
-"""Describes and imports a Hugging Face folder without running anything that it brings along.
+"""Describes and copies a Hugging Face folder without running any of its code.
 
-A checkpoint is somebody else's file. Pickle weights and custom modelling code run programs, and
-private config keys have been used to get around `trust_remote_code=False`; so: safetensors only,
-known model types only, private keys stripped, and nothing is ever fetched.
+A checkpoint is untrusted. Pickle weights and custom modelling code run programs, and private config
+keys have been used to get around `trust_remote_code=False`; so: only safetensors, only known model
+types, private keys stripped, and nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CARRIED_BY = {
     Family.DECODER: ("generation_config.json", "chat_template.jinja", "chat_template.json"),
     Family.SEQ2SEQ: ("generation_config.json",),
 }
-# What config.json calls these numbers; the others are names that older decoders have.
+# The keys of config.json for these numbers; the alternatives are those of older decoders.
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "num_layers")
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 _HIDDEN = ("hidden_size", "dim", "n_embd", "d_model")
@@ -47,7 +47,7 @@ _TABLES = (
     "shared.",
     "embed_positions.",
 )
-# T5 has no positions to run out of; what it was trained to read at once.
+# T5 has no position limit; this is the length that it was trained on.
 _T5_TOKENS = 512
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
@@ -61,29 +61,29 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What can be known of a checkpoint from its config and the headers of its weights."""
+    """What a checkpoint's config and the headers of its weights tell."""
 
     model_type: str
     family: Family
     layers: int
-    """Of the encoder, where there is a decoder, too."""
+    """Only the encoder's if there is a decoder, too."""
     hidden: int
     heads: int
-    """Of the layer with the most, where they differ."""
+    """Of the layer with the most, if they differ."""
     ffn: int
-    """Width of the feed-forward networks; of the widest, where they differ."""
+    """Width of the feed-forward networks; of the widest, if they differ."""
     vocabulary: int
     parameters: int
     embedding_parameters: int
-    """Parameters of the tables that are looked up, not multiplied with."""
+    """Parameters of the tables that are looked up, not multiplied."""
     max_tokens: int
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
     head_parameters: int = 0
-    """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
+    """Parameters of the matrix that predicts tokens, if it is not the embeddings'."""
     decoder_layers: int = 0
-    """Of a model that reads a text and writes another; 0 for others."""
+    """Of an encoder-decoder; 0 for others."""
 
     @property
     def body_parameters(self) -> int:
@@ -92,7 +92,7 @@ class Description:
 
     @property
     def head_share(self) -> float:
-        """What the layers and the scores of every piece cost, as a multiple of the layers."""
+        """The cost of the layers and the logits of every token, as a multiple of the layers'."""
         return 1 + self.vocabulary * self.hidden / max(1, self.body_parameters)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# One character, with its combining marks, of a script that is written without spaces:
+# Scripts that are written without spaces: each character, with its combining marks, is a token.
 # Han and kana; Thai, Lao, Khmer, Burmese, Tibetan.
 _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKED = "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
