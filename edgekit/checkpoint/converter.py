@@ -13,7 +13,7 @@ from pathlib import Path
 from edgekit.errors import CheckpointError, ExportError
 
 VARIABLE = "EDGEKIT_LLAMA_CPP"
-"""The environment variable that names a folder with llama.cpp's sources."""
+"""The environment variable for a folder with llama.cpp's sources."""
 SCRIPT = "convert_hf_to_gguf.py"
 ADVICE = (
     f"llama.cpp's own converter may know it: set {VARIABLE} to the folder of llama.cpp's sources, "

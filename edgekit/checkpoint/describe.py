@@ -136,12 +136,12 @@ def describe(folder: Path) -> Description:
 def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
     if family_of(config, folder) is not Family.SEQ2SEQ:
         return 0
-    # A T5 that does not say has as many as its encoder.
+    # A T5 that does not say has as many decoder layers as encoder layers.
     return _number(folder, config, *_DECODER_LAYERS, *_LAYERS)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json, refused where it asks for code or an unknown architecture; no private keys."""
+    """config.json without private keys; refused if it needs code or an unknown architecture."""
     if folder.suffix == ".gguf":
         raise CheckpointError(
             f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
@@ -165,10 +165,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def family_of(config: Mapping[str, Any], folder: Path) -> Family:
-    """What a config.json says of how the model is built; CheckpointError where that is unknown.
+    """The family of a model by its config.json; CheckpointError if it is unknown.
 
-    A decoder of a type that edgekit does not convert itself is one where llama.cpp's converter is
-    at hand.
+    A decoder of a type that edgekit does not convert itself counts if llama.cpp's converter is at
+    hand.
     """
     model_type = config.get("model_type")
     for family, known in _TYPES.items():
@@ -191,7 +191,7 @@ def _continues_texts(config: Mapping[str, Any]) -> bool:
 
 
 def carry(source: Path, out: Path) -> None:
-    """Copies what belongs to a checkpoint beside config.json and weights."""
+    """Copies what belongs to a checkpoint besides config.json and weights."""
     family = family_of(read_config(source), source)
     for name in (*CARRIED, *CARRIED_BY[family]):
         if (source / name).is_file():
@@ -200,7 +200,7 @@ def carry(source: Path, out: Path) -> None:
 
 
 def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes of all tensors, and the bytes of their files; every file is checked to be whole."""
+    """Shapes of all tensors, and the bytes of their files; checks that every file is complete."""
     shapes: dict[str, tuple[int, ...]] = {}
     total = 0
     for path in _weight_files(folder):
@@ -281,7 +281,7 @@ def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
 
 
 def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None:
-    """The widths of each layer of a pruned checkpoint, None where config.json says it all."""
+    """The widths of each layer of a pruned checkpoint; None if config.json says it all."""
     architecture = ENCODERS.get(config["model_type"])
     shared = architecture is not None and architecture.shared
     return widths.read(
@@ -295,7 +295,7 @@ def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None
 def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
     """Heads and neurons of the widest layer."""
     if family_of(config, folder) is not Family.ENCODER:
-        # Decoders that do not say it have four times their own width.
+        # For decoders that do not say it, it is four times the hidden size.
         ffn = next((config[key] for key in _FFN if isinstance(config.get(key), int)), None)
         hidden = _number(folder, config, *_HIDDEN)
         return _number(folder, config, *_HEADS), int(ffn or 4 * hidden)
@@ -310,7 +310,7 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
         positions = int(config.get("n_positions") or _T5_TOKENS)
     else:
         positions = _number(folder, config, *_POSITIONS)
-    # RoBERTa numbers positions from padding_idx + 1: two rows of its table are never used.
+    # RoBERTa counts positions from padding_idx + 1: two rows of its table are never used.
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
     limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)
     return int(min(positions - unused, limit))

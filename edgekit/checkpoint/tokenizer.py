@@ -70,7 +70,7 @@ class Vocabulary:
         else:
             writer.add_token_scores(self.scores)
             writer.add_add_space_prefix(self.space_prefix)
-        # llama.cpp assumes its own ids for keys that are missing, so each key must be written.
+        # llama.cpp falls back on ids of its own for missing keys, so these always name a token.
         writer.add_bos_token_id(self.specials.get("bos", self.specials["eos"]))
         writer.add_eos_token_id(self.specials["eos"])
         if "unk" in self.specials:
