@@ -1,4 +1,4 @@
-"""What a step or an output gets: `Planned` before anything runs, `Job` when it does. Runs none."""
+"""What a step or an output gets: `Planned` before a run, `Job` during it. Runs nothing."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class Job:
     checkpoint: Path
     description: Description
     teacher: Path
-    """The checkpoint that entered the first step that shrinks the model; its own if this is the
-    first. The vocabulary may differ."""
+    """The checkpoint that entered the first step that shrinks the model: this step's own, if it is
+    the first. Its vocabulary may differ."""
     teacher_digest: str
     out: Path
     recipe: Recipe

@@ -106,7 +106,7 @@ class Target(Settings):
     size: Bytes | None = None
     """Size of the artifact's folder, such as 30MB."""
     latency_p95: Seconds | None = None
-    """95 of 100 test texts must be answered within this, here, on two threads; such as 20ms."""
+    """Time in which 95 of 100 test texts must be answered, here, on two threads; such as 20ms."""
 
 
 class Must(Settings):

@@ -206,7 +206,7 @@ class Exchange:
 
 
 def environment() -> dict[str, str]:
-    """The child must find what this process found, and nothing in the working folder."""
+    """The child must import what this process can, and nothing from the working folder."""
     return {
         # See cli/__init__.py: threads that spin while they wait starve one another.
         "GOMP_SPINCOUNT": "1000",

@@ -124,9 +124,9 @@ def check_processes(processes: int, device: Device, gpu: Gpu | None) -> None:
 
 
 def find_gpu() -> Gpu | None:
-    """The GPU that torch would use, None where it finds none. Raises MissingExtra."""
+    """The GPU that torch would use; None if it finds none. Raises MissingExtra."""
     try:
-        import torch  # heavy: only where a device must be looked for
+        import torch  # heavy: only when a device must be looked for
     except ModuleNotFoundError as error:
         raise MissingExtra("torch", "compress") from error
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""What differs by system: memory, disk, CPU features, locks and syncing. Decides nothing."""
+"""What differs between systems: memory, disk, CPU features, locks and syncing. Decides nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The child's side of a subprocess: `python -m edgekit.system.serving MODULE`. Knows no verb.
 
-Answers requests (wire.py) by the MODULE's `VERBS` until its stdin closes. It ends even in the
-middle of work, so it never outlives its parent.
+Answers requests (wire.py) by the MODULE's `VERBS` until its stdin closes, and then ends even in the
+middle of work, so that it never outlives its parent.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class Llama:
         return self._piece.raw[: max(size, 0)]
 
     def special_text(self, kind: Literal["bos", "eos"]) -> str:
-        """The text of a special token, as templates write it; empty where there is none."""
+        """The text of a special token, as templates write it; empty if there is none."""
         token = getattr(llama_cpp, f"llama_vocab_{kind}")(self._vocabulary)
         return "" if token < 0 else self.piece(token, special=True).decode("utf-8", "replace")
 

@@ -1,4 +1,4 @@
-"""Asks a chat model to choose among labels, and makes an Answer of how likely each is. Runs none.
+"""Asks a chat model to choose a label, and turns the labels' scores into an Answer. Runs no model.
 
 The score of a label is the log-probability of its tokens and of the end of the turn after them:
 what the model would say if it could only say labels (constrained decoding, exactly). Some labels

@@ -1,4 +1,4 @@
-"""The verbs of a chat model: chat, classify, extract, summarize. Knows its engine as a worker."""
+"""The verbs of a chat model: chat, classify, extract, summarize. Its engine is in a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps a model's notes on each part in one file, from which a killed run resumes. Runs none."""
+"""Keeps a model's notes on each part in a file, so that a killed run resumes. Knows no model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges a language model's predictions of test texts, alone or against its parent's. Runs none."""
+"""Judges predictions of test texts, alone or against those of the parent. Runs no model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Summaries of the test texts and golden answers, by the extractive engine. Judges none."""
+"""Summaries of test texts, and golden answers, by the extractive engine. Judges nothing."""
 
 from __future__ import annotations
 
