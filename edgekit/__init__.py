@@ -69,11 +69,11 @@ def load(
 ) -> Model:
     """Checks an artifact and makes its model ready to answer.
 
-    `threads` is how many cores to use: for one text 2 unless told, for a stream of texts all.
-    `max_ram`, such as "1.5GB", is what the model may need at most. With `isolate` the model runs
-    in a process of its own: should it crash, this one goes on; a chat model always does.
-    `context` is how many tokens a chat model remembers, 4096 unless told. Raises ArtifactError,
-    IntegrityError, OutOfMemoryBudget or UnsupportedTask.
+    `threads` is how many cores to use: by default 2 for a single text, all for a stream of texts.
+    `max_ram`, such as "1.5GB", is the most memory that the model may need. With `isolate` the model
+    runs in a subprocess, so that a crash there leaves this process running; a chat model always
+    does. `context` is how many tokens a chat model remembers, 4096 by default. Raises
+    ArtifactError, IntegrityError, OutOfMemoryBudget or UnsupportedTask.
     """
     from edgekit.model import load as load_model  # numpy and an engine: not on import
 
@@ -83,8 +83,8 @@ def load(
 def inspect(folder: str | os.PathLike[str], *, context: int | None = None) -> Inspection:
     """What an artifact is, from its manifest alone, and whether it fits in memory here.
 
-    A chat model's need grows with its `context`, the tokens that it remembers. Raises ArtifactError
-    or IntegrityError.
+    A chat model needs more memory the larger its `context`, the tokens that it remembers. Raises
+    ArtifactError or IntegrityError.
     """
     from edgekit.artifact.folder import read  # hashing, locks and the machine: not on import
     from edgekit.runtime.memory import inspect as inspect_memory
@@ -105,6 +105,6 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'edgekit' has no attribute '{name}'")
-    import importlib  # only for the names that need it
+    import importlib  # only when such a name is used
 
     return getattr(importlib.import_module(_LAZY[name]), name)

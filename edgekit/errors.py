@@ -1,28 +1,28 @@
-"""Every error that edgekit raises on purpose; a message names place, fault and remedy.
+"""Every error that edgekit raises on purpose. A message names the place, the fault and the remedy.
 
 EdgekitError
 ├── RecipeError            a recipe that cannot be followed as written
 ├── DataError              rows or texts that cannot be used
-├── CheckpointError        a Hugging Face folder that is unsafe, damaged or of no use here
+├── CheckpointError        a Hugging Face folder that is unsafe, damaged or unusable here
 ├── StepError              a step that could not do its work
 ├── ExportError            a model whose exported form does not answer like the checkpoint
-├── ArtifactError          a folder that is no artifact, or one this version cannot read
+├── ArtifactError          a folder that is not an artifact, or one that this version cannot read
 │   └── IntegrityError     an artifact whose bytes are not those that were written
 ├── TemplateError          a chat template that cannot be rendered, or refuses the messages
-├── UnsupportedTask        a verb that this artifact does not know
+├── UnsupportedTask        a verb that this artifact does not support
 ├── ContextOverflow        an input larger than the model can read
-├── OutOfMemoryBudget      the memory at hand will not do
-├── OutOfDisk              the disk at hand will not do
+├── OutOfMemoryBudget      too little memory, or less than the work was allowed
+├── OutOfDisk              too little space on the disk
 ├── WorkerError            the process that holds the model died or was closed
 ├── SampleError            a sample that cannot be made
-└── MissingExtra           a package that the asked work needs is not installed
+└── MissingExtra           a package that the work needs is not installed
 """
 
 from __future__ import annotations
 
 
 class EdgekitError(Exception):
-    """Base of all errors; an app prints it without a traceback and exits with 1."""
+    """Base of all errors; an app prints its message without a traceback and exits with 1."""
 
 
 class RecipeError(EdgekitError):

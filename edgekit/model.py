@@ -1,4 +1,4 @@
-"""An artifact, loaded: the verbs that a program calls. Knows engines by their interface alone."""
+"""A loaded artifact: the verbs that a program calls. Knows engines only by their interface."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(
     return Model(artifact.manifest, open_verbs(artifact, asked, isolate=isolate))
 
 
-# Who can do what, for those who ask somebody else.
+# Which tasks have a verb, for the error that is raised where a task lacks it.
 _ABLE = {
     "classify": "a classifier",
     "logits": "a classifier; a chat artifact answers classify(…, labels=[…])",
@@ -53,8 +53,8 @@ class Model:
     def __init__(self, manifest: Manifest, verbs: Any) -> None:
         self.manifest = manifest
         self.verbs = verbs
-        """What the artifact's task has to offer, by the names that its verbs.py gives: the methods
-        here pass on to it."""
+        """The verbs of the artifact's task, named as in its verbs.py; the methods here call
+        them."""
 
     @overload
     def classify(  # type: ignore[overload-overlap]
@@ -90,16 +90,16 @@ class Model:
         validation: Sequence[tuple[str, str]] = (),
         instruction: str | None = None,
     ) -> Answer | Generator[Answer, None, None]:
-        """The label of a text with its scores; for an iterable an iterator of these, in order.
+        """The label of a text and its scores; for an iterable, an iterator of these in order.
 
-        The iterator is lazy and reads a few texts ahead, so that the iterable may be endless;
-        closing it stops the work. `abstain_below` stands in for the artifact's own. A text longer
-        than a classifier's window is read in parts, whose mean decides, and `parts` counts them.
+        The iterator is lazy and reads a few texts ahead, so the iterable may be endless; closing
+        it stops the work. `abstain_below` overrides the artifact's own. A text longer than a
+        classifier's window is read in parts, whose mean decides; `parts` counts them.
 
-        A chat model is told the `labels` to choose from, and scores how likely each would be its
-        answer. `examples` are texts with their labels that it is shown; `validation` are further
-        ones, on which the labels' general likeliness is measured and taken out where that helps;
-        `instruction` stands in for the sentence that says what to do.
+        A chat model needs the `labels` to choose from, and scores how likely it would be to answer
+        with each. `examples` are texts with their labels that go into the prompt; `validation` are
+        further ones, on which the prior of each label is measured, and removed where that helps;
+        `instruction` replaces the sentence that says what to do.
         """
         found: Answer | Generator[Answer, None, None] = self._able("classify")(
             texts,
@@ -148,12 +148,12 @@ class Model:
         seed: int | None = None,
         when_full: WhenFull = "error",
     ) -> ChatStream | Reply:
-        """The answer to a conversation of OpenAI-style messages, whole or as it is made.
+        """The answer to a conversation of OpenAI-style messages, whole or while it is made.
 
-        With `stream` an iterator of pieces of text, whose `cancel()` stops the model at once. The
+        With `stream`, an iterator of pieces of text whose `cancel()` stops the model at once. The
         same `seed` gives the same answer again. A conversation that is too long for the model's
-        context raises ContextOverflow, or its oldest turns are left out and named in `dropped`
-        (`when_full="drop_oldest"`). Raises DataError for messages that are none.
+        context raises ContextOverflow, or with `when_full="drop_oldest"` loses its oldest turns,
+        which `dropped` lists. Raises DataError for malformed messages.
         """
         asked = Sampling(max_tokens, temperature, top_p, seed, when_full)
         begun = self._able("chat")(messages, asked)
@@ -167,10 +167,10 @@ class Model:
         instruction: str | None = None,
         max_tokens: int = 1024,
     ) -> Any:
-        """The fields of a text, by a JSON Schema (a dict comes back) or a dataclass (one does).
+        """The fields of a text, as a dict for a JSON Schema or as an instance of a dataclass.
 
-        The model can write nothing that does not fit the schema. Raises DataError for a schema
-        that cannot be followed to the letter, and for an answer that would not end.
+        The model can only write what fits the schema. Raises DataError for a schema that cannot be
+        enforced exactly, and for an answer that does not end.
         """
         return self._able("extract")(
             text, schema=schema, instruction=instruction, max_tokens=max_tokens
@@ -183,7 +183,7 @@ class Model:
     def logits(self, texts: Iterable[str]) -> Generator[np.ndarray, None, None]: ...
 
     def logits(self, texts: str | Iterable[str]) -> np.ndarray | Generator[np.ndarray, None, None]:
-        """What `classify` decides by: float32 of shape (labels,), before the temperature."""
+        """The logits that `classify` decides by: float32 of shape (labels,), before temperature."""
         found: np.ndarray | Generator[np.ndarray, None, None] = self._able("logits")(texts)
         return found
 
@@ -224,13 +224,13 @@ class Model:
         kept: str | os.PathLike[str] | None = None,
         on_told: Callable[[Told], None] = lambda told: None,
     ) -> Summary | SummaryStream:
-        """A text of any length in about so many words, whole or as it is made.
+        """A text of any length in about that many words, whole or while it is made.
 
-        All of the text is read, in parts where it is long, and `parts_read` counts them. With
-        `stream` an iterator of pieces of the summary, whose `cancel()` stops the model and gives
-        back what was read until then. `kept` is a file for what was made of each part, with which
-        a killed run goes on. With `effort="fast"` an `embedder`, a loaded extractive summarizer,
-        reads all of it first, and the model only what that holds for the most important.
+        All of the text is read, in parts where it is long; `parts_read` counts them. With `stream`,
+        an iterator of pieces of the summary whose `cancel()` stops the model and returns a summary
+        of what was read until then. `kept` is a file for the notes on each part, from which a
+        killed run resumes. With `effort="fast"` an `embedder`, a loaded extractive summarizer,
+        reads all of it first, and the model only the sentences that it ranks highest.
         """
         begun: SummaryStream = self._able("summarize")(
             text,
@@ -242,7 +242,7 @@ class Model:
         return begun if stream else begun.summary()
 
     def close(self) -> None:
-        """Frees the model; waits for calls that run, and later ones raise WorkerError."""
+        """Frees the model once running calls have ended; later calls raise WorkerError."""
         self.verbs.close()
 
     def __enter__(self) -> Self:
@@ -252,7 +252,7 @@ class Model:
         self.close()
 
     def _first(self, effort: Effort, embedder: Model | None) -> Any:
-        """The verbs of who reads a text before this model does; None where nobody does."""
+        """The verbs of the model that reads a text before this one; None where there is none."""
         if effort not in EFFORTS:
             raise EdgekitError(f"effort is one of {', '.join(EFFORTS)}, not '{effort}'.")
         if (effort == "fast") != (embedder is not None):
@@ -271,7 +271,7 @@ class Model:
         return embedder.verbs
 
     def _able(self, verb: str) -> Callable[..., Any]:
-        """What the task does for `verb`; raises UnsupportedTask where it has no such thing."""
+        """The task's method for `verb`; raises UnsupportedTask where it has none."""
         found: Callable[..., Any] | None = getattr(self.verbs, verb, None)
         if found is None:
             said = "give logits" if verb == "logits" else verb

@@ -1,4 +1,4 @@
-"""What there is of each kind, by name: strings, imported on use. Importing this imports nothing."""
+"""Every extension point as a table of strings, imported on use. Importing this imports nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgekit.errors import UnsupportedTask
 
 
 class Family(StrEnum):
-    """How a checkpoint is built, which decides how it is loaded, trained, cut and exported."""
+    """The architecture of a checkpoint; decides how it is loaded, trained, cut and exported."""
 
     ENCODER = "encoder"
     DECODER = "decoder"
@@ -23,7 +23,7 @@ TASKS = {
     "chat": "edgekit.tasks.chat",
     "summarization": "edgekit.tasks.summarization",
 }
-"""What is asked of a model: a package with a task.py and what CONTRIBUTING.md lists beside it."""
+"""The tasks: each a package with a task.py and the other modules that CONTRIBUTING.md lists."""
 
 STEPS: dict[str, dict[Family, str]] = {
     "distill": {
@@ -43,27 +43,27 @@ STEPS: dict[str, dict[Family, str]] = {
     },
     "trim_vocab": dict.fromkeys(Family, "edgekit.steps.trim_vocab"),
 }
-"""What a recipe does to a checkpoint, by its family: a package with plan.py and run.py."""
+"""The steps of a recipe, by the checkpoint's family: each a package with plan.py and run.py."""
 # Steps that make a model smaller: the checkpoint that enters the first of them is the teacher.
 SHRINKING = frozenset({"trim_vocab", "distill", "prune"})
-# Steps whose training several processes can share.
+# Steps whose training can be shared by several processes.
 SHARED = frozenset({"distill", "finetune"})
 
 FORMATS = {
     "gguf": "edgekit.export.gguf.output",
     "onnx": "edgekit.export.onnx.output",
 }
-"""What an artifact's model file can be."""
+"""The formats that an artifact's model file can have."""
 HEADS = {
     "embedding": "edgekit.export.onnx.encoder",
     "logits": "edgekit.export.onnx.classifier",
     "summaries": "edgekit.export.onnx.seq2seq.output",
 }
-"""What of a checkpoint becomes an ONNX file; a GGUF file has one kind, `tokens`."""
+"""The outputs that an ONNX file of a checkpoint can have; a GGUF file has one kind, `tokens`."""
 TRACERS = {Family.SEQ2SEQ: "edgekit.export.onnx.seq2seq.tracing"}
-"""What writes a checkpoint of a family as ONNX files, for a step that has it answer fast."""
+"""The ONNX export of each family, for a step that needs fast answers from a checkpoint."""
 ISOLATED = frozenset({"gguf"})
-"""Formats whose engine ends its process where a file is bad: they run in a worker, always."""
+"""Formats whose engine aborts its process on a bad file: they always run in a worker."""
 
 SAMPLES = {
     "home-intents": "edgekit.samples.home_intents:make",
@@ -105,7 +105,7 @@ COMMANDS = {
     ),
     "schema": ("edgekit.cli.schema", "print the JSON Schema of recipes, for editors"),
 }
-"""The verbs of the command line: where each is, and what `edgekit --help` says of it."""
+"""The verbs of the command line: the module of each, and its line in `edgekit --help`."""
 
 
 def task(name: str) -> Any:
@@ -133,12 +133,12 @@ def steps_of(name: str) -> dict[Family, frozenset[str]]:
 
 
 def step_plan(name: str, family: Family) -> ModuleType:
-    """What a step is told, checks and costs. Imports no torch."""
+    """The settings, checks and cost of a step. Imports no torch."""
     return importlib.import_module(f"{STEPS[name][family]}.plan")
 
 
 def step_run(name: str, family: Family) -> ModuleType:
-    """What does a step's work."""
+    """The work of a step."""
     return importlib.import_module(f"{STEPS[name][family]}.run")
 
 

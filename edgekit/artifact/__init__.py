@@ -1,1 +1,1 @@
-"""The folder that a build leaves, and what its manifest says. Opens no model."""
+"""The folder that a build writes, and its manifest. Opens no model."""

@@ -1,4 +1,4 @@
-"""The folder that a build leaves and the runtime reads: a manifest and the files that it lists."""
+"""The folder that a build writes and the runtime reads: a manifest and the files that it lists."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Artifact:
 
 
 def write(folder: Path, manifest_fields: Mapping[str, Any]) -> Artifact:
-    """Turns a folder that holds every file but the manifest into an artifact.
+    """Turns a folder that holds every file except the manifest into an artifact.
 
-    `manifest_fields` are those of Manifest but `files` and `digest`, and in `needs` all but
-    `disk_bytes`: these three are found here. Returns once everything is on the disk itself.
-    Raises ArtifactError for a name or a value that `read` would refuse.
+    `manifest_fields` are those of Manifest without `files`, `digest` and `disk_bytes` in `needs`,
+    which are computed here. Returns once everything is on the disk itself. Raises ArtifactError
+    for a name or a value that `read` would refuse.
     """
     names = sorted(entry.name for entry in os.scandir(folder))
     if MANIFEST in names:
@@ -81,7 +81,7 @@ def _measure(folder: Path, name: str) -> dict[str, Any]:
 
 
 def read(folder: Path) -> Artifact:
-    """Reads and checks the manifest alone; `verify` or `verify_for_load` check the files."""
+    """Reads and checks only the manifest; `verify` and `verify_for_load` check the files."""
     path = folder / MANIFEST
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: there is no such folder; give the path of an artifact.")
@@ -101,7 +101,7 @@ def read(folder: Path) -> Artifact:
 
 
 def verify(artifact: Artifact, *, on_file: Callable[[FileEntry], None] | None = None) -> None:
-    """Checks every file, size and digest; raises IntegrityError that names the first wrong one.
+    """Checks the size and digest of every file; IntegrityError names the first wrong one.
 
     `on_file` is called after each file that is right.
     """
@@ -113,11 +113,11 @@ def verify(artifact: Artifact, *, on_file: Callable[[FileEntry], None] | None = 
 
 
 def verify_for_load(artifact: Artifact, *, keep: Collection[str] = ()) -> dict[str, bytes]:
-    """Checks what must be right before any of it is parsed; the cheaper sibling of `verify`.
+    """Checks the files before any of them is parsed; the cheaper sibling of `verify`.
 
-    Files up to 200 MB are hashed each time. Larger ones are when they are first seen here, when
-    their size, time or inode changed, and after a week. Returns the bytes of the files named in
-    `keep`: those that were hashed, so that nothing can change between the check and the use.
+    Files up to 200 MB are hashed each time; larger ones when they are first seen here, when their
+    size, time or inode has changed, and after a week. Returns the bytes of the files named in
+    `keep`, exactly as hashed, so that nothing can change between the check and the use.
     """
     _check_names(artifact)
     kept = {}
@@ -166,7 +166,7 @@ _REMEDY = "copy the artifact again from where it came, or build it again."
 
 
 def _regular(path: Path) -> os.stat_result:
-    """The state of a plain file; links lead outside, and pipes and devices hang or never end."""
+    """The stat of a regular file; links lead outside, and pipes and devices hang or never end."""
     try:
         status = path.lstat()
     except OSError as error:
@@ -181,7 +181,7 @@ def _unreadable(path: Path, error: OSError) -> IntegrityError:
 
 
 def _hash(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
-    """Compares a file with its digest; its bytes if they are to be kept, else none."""
+    """Compares a file with its digest; returns its bytes if `keep`, else none."""
     path = artifact.path(entry.path)
     try:
         with path.open("rb") as stream:
@@ -208,7 +208,7 @@ def _read_through(stream: BinaryIO) -> tuple[bytes, str]:
 
 
 def _was_right(artifact: Artifact, entry: FileEntry) -> bool:
-    """Whether a large file was hashed here lately and has not been touched since."""
+    """Whether a large file was hashed here recently and has not been touched since."""
     if entry.size_bytes <= HASHED_AT_EVERY_LOAD_BYTES:
         return False
     known = verified.recall(_key(artifact, entry), max_age_seconds=HASHED_AGAIN_AFTER_SECONDS)
@@ -216,7 +216,7 @@ def _was_right(artifact: Artifact, entry: FileEntry) -> bool:
 
 
 def _hash_and_remember(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
-    # The state before: a change during the work is then seen at the next load.
+    # The stat from before: a change while hashing is then noticed at the next load.
     state = _state(artifact, entry)
     data = _hash(artifact, entry, keep=keep)
     if entry.size_bytes > HASHED_AT_EVERY_LOAD_BYTES:

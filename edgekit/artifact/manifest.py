@@ -1,4 +1,4 @@
-"""What `manifest.json` says, as frozen types, and its one canonical form. Opens no file."""
+"""The contents of `manifest.json` as frozen types, and their canonical form. Opens no file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgekit.system.digest import canonical_json, sha256_json
 
 FORMAT_VERSION = 1
 SPECS = ("chat", "summary")
-"""Parts of `model` that some tasks have."""
+"""Parts of `model` that only some tasks have."""
 MANIFEST = "manifest.json"
 UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
 
-# A name is good on every system: no separators, nothing hidden, no trailing dot, no device name.
+# Names that every system accepts: no separators, nothing hidden, no trailing dot, no device name.
 _NAME = re.compile(r"(?!\.)[a-z0-9._-]{1,100}(?<!\.)")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Control characters and those that turn the direction of what follows: both deceive a terminal.
+# Control characters and those that change the direction of text: both can deceive a terminal.
 _DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -38,17 +38,17 @@ class ChatSpec:
     """What is known of a chat model before it is loaded."""
 
     template_sha256: str
-    """Of the chat template inside the model file; empty where it has none."""
+    """Of the chat template inside the model file; empty if there is none."""
     context: int
-    """Tokens that it was trained to read at once."""
+    """The context, in tokens, that it was trained with."""
     kv_bytes_per_token: int
-    """Memory that each token of a conversation takes, in 16 bits, at most."""
+    """Most bytes that the KV cache takes for each token, in 16 bits."""
     vocabulary: int
-    """Scores that it gives for each token."""
+    """How many logits it gives for each token."""
 
 
 SummaryKind = Literal["extractive", "seq2seq"]
-"""How a model shortens a text: by choosing sentences of it, or by writing new ones."""
+"""How a model summarizes a text: by choosing sentences of it, or by writing new ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class SummarySpec:
 
     engine: SummaryKind
     words: int
-    """Length of a summary where no other is asked for."""
+    """Default length of a summary."""
     generation: Mapping[str, Any]
-    """How new sentences are written, as the checkpoint's generation_config.json has it; empty for
-    an engine that writes none."""
+    """Search settings, from the checkpoint's generation_config.json; empty for an engine that
+    writes no new sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,17 @@ class ModelSpec:
     quantization: str
     parameters: int
     max_tokens: int
-    """What the model reads at once, special tokens and prefix included."""
+    """The model's window, special tokens and prefix included."""
     prefix: str
     """Put before every text, as in training."""
     temperature: float
-    """Logits are divided by it before they become scores."""
+    """Logits are divided by it before the softmax."""
     abstain_below: float
-    """An answer whose score is lower is marked as abstained; 0 never is."""
+    """Answers with a lower score are marked as abstained; with 0 none are."""
     chat: ChatSpec | None = None
-    """None for other tasks, whose manifests do not have it."""
+    """None for other tasks, whose manifests lack it."""
     summary: SummarySpec | None = None
-    """Likewise."""
+    """None for other tasks, whose manifests lack it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Manifest:
     """In the order of the logits."""
     model: ModelSpec
     files: tuple[FileEntry, ...]
-    """Every file of the folder but the manifest."""
+    """Every file of the folder except the manifest."""
     needs: Needs
     quality: Mapping[str, Any]
     steps: tuple[Mapping[str, Any], ...]
@@ -109,7 +109,7 @@ class Manifest:
     licence: str
     parents: tuple[Any, ...]
     digest: str
-    """sha256 of the canonical JSON of all the rest; it names the artifact."""
+    """sha256 of the canonical JSON of all other fields; it identifies the artifact."""
 
     def file(self, name: str) -> FileEntry:
         for entry in self.files:
@@ -121,7 +121,7 @@ class Manifest:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The manifest as it is written."""
+        """The manifest as it is written to the file."""
         value = {"format_version": FORMAT_VERSION, **asdict(self)}
         for name in SPECS:
             if value["model"][name] is None:
@@ -135,7 +135,7 @@ def encode(fields: Mapping[str, Any]) -> bytes:
     Raises ArtifactError if a reader would refuse them.
     """
     try:
-        # Through JSON once: keys become text and tuples lists, as a reader will see them.
+        # Once through JSON: keys become strings and tuples lists, as a reader will see them.
         body = json.loads(json.dumps({"format_version": FORMAT_VERSION, **fields}))
         data = canonical_json({**body, "digest": sha256_json(body)})
     except (TypeError, ValueError) as error:
@@ -150,8 +150,8 @@ def encode(fields: Mapping[str, Any]) -> bytes:
 def decode(data: bytes) -> Manifest:
     """Reads the bytes of a manifest; refuses any that `encode` would not have written.
 
-    Raises IntegrityError for bytes that were changed, ArtifactError for fields that this version
-    does not know.
+    Raises IntegrityError for bytes that were changed, and ArtifactError for fields that this
+    version does not know.
     """
     try:
         value = json.loads(data)
@@ -169,7 +169,7 @@ def decode(data: bytes) -> Manifest:
 
 
 def check_name(name: str) -> None:
-    """Raises ArtifactError unless `name` is a good file name on every system."""
+    """Raises ArtifactError unless `name` is a valid file name on every system."""
     good = name in UPPER_CASE_NAMES or (_NAME.fullmatch(name) and not _DEVICE.fullmatch(name))
     if not good:
         raise ArtifactError(
@@ -286,7 +286,7 @@ def _file(section: _Section) -> FileEntry:
 
 
 def _check_files(manifest: Manifest) -> None:
-    # Some systems take 'license' and 'LICENSE' for one file.
+    # On some systems 'license' and 'LICENSE' are the same file.
     names = [entry.path.lower() for entry in manifest.files]
     if len(set(names)) != len(names) or MANIFEST in names:
         raise ArtifactError(f"{MANIFEST}: a file is listed twice; build the artifact again.")
@@ -304,7 +304,7 @@ def _is_shown_as_is(text: str) -> bool:
 
 
 class _Section:
-    """One mapping of the manifest: each key is asked for once, with its type, and none is left."""
+    """One mapping of the manifest: each key is read once, with its type, and none may be left."""
 
     def __init__(self, value: Any, place: str) -> None:
         self.place = place
@@ -329,7 +329,7 @@ class _Section:
         return str(value)
 
     def raw_text(self, key: str) -> str:
-        """A text for the model alone, which nobody is shown; it may be empty."""
+        """A text that only the model reads and nobody is shown; it may be empty."""
         return str(self._take(key, str, "a text"))
 
     def integer(self, key: str) -> int:
@@ -373,7 +373,7 @@ class _Section:
         return [_Section(value, f"{place}[{i}]") for i, value in enumerate(self.values(key))]
 
     def finish(self) -> None:
-        """A key that is not known may change what the rest means: it is never skipped."""
+        """An unknown key may change what the rest means, so it is never skipped."""
         if self._value:
             raise ArtifactError(
                 f"{self.place}: this edgekit does not know '{next(iter(self._value))}'; "

@@ -1,7 +1,7 @@
-"""What was once found right on this machine, so that it need not be found again at every start.
+"""Remembers which checks passed on this machine, so that they need not run at every start.
 
-A memory, not a record: where it is damaged, old, from another machine or cannot be written, the
-work is done again.
+A cache, not a record: if it is damaged, old, from another machine or cannot be written, the checks
+run again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def recall(key: str, *, max_age_seconds: float | None = None) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("at"), int | float):
         return None
     age = time.time() - entry["at"]
-    # An entry from the future means that the clock was wrong once; then its age is unknown.
+    # An entry from the future means that the clock was once wrong; its age is then unknown.
     fresh = age >= 0 if max_age_seconds is None else 0 <= age <= max_age_seconds
     return entry.get("value") if fresh else None
 
@@ -37,7 +37,7 @@ def remember(key: str, value: Any) -> None:
             newest = sorted(entries, key=lambda name: _at(entries[name]))[-KEPT:]
             machine.write_safely(path, canonical_json({name: entries[name] for name in newest}))
     except (OSError, NotImplementedError):
-        # A full disk, a locked-down home or one without locks: nothing is remembered, no more.
+        # A full disk, a read-only home or a file system without locks: nothing is remembered.
         return
 
 
@@ -55,5 +55,5 @@ def _at(entry: Any) -> float:
 
 
 def _here(key: str) -> str:
-    """Home folders travel, and a room of machines may share one: each remembers for itself."""
+    """Home folders are copied, and machines may share one: each remembers only for itself."""
     return f"{platform.node()}:{key}"

@@ -1,1 +1,1 @@
-"""A Hugging Face folder: described, read, saved, cut. Knows no step, output or task."""
+"""Describes, reads, saves and cuts Hugging Face folders. Knows no step, output or task."""

@@ -1,7 +1,7 @@
-"""A checkpoint's chat template: where it stands, and the proof that it is rendered rightly.
+"""A checkpoint's chat template, and the proof that the runtime renders it right. Runs no model.
 
 The runtime renders templates itself. Here a table of conversations is rendered by it and by
-transformers, in a child process, and both must write the same text.
+transformers, in a subprocess, and both must produce the same text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgekit.system.serving import Verb
 Message = dict[str, str]
 _MODULE = "edgekit.checkpoint.chat_template"
 _ANSWER = "It is forty-two."
-# llama.cpp always names some token as bos, and templates must not be told of one that is none.
+# llama.cpp always reports some token as bos; templates must not see one that the model lacks.
 _NO_BOS = "{%- set bos_token = '' -%}"
 _ODD = "  Two\n\nparagraphs, {{ braces }} {% raw %} <|tags|> 'quotes' \"\\n\", ünï©ode 中文 😀 \t"
 CONVERSATIONS: tuple[list[Message], ...] = tuple(
@@ -47,22 +47,22 @@ _NAMES_A_TOKEN = re.compile(r"<\|[\w ]{1,40}\|>|<(?:start|end)_of_turn>|\[/?INST
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The conversations that a template takes, as texts and as the checkpoint's token ids."""
+    """The conversations that a template accepts, as texts and as the checkpoint's token ids."""
 
     template: str
-    """As the GGUF file has it."""
+    """The template as it is in the GGUF file."""
     texts: tuple[str, ...]
     ids: tuple[tuple[int, ...], ...]
     refused: int
-    """Conversations that the template refuses, here as with transformers."""
+    """How many conversations the template refuses, here and in transformers alike."""
     end: int | None
-    """The token that ends an answer; None where the template sets none."""
+    """The token that ends an answer; None if the template writes none."""
     strange: tuple[str, ...]
-    """What looks like special tokens and is read as plain text."""
+    """Texts that look like special tokens but are read as plain text."""
 
 
 def read(checkpoint: Path) -> str | None:
-    """The chat template, from where transformers looks for it; None where there is none."""
+    """The chat template, from where transformers looks for it; None if there is none."""
     path = checkpoint / "chat_template.jinja"
     if path.is_file():
         return path.read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def read(checkpoint: Path) -> str | None:
 
 
 def render(checkpoint: Path, template: str, *, bos: str, eos: str) -> Rendered:
-    """Raises ExportError where the runtime renders a conversation otherwise than transformers."""
+    """Raises ExportError if the runtime renders a conversation differently from transformers."""
     told = template if bos or "bos_token" not in template else _NO_BOS + template
     request = {"checkpoint": checkpoint, "template": told, "bos": bos, "eos": eos}
     done = child.ask(_MODULE, "render", request, doing="gguf: rendering the chat template")
@@ -108,7 +108,7 @@ def render(checkpoint: Path, template: str, *, bos: str, eos: str) -> Rendered:
 
 
 def notes(rendered: Rendered | None) -> list[str]:
-    """What a person should know of a template, or of there being none."""
+    """What a person should know about a template, or about its absence."""
     if rendered is None:
         return [
             "there is no chat template, so that the model continues texts and does not converse; "
@@ -126,7 +126,7 @@ def notes(rendered: Rendered | None) -> list[str]:
 
 
 def _end(texts: Sequence[str], tokenizer: Tokenizer) -> int | None:
-    """The first special token behind an answer that ends a conversation."""
+    """The first special token after the answer that ends a conversation."""
     added = {token.content: number for number, token in _added(tokenizer)}
     for text in texts:
         _, found, behind = text.rpartition(_ANSWER)
@@ -151,11 +151,11 @@ def _added(tokenizer: Tokenizer) -> Sequence[tuple[int, Any]]:
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child."""
-    os.environ["USE_TORCH"] = "0"  # transformers would import it, for seconds
+    """Runs in the subprocess."""
+    os.environ["USE_TORCH"] = "0"  # transformers would import it, which takes seconds
     from transformers import PreTrainedTokenizerFast
 
-    # Sees to chat_template.jinja and the others itself, and so proves `read` too.
+    # transformers looks for chat_template.jinja and the others itself, which proves `read`, too.
     theirs = PreTrainedTokenizerFast.from_pretrained(request["checkpoint"], local_files_only=True)
     return {
         "conversations": [

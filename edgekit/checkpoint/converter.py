@@ -1,4 +1,4 @@
-"""llama.cpp's own converter, run in a process and an environment of its own. Light to import.
+"""Runs llama.cpp's own converter, in a subprocess with its own environment. Light to import.
 
 Proves nothing; see export/gguf/llama_cpp_converter.py.
 """
@@ -13,19 +13,19 @@ from pathlib import Path
 from edgekit.errors import CheckpointError, ExportError
 
 VARIABLE = "EDGEKIT_LLAMA_CPP"
-"""The environment variable that names a folder with llama.cpp's sources."""
+"""The environment variable for a folder with llama.cpp's sources."""
 SCRIPT = "convert_hf_to_gguf.py"
 ADVICE = (
     f"llama.cpp's own converter may know it: set {VARIABLE} to the folder of llama.cpp's sources, "
     f"and make there an environment for it: python3 -m venv .venv && .venv/bin/pip install -r "
     "requirements/requirements-convert_hf_to_gguf.txt."
 )
-# All that a program needs to run; nothing of this one's environment.
+# What any program needs to run, and nothing else of this environment.
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TEMP", "SYSTEMROOT", "LANG")
 
 
 def at_hand() -> Path | None:
-    """The folder of llama.cpp's sources, where the user has named one."""
+    """The folder of llama.cpp's sources, if the user has named one."""
     named = os.environ.get(VARIABLE)
     return Path(named).resolve() if named else None
 
@@ -33,8 +33,8 @@ def at_hand() -> Path | None:
 def run(checkpoint: Path, out: Path) -> None:
     """Writes `out`, an f16 GGUF file.
 
-    Raises CheckpointError where there is no converter or the checkpoint brings code along, and
-    ExportError where the converter fails.
+    Raises CheckpointError if there is no converter or the checkpoint contains code, and ExportError
+    if the converter fails.
     """
     _refuse_code(checkpoint)
     folder = at_hand()
@@ -64,7 +64,7 @@ def run(checkpoint: Path, out: Path) -> None:
 
 
 def _refuse_code(checkpoint: Path) -> None:
-    """llama.cpp's converter lets some tokenizers run code that they bring along."""
+    """llama.cpp's converter lets some tokenizers run code from the checkpoint."""
     for name in ("config.json", "tokenizer_config.json"):
         path = checkpoint / name
         if path.is_file() and "auto_map" in json.loads(path.read_text(encoding="utf-8")):

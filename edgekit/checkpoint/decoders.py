@@ -1,8 +1,8 @@
-"""The decoders: where their layers' weights are, and where llama.cpp and transformers differ about
-them. A table, no code.
+"""The decoders: where their layers' weights are, and where llama.cpp and transformers disagree. A
+table, no code.
 
-Read from llama.cpp's `src/models/*.cpp` and transformers' `modeling_*.py`, and proven for each by
-the parity that every export is held to.
+Taken from llama.cpp's `src/models/*.cpp` and transformers' `modeling_*.py`, and proven for each by
+the parity check of every export.
 """
 
 from __future__ import annotations
@@ -10,47 +10,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LAYERS = "model.layers."
-"""What the names of all weights of layers begin with; a number follows."""
+"""The prefix of the names of all layers' weights; a number follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What turns one family's checkpoint into llama.cpp's form of it, and where its neurons are."""
+    """What turns one model type's checkpoint into llama.cpp's form, and where its neurons are."""
 
     gguf: str
-    """llama.cpp's name of it."""
+    """llama.cpp's name for it."""
     names: tuple[str, ...]
-    """What `general.name` may be, to be tried: where it says phi-3, llama.cpp drops spaces behind
-    special tokens."""
+    """Values of `general.name` to be tried: if it is phi-3, llama.cpp drops spaces after special
+    tokens."""
     activation: str = "silu"
     interleaved: bool = False
     """Query and key rows are rotated in neighbouring pairs, where transformers rotates halves."""
     norms_lack_one: bool = False
-    """transformers adds 1 to the weights of every norm; llama.cpp wants them added."""
+    """transformers adds 1 to the weights of every norm; llama.cpp expects the 1 in the file."""
     may_be_untied: bool = True
     window_every: int | None = None
-    """llama.cpp knows its sliding windows, which all but every so-manieth layer have where
-    config.json names no layers; None where it runs the architecture without."""
+    """If config.json lists no layers, all but every `window_every`-th layer have a sliding window,
+    which llama.cpp supports; None if it runs the architecture without."""
     window_unless: str | None = None
-    """A key of config.json that switches the sliding window off where it is false."""
+    """A key of config.json that turns the sliding window off if it is false."""
     query_scalar: bool = False
-    """Queries are scaled by `query_pre_attn_scalar` and not by their width."""
+    """Queries are scaled by `query_pre_attn_scalar`, not by their width."""
     large_layers: int = 0
     """The number of layers at which llama.cpp scales queries by hidden size over heads instead."""
     ropes: frozenset[str] = frozenset({"default", "linear", "dynamic", "yarn", "llama3"})
-    """Kinds of rope scaling that it runs."""
+    """Kinds of RoPE scaling that it supports."""
     head_width: int | None = None
-    """What `head_dim` is where config.json does not say it; hidden size over heads where None."""
+    """`head_dim` if config.json does not say it; None means hidden size over heads."""
     square_heads: bool = False
-    """llama.cpp takes the heads' widths to add up to the hidden size."""
+    """llama.cpp assumes that the heads' widths add up to the hidden size."""
     surplus: frozenset[str] = frozenset()
-    """Tokens that its published tokenizers have beyond the embedding: of other modalities."""
+    """Tokens of its published tokenizers that have no embedding row: those of other modalities."""
     ffn_in: tuple[str, ...] = ("mlp.gate_proj", "mlp.up_proj")
-    """Matrices of a layer's gated feed-forward network: a neuron is a row of each of them, and a
-    column of `ffn_out`."""
+    """Input matrices of a layer's gated feed-forward network: a neuron is a row of each of them,
+    and a column of `ffn_out`."""
     ffn_out: str = "mlp.down_proj"
     fused: bool = False
-    """`ffn_in` is one matrix of two halves."""
+    """`ffn_in` is a single matrix of two halves."""
 
 
 DECODERS = {

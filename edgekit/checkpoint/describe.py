@@ -1,8 +1,8 @@
-"""Describes and imports a Hugging Face folder without running anything that it brings along.
+"""Describes and copies a Hugging Face folder without running any of its code.
 
-A checkpoint is somebody else's file. Pickle weights and custom modelling code run programs, and
-private config keys have been used to get around `trust_remote_code=False`; so: safetensors only,
-known model types only, private keys stripped, and nothing is ever fetched.
+A checkpoint is untrusted. Pickle weights and custom modelling code run programs, and private config
+keys have been used to get around `trust_remote_code=False`; so: only safetensors, only known model
+types, private keys stripped, and nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CARRIED_BY = {
     Family.DECODER: ("generation_config.json", "chat_template.jinja", "chat_template.json"),
     Family.SEQ2SEQ: ("generation_config.json",),
 }
-# What config.json calls these numbers; the others are names that older decoders have.
+# The keys of config.json for these numbers; the alternatives are those of older decoders.
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "num_layers")
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
 _HIDDEN = ("hidden_size", "dim", "n_embd", "d_model")
@@ -47,7 +47,7 @@ _TABLES = (
     "shared.",
     "embed_positions.",
 )
-# T5 has no positions to run out of; what it was trained to read at once.
+# T5 has no position limit; this is the length that it was trained on.
 _T5_TOKENS = 512
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
@@ -61,29 +61,29 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What can be known of a checkpoint from its config and the headers of its weights."""
+    """What a checkpoint's config and the headers of its weights tell."""
 
     model_type: str
     family: Family
     layers: int
-    """Of the encoder, where there is a decoder, too."""
+    """Only the encoder's if there is a decoder, too."""
     hidden: int
     heads: int
-    """Of the layer with the most, where they differ."""
+    """Of the layer with the most, if they differ."""
     ffn: int
-    """Width of the feed-forward networks; of the widest, where they differ."""
+    """Width of the feed-forward networks; of the widest, if they differ."""
     vocabulary: int
     parameters: int
     embedding_parameters: int
-    """Parameters of the tables that are looked up, not multiplied with."""
+    """Parameters of the tables that are looked up, not multiplied."""
     max_tokens: int
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
     head_parameters: int = 0
-    """Parameters of a table that predicts pieces, where it is not the embeddings' own."""
+    """Parameters of the matrix that predicts tokens, if it is not the embeddings'."""
     decoder_layers: int = 0
-    """Of a model that reads a text and writes another; 0 for others."""
+    """Of an encoder-decoder; 0 for others."""
 
     @property
     def body_parameters(self) -> int:
@@ -92,7 +92,7 @@ class Description:
 
     @property
     def head_share(self) -> float:
-        """What the layers and the scores of every piece cost, as a multiple of the layers."""
+        """The cost of the layers and the logits of every token, as a multiple of the layers'."""
         return 1 + self.vocabulary * self.hidden / max(1, self.body_parameters)
 
     @property
@@ -136,12 +136,12 @@ def describe(folder: Path) -> Description:
 def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
     if family_of(config, folder) is not Family.SEQ2SEQ:
         return 0
-    # A T5 that does not say has as many as its encoder.
+    # A T5 that does not say has as many decoder layers as encoder layers.
     return _number(folder, config, *_DECODER_LAYERS, *_LAYERS)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json, refused where it asks for code or an unknown architecture; no private keys."""
+    """config.json without private keys; refused if it needs code or an unknown architecture."""
     if folder.suffix == ".gguf":
         raise CheckpointError(
             f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
@@ -165,10 +165,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def family_of(config: Mapping[str, Any], folder: Path) -> Family:
-    """What a config.json says of how the model is built; CheckpointError where that is unknown.
+    """The family of a model by its config.json; CheckpointError if it is unknown.
 
-    A decoder of a type that edgekit does not convert itself is one where llama.cpp's converter is
-    at hand.
+    A decoder of a type that edgekit does not convert itself counts if llama.cpp's converter is at
+    hand.
     """
     model_type = config.get("model_type")
     for family, known in _TYPES.items():
@@ -191,7 +191,7 @@ def _continues_texts(config: Mapping[str, Any]) -> bool:
 
 
 def carry(source: Path, out: Path) -> None:
-    """Copies what belongs to a checkpoint beside config.json and weights."""
+    """Copies what belongs to a checkpoint besides config.json and weights."""
     family = family_of(read_config(source), source)
     for name in (*CARRIED, *CARRIED_BY[family]):
         if (source / name).is_file():
@@ -200,7 +200,7 @@ def carry(source: Path, out: Path) -> None:
 
 
 def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes of all tensors, and the bytes of their files; every file is checked to be whole."""
+    """Shapes of all tensors, and the bytes of their files; checks that every file is complete."""
     shapes: dict[str, tuple[int, ...]] = {}
     total = 0
     for path in _weight_files(folder):
@@ -281,7 +281,7 @@ def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
 
 
 def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None:
-    """The widths of each layer of a pruned checkpoint, None where config.json says it all."""
+    """The widths of each layer of a pruned checkpoint; None if config.json says it all."""
     architecture = ENCODERS.get(config["model_type"])
     shared = architecture is not None and architecture.shared
     return widths.read(
@@ -295,7 +295,7 @@ def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None
 def _widest(folder: Path, config: Mapping[str, Any]) -> tuple[int, int]:
     """Heads and neurons of the widest layer."""
     if family_of(config, folder) is not Family.ENCODER:
-        # Decoders that do not say it have four times their own width.
+        # For decoders that do not say it, it is four times the hidden size.
         ffn = next((config[key] for key in _FFN if isinstance(config.get(key), int)), None)
         hidden = _number(folder, config, *_HIDDEN)
         return _number(folder, config, *_HEADS), int(ffn or 4 * hidden)
@@ -310,7 +310,7 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
         positions = int(config.get("n_positions") or _T5_TOKENS)
     else:
         positions = _number(folder, config, *_POSITIONS)
-    # RoBERTa numbers positions from padding_idx + 1: two rows of its table are never used.
+    # RoBERTa counts positions from padding_idx + 1: two rows of its table are never used.
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
     limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)
     return int(min(positions - unused, limit))

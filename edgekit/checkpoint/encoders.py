@@ -1,4 +1,4 @@
-"""Where the parts of each model type are: names in the module tree of transformers, no code.
+"""Where the parts of each encoder type are: names in the module tree of transformers, no code.
 
 Names are relative: `layers` and `word_embeddings` to the body (what `base_model_prefix` names), the
 rest to one layer.
@@ -11,36 +11,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The names of one family's parts."""
+    """The names of one model type's parts."""
 
     layers: str = "encoder.layer"
-    """The list of layers; layers that share their weights have none."""
+    """The list of layers; models whose layers share their weights have none."""
     word_embeddings: str = "embeddings.word_embeddings"
     """The table that token ids look up."""
     query: str | None = "attention.self.query"
-    """None where query, key and value are one matrix."""
+    """None if query, key and value are one matrix."""
     key: str | None = "attention.self.key"
     value: str | None = "attention.self.value"
     attention: str = "attention.self"
-    """The module that knows the number of heads."""
+    """The module that holds the number of heads."""
     heads: str = "num_attention_heads"
-    """What it calls that number, and the width of all heads together."""
+    """Its attribute for that number; the next is for the width of all heads together."""
     heads_width: str = "all_head_size"
     attention_out: str = "attention.output.dense"
     ffn_in: str = "intermediate.dense"
     ffn_out: str = "output.dense"
     after_attention: str = "attention.output.LayerNorm"
-    """The module that reads the sum of the layer's input and of what `attention_out` gives."""
+    """The module that reads the sum of the layer's input and the output of `attention_out`."""
     after_ffn: str | None = "output.LayerNorm"
-    """Likewise for `ffn_out`; None where that sum is what the layer gives."""
+    """The same for `ffn_out`; None if that sum is the layer's output."""
     ffn_config: str = "intermediate_size"
-    """What config.json calls the width of the feed-forward networks."""
+    """The key of config.json for the width of the feed-forward networks."""
     gated: bool = False
     """`ffn_in` holds two halves of equal width; one gates the other."""
     shared: bool = False
-    """All layers are one and the same."""
+    """All layers share their weights."""
     ungrouped_heads: bool = True
-    """Single heads can be taken out: nothing but query, key, value and `attention_out` has them."""
+    """Single heads can be removed: only query, key, value and `attention_out` depend on them."""
 
 
 _BERT = Architecture()
@@ -115,5 +115,5 @@ ENCODERS = {
     "xlm-roberta": _BERT,
 }
 
-# Where models that read a text and write another keep the words: once, or for each half.
+# Where encoder-decoders keep the embeddings: once, or for each half.
 SEQ2SEQ_TABLES = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")

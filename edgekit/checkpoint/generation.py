@@ -1,4 +1,4 @@
-"""Reads how a checkpoint wants its summaries to be searched for. Needs transformers."""
+"""Reads a checkpoint's search settings for summaries. Needs transformers; runs no model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import GenerationConfig, PreTrainedModel
 from edgekit.errors import ExportError
 from edgekit.runtime.seq2seq.generation import Generation
 
-# Settings that change answers and that the runtime does not have, with the values that do nothing.
+# Settings that change answers and that the runtime lacks, with the values that have no effect.
 _WITHOUT = {
     "diversity_penalty": (None, 0.0),
     "dola_layers": (None,),
@@ -26,8 +26,8 @@ _WITHOUT = {
 def search_settings(model: PreTrainedModel) -> Generation:
     """The settings of `generation_config.json`, or of a config.json that still has them.
 
-    A model that would draw by chance searches for the likeliest instead. Raises ExportError for
-    settings that the runtime does not have.
+    A model that is set to sample searches for the likeliest summary instead. Raises ExportError
+    for settings that the runtime lacks.
     """
     config: Any = model.generation_config or GenerationConfig()
     for name, idle in _WITHOUT.items():
@@ -70,7 +70,7 @@ def search_settings(model: PreTrainedModel) -> Generation:
 
 
 def _longest(model: Any, config: Any) -> int:
-    """Pieces at most, the one that starts included; no more than the decoder has positions for."""
+    """Most tokens, the start token included; no more than the decoder has positions for."""
     longest = 1 + config.max_new_tokens if config.max_new_tokens else config.max_length or 20
     positions = getattr(model.config, "max_position_embeddings", None)
     return int(longest if positions is None else min(longest, positions))

@@ -1,4 +1,4 @@
-"""Makes a smaller model of some of a checkpoint's layers. Knows not which are worth keeping."""
+"""Makes a smaller model from some of a checkpoint's layers. Does not decide which to keep."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from edgekit.errors import StepError
 
 
 def keep_layers(whole: PreTrainedModel, numbers: Sequence[int]) -> PreTrainedModel:
-    """An encoder with the layers `numbers` of another, in that order, and all else of it.
+    """An encoder with the layers `numbers` of another, in that order, and everything else of it.
 
-    It is built anew from its config, as whoever loads it will build it: what a layer does can
-    depend on its place. Raises StepError where the layers differ in width.
+    It is built from its config, as it will be built when loaded: what a layer does can depend on
+    its position. Raises StepError if the layers differ in width.
     """
     config = copy.deepcopy(whole.config)
     config.num_hidden_layers = len(numbers)
@@ -44,7 +44,7 @@ def keep_layers(whole: PreTrainedModel, numbers: Sequence[int]) -> PreTrainedMod
 def keep_seq2seq_layers(
     folder: Path, *, encoder: Sequence[int], decoder: Sequence[int]
 ) -> PreTrainedModel:
-    """An encoder-decoder with these layers of each half, in that order, and all else of it."""
+    """An encoder-decoder with these layers of each half, in that order, and everything else."""
     whole = models.load_seq2seq(folder)
     layout = SEQ2SEQ[whole.config.model_type]
     config, weights = copy.deepcopy(whole.config), whole.state_dict()
@@ -52,7 +52,7 @@ def keep_seq2seq_layers(
     for half, numbers in ((layout.encoder, encoder), (layout.decoder, decoder)):
         setattr(config, half.count, len(numbers))
         weights = renumbered(weights, f"{half.layers}.", numbers)
-    # What the first layer has for all of them stays with the first, whichever that is.
+    # What the first layer holds for all layers stays with the first one, whichever that is.
     kept = {name: one for name, one in weights.items() if not layout.is_of_first(name)}
     config.num_hidden_layers = len(encoder)
     smaller: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config)
@@ -65,7 +65,7 @@ def keep_seq2seq_layers(
 def renumbered(
     weights: dict[str, torch.Tensor], prefix: str, numbers: Sequence[int]
 ) -> dict[str, torch.Tensor]:
-    """The weights with each kept layer under its new number, and no other layer's."""
+    """The weights, with each kept layer under its new number and without the other layers'."""
     places = {number: place for place, number in enumerate(numbers)}
     result = {}
     for name, weight in weights.items():

@@ -1,6 +1,6 @@
-"""A checkpoint's licence and origin, carried to all that is made of it. Knows no weights.
+"""A checkpoint's licence and origin, passed on to everything made from it. Knows no weights.
 
-The model card's header is Hugging Face's: `license` and `base_model` in README.md.
+The model card has Hugging Face's header: `license` and `base_model` in README.md.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 CARD = "README.md"
 NAMES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
 UNKNOWN = "unknown"
-# A header is at the top; a card may be long.
+# The header is at the top; a card may be long.
 HEADER_LINES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A checkpoint by the name that its header gives it, or its folder's."""
+    """A checkpoint by the name in its card's header, or by its folder's name."""
 
     name: str
     licence: str
@@ -28,7 +28,7 @@ class Origin:
 
 
 def files(folder: Path) -> list[Path]:
-    """The texts of the licence, in the order of their names."""
+    """The files with the licence's text, sorted by name."""
     return sorted(path for pattern in NAMES for path in folder.glob(pattern))
 
 
@@ -41,7 +41,7 @@ def origin(folder: Path) -> Origin:
 
 
 def carry(source: Path, out: Path) -> None:
-    """Copies the licence's texts, and writes a card that names licence and origin if known."""
+    """Copies the licence's files, and writes a card that names licence and origin if known."""
     for path in files(source):
         shutil.copyfile(path, out / path.name)
     found = origin(source)

@@ -1,4 +1,4 @@
-"""Loads and saves checkpoints with transformers; the only door between folders and torch models."""
+"""Loads and saves checkpoints with transformers; the only way between folders and torch models."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassificat
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
 
-# So that a static student loads as any other checkpoint does.
+# So that a static student loads like any other checkpoint.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
 AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
 
 
 def load(folder: Path) -> PreTrainedModel:
-    """A decoder as it is stored, or an encoder with its head; CheckpointError as below."""
+    """A decoder in its stored precision, or an encoder with its head; CheckpointError as below."""
     decodes = describe.describe(folder).family is Family.DECODER
     return load_decoder(folder) if decodes else load_classifier(folder)
 
@@ -39,8 +39,8 @@ def load(folder: Path) -> PreTrainedModel:
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
     """A checkpoint as a sequence classifier in fp32 on the CPU.
 
-    `labels` gives a fresh head to an encoder that has none. Raises CheckpointError where weights of
-    the body are missing.
+    `labels` gives a new head to an encoder that has none. Raises CheckpointError if weights of the
+    body are missing.
     """
     narrow = describe.read_widths(folder, describe.read_config(folder))
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -79,18 +79,18 @@ def _check_whole(folder: Path, lost: Sequence[str]) -> None:
 def load_decoder(
     folder: Path, *, config: PretrainedConfig | None = None, dtype: torch.dtype | None = None
 ) -> PreTrainedModel:
-    """A checkpoint that continues texts, on the CPU; in the precision that it is stored in unless
-    another is asked for."""
+    """A checkpoint that continues texts, on the CPU; in its stored precision unless another is
+    asked for."""
     config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
     if getattr(config, "attn_logit_softcapping", None):
-        # The other implementations leave the limit of attention's scores out.
+        # The other implementations leave out the soft cap on attention's scores.
         config._attn_implementation = "eager"
     model, _ = _load_uniform(folder, AutoModelForCausalLM, config, dtype=dtype or "auto")
     return model.eval()
 
 
 def load_seq2seq(folder: Path) -> PreTrainedModel:
-    """A checkpoint that reads a text and writes another, in fp32 on the CPU."""
+    """An encoder-decoder's checkpoint, in fp32 on the CPU."""
     model, missing = _load_uniform(folder, AutoModelForSeq2SeqLM)
     _check_whole(folder, missing)
     return model.eval()
@@ -103,7 +103,7 @@ def _load_uniform(
     *,
     dtype: torch.dtype | Literal["auto"] = torch.float32,
 ) -> tuple[PreTrainedModel, list[str]]:
-    """The model and the names of the weights that the folder does not hold; `loader` is one of
+    """The model, and the names of the weights that are missing from the folder; `loader` is one of
     transformers' Auto classes."""
     with _quiet():
         model, notes = loader.from_pretrained(
@@ -121,7 +121,7 @@ def _load_uniform(
 def _load_narrow(
     folder: Path, config: PretrainedConfig, narrow: widths.Widths
 ) -> tuple[PreTrainedModel, list[str]]:
-    """As `_load_uniform`, for layers of widths that transformers cannot build itself."""
+    """Like `_load_uniform`, for layers with widths that transformers cannot build itself."""
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     units.resize(model, narrow)
     weights: dict[str, torch.Tensor] = {}
@@ -138,7 +138,7 @@ def _load_narrow(
 
 
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
-    """Writes weights and config; tokenizer and licences are carried over from `source`."""
+    """Writes weights and config; tokenizer and licences are copied from `source`."""
     _save_weights(model, folder)
     describe.carry(source, folder)
 
@@ -167,7 +167,7 @@ def cut_folder(folder: Path, layers: int) -> None:
 
 
 def _save_weights(model: PreTrainedModel, folder: Path) -> None:
-    """With the widths of the layers, where config.json cannot say them."""
+    """Includes the widths of the layers if config.json cannot express them."""
     model.save_pretrained(folder, safe_serialization=True)
     (folder / widths.FILE).unlink(missing_ok=True)
     if (narrow := units.narrow_widths(model)) is not None:
@@ -176,7 +176,7 @@ def _save_weights(model: PreTrainedModel, folder: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """transformers warns on stderr of a fresh head, which is what was asked for."""
+    """Silences transformers' warning about a new head, which is what was asked for."""
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:

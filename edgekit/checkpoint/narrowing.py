@@ -1,6 +1,6 @@
-"""Writes a file of weights out of some rows and columns of others', few at a time. Knows no model.
+"""Writes a weights file from some rows and columns of other tensors. Knows no model.
 
-The numbers are copied as they are stored, whatever their type; no matrix is ever whole in memory.
+The numbers are copied a few rows at a time in their stored dtype: no matrix is ever all in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ALIGNMENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What stays of one tensor: all of it, or these rows and columns in this order."""
+    """What is kept of one tensor: all of it, or these rows and columns in this order."""
 
     source: Tensor
     rows: np.ndarray | None = None
@@ -54,7 +54,7 @@ def write(
             "data_offsets": [end, end + size],
         }
         end += size
-    # transformers asks for it: which library's layout the weights have.
+    # transformers requires it: the library whose layout the weights have.
     text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     done = 0

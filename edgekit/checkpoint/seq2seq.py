@@ -1,4 +1,4 @@
-"""Where the layers of encoder-decoders are, and what is left where some go. Light; no weights."""
+"""Where an encoder-decoder's layers are, and what must outlive a removed one. No weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Half:
     """The encoder, or the decoder."""
 
     layers: str
-    """The list of its layers: the names of their weights go on with a number."""
+    """The list of its layers, which a number follows in the names of their weights."""
     count: str
-    """The key of config.json that says how many there are."""
+    """The key of config.json for the number of layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class Layout:
     encoder: Half
     decoder: Half
     of_first: str | None = None
-    """The module that the first layer of each half has for all of them."""
+    """The module that the first layer of each half holds for all its layers."""
 
     def is_of_first(self, name: str) -> bool:
-        """Whether a weight with this name is one that only a first layer has."""
+        """Whether a weight with this name belongs to that module."""
         return self.of_first is not None and self.of_first in name.split(".")
 
 

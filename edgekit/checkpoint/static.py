@@ -1,7 +1,7 @@
-"""A classifier without layers: a table of word pieces, their mean, and a small head.
+"""A classifier without layers: a table of token vectors, their mean, and a small head.
 
-Made to be quick rather than to understand: of the order of words it knows only what a piece and its
-two neighbours tell together. Knows nothing of how it is taught.
+Built for speed rather than understanding: of word order it sees only what a token and its two
+neighbours say together. Knows nothing of how it is trained.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DROPOUT = 0.1
 
 
 class StaticConfig(PretrainedConfig):
-    """Says of the table and the head what other configs say of layers."""
+    """Describes the table and the head as other configs describe layers."""
 
     model_type = STATIC
 
@@ -37,14 +37,14 @@ class StaticConfig(PretrainedConfig):
         self.hidden_size = hidden_size
         self.intermediate_size = intermediate_size
         self.max_position_embeddings = max_position_embeddings
-        # The head counts as the one layer: every reader of a config expects these.
+        # The head counts as the only layer: every reader of a config expects these keys.
         self.num_hidden_layers = others.pop("num_hidden_layers", 1)
         self.num_attention_heads = others.pop("num_attention_heads", 1)
         super().__init__(**others)
 
 
 class StaticBody(nn.Module):
-    """The means of the pieces' rows and of what each says together with its neighbours."""
+    """The mean of the tokens' vectors, and the mean of what each says with its neighbours."""
 
     def __init__(self, config: StaticConfig) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ class StaticBody(nn.Module):
         self.neighbours = nn.Linear(3 * config.hidden_size, config.hidden_size)
 
     def forward(self, input_ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """(texts, 2 · hidden) from ids of shape (texts, tokens), and a mask where some are padding.
+        """(texts, 2 · hidden) from ids of shape (texts, tokens), with a mask if some are padding.
 
-        Without a mask there is nothing to hide: fewer operations, and the same numbers.
+        Without padding, no mask is needed: fewer operations, and the same numbers.
         """
         rows = self.embeddings(input_ids)
         if mask is None:
@@ -72,7 +72,7 @@ class StaticBody(nn.Module):
 
 
 class StaticForSequenceClassification(PreTrainedModel):
-    """Ids and mask in, logits out, as every sequence classifier of transformers."""
+    """Ids and mask in, logits out, like every sequence classifier of transformers."""
 
     config_class = StaticConfig  # type: ignore[assignment]
     base_model_prefix = "static"
@@ -87,7 +87,7 @@ class StaticForSequenceClassification(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As torch does: transformers' own start is meant for deep models, and far smaller."""
+        """torch's defaults: transformers' are meant for deep models, and far smaller."""
         if isinstance(module, (nn.Embedding, nn.LayerNorm, nn.Linear)):
             module.reset_parameters()
 

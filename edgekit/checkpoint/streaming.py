@@ -1,7 +1,7 @@
 """Runs a decoder's checkpoint in fp32 a module at a time: its weights are never all in memory.
 
-transformers computes; weights come from the safetensors files when a module is called and go when
-it has answered, those of linear layers a few rows at a time.
+transformers computes; weights are read from the safetensors files when a module is called and freed
+when it returns, those of linear layers a few rows at a time. Knows no text.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from edgekit.errors import CheckpointError
 def logits(
     checkpoint: Path, tokens: Sequence[Sequence[int]], *, pieces: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Of each sequence, float32 of shape (tokens, vocabulary), or of these `pieces` alone.
+    """The logits of each sequence, float32 of shape (tokens, vocabulary), or only for `pieces`.
 
-    Equal weights give equal bits: a table whose rows are the `pieces` of another gives what that
-    one gives for them.
+    Equal weights give equal bits: a table made of the rows `pieces` of another gives exactly the
+    logits that the other gives for them.
     """
     model, found = open_decoder(checkpoint), tensors.read(checkpoint)
     config = model.config
     longest = max(map(len, tokens))
-    # Causal: what is set behind a sequence changes nothing before it.
+    # Causal: padding after a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
     hidden = model.get_decoder()(input_ids=padded, use_cache=False).last_hidden_state
     tied = config.tie_word_embeddings or "lm_head.weight" not in found
@@ -45,9 +45,9 @@ def logits(
 
 
 def open_decoder(checkpoint: Path) -> PreTrainedModel:
-    """The model, whose modules but its head compute in fp32 with weights from the files."""
+    """The model; all its modules except the head compute in fp32 with weights from the files."""
     config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
-    # Attention that other implementations compute without Gemma 2's limit of its scores.
+    # Other implementations of attention leave out Gemma 2's soft cap on its scores.
     config._attn_implementation = "eager"
     with init_empty_weights(include_buffers=False):
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
@@ -62,7 +62,7 @@ def open_decoder(checkpoint: Path) -> PreTrainedModel:
 
 
 def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
-    """Makes a module take its weights from their places when it is called."""
+    """Makes a module read its weights from the files when it is called."""
     if isinstance(module, nn.Linear):
         module.forward = partial(_linear, places)  # type: ignore[method-assign]
     else:
@@ -73,8 +73,8 @@ def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
 def _linear(
     places: Mapping[str, Tensor], states: torch.Tensor, order: np.ndarray | None = None
 ) -> torch.Tensor:
-    """A linear layer whose matrix is never whole; of its rows, those of `order` where given."""
-    # Copied to where torch puts matrices: where one begins decides the last bits of its products.
+    """A linear layer whose matrix is never all in memory; only the rows in `order`, if given."""
+    # Copied to torch's own memory: the alignment of a matrix decides the last bits of its products.
     parts = [states @ torch.tensor(part).T for part in places["weight"].rows(order)]
     found = torch.cat(parts, dim=-1)
     return found + _whole(places["bias"]) if "bias" in places else found
@@ -89,7 +89,7 @@ def _place(name: str, found: Mapping[str, Tensor]) -> Tensor:
 def _bring(
     places: Mapping[str, Tensor], module: nn.Module, arguments: tuple[Any, ...]
 ) -> tuple[Any, ...]:
-    """Gives a module its weights; of a table that is looked up, the rows that will be."""
+    """Gives a module its weights; for an embedding, only the rows that will be looked up."""
     order = None
     if isinstance(module, nn.Embedding):
         used, renumbered = torch.unique(arguments[0], return_inverse=True)

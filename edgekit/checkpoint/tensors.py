@@ -1,6 +1,6 @@
 """Reads tensors of a safetensors folder a part at a time, through a memory map. Knows no model.
 
-numpy alone: bfloat16, which numpy has not, is read as the upper half of float32.
+Only numpy: bfloat16, which numpy lacks, is read as the upper half of float32.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from edgekit.errors import CheckpointError
 
 PART = 500_000
-"""Numbers that are held at once."""
+"""How many numbers are held at once."""
 _BFLOAT16 = "BF16"
 _TYPES: dict[str, np.dtype[Any]] = {
     _BFLOAT16: np.dtype("<u2"),
@@ -28,13 +28,13 @@ _TYPES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Where a tensor lies."""
+    """Where a tensor lies in its file."""
 
     path: Path
     offset: int
     shape: tuple[int, ...]
     kind: str
-    """Its type, as safetensors calls it."""
+    """Its dtype, as safetensors calls it."""
 
     @property
     def size(self) -> int:
@@ -42,20 +42,20 @@ class Tensor:
 
     @property
     def number(self) -> np.dtype[Any]:
-        """As one is stored; bfloat16 as its 16 bits."""
+        """The dtype that it is stored in; for bfloat16, that of its 16 bits."""
         return _TYPES[self.kind]
 
     @property
     def item_bytes(self) -> int:
-        """Of one number as it is stored."""
+        """Bytes of one stored number."""
         return self.number.itemsize
 
     def rows(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """Rows as float32 of shape (some, …), few at a time: all, or those of `order`."""
+        """Rows as float32 of shape (some, …), a few at a time: all, or those in `order`."""
         return map(self.float32, self.stored(order))
 
     def stored(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
-        """As `rows`, in the type that they are stored in; bfloat16 as its 16 bits."""
+        """Like `rows`, in the dtype that they are stored in; bfloat16 as its 16 bits."""
         stored = np.memmap(
             self.path, dtype=self.number, mode="r", offset=self.offset, shape=self.shape
         )
@@ -65,7 +65,7 @@ class Tensor:
             yield np.asarray(stored[rows if order is None else order[rows]])
 
     def float32(self, part: np.ndarray) -> np.ndarray:
-        """Numbers as they are stored, as float32."""
+        """Stored numbers as float32."""
         if self.kind == _BFLOAT16:
             return (part.astype("<u4") << 16).view("<f4")
         return part.astype("<f4")
@@ -73,7 +73,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A tensor that no file holds."""
+    """A tensor that is computed and in no file."""
 
     values: np.ndarray
 
@@ -97,9 +97,9 @@ class Computed:
 
 
 def read(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint by name; raises CheckpointError for other number types.
+    """All tensors of a checkpoint by name; raises CheckpointError for other dtypes.
 
-    The folder's files must be whole, as checkpoint.describe checks.
+    The folder's files must be complete, as checkpoint.describe checks.
     """
     found: dict[str, Tensor] = {}
     for path in _files(folder):

@@ -1,7 +1,7 @@
 """From tokenizer.json to the tokenizer that llama.cpp builds from a GGUF. Proves nothing.
 
-Two kinds are known: byte-level BPE, and BPE with byte fallback as transformers makes it from a
-SentencePiece model. What a pre-tokenizer does cannot be read, only tried: see trials.py.
+Two kinds are supported: byte-level BPE, and BPE with byte fallback as transformers makes it from a
+SentencePiece model. A pre-tokenizer cannot be read, only tried: see export/gguf/trials.py.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ from edgekit.errors import CheckpointError
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND
 
 Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
-"""Keys of ours in the file, for its Preparation; absent where there is nothing to do."""
+"""Our own keys in the file, for its Preparation; absent if there is nothing to do."""
 _SPACE = "▁"
 _SPECIALS = ("bos", "eos", "unk", "pad")
-# What is merged last: pieces that no merge makes, which transformers never finds in a text.
+# Score of what is merged last: tokens that no merge makes, which transformers never produces.
 _UNMERGED = -1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What whoever gives texts to llama.cpp must do to them first, since it does not."""
+    """What must be done to a text before llama.cpp reads it, since llama.cpp does not do it."""
 
     prepend: str = ""
-    """Set before texts that begin neither with a special token nor with a space."""
+    """Goes before texts that begin neither with a special token nor with a space."""
     normalize: Form | None = None
-    """The Unicode form that texts are brought into."""
+    """The Unicode form that texts are normalized to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What a GGUF says of its tokenizer, but for the pre-tokenizer's name."""
+    """A GGUF's description of its tokenizer, except for the name of the pre-tokenizer."""
 
     kind: Literal["gpt2", "llama"]
     """llama.cpp's names: byte-level BPE, and BPE with byte fallback."""
     tokens: tuple[str, ...]
     types: tuple[int, ...]
     merges: tuple[str, ...]
-    """Of byte-level BPE."""
+    """For byte-level BPE."""
     scores: tuple[float, ...]
-    """Of BPE with byte fallback: the earlier its merge, the higher."""
+    """For BPE with byte fallback: the earlier a token's merge, the higher."""
     specials: Mapping[str, int]
-    """Ids of bos, eos, unk and pad, those that there are."""
+    """Ids of bos, eos, unk and pad, as far as they exist."""
     add_bos: bool
     add_eos: bool
     space_prefix: bool
-    """A space is set before every text, and before what follows a special token."""
+    """A space goes before every text, and before what follows a special token."""
     preparation: Preparation
 
     def text(self, name: str) -> str:
-        """The text of a special token; empty where there is none."""
+        """The text of a special token; empty if there is none."""
         return self.tokens[self.specials[name]] if name in self.specials else ""
 
     def add_to(self, writer: gguf.GGUFWriter) -> None:
@@ -70,7 +70,7 @@ class Vocabulary:
         else:
             writer.add_token_scores(self.scores)
             writer.add_add_space_prefix(self.space_prefix)
-        # llama.cpp has ids of its own for what is not written, so that each must name a token.
+        # llama.cpp falls back on ids of its own for missing keys, so these always name a token.
         writer.add_bos_token_id(self.specials.get("bos", self.specials["eos"]))
         writer.add_eos_token_id(self.specials["eos"])
         if "unk" in self.specials:
@@ -84,7 +84,7 @@ class Vocabulary:
 
 
 def load(checkpoint: Path) -> Tokenizer:
-    """The checkpoint's tokenizer, without the limits that training may have left in it."""
+    """The checkpoint's tokenizer, without truncation or padding left over from training."""
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -92,7 +92,7 @@ def load(checkpoint: Path) -> Tokenizer:
 
 
 def read(checkpoint: Path, *, rows: int, architecture: Architecture) -> Vocabulary:
-    """`rows` are those of the embedding. Raises CheckpointError where the two disagree."""
+    """`rows` is the number of rows of the embedding. Raises CheckpointError if it does not fit."""
     path = checkpoint / "tokenizer.json"
     if not path.is_file():
         raise CheckpointError(
@@ -136,7 +136,7 @@ def read(checkpoint: Path, *, rows: int, architecture: Architecture) -> Vocabula
 
 
 def preparation(document: Mapping[str, Any]) -> Preparation:
-    """Of a tokenizer.json."""
+    """The preparation that a tokenizer.json asks for."""
     forms = [step["type"] for step in _steps(document, "normalizer")]
     first = [step for step in _steps(document, "pre_tokenizer")
              if step["type"] == "Metaspace" and step.get("prepend_scheme") == "first"]  # fmt: skip
@@ -149,14 +149,14 @@ def preparation(document: Mapping[str, Any]) -> Preparation:
 def _told(
     tokens: Sequence[str], added: Mapping[int, Mapping[str, Any]], *, bytewise: bool
 ) -> Iterator[str]:
-    """The tokens as llama.cpp looks for them; rows of the embedding without one get a name."""
+    """The tokens as llama.cpp looks for them; embedding rows without a token get a name."""
     known = set(tokens)
     for number, token in enumerate(tokens):
         if not token:
             name = f"[unused {number}]"
             yield name if name not in known else f"[unused {number} {number}]"
         elif number in added and not bytewise and not added[number]["special"]:
-            yield token.replace(_SPACE, " ")  # it is looked for before spaces are replaced
+            yield token.replace(_SPACE, " ")  # matched before spaces are replaced
         else:
             yield token
 
@@ -187,7 +187,7 @@ def _is_byte(token: str) -> bool:
 
 
 def _merges(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """tokenizers writes each as a list since its version 0.20, and as one text before."""
+    """tokenizers writes a merge as a list since version 0.20, and as a single string before."""
     for merge in model["merges"]:
         first, second = merge.split(" ") if isinstance(merge, str) else merge
         yield first, second
@@ -201,7 +201,7 @@ def _scores(tokens: Sequence[str], model: Mapping[str, Any]) -> list[float]:
 
 
 def _specials(checkpoint: Path, ids: Mapping[str, int]) -> dict[str, int]:
-    """Numbers of bos, eos, unk and pad; raises CheckpointError for one that is no token."""
+    """Ids of bos, eos, unk and pad; raises CheckpointError for one that is not a token."""
     path = checkpoint / "tokenizer_config.json"
     told = _read(path) or _read(checkpoint / "special_tokens_map.json")
     found = {}
@@ -224,7 +224,7 @@ def _specials(checkpoint: Path, ids: Mapping[str, int]) -> dict[str, int]:
 
 
 def _ends(path: Path, specials: Mapping[str, int]) -> tuple[bool, bool]:
-    """Whether the tokenizer sets bos before a text and eos behind it."""
+    """Whether the tokenizer puts bos before a text, and eos after it."""
     tokenizer = load(path.parent)
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     whole = tokenizer.encode("a").ids
@@ -239,7 +239,7 @@ def _ends(path: Path, specials: Mapping[str, int]) -> tuple[bool, bool]:
 
 
 def _prepends_everywhere(document: Mapping[str, Any]) -> bool:
-    """Whether a space is set before each part of a text that special tokens cut."""
+    """Whether a space goes before each part of a text that is split at special tokens."""
     return _has(document, "normalizer", "Prepend") or any(
         step["type"] == "Metaspace" and step.get("prepend_scheme", "always") == "always"
         for step in _steps(document, "pre_tokenizer")
@@ -251,7 +251,7 @@ def _has(document: Mapping[str, Any], part: str, kind: str) -> bool:
 
 
 def _steps(document: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
-    """The steps of a normalizer or pre-tokenizer, sequences laid out flat."""
+    """The steps of a normalizer or pre-tokenizer, with sequences flattened."""
     found = document.get(part)
     if not found:
         return []

@@ -1,4 +1,4 @@
-"""The units of a model that can be taken out: heads, neurons, layers. Torch; knows no data."""
+"""The units of a model that can be removed: heads, neurons, layers. Torch; knows no data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.checkpoint.widths import Widths
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a model, by the names of its architecture."""
+    """One layer of a model, found by the names in its Architecture."""
 
     module: nn.Module
     names: Architecture
@@ -43,13 +43,13 @@ class Layer:
 
 
 def body(model: PreTrainedModel) -> nn.Module:
-    """The encoder, with or without a head on it."""
+    """The encoder inside a model with or without a head."""
     found: nn.Module = getattr(model, model.base_model_prefix, model)
     return found
 
 
 def layers(model: PreTrainedModel) -> list[Layer]:
-    """Where all layers share their weights, the one that they are."""
+    """All layers; only one if they share their weights."""
     names = ENCODERS[model.config.model_type]
     return [Layer(module, names) for module in layer_list(model)]
 
@@ -60,7 +60,7 @@ def widths(model: PreTrainedModel) -> Widths:
 
 
 def narrow_widths(model: PreTrainedModel) -> Widths | None:
-    """The widths that config.json cannot say: None where all layers are as it says."""
+    """The widths that config.json cannot express; None if all layers are as it says."""
     names = ENCODERS.get(model.config.model_type)
     if names is None:
         return None
@@ -70,7 +70,7 @@ def narrow_widths(model: PreTrainedModel) -> Widths | None:
 
 
 def keep_heads(layer: Layer, kept: Sequence[int]) -> None:
-    """Leaves these heads only: rows of query, key and value, columns of what follows."""
+    """Keeps only these heads: rows of query, key and value, columns of the output matrix."""
     names, size = layer.names, layer.head_size
     if len(kept) == layer.heads:
         return
@@ -86,7 +86,7 @@ def keep_heads(layer: Layer, kept: Sequence[int]) -> None:
 
 
 def keep_neurons(layer: Layer, kept: Sequence[int]) -> None:
-    """Leaves these neurons of the feed-forward network only."""
+    """Keeps only these neurons of the feed-forward network."""
     if len(kept) == layer.ffn:
         return
     rows = [*kept, *(layer.ffn + unit for unit in kept)] if layer.names.gated else list(kept)
@@ -95,7 +95,7 @@ def keep_neurons(layer: Layer, kept: Sequence[int]) -> None:
 
 
 def keep_layers(model: PreTrainedModel, kept: Sequence[int]) -> None:
-    """Leaves these layers only, in this order; layers that share their weights are only counted."""
+    """Keeps only these layers, in this order; if layers share their weights, only their count."""
     if not ENCODERS[model.config.model_type].shared:
         found = layer_list(model)
         chosen = [found[number] for number in kept]
@@ -105,16 +105,16 @@ def keep_layers(model: PreTrainedModel, kept: Sequence[int]) -> None:
 
 
 def settle(model: PreTrainedModel) -> None:
-    """Makes the config say the width of the widest feed-forward network.
+    """Sets the config's feed-forward width to that of the widest layer.
 
-    It goes on saying the number of heads that there were: transformers derives a head's size of it.
+    The config keeps the original number of heads: transformers derives the size of a head from it.
     """
     names = ENCODERS[model.config.model_type]
     setattr(model.config, names.ffn_config, max(widths(model).ffn))
 
 
 def resize(model: PreTrainedModel, wanted: Widths) -> None:
-    """Gives every layer its width, whatever the weights: what is loaded next overwrites them."""
+    """Gives every layer its width, whatever its weights: loading then overwrites them."""
     for layer, heads, ffn in zip(layers(model), wanted.heads, wanted.ffn, strict=True):
         keep_heads(layer, range(heads))
         keep_neurons(layer, range(ffn))

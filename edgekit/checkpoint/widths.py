@@ -1,7 +1,7 @@
-"""How wide each layer of a pruned checkpoint is, where its config.json cannot say it. No torch.
+"""How wide each layer of a pruned checkpoint is, where config.json cannot express it. No torch.
 
-`widths.json` lies beside config.json, which knows one number of heads and one width of the
-feed-forward networks for all layers, and derives the size of a head from the number of heads.
+`widths.json` lies beside config.json, which has one number of heads and one feed-forward width for
+all layers, and derives the size of a head from the number of heads.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _MOST_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Heads, and neurons of the feed-forward network, of each layer."""
+    """The heads and feed-forward neurons of each layer."""
 
     heads: tuple[int, ...]
     ffn: tuple[int, ...]
 
 
 def read(folder: Path, *, layers: int, heads: int, ffn: int) -> Widths | None:
-    """None where the folder has no such file. The numbers are those of its config.json.
+    """None if the folder has no such file. `layers`, `heads` and `ffn` are those of config.json.
 
-    Raises CheckpointError where the file is not one that edgekit wrote beside such a config.json.
+    Raises CheckpointError if the file is not one that edgekit wrote for such a config.json.
     """
     path = folder / FILE
     if not path.exists():
@@ -65,7 +65,7 @@ def _numbers(value: Mapping[str, Any], name: str, *, count: int, most: int) -> t
     if not isinstance(found, list) or len(found) != count:
         raise ValueError(f"'{name}' must list {count} numbers, one for each layer")
     for number in found:
-        # True is an int as well.
+        # In Python, True is an int as well.
         if type(number) is not int or not 1 <= number <= most:
             raise ValueError(f"'{name}' holds {number!r}, where config.json allows 1 to {most}")
     return tuple(found)

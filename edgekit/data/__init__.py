@@ -1,1 +1,1 @@
-"""What people's files hold: rows, records, documents, sentences. Knows no model."""
+"""The contents of people's files: rows, records, documents, sentences. Knows no model."""

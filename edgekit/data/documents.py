@@ -1,7 +1,7 @@
-"""Texts of files that people have: plain text, Markdown, HTML, PDF, Word and EPUB. Knows no model.
+"""The text of people's files: plain text, Markdown, HTML, PDF, Word and EPUB. Knows no model.
 
-A file is somebody else's: what it would unpack to is checked before it is unpacked, nothing in it
-is run or fetched, and one that yields no text is said to.
+No file is trusted: its unpacked size is checked before it is unpacked, nothing in it is run or
+fetched, and a file without text is an error.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MOST_CHARACTERS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text, and where its pages begin."""
+    """A text and where its pages begin."""
 
     text: str
     pages: tuple[int, ...] = ()
     """The first character of each page; none for a format without pages."""
     warnings: tuple[str, ...] = ()
-    """A sentence for whatever of the file is not in the text."""
+    """A sentence for each thing in the file that is missing from the text."""
 
     def page(self, at: int) -> int | None:
         """The page, from 1, that a character is on."""
@@ -50,7 +50,7 @@ READERS = {
 
 
 def read(path: Path) -> Document:
-    """The text of a file, by its suffix. Raises DataError where it has none or cannot be read."""
+    """The text of a file, by its suffix. Raises DataError if it has none or cannot be read."""
     place = READERS.get(path.suffix.lower())
     if place is None:
         raise DataError(
@@ -73,7 +73,7 @@ def read(path: Path) -> Document:
 
 
 def from_text(text: str) -> Document:
-    """The same of a text that is at hand."""
+    """A document from a string."""
     return _checked(Document(text), "the text")
 
 
@@ -82,7 +82,7 @@ def read_plain(path: Path) -> Document:
 
 
 def decode(data: bytes, place: str) -> str:
-    """UTF-8, or UTF-16 where its mark says so; DataError for anything else."""
+    """UTF-8, or UTF-16 if its BOM says so; DataError for anything else."""
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return data.decode(encoding)

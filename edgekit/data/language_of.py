@@ -1,22 +1,22 @@
-"""Which language a text is in, by py3langid (BSD-3, 140 languages, no network). Knows no model."""
+"""Detects a text's language, by py3langid (BSD-3, 140 languages, no network). Knows no model."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
-# A language shows itself soon; a book is looked at in a few places.
+# Little text is enough to detect a language; a book is sampled in a few places.
 _CHARACTERS = 4_000
 _PLACES = 3
 _LEAST_CERTAINTY = 0.3
 _LEAST_LETTERS = 12
-# py3langid's name, and the one that the rest of the world uses.
+# py3langid's codes, and the ones that everyone else uses.
 _NAMES = {"nb": "no", "nn": "no", "fil": "tl", "yue": "zh", "wuu": "zh"}
 _NONE = frozenset({"zxx", "und"})
 
 
 def detect(text: str) -> str | None:
-    """The code of a text's language, such as `sw`; None where that cannot be told."""
+    """The code of a text's language, such as `sw`; None where that is unsure."""
     sample = _sample(text)
     if sum(mark.isalpha() for mark in sample) < _LEAST_LETTERS:
         return None
@@ -41,6 +41,6 @@ def _sample(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 80 MB: only where it is asked
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 80 MB: only when it is needed
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,4 +1,4 @@
-"""Texts of HTML and Markdown, by the standard library's parser; nothing in them is run."""
+"""The text of HTML and Markdown, by the standard library's parser. Runs nothing in them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def read_html(path: Path) -> Document:
 
 
 def read_markdown(path: Path) -> Document:
-    """Without the signs of its markup, and without listings."""
+    """The text without markup and without code listings."""
     text = _FENCE.sub("", decode(path.read_bytes(), str(path)))
     text = _LINK.sub(r"\1", _MARKS.sub("", text))
     return Document(_EMPHASIS.sub(r"\2", text))
 
 
 def html_text(markup: str) -> str:
-    """What a reader sees, a paragraph between blank lines."""
+    """The visible text, with blank lines between paragraphs."""
     reader = _Reader()
     reader.feed(markup)
     reader.close()
@@ -69,7 +69,7 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._unread:
-            # Line breaks of the source mean nothing.
+            # Line breaks in the source mean nothing.
             self._pieces.append(" ".join(re.split(r"\s+", data)))
 
     def text(self) -> str:

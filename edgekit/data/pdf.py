@@ -1,4 +1,4 @@
-"""Texts of PDF files, page by page, by pypdf. Pictures are not read."""
+"""The text of PDF files, page by page, by pypdf. Does not read pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_PAGES = 20_000
 
 
 def read_pdf(path: Path) -> Document:
-    """Raises DataError for a file that asks for a password, or is none."""
+    """Raises DataError for a file that needs a password or is not a PDF."""
     if importlib.util.find_spec("pypdf") is None:
         raise MissingExtra("pypdf", "files")
     from pypdf import PdfReader  # an extra
@@ -46,7 +46,7 @@ def read_pdf(path: Path) -> Document:
     return joined(pages, missing if empty else [])
 
 
-# What a damaged file makes pypdf do, beside its own errors.
+# What pypdf raises on damaged files, besides its own errors.
 _DAMAGE: tuple[Any, ...] = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, AssertionError,
     NotImplementedError, MemoryError, UnicodeError, ZeroDivisionError, StopIteration, ImportError,
@@ -55,7 +55,7 @@ _DAMAGE: tuple[Any, ...] = (
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """pypdf tells a program's log of every small thing that is wrong with a file."""
+    """Silences pypdf, which logs every small thing that is wrong with a file."""
     log = logging.getLogger("pypdf")
     before, log.disabled = log.disabled, True
     try:

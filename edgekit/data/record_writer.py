@@ -1,6 +1,6 @@
-"""Writes a file of records so that a killed run can go on. Knows nothing of what the columns mean.
+"""Writes a file of records so that a killed run can resume. Knows nothing of the columns' meaning.
 
-Records go to `<name>.partial`, a JSON line each, and reach the asked format when all are there.
+Records go to `<name>.partial` as JSON lines, and are converted to the final format at the end.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class RecordWriter:
             writer.write(record | {"label": …})
         writer.finish()
 
-    `written` is the number of records that an earlier, killed run left in `partial`; that these
-    came from the same input is for the caller to know. Leaving without `finish` keeps them. Where
-    `source`, the file the records were read from, and `path` are both Parquet, the columns of
-    `source` are taken from it unchanged.
+    `written` is the number of records that an earlier, killed run left in `partial`; the caller
+    must know that they came from the same input. Leaving without `finish` keeps them. If `path` and
+    `source`, the file that the records were read from, are both Parquet, the columns of `source`
+    are copied from it unchanged.
     """
 
     def __init__(self, path: Path, *, source: Path | None = None) -> None:
@@ -49,11 +49,11 @@ class RecordWriter:
         self.partial = path.with_name(path.name + ".partial")
         self._source = source
         self.written = _keep_whole_lines(self.partial)
-        # Unbuffered: what was written is with the system, and closing has nothing left to fail at.
+        # Unbuffered: every record is with the kernel, and closing has nothing left to flush.
         self._stream = self.partial.open("ab", buffering=0)
 
     def write(self, record: Record) -> None:
-        """Adds a record; once this returns, a kill of this process does not lose it."""
+        """Adds a record; once this returns, killing this process does not lose it."""
         line = self._encode(record)
         with _disk_room(self.path):
             rest = memoryview(line + b"\n")
@@ -73,7 +73,7 @@ class RecordWriter:
         return text.encode("utf-8")
 
     def finish(self) -> None:
-        """Puts all records into `path` in one move and removes the partial file."""
+        """Writes all records to `path` atomically and removes the partial file."""
         if self.written == 0:
             raise DataError(f"{self.path}: there are no records to write.")
         self.close()
@@ -116,7 +116,7 @@ def _disk_room(path: Path) -> Iterator[None]:
 
 
 def _keep_whole_lines(partial: Path) -> int:
-    """Cuts off what a kill or a power cut left unfinished; the number of records that stay."""
+    """Cuts off what a kill or power cut left unfinished; returns the number of records left."""
     if not partial.exists():
         return 0
     count = end = 0
@@ -138,7 +138,7 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _as_text(value: Any) -> str:
-    """Parquet has types that JSON lacks; times and decimals have one clear text each."""
+    """Parquet has types that JSON lacks; times and decimals have one clear text form each."""
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     if isinstance(value, Decimal):
@@ -166,7 +166,7 @@ def _to_tsv(partial: Path, whole: Path, source: Path | None) -> None:
 def _write_csv(partial: Path, whole: Path, delimiter: str) -> None:
     names = _names(partial)
     with whole.open("w", encoding="utf-8", newline="") as stream:
-        # With line ends of "\n" alone the module would leave a lone "\r" in a text unquoted.
+        # With "\n" as the line end, the csv module would leave a lone "\r" in a text unquoted.
         writer = csv.writer(stream, delimiter=delimiter, lineterminator="\r\n")
         writer.writerow(names)
         for record in _records(partial):
@@ -228,7 +228,7 @@ def _extend_parquet(partial: Path, whole: Path, source: Path) -> None:
 
 
 def _schema(partial: Path, names: list[str]) -> Any:
-    """A type for each column: the one all its values have, else text."""
+    """A type for each column: the one that all its values have, else text."""
     import pyarrow as pa  # an extra, and slow to import
 
     kinds: dict[str, set[type]] = {name: set() for name in names}
@@ -246,12 +246,12 @@ def _schema(partial: Path, names: list[str]) -> Any:
 
 
 def _kind(value: Any) -> type:
-    """Whole numbers that take more than 64 bits are kept as text."""
+    """Integers that take more than 64 bits are kept as text."""
     return str if isinstance(value, int) and value.bit_length() > 63 else type(value)
 
 
 def _fit(records: list[Record], schema: Any) -> list[Record]:
-    """Values of text columns as text: lists and objects from JSONL as their JSON."""
+    """Turns the values of text columns into text: lists and objects from JSONL into JSON."""
     import pyarrow as pa  # an extra, and slow to import
 
     texts = [field.name for field in schema if field.type == pa.string()]

@@ -1,7 +1,7 @@
-"""Files of records, read and written one at a time. Knows nothing of what the columns mean.
+"""Reads files of records, one record at a time. Knows nothing of what the columns mean.
 
-Formats go by suffix: .csv and .tsv, .jsonl, .parquet. Reading is strict: whatever cannot be read
-whole and exactly is a DataError that names the place, and no record is skipped.
+The suffix decides the format: .csv and .tsv, .jsonl, .parquet. Reading is strict: whatever cannot
+be read exactly is a DataError that names the place, and no record is skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BATCH_ROWS = 1024
 
 Record = dict[str, Any]
 Placed = tuple[str, Record]
-"""A record with the place it was read from, as `file:line`."""
+"""A record and the place that it was read from, as `file:line`."""
 
 
 def stream_records(path: Path, *, column: str | None = None) -> Iterator[Record]:
@@ -37,7 +37,7 @@ def stream_records(path: Path, *, column: str | None = None) -> Iterator[Record]
 
 
 def placed_records(path: Path) -> Iterator[Placed]:
-    """The records of a file with the place of each, for messages."""
+    """The records of a file, each with its place, for messages."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
@@ -98,7 +98,7 @@ def _decode(line: bytes, place: str, *, first: bool) -> str:
 def _read_csv(path: Path) -> Iterator[Placed]:
     numbered = read_lines(path)
     first = next(numbered, (0, ""))[1]
-    # Spreadsheets write semicolons where the comma is the decimal sign.
+    # Spreadsheets write semicolons in locales where the comma is the decimal sign.
     delimiter = next((mark for mark in ",;\t" if mark in first), ",")
     yield from _csv_records(path, _rejoin(first, numbered), delimiter)
 
@@ -117,7 +117,7 @@ def _rejoin(first: str, rest: Iterator[tuple[int, str]]) -> Iterator[str]:
 
 
 def _csv_records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[Placed]:
-    # The module's own limit, 128 kB a field, is one for the whole process; only ever raised.
+    # The csv module's limit, 128 kB a field, is global to the process; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     names: list[str] | None = None
@@ -130,7 +130,7 @@ def _csv_records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[P
             elif not fields:
                 blanks.append(place)
             else:
-                # In a file of one column a blank line is a record; at the end of it, a habit.
+                # In a file of one column a blank line is a record, except at the end.
                 if len(names) == 1:
                     yield from ((blank, {names[0]: ""}) for blank in blanks)
                 blanks.clear()

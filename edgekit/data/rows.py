@@ -39,16 +39,16 @@ class Row:
     """Rows of one group belong together (one template, one patient); None is a group of its own."""
     slices: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
-    """A conversation, whose contents `text` holds line by line; empty for a plain text."""
+    """A conversation, whose contents are also in `text`, line by line; empty for a plain text."""
     summary: str | None = None
-    """What a person made of the text."""
+    """The reference summary, written by a person."""
     choices: tuple[str, ...] = ()
-    """Of a question: the answers that may be given, of which `label` is the right one."""
+    """For a question: the possible answers, of which `label` is the right one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a file calls the fields of a row."""
+    """The names of a file's columns."""
 
     text: str = "text"
     label: str = "label"
@@ -62,8 +62,8 @@ class Columns:
 def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
     """Every row of a labelled file, for training or judging.
 
-    The columns of text and label must be there and filled, those of language and group may be
-    missing or empty; `slices` are further columns to keep, which must be there. Raises DataError.
+    The text and label columns must exist and be filled; language and group may be missing or empty;
+    `slices` are further columns to keep, which must exist. Raises DataError.
     """
     rows = []
     for place, record in placed_records(path):
@@ -84,8 +84,8 @@ def read_documents(
 ) -> list[Row]:
     """Every row of a file for a language model: a text, or a conversation in `messages`.
 
-    `messages` is a list of {role, content}, in a CSV file as JSON. The other columns are those of
-    `read_rows`; a label is not needed and not read. Raises DataError.
+    `messages` is a list of {role, content}; in a CSV file it is JSON. The other columns are those
+    of `read_rows`; a label is neither needed nor read. Raises DataError.
     """
     rows = []
     for place, record in placed_records(path):
@@ -106,7 +106,7 @@ def read_documents(
 def read_pairs(
     path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()
 ) -> list[Row]:
-    """Every row of a file of texts and their summaries, which must both be there and filled.
+    """Every row of a file of texts and their summaries; both columns must exist and be filled.
 
     The other columns are those of `read_rows`; a label is not read. Raises DataError.
     """
@@ -123,10 +123,11 @@ def read_pairs(
 
 
 def read_questions(path: Path, *, columns: Columns = Columns()) -> list[Row]:
-    """Every row of a file of questions, whose answer is one of several.
+    """Every row of a file of multiple-choice questions.
 
-    The question is a text or `messages`; `choices` is a list of texts, in a CSV file as JSON, and
-    `label` the right one. In a file without `choices` they are all its labels. Raises DataError.
+    The question is a text or `messages`; `choices` is a list of texts (in a CSV file, JSON) and
+    `label` the right one. Without the column `choices`, all labels of the file are the choices.
+    Raises DataError.
     """
     found, labels = [], dict[str, None]()
     for row, (place, record) in zip(
@@ -162,7 +163,7 @@ def _choices(record: Record, column: str, place: str) -> tuple[str, ...]:
 
 
 def _parsed(record: Record, column: str, place: str) -> Any:
-    """A value that JSON can hold, which a CSV file has as text; None where there is none."""
+    """A JSON value, which in a CSV file is text; None where there is none."""
     value = record.get(column)
     if value is None or value == "":
         return None
@@ -173,7 +174,7 @@ def _parsed(record: Record, column: str, place: str) -> Any:
 
 
 def _messages(record: Record, column: str, place: str) -> tuple[Message, ...]:
-    """The turns of a conversation; none where the record has no such column, or it is empty."""
+    """The turns of a conversation; none if the column is missing or empty."""
     turns = _parsed(record, column, place)
     if turns is None:
         return ()
@@ -192,7 +193,7 @@ def _is_turn(turn: Any) -> bool:
 
 
 def read_texts(paths: Iterable[Path], *, column: str = "text") -> Iterator[str]:
-    """Unlabelled texts: one a line from text files (blank lines are no texts), else `column`."""
+    """Unlabelled texts: the lines of text files (blank ones are skipped), else `column`."""
     for path in paths:
         if path.suffix.lower() in READERS:
             for place, record in placed_records(path):
@@ -238,7 +239,7 @@ def _slices(record: Record, names: Sequence[str], place: str) -> dict[str, str]:
 
 
 def _text(record: Record, column: str, place: str) -> str:
-    """Labels and groups are often numbered; whole numbers are taken as their digits."""
+    """Labels and groups are often numbers; integers are read as their digits."""
     value = record.get(column)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -246,7 +247,7 @@ def _text(record: Record, column: str, place: str) -> str:
 
 
 def told_language(rows: Sequence[Row], languages: Sequence[str]) -> list[Row]:
-    """Rows that name no language are of the only one, where there is only one."""
+    """Gives rows without a language the only one of `languages`, if there is only one."""
     if len(languages) != 1:
         return list(rows)
     return [row if row.language else replace(row, language=languages[0]) for row in rows]

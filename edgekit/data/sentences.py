@@ -1,9 +1,9 @@
 """Cuts a text into sentences, in every script, in one pass. Knows no model.
 
-The rules are those of Unicode's annex 29 (sentence boundaries) in spirit, with what plain text
-needs beside them: lines that were broken at a margin belong together, a heading or the entry of a
-list ends with its line, scripts without full stops (Thai, Lao) end sentences with a space, and a
-text without any of these is cut at commas, spaces or letters.
+The rules follow the spirit of Unicode's annex 29 (sentence boundaries), with what plain text needs
+besides: lines broken at a margin belong together, a heading or list item ends with its line,
+scripts without full stops (Thai, Lao) end sentences with a space, and a text without any of these
+is cut at commas, spaces or letters.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MOST_CHARACTERS = 600
-"""A longer sentence is cut: it would not fit into a model's window, nor into a summary."""
+"""Longer sentences are cut: they would fit neither a model's window nor a summary."""
 _PIECE = 400
-# A margin at which text was broken; longer lines were not broken at one.
+# Lines may have been broken at margins within this range; longer lines were not.
 _WIDEST_MARGIN = 120
 _NARROWEST_MARGIN = 40
-# Thai has no sentence ends: phrases stand between spaces, and so many letters make a sentence.
+# Thai does not mark the end of a sentence: spaces separate phrases, and this many letters make one.
 _LEAST_SPACED = 60
 
 _BLANK = re.compile(r"\n[^\S\n]*\n\s*|\f+|\x0b+|\u2029+")
 _ENTRY = re.compile(r"\s*(?:[-*•‣◦–—·#]|\(?\d{1,3}[.)]|[A-Za-z][.)])\s")
 _CLOSING = "\"'”’»›)\\]}」』）】》〉”"
-# Ends without a space behind them; then those that end before a space alone.
+# Marks that end a sentence without a following space; then those that need a space.
 _END = re.compile(
     rf"[。！？｡．]+[{_CLOSING}]*|[।॥؟۔։።፧፨။៕᠃᱾]+[{_CLOSING}]*|[.!?…]+[{_CLOSING}]*(?=\s|$)"
 )
@@ -43,7 +43,7 @@ _CLAUSE = re.compile(r"[,;:،؛、，；：–—]\s*|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A sentence's place in the text; the text between two of them is white."""
+    """A sentence's place in the text; only white space lies between two of them."""
 
     start: int
     end: int
@@ -51,7 +51,7 @@ class Span:
 
 
 def spans(text: str) -> list[Span]:
-    """The sentences of a text in order; none of it but white space is outside of them."""
+    """The sentences of a text in order; they cover all of it except white space."""
     found = []
     for number, (start, end) in enumerate(_paragraphs(text)):
         for first, last in _sentences(text, start, end):
@@ -60,8 +60,8 @@ def spans(text: str) -> list[Span]:
 
 
 def flat(text: str) -> str:
-    """On one line, with single spaces, and none where a line broke between two characters of a
-    script without spaces."""
+    """The text on one line with single spaces, or none where a line was broken between two
+    characters of a script without spaces."""
     text = re.sub(
         "(?<=[\u3040-\u30ff\u3400-\u9fff，。、])[^\\S\n]*\n\\s*(?=[\u3040-\u9fff])", "", text
     )
@@ -69,7 +69,7 @@ def flat(text: str) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Runs of lines that belong together, without the white space around them."""
+    """Runs of lines that belong together, without surrounding white space."""
     at = 0
     for gap in [*_BLANK.finditer(text), None]:
         end = len(text) if gap is None else gap.start()
@@ -78,7 +78,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A block, cut after every line that did not end because the margin was near."""
+    """A block, cut after every line that was not broken at the margin."""
     lines = []
     at = start
     while at < end:
@@ -98,11 +98,11 @@ def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _goes_on(text: str, line: tuple[int, int], follows: tuple[int, int], margin: int) -> bool:
-    """Whether a line was broken at the margin: the next one's first word did not fit into it."""
+    """Whether a line was broken at the margin: the first word of the next one did not fit."""
     if not _NARROWEST_MARGIN <= margin <= _WIDEST_MARGIN or _ENTRY.match(text, *follows):
         return False
     word = text[slice(*follows)].split(maxsplit=1)[0]
-    # A script without spaces is broken anywhere.
+    # Lines of a script without spaces are broken anywhere.
     width = len(word) if len(word) < _NARROWEST_MARGIN else 1
     return _width(text, *line) + 1 + width > margin
 
@@ -122,17 +122,17 @@ def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _is_end(text: str, began: int, at: int, after: int, end: int) -> bool:
     if text[at] != ".":
-        # "Yahoo! is": what goes on in small letters has not ended.
+        # "Yahoo! is": a sentence that goes on in lower case has not ended.
         return text[at] not in "!?…" or not _next_letter(text, after, end).islower()
     if at == began or _next_letter(text, after, end).islower():
         return False
     before = text[max(began, at - 12) : at]
-    # "3. Install", "Der 3. Teil": a small number with a full stop counts something.
+    # "3. Install", "Der 3. Teil": a small number with a full stop is an ordinal.
     return after - at > 1 or not (_COUNTED.search(before) or _ABBREVIATION.search(before))
 
 
 def _next_letter(text: str, at: int, end: int) -> str:
-    """The first character behind white space and opening quotes; empty at the end."""
+    """The first character after white space and opening quotes; empty at the end."""
     for index in range(at, min(end, at + 20)):
         if not text[index].isspace() and text[index] not in "\"'“«„‘([":
             return text[index]
@@ -140,7 +140,7 @@ def _next_letter(text: str, at: int, end: int) -> str:
 
 
 def _spaced(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A stretch of a script whose sentences end with a space alone is cut there."""
+    """Cuts stretches of a script whose only sentence mark is the space."""
     start, end = _stripped(text, start, end)
     if end - start > 2 * _LEAST_SPACED and _is_spaced(text, start, end):
         at = start
@@ -161,7 +161,7 @@ def _is_spaced(text: str, start: int, end: int) -> bool:
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A sentence of bearable length, or such pieces of it."""
+    """A sentence, or pieces of it if it is too long."""
     while end - start > MOST_CHARACTERS:
         window = text[start + _PIECE // 2 : start + _PIECE]
         gaps = [start + _PIECE // 2 + gap.end() for gap in _CLAUSE.finditer(window)]

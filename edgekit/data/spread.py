@@ -10,8 +10,8 @@ NO_LANGUAGE = "unknown"
 
 
 def fill(lengths: Mapping[str, Sequence[int]], tokens: int) -> dict[str, int]:
-    """How many of the first windows of each language are taken: always the next of the one that
-    has the fewest tokens, until there are enough."""
+    """How many windows to take from the start of each language: always the next one of the
+    language with the fewest tokens so far, until there are enough."""
     counts, taken = dict.fromkeys(lengths, 0), dict.fromkeys(lengths, 0)
     while sum(taken.values()) < tokens:
         left = [name for name, own in lengths.items() if counts[name] < len(own)]
@@ -24,7 +24,7 @@ def fill(lengths: Mapping[str, Sequence[int]], tokens: int) -> dict[str, int]:
 
 
 def spread(rows: Sequence[Row], count: int, *, total: bool = False) -> list[Row]:
-    """The first `count` rows of each language; with `total`, so many in all, languages in turn."""
+    """The first `count` rows of each language; with `total`, an even share of about that many."""
     by_language: dict[str | None, list[Row]] = {}
     for row in rows:
         by_language.setdefault(row.language, []).append(row)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Scripts that are written without spaces: one character at a time, with the marks that belong to
-# it. Han and kana; Thai, Lao, Khmer, Burmese, Tibetan.
+# Scripts that are written without spaces: each character, with its combining marks, is a token.
+# Han and kana; Thai, Lao, Khmer, Burmese, Tibetan.
 _HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKED = "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
 _WORD = re.compile(
@@ -16,13 +16,13 @@ _WORD = re.compile(
 )
 _IS_HAN = re.compile(f"[{_HAN}]")
 _IS_MARKED = re.compile(f"[{_MARKED}]")
-# How many words a reader takes one character for: a Chinese word has 1.6 characters, a Thai one 4.
+# How much of a word one character is: a Chinese word has 1.6 characters, a Thai one 4.
 _HAN_SHARE = 0.6
 _MARKED_SHARE = 0.25
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text, folded; of scripts without spaces its characters, marks included."""
+    """The words of a text, case-folded; in scripts without spaces its characters, with marks."""
     return _WORD.findall(text.casefold())
 
 
@@ -39,6 +39,5 @@ def count(text: str) -> int:
 
 
 def gap(before: str) -> str:
-    """What stands between two sentences of which the first ends so: nothing in scripts without
-    spaces."""
+    """What goes between the sentence `before` and the next: nothing in scripts without spaces."""
     return "" if before in "。！？｡．」』）" and before else " "

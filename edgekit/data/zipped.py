@@ -1,4 +1,4 @@
-"""Texts of Word and EPUB files: zip files of XML, whose size is known before they are unpacked."""
+"""The text of Word and EPUB files: zip files of XML, whose size is checked before unpacking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.data.markup import html_text
 from edgekit.errors import DataError, MissingExtra
 
 MOST_UNPACKED_BYTES = 500_000_000
-# Text packs to a tenth; what packs a hundred times smaller is made to fill a disk.
+# Text compresses to a tenth; what compresses a hundredfold is a zip bomb.
 MOST_RATIO = 200
 _SMALL_BYTES = 20_000_000
 _MOST_FILES = 20_000
@@ -25,7 +25,7 @@ _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"
 
 
 def read_docx(path: Path) -> Document:
-    """Paragraphs and tables in their order. Raises DataError for a file that is none."""
+    """Paragraphs and tables in order. Raises DataError for a file that is not a Word file."""
     if importlib.util.find_spec("docx") is None:
         raise MissingExtra("python-docx", "files")
     import docx  # an extra
@@ -57,7 +57,7 @@ def _rows(table: object) -> Iterator[str]:
 
 
 def read_epub(path: Path) -> Document:
-    """Its chapters in reading order. Raises DataError for a locked book."""
+    """The chapters in reading order. Raises DataError for an encrypted book."""
     with _opened(path) as archive:
         names = set(archive.namelist())
         if _ENCRYPTION in names and _is_locked(_xml(archive, _ENCRYPTION, path)):
@@ -71,7 +71,7 @@ def read_epub(path: Path) -> Document:
 
 
 def _chapters(archive: zipfile.ZipFile, path: Path) -> list[str]:
-    """The files that the book's spine names."""
+    """The files that the book's spine lists."""
     container = _xml(archive, _CONTAINER, path)
     root = next((one.get("full-path", "") for one in container.iter() if _is(one, "rootfile")), "")
     package = _xml(archive, root, path)
@@ -101,7 +101,7 @@ def _xml(archive: zipfile.ZipFile, name: str, path: Path) -> ElementTree.Element
     except KeyError as error:
         raise DataError(f"{path}: this is no EPUB book, it has no {name or 'contents'}.") from error
     if b"<!ENTITY" in data:
-        # Entities of entities fill the memory; no book needs them.
+        # Nested entities can fill the memory; no book needs them.
         raise DataError(f"{path}: {name} defines entities, which edgekit does not read.")
     try:
         return ElementTree.fromstring(data)
@@ -110,9 +110,9 @@ def _xml(archive: zipfile.ZipFile, name: str, path: Path) -> ElementTree.Element
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
-    """The zip file, once it is known that it unpacks to something bearable.
+    """The zip file, once its unpacked size is known to be reasonable.
 
-    What a file says of its size binds: zipfile reads no more than that of any entry.
+    The size that it declares is binding: zipfile reads no more than that of any entry.
     """
     try:
         archive = zipfile.ZipFile(path)

@@ -1,1 +1,1 @@
-"""What a step or an output is told before it runs and while it does."""
+"""What a step or an output gets before and while it runs. Knows no step."""

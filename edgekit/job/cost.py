@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """An estimate: wall seconds, the most memory at one time, and what stays on the disk."""
+    """An estimate: wall-clock seconds, peak memory, and what stays on the disk."""
 
     seconds: float
     peak_bytes: int
@@ -19,18 +19,18 @@ class Rates:
     """How fast this machine works on a model of one shape, measured on one layer of it."""
 
     train_seconds_per_token: float
-    """Forward and backward through all layers, weights updated."""
+    """Forward and backward through all layers, with weight updates."""
     forward_seconds_per_token: float
     """Forward through all layers, many texts at once; onnxruntime is no slower on single ones."""
     write_seconds_per_byte: float
-    """Write, sync and hash."""
+    """Writing, syncing and hashing."""
     load_seconds: float
-    """Start a process with torch and transformers."""
+    """Starting a process with torch and transformers."""
     torch_bytes: int
     """Memory of such a process before it holds a model."""
 
     def scaled(self, share: float) -> Rates:
-        """Those of a model that does this share of the work for a token."""
+        """The rates of a model that does this share of the work for each token."""
         return replace(
             self,
             train_seconds_per_token=self.train_seconds_per_token * share,

@@ -1,4 +1,4 @@
-"""What a training asks of the processes that share it. Knows neither torch nor how they talk."""
+"""The interface between the processes that share a training. Knows neither torch nor transport."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One update that needs everybody's gradients."""
+    """One update that needs the gradients of all processes."""
 
     iteration: int
     scaler: Mapping[str, Any]
@@ -17,7 +17,7 @@ class Turn:
 
 
 class Crew(Protocol):
-    """The processes of one run, seen from one of them; `parameters` are tensors by their names."""
+    """The processes of one run, seen from one of them; `parameters` are tensors by name."""
 
     index: int
 
@@ -35,11 +35,11 @@ class Crew(Protocol):
         iteration: int,
         scaler: Mapping[str, Any],
     ) -> float:
-        """Leaves the sum of everybody's gradients in `parameters`; returns the sum of losses."""
+        """Leaves the sum of all gradients in `parameters`; returns the sum of losses."""
 
     def end_training(self) -> None: ...
 
     def follow_training(
         self, parameters: Mapping[str, Any], backward: Callable[[Turn], float]
     ) -> NoReturn:
-        """Gives the leader gradients until it ends the training."""
+        """Sends gradients to the leader until it ends the training."""

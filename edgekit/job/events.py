@@ -1,4 +1,4 @@
-"""What a build tells while it runs: one event type, with the time that a step will still take."""
+"""What a build reports while it runs: one event type, with the time left. Knows no step."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LEAST_SECONDS_BETWEEN = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A step began, went on, ended, or was found finished."""
+    """A step began, progressed, ended, or was found finished."""
 
     step: str
     state: State
     fraction: float
     eta_s: float | None = None
     note: str | None = None
-    """Something that a person should know: what was substituted, or made again."""
+    """Something that a person should know: what was replaced, or made again."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -47,7 +47,7 @@ class StepProgress:
     def __call__(self, fraction: float) -> None:
         now = time.monotonic()
         if self._began is None:
-            # A resumed step begins in the middle: only what is done from here on tells the speed.
+            # A resumed step begins in the middle: only what is done from here on shows the speed.
             self._began = (now, fraction)
         if now - self._told < LEAST_SECONDS_BETWEEN:
             return

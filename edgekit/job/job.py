@@ -1,4 +1,4 @@
-"""What a step or an output is told: `Planned` before anything runs, `Job` when it does."""
+"""What a step or an output gets: `Planned` before a run, `Job` during it. Runs nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edgekit.system.devices import MICRO_BATCH_TOKENS
 
 OnProgress = Callable[[float], None]
 Resolve = Callable[[str], Path]
-"""Gives the path that a recipe means: relative ones are relative to its file."""
+"""Resolves a path of a recipe: relative ones are relative to its file."""
 Make = Callable[[Path, OnProgress], Mapping[str, Any]]
-"""Writes into an empty folder, tells the fraction that is done, returns what it did as JSON."""
+"""Writes into an empty folder, reports the fraction done, and returns what it did as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """How many tokens the texts have, estimated from a part of them."""
+    """How many tokens the texts have, estimated from a sample."""
 
     train: int
     validation: int
@@ -40,7 +40,7 @@ class Planned:
     """The checkpoint as a step will find it, and the data."""
 
     place: str
-    """Where in the recipe the step stands."""
+    """The step's place in the recipe."""
     recipe: Recipe
     description: Description
     dataset: Dataset
@@ -48,17 +48,17 @@ class Planned:
     rates: Rates
     resolve: Resolve
     teacher: Description | None = None
-    """The checkpoint that entered the first step that shrinks; None before that step."""
+    """The checkpoint that entered the first step that shrinks the model; None before that step."""
 
     def activation_bytes(self, rows: int) -> int:
-        """What training keeps of so many rows for the backward pass: about 40 vectors a layer for
-        each token of a micro-batch."""
+        """What training keeps of `rows` rows for the backward pass: about 40 vectors for each layer
+        and token of a micro-batch."""
         tokens = min(rows * self.tokens.longest, max(MICRO_BATCH_TOKENS, self.tokens.longest))
         return 4 * 40 * self.description.hidden * self.description.layers * tokens
 
 
 class RunStored(Protocol):
-    """Makes something through the step store, with events, unless it is there already."""
+    """Makes something through the step store, with events, unless the store has it already."""
 
     def __call__(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished: ...
 
@@ -70,8 +70,8 @@ class Job:
     checkpoint: Path
     description: Description
     teacher: Path
-    """The checkpoint that entered the first step that shrinks: this one, where this is the first.
-    Its vocabulary may be another."""
+    """The checkpoint that entered the first step that shrinks the model: this step's own, if it is
+    the first. Its vocabulary may differ."""
     teacher_digest: str
     out: Path
     recipe: Recipe
@@ -80,16 +80,16 @@ class Job:
     max_tokens: int
     device: str
     common: Mapping[str, Any]
-    """What stored work with the teacher depends on beside its own inputs."""
+    """What stored work with the teacher depends on, besides its own inputs."""
     resolve: Resolve
     run_stored: RunStored
-    """For a part of the work that other settings would share, such as a teacher's logits."""
+    """For work that does not depend on this step's settings, such as a teacher's logits."""
     on_progress: OnProgress
     crew: Crew | None = None
-    """The processes that share the step's training; None where there is one."""
+    """The processes that share the step's training; None if there is only one."""
 
     def encoder(self, folder: Path) -> TextTokenizer:
-        """The tokenizer of a checkpoint, which reads texts as the recipe has them read."""
+        """The tokenizer of a checkpoint, with the recipe's prefix and window."""
         place = folder / TOKENIZER
         return TextTokenizer(place, prefix=self.recipe.prefix, max_tokens=self.max_tokens)
 
@@ -108,16 +108,16 @@ class OutputJob:
     packages: Mapping[str, str]
     run: RunStored
     head: str
-    """What is exported of the checkpoint: a key of tables.HEADS, or `tokens`."""
+    """The kind of output to export: a key of tables.HEADS, or `tokens`."""
     calibration: Sequence[Row] = ()
-    """Rows that say which weights matter: those that train and the unlabeled texts."""
+    """Rows that say which weights matter: the training rows and the unlabelled texts."""
     calibration_digest: str = ""
     languages: Sequence[str] = ()
     """The recipe's."""
     seed: int = 0
 
     def inputs(self, version: int) -> dict[str, Any]:
-        """What an export of this version depends on, that reads the rows as the model does."""
+        """What an export of this version depends on if it reads the rows as the model does."""
         return {
             "checkpoint": self.checkpoint_digest,
             "rows": self.rows_digest,
@@ -130,13 +130,13 @@ class OutputJob:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The model file of an artifact, and how it came about."""
+    """The model file of an artifact, and how it was made."""
 
     model: Path
     quantization: str
     record: dict[str, Any]
     """What was proven and tried; the same on every run."""
     further: tuple[Path, ...] = ()
-    """Further files of the model, whose names in the artifact are theirs."""
+    """Further files of the model, which keep their names in the artifact."""
     generation: Mapping[str, Any] = field(default_factory=dict)
-    """How a model that writes does so: of the manifest's `model.summary`."""
+    """Search settings of a generative model, for the manifest's `model.summary`."""

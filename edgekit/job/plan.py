@@ -1,4 +1,4 @@
-"""A recipe with every step bound, checked and estimated; nothing has run."""
+"""A recipe with every step bound, checked and estimated. Runs nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe that can be followed: checked, and its cost estimated."""
+    """A recipe that was checked, with its cost estimated."""
 
     bound: BoundRecipe
     description: Description
@@ -35,14 +35,15 @@ class Plan:
     max_tokens: int
     device: str
     layers: int | None
-    """The model is cut to so many layers, for a run that only tries."""
+    """For a trial run: the model is cut to this many layers."""
     teacher_before: int
     """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
     steps: tuple[PlannedStep, ...]
 
     @property
     def teacher_stands(self) -> bool:
-        """The model itself is the teacher and is where the teacher goes: an earlier build's."""
+        """The model itself is the teacher and already lies where the teacher goes, from an earlier
+        build."""
         return self.model == (self.out / "teacher").resolve()
 
     @property
@@ -68,7 +69,7 @@ class Plan:
         }
 
     def why_not(self) -> OutOfDisk | OutOfMemoryBudget | None:
-        """What this machine lacks for the plan, None where it has enough."""
+        """What this machine lacks for the plan; None if it has enough."""
         needed = sum(step.cost.disk_bytes for step in self.steps)
         for folder in (paths.store_dir(), self.out):
             free = machine.free_disk_bytes(folder)

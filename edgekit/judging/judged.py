@@ -1,4 +1,4 @@
-"""What judging an exported model gives: all of an artifact that its task decides."""
+"""The result of judging an exported model: every part of an artifact that its task decides."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 Bars = Callable[..., AbstractContextManager[Callable[[str, float], None]]]
-"""Given names, shows a bar for each, and is told how far each is."""
+"""Shows a progress bar for each of the given names; yields the function that moves one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     files: Mapping[str, Path]
-    """What the artifact holds of the model, by the names that it has there; weights first."""
+    """The model's files by their names in the artifact; weights first."""
     golden: Mapping[str, Any]
     """Inputs and the answers that they must give."""
     model: Mapping[str, Any]
@@ -23,6 +23,6 @@ class Judged:
     ram_bytes: int
     """Memory of a process that answers."""
     quality: Mapping[str, Any]
-    """The judgement of the test set, without its texts; empty where there is no test set."""
+    """The judgement on the test set, without its texts; empty if there is no test set."""
     flips: Sequence[Mapping[str, str]] = ()
     """Rows whose answers changed, with their texts: for the report, not for the artifact."""

@@ -1,4 +1,4 @@
-"""Times one answer after another of an artifact, as its user waits for them. Knows no task."""
+"""Times an artifact's answers one after the other, as its user waits for them. Knows no task."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def measure(
     *,
     texts: int,
 ) -> dict[str, float]:
-    """Milliseconds from text to answer on this machine, for so many texts of all `rows`; empty
-    without any."""
+    """Milliseconds from text to answer on this machine, for up to `texts` texts spread over `rows`;
+    empty without rows."""
     part = [row.text for row in rows[:: max(1, len(rows) // texts)][:texts]]
     if not part:
         return {}

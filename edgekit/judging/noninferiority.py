@@ -1,7 +1,7 @@
 """Whether one classifier is no worse than another on the same rows. Knows counts, no models.
 
 The share of the teacher's metric that the artifact keeps is bounded by a paired bootstrap: whole
-groups of rows are drawn again with replacement, for both sides at once, and the 5th and 95th
+groups of rows are resampled with replacement, for both sides at once, and the 5th and 95th
 percentiles of the share are its one-sided 95 % bounds (Efron and Tibshirani 1993, chapter 13).
 """
 
@@ -24,7 +24,7 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Label indexes of the same rows; int64 arrays of shape (rows,)."""
+    """Label indexes for the same rows; int64 arrays of shape (rows,)."""
 
     truth: np.ndarray
     artifact: np.ndarray
@@ -48,7 +48,7 @@ class Kept:
 def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
     """Bounds by RESAMPLES draws; the order of rows and the numbers of groups do not matter."""
     counts = _counts_by_group(paired)
-    # Groups with the same counts are alike: drawing kinds of groups is the same and far cheaper.
+    # Groups with the same counts are equal: drawing kinds of groups gives the same, far cheaper.
     # `unique` sorts the kinds, which makes the draws independent of the order of rows.
     kinds, sizes = np.unique(counts, axis=0, return_counts=True)
     groups = int(sizes.sum())
@@ -60,7 +60,7 @@ def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
     drawn = np.concatenate(shares)
     return Kept(
         point=float(_share(metric, sizes @ kinds.astype(np.float64))),
-        # No interpolation: the low bound is at least `keep` exactly if 95 % of the draws are.
+        # No interpolation: the low bound is at least `keep` if and only if 95 % of the draws are.
         low=float(np.quantile(drawn, ERROR_RATE, method="lower")),
         high=float(np.quantile(drawn, 1 - ERROR_RATE, method="higher")),
         groups=groups,
@@ -70,7 +70,7 @@ def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
 def kept_mean(
     artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray, *, seed: int = 0
 ) -> Kept:
-    """The same of a metric that is a mean over rows, such as ROUGE; arrays of shape (rows,)."""
+    """`kept_share` for a metric that is a mean over rows, such as ROUGE; arrays are (rows,)."""
     _, group = np.unique(groups, return_inverse=True)
     sums = np.stack([np.bincount(group, weights=side) for side in (artifact, teacher)], axis=1)
     # Sorted, so that the draws do not depend on the order of rows.
@@ -97,7 +97,7 @@ def _ratio(sums: np.ndarray) -> np.ndarray:
 
 
 def _counts_by_group(paired: Paired) -> np.ndarray:
-    """Of each group and label: right and given answers of both sides, and rows; float32."""
+    """For each group and label: right and given answers of both sides, and rows; float32."""
     _, group = np.unique(paired.groups, return_inverse=True)
     labels = paired.labels
     shape = (int(group.max()) + 1, labels)
@@ -130,7 +130,7 @@ def _share(metric: Metric, sums: np.ndarray) -> np.ndarray:
 
 
 def _macro_f1(right: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Over the labels that occur in the truth, here the drawn one."""
+    """Over the labels that occur in the truth, which here is the drawn one."""
     occurs = rows > 0
     f1 = 2 * right / np.maximum(given + rows, 1)
     return np.where(occurs, f1, 0).sum(axis=-1) / occurs.sum(axis=-1)
@@ -147,18 +147,18 @@ _METRICS: dict[Metric, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray
 
 
 def groups_needed_without_a_flip(keep: float) -> float:
-    """Groups that it takes to exclude a loss of 1 - keep if not one group shows any.
+    """How many groups it takes to exclude a loss of 1 - keep if not one group shows any.
 
-    A bootstrap cannot see a loss that its rows happen not to show, so fewer groups than these
-    never PASS. Infinite where no loss at all is allowed.
+    A bootstrap cannot see a loss that its rows happen not to show, so fewer groups never PASS.
+    Infinite if no loss at all is allowed.
     """
     return math.ceil(math.log(ERROR_RATE) / math.log(keep)) if 0 < keep < 1 else math.inf
 
 
 def rows_needed(kept: Kept, keep: float, rows: int) -> int | None:
-    """Rows of this kind of which 4 in 5 test sets would PASS, if the share stays as it is.
+    """How many such rows it takes for 4 in 5 test sets to PASS, if the share stays as it is.
 
-    None where the share itself does not reach it: then more rows only make that surer.
+    None if the share itself is too low: then more rows would only make that more certain.
     """
     groups = groups_needed_without_a_flip(keep)
     if kept.point <= keep or math.isinf(groups):

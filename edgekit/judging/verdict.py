@@ -1,4 +1,4 @@
-"""PASS, FAIL or INCONCLUSIVE: what was measured, held against what must hold. Measures nothing."""
+"""PASS, FAIL or INCONCLUSIVE: compares what was measured with what must hold. Measures nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_LANGUAGE_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Must:
-    """What has to hold of an artifact, against its teacher."""
+    """What must hold for an artifact, compared with its teacher."""
 
     metric: Metric = "macro_f1"
     keep: float | None = None
@@ -30,7 +30,7 @@ class Finding:
 
     kept: Kept
     worst: tuple[str, float] | None
-    """The worst language and its kept share; None where no language has rows enough."""
+    """The worst language and its kept share; None if no language has enough rows."""
     same: bool
     """Both sides gave the same logits: the same function, whatever the number of rows."""
     rows: int
@@ -41,11 +41,11 @@ class Judgement:
     verdict: Verdict | None
     why: str
     rows_needed: int | None = None
-    """Only where INCONCLUSIVE: the test rows that would settle it, if any number would."""
+    """Only if INCONCLUSIVE: the number of test rows that would settle it, if there is one."""
 
 
 def decide(must: Must, finding: Finding) -> Judgement:
-    """FAIL where a loss is shown, PASS where its absence is, else INCONCLUSIVE."""
+    """FAIL if a loss is shown, PASS if its absence is shown, else INCONCLUSIVE."""
     kept, worst = finding.kept, finding.worst
     if must.keep is None and must.worst_language is None:
         return Judgement(None, "The recipe asks for nothing that must hold.")
@@ -99,7 +99,7 @@ def _shown(kept: Kept, keep: float, side: str, bound: float) -> str:
 
 
 def worst_language(by_language: Mapping[str, Any]) -> tuple[str, float] | None:
-    """The language that keeps least, of those with rows enough, and its share."""
+    """The language that keeps the least, of those with enough rows, and its share."""
     shares = [
         (float(part["kept"]), name)
         for name, part in by_language.items()
@@ -111,7 +111,7 @@ def worst_language(by_language: Mapping[str, Any]) -> tuple[str, float] | None:
 def as_json(
     judgement: Judgement, finding: Finding, by_language: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a manifest says of a verdict and of what it was found by."""
+    """The verdict as a manifest has it, with the figures that it rests on."""
     kept, worst = finding.kept, finding.worst
     return {
         "kept_low": kept.low,

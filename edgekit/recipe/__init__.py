@@ -1,1 +1,1 @@
-"""What a recipe says, checked; and the rows that it names. Knows no model."""
+"""Reads and checks recipes and the rows that they name. Knows no model."""

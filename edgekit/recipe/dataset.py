@@ -1,4 +1,4 @@
-"""Reads the rows of a recipe and checks that they can train and judge. Knows no model."""
+"""Reads the rows that a recipe names and checks that they can train and judge. Knows no model."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from edgekit.wording.suggestions import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The rows of a recipe, and the digests of the files that they came from."""
+    """The rows of a recipe, and the digests of the files that they were read from."""
 
     labels: tuple[str, ...]
-    """Empty for a task whose rows have none."""
+    """Empty for a task whose rows have no labels."""
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
     unlabeled: tuple[str, ...]
     digests: Mapping[str, str]
     choices: tuple[Row, ...] = ()
-    """Questions that judge a chat model, beside the test set."""
+    """Questions that judge a chat model, besides the test set."""
 
     def without_test(self) -> Dataset:
-        """What a step may see: the rows that judge must not decide what is judged."""
+        """What a step may see: the rows that judge must not influence what they judge."""
         judging = ("test", "choices")
         digests = {name: digest for name, digest in self.digests.items() if name not in judging}
         return replace(self, test=(), choices=(), digests=digests)
 
 
 def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
-    """Reads all rows. `labels` are the checkpoint's, None where it has no head yet.
+    """Reads all rows. `labels` are the checkpoint's, None if it has no head yet.
 
-    Raises DataError for missing files or columns, labels that the checkpoint does not know, and
-    test texts that also train or choose.
+    Raises DataError for missing files or columns, labels that the checkpoint lacks, and test texts
+    that are also in the training or validation set.
     """
     sets = {
         name: _read_set(bound, name, getattr(bound.recipe.data, name))
@@ -83,7 +83,7 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
 
 
 def few(dataset: Dataset, *, rows: int) -> Dataset:
-    """A small part of each set with every label and language in turn, for a run that only tries."""
+    """A small part of each set, with labels and languages in turn, for a trial run."""
     return replace(
         dataset,
         train=_spread(dataset.train, rows),
@@ -139,7 +139,7 @@ def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
 
 
 def _refuse_shared_texts(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
-    """A text that was seen in training proves nothing where it judges."""
+    """A text that was seen in training proves nothing as a test."""
     for name in ("train", "validation", "unlabeled"):
         seen = {folded(text) for text in texts[name]}
         shared = [text for text in texts[judging] if folded(text) in seen]

@@ -1,4 +1,4 @@
-"""One fault of a recipe as one sentence: where it stands, what is wrong, what would be right."""
+"""One fault of a recipe as one sentence: its place, what is wrong, what would be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a recipe and says in one sentence what is wrong with it. Looks at no model and no data."""
+"""Reads a recipe and says in one sentence what is wrong with it. Opens no model and no data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Metric = Annotated[str, Field(json_schema_extra=lambda schema: schema.update(enu
 
 
 class Checkpoint(Settings):
-    """A Hugging Face folder, with the LoRA adapter to merge into it if there is one."""
+    """A Hugging Face folder, and the LoRA adapter to merge into it if there is one."""
 
     base: str
     """Folder of the checkpoint, relative to the recipe."""
@@ -78,8 +78,8 @@ class Checkpoint(Settings):
 class Data(Settings):
     """Files with the columns text, label and (optional) language; relative to the recipe.
 
-    For the task chat no label is needed, and `messages`, a list of {role, content}, may stand in
-    the place of a text. For summarization `summary` stands in the place of the label.
+    For the task chat no label is needed, and `messages`, a list of {role, content}, may replace the
+    text. For summarization `summary` replaces the label.
     """
 
     train: Texts | None = None
@@ -93,49 +93,48 @@ class Data(Settings):
     choices: Texts | None = None
     """Questions that judge a chat model: rows with `choices` and the right one in `label`."""
     slices: list[str] = Field(default_factory=list)
-    """Further columns (gender, region …) that are judged as languages are."""
+    """Further columns (gender, region …) that are judged like languages."""
 
 
 class Target(Settings):
     """What the artifact must fit."""
 
     cpu: Literal["x86-64-v2", "x86-64-v3", "x86-64-v4", "arm64"] | None = None
-    """The least instruction set of the machines that will run it."""
+    """The least instruction set of the CPUs that will run it."""
     ram: Bytes | None = None
     """Memory that the loaded artifact may take, such as 2GB."""
     size: Bytes | None = None
     """Size of the artifact's folder, such as 30MB."""
     latency_p95: Seconds | None = None
-    """95 of 100 test texts must be answered within this, here, on two threads; such as 20ms."""
+    """Time in which 95 of 100 test texts must be answered, here, on two threads; such as 20ms."""
 
 
 class Must(Settings):
-    """What must hold for the test set; against the teacher.
+    """What must hold on the test set, compared with the teacher.
 
-    Classification and summarization have `metric`, `keep` and `worst_language`, chat `keep` and
-    the others.
+    Classification and summarization have `metric`, `keep` and `worst_language`; chat has `keep`
+    and the others.
     """
 
     metric: Metric | None = None
     """What is compared: macro_f1 or accuracy for classification (macro_f1 unless given), one of the
     others for summarization (rougeLsum unless given)."""
     keep: Fraction | None = None
-    """Share of the teacher's metric that must be shown to be left; of a chat model, of its accuracy
-    on data.choices."""
+    """Share of the teacher's metric that must be shown to be kept; for a chat model, of its
+    accuracy on data.choices."""
     worst_language: Fraction | None = None
-    """Share that must be left in the worst of the listed languages with 100 test rows or more."""
+    """Share that must be kept in the worst of the listed languages with 100 test rows or more."""
     kld: Positive | None = None
-    """Mean divergence from the teacher's predictions, in nats a token, that must not be exceeded.
-    """
+    """Mean divergence from the teacher's predictions, in nats a token, at most."""
     top1: Fraction | None = None
-    """Share of tokens of which both hold the same for the likeliest, at least."""
+    """Share of tokens for which both predict the same token as the likeliest, at least."""
     ppl_ratio: Positive | None = None
     """Perplexity as a multiple of the teacher's, at most."""
     worst_language_kld: Positive | None = None
     """`kld` in the worst of the listed languages with 1,000 test tokens or more, at most."""
 
     def asks(self) -> bool:
-        """Whether anything must hold; `metric` alone only says how it would be measured."""
+        """Whether anything must hold; `metric` by itself only says how it would be measured."""
         return any(
             getattr(self, key) is not None for key in type(self).model_fields if key != "metric"
         )
@@ -158,10 +157,10 @@ class Recipe(Settings):
     model: Annotated[Checkpoint, BeforeValidator(_as_base, json_schema_input_type=str | Checkpoint)]
     """The checkpoint to start from."""
     prefix: str = ""
-    """Set before every text, where the model was made to see one (e5: 'query: ')."""
+    """Put before every text, if the model was trained with one (e5: 'query: ')."""
     max_tokens: Annotated[int, Field(ge=8)] | None = None
     """Window of the model in tokens: longer texts are read in several parts, and longer
-    conversations refused. The model's own window unless given."""
+    conversations are refused. The model's own window unless given."""
     abstain_below: Fraction = 0.0
     """Answers with a lower score are marked as abstained."""
     words: Annotated[int, Field(ge=1, le=10_000)] = 120
@@ -172,9 +171,9 @@ class Recipe(Settings):
     steps: list[dict[str, Any]] = Field(default_factory=list)
     """What is done to the checkpoint, in order."""
     outputs: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    """The artifacts that are written."""
+    """The artifacts to write."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Starts every random choice."""
+    """Seeds every random choice."""
 
     @model_validator(mode="after")
     def _judged_on_something(self) -> Recipe:
@@ -191,7 +190,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _all_of_it_means_something(self) -> Recipe:
-        """Nothing in a recipe is ignored silently."""
+        """Refuses keys without a meaning: nothing in a recipe is ignored silently."""
         task = tables.task(self.task)
         for key in sorted(self.must.model_fields_set - task.must):
             owners = " and ".join(name for name in tables.TASKS if key in tables.task(name).must)
@@ -218,7 +217,7 @@ class Recipe(Settings):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of `steps` or `outputs`: its name, its checked settings, and where it stands."""
+    """One entry of `steps` or `outputs`: its name, its checked settings, and its place."""
 
     name: str
     settings: Settings
@@ -227,7 +226,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class BoundRecipe:
-    """A recipe whose steps and outputs are checked against what each of them allows."""
+    """A recipe whose steps and outputs are each checked against their settings."""
 
     path: Path
     recipe: Recipe
@@ -238,7 +237,7 @@ class BoundRecipe:
     places: strict_yaml.Document
 
     def resolve(self, path: str) -> Path:
-        """A path of the recipe; relative ones are relative to the recipe's file."""
+        """A path from the recipe; relative paths are relative to the recipe's file."""
         return (self.path.parent / path).resolve()
 
     def place(self, *path: str | int) -> str:
@@ -246,7 +245,7 @@ class BoundRecipe:
 
 
 def read(path: Path, *, changes: Sequence[str] = ()) -> BoundRecipe:
-    """Reads a recipe's file; `changes` are `a.b=c` texts. Raises RecipeError with file and line."""
+    """Reads a recipe's file; `changes` are like `a.b=c`. Raises RecipeError with file and line."""
     if path.is_dir():
         raise RecipeError(f"{path} is a folder; name the recipe's file, such as recipe.yaml in it.")
     if not path.is_file():
@@ -282,7 +281,7 @@ def _parse(path: Path) -> strict_yaml.Document:
 
 
 def _extend(document: strict_yaml.Document, path: Path) -> strict_yaml.Document:
-    """Lays the recipe over the shipped one that it extends; mappings merge, lists are replaced."""
+    """Merges the recipe into the shipped one that it extends; lists are replaced."""
     name = document.value.get("extends")
     if name is None:
         return document
@@ -308,7 +307,7 @@ def _extend(document: strict_yaml.Document, path: Path) -> strict_yaml.Document:
 
 
 def _change(document: strict_yaml.Document, change: str) -> strict_yaml.Document:
-    """Applies one `a.b=c`; list entries are named by number, from 0."""
+    """Applies one `a.b=c`; list entries are numbered from 0."""
     place = f"--set {change}"
     dotted, equals, text = change.partition("=")
     if not equals or not dotted:
@@ -378,7 +377,7 @@ def _entries(
 def steps_of(task: str) -> dict[str, Family]:
     """The steps that a task's checkpoints can take, and the family whose settings each has."""
     steps = tables.steps_of(task)
-    # The first family that has a step is the one that a recipe speaks of.
+    # A recipe's step has the settings of the first family that has it.
     found = {name: family for family in reversed(list(steps)) for name in steps[family]}
     return dict(sorted(found.items()))
 

@@ -41,7 +41,7 @@ def schema() -> dict[str, Any]:
 
 
 def _of_steps() -> dict[str, dict[type[Settings], str]]:
-    """What each step may be told, with a name: of every task that has it, once where they share."""
+    """The settings of each step with a name: one set for each task, or one that tasks share."""
     found: dict[str, dict[type[Settings], str]] = {}
     for task in tables.TASKS:
         for name, family in steps_of(task).items():

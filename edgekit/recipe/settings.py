@@ -11,7 +11,7 @@ from edgekit.wording.units import parse_bytes, parse_seconds
 
 
 class Settings(BaseModel):
-    """Base of all settings; its JSON Schema is what editors complete recipes from."""
+    """Base of all settings; editors complete recipes from its JSON Schema."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -19,13 +19,13 @@ class Settings(BaseModel):
 
     @property
     def reads_unlabeled(self) -> bool:
-        """Whether a step or an output so set reads `data.unlabeled`."""
+        """Whether a step or an output with these settings reads `data.unlabeled`."""
         return False
 
 
 def fault(key: str, text: str) -> PydanticCustomError:
-    """What a validator raises; `text` goes on from the key's name, which is `a.b` inside what is
-    validated, and says what is wrong and what would be right."""
+    """The error that a validator raises. `key` is `a.b` inside what is validated; `text` continues
+    the sentence after it and says what is wrong and what would be right."""
     return PydanticCustomError("fault", "'{key}' {text}", {"key": key, "text": text})
 
 

@@ -1,8 +1,8 @@
-"""Reads YAML as plain data and remembers on which line each value stood. Knows nothing of recipes.
+"""Reads YAML as plain data and remembers the line of each value. Knows nothing of recipes.
 
 YAML can run code (tags), explode (aliases), lose data (duplicate keys) and guess (`no` is false,
 `1:30` is 90). None of that is possible here: a small file, few levels, no tags, anchors or aliases,
-unique text keys, and only the scalars of YAML 1.2's core schema.
+unique string keys, and only the scalars of YAML 1.2's core schema.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Document:
     places: Mapping[Path, str]
 
     def place(self, path: Path) -> str:
-        """Where a value stands, or the nearest part around it that was written down."""
+        """The place of a value, or of the nearest enclosing part that the file contains."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places[path]
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """YAML 1.2 scalars: null, true/false, decimal integers and floats; all else is text."""
+    """YAML 1.2 scalars: null, true/false, decimal integers and floats; everything else is text."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML reads it from the class)
 
@@ -90,7 +90,7 @@ def parse_scalar(text: str) -> Any:
 
 
 def _check_events(text: str, source: str) -> None:
-    """Refuses what YAML could do beyond data before anything is built from it."""
+    """Refuses everything in YAML that is more than data, before anything is built from it."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=_CoreLoader):
         mark: Any = event.start_mark
@@ -137,6 +137,6 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if kind == "bool":
         return node.value == "true"
     if kind == "int":
-        # Python refuses to read integers of thousands of digits; as text they are refused later.
+        # Python does not parse integers of thousands of digits; as text they are refused later.
         return int(node.value) if len(node.value) < 20 else node.value
     return float(node.value) if kind == "float" else node.value

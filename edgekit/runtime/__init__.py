@@ -1,1 +1,1 @@
-"""Engines that run a model file: numpy, tokenizers and onnxruntime or llama.cpp. No task."""
+"""Engines that run a model file: numpy, tokenizers and onnxruntime or llama.cpp. Knows no task."""

@@ -1,4 +1,4 @@
-"""What a model does for the runtime, wherever it runs."""
+"""The interfaces of a loaded model, in this process or in a worker. Runs nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edgekit.errors import UnsupportedTask
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a program asks of a model that it loads."""
+    """The settings that a program loads a model with."""
 
     threads: int | None = None
     max_ram: str | None = None
-    """Such as "1.5GB": what the model may need at most."""
+    """The most memory that the model may need, such as "1.5GB"."""
     context: int | None = None
     """Tokens that a chat model remembers."""
 
@@ -27,7 +27,7 @@ class Asked:
         return asdict(self)
 
     def refuse_context(self, manifest: Manifest) -> None:
-        """Raises UnsupportedTask where a context is asked of a model that has none."""
+        """Raises UnsupportedTask if a context is asked of a model that has none."""
         if self.context is not None:
             raise UnsupportedTask(
                 f"'{manifest.name}' is a {manifest.task} artifact without a context; leave it out."
@@ -35,14 +35,14 @@ class Asked:
 
 
 class Engine(Protocol):
-    """A model that is ready to answer, of any task."""
+    """A model of any task that is ready to answer."""
 
     @property
     def version(self) -> str:
-        """The packages whose versions decide what is answered."""
+        """The packages whose versions the answers depend on."""
 
     def close(self) -> None:
-        """Frees everything; nothing is running any more."""
+        """Frees everything; called when nothing is running any more."""
 
 
 class Writer(Engine, Protocol):
@@ -53,7 +53,7 @@ class Writer(Engine, Protocol):
 
 
 class Embedder(Engine, Protocol):
-    """Turns texts into vectors, whose cosines say how alike they are; safe in several threads."""
+    """Turns texts into vectors whose cosines say how similar they are; thread-safe."""
 
     def embed(self, text: str) -> np.ndarray:
         """Float32 of shape (width,)."""

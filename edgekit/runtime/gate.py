@@ -21,7 +21,7 @@ class Gate:
     def passing(self) -> Iterator[None]:
         """Raises WorkerError if the gate is shut, or in a copy of the process made by fork()."""
         if os.getpid() != self._process:
-            # The threads that would do the work were not copied: a call would wait for ever.
+            # The threads that would do the work were not copied: a call would wait forever.
             raise WorkerError(
                 "This model was loaded before the process was forked; load it in the new process."
             )

@@ -1,4 +1,4 @@
-"""The self-test on the user's machine: inputs and what the model must answer. Knows no task."""
+"""The self-test on the user's machine: inputs, and the answers they must give. Knows no task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekit.runtime.engine import Embedder, Writer
 from edgekit.tables import task_part
 
 GOLDEN = "golden.json"
-# What runs a format: another version of it may round otherwise.
+# The package that runs a format: another version of it may round differently.
 ENGINES = {"gguf": "llama-cpp-python", "onnx": "onnxruntime"}
 
 T = TypeVar("T")
@@ -29,17 +29,17 @@ class Golden(Protocol):
         """The inputs that are plain texts."""
 
     def check(self, engine: Any, manifest: Manifest) -> int:
-        """Runs every input; ArtifactError for the first wrong answer. Returns their number."""
+        """Runs every input and returns their number; ArtifactError for the first wrong answer."""
 
 
 def read(data: bytes, manifest: Manifest) -> Golden:
-    """What the golden file of an artifact says; raises ArtifactError."""
+    """The golden answers from an artifact's file; raises ArtifactError."""
     golden: Golden = task_part(manifest.task, "golden").read(data, manifest)
     return golden
 
 
 def parse(data: bytes, make: Callable[[Any], T]) -> T:
-    """What `make` reads of `{"inputs": […], "answers": […], …}`; raises ArtifactError."""
+    """What `make` makes of `{"inputs": […], "answers": […], …}`; raises ArtifactError."""
     try:
         value = json.loads(data)
         golden, inputs, answers = make(value), len(value["inputs"]), len(value["answers"])
@@ -57,7 +57,7 @@ def parse(data: bytes, make: Callable[[Any], T]) -> T:
 
 
 def wrong(manifest: Manifest, number: int, found: str) -> ArtifactError:
-    """The answer to input `number`, counted from 0, is another one than where it was built."""
+    """The error for input `number`, from 0, whose answer differs from that of the build."""
     return ArtifactError(
         f"The model '{manifest.name}' does not answer here as it did where it was built "
         f"(golden input {number + 1}: {found}); install another version of "
@@ -67,10 +67,10 @@ def wrong(manifest: Manifest, number: int, found: str) -> ArtifactError:
 
 @dataclass(frozen=True, slots=True)
 class GoldenTokens:
-    """Of a model that writes: the first tokens of its likeliest answers, where these were clear."""
+    """For generative models: the first tokens of the likeliest answers, while these are clear."""
 
     prompts: tuple[str | Sequence[Message], ...]
-    """Conversations, or texts that are continued as they stand."""
+    """Conversations, or plain texts to continue."""
     tokens: tuple[tuple[int, ...], ...]
 
     @classmethod
@@ -105,12 +105,12 @@ class GoldenTokens:
 
 @dataclass(frozen=True, slots=True)
 class GoldenVectors:
-    """Of an encoder: the texts' vectors."""
+    """For encoders: the texts' vectors."""
 
     inputs: tuple[str, ...]
     vectors: tuple[tuple[float, ...], ...]
     tolerance: float
-    """By how much a cosine may fall short of 1."""
+    """How far a cosine may fall short of 1."""
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> GoldenVectors:

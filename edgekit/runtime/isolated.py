@@ -1,4 +1,4 @@
-"""Models in a process of their own, behind the interfaces of engine.py; a crash is an error."""
+"""Models in a subprocess, behind the interfaces of engine.py: a crash is an error. No task."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from edgekit.system.child import Child, Exchange
 from edgekit.system.serving import Request
 
 TaskVerb = Callable[[Any, Request], Mapping[str, Any]]
-"""What a worker does for one request, by its engine."""
+"""What a worker's engine does for one request."""
 
 
 class Supervisor:
-    """Asks a worker process; starts another where the last one died."""
+    """Sends requests to a worker process; starts a new one if it died."""
 
     def __init__(self, artifact: Artifact, asked: Asked) -> None:
         self._load = {"asked": asked.as_json(), **_place(artifact)}
         self._starting = threading.Lock()
         self._worker, self.facts = self._start()
-        """What the model says of itself."""
+        """What the worker reports about the model."""
 
     def begin(self, verb: str, **request: Any) -> Exchange:
         with self._starting:
@@ -40,7 +40,7 @@ class Supervisor:
 
     def _start(self) -> tuple[Child, dict[str, Any]]:
         worker = start_worker()
-        # For programs that never close their model: when it is forgotten, or at the very end.
+        # For programs that never close their model: at garbage collection, or at exit.
         self._finalize = weakref.finalize(self, worker.end)
         try:
             return worker, worker.ask("load", self._load)
@@ -50,7 +50,7 @@ class Supervisor:
 
 
 def self_test(artifact: Artifact) -> int:
-    """Runs the golden answers in a worker of its own; their number."""
+    """Runs the golden answers in a worker of its own; returns their number."""
     with start_worker() as worker:
         return int(worker.ask("test", _place(artifact))["answers"])
 

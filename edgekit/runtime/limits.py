@@ -1,8 +1,8 @@
-"""Stops Python code that others wrote when it takes too many lines, seconds or bytes.
+"""Stops untrusted Python code when it takes too many lines, seconds or bytes.
 
 Counts every line that runs, so that the same code is stopped at the same line on every machine.
-A single call into C is not stopped while it runs; what it may take is memory, which is bounded
-where the system can bound it (`resource`: not on Windows).
+A single call into C cannot be stopped while it runs; the memory that it takes is bounded where the
+system allows that (`resource`: not on Windows).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any
 
 MAX_LINES = 2_000_000
 MAX_SECONDS = 20.0
-"""Of CPU time of this thread: a busy machine is no fault of the code."""
+"""CPU time of this thread: the code is not to blame for a busy machine."""
 MAX_BYTES = 256 * 1024 * 1024
-"""Of address space beyond what the process has when the code begins."""
+"""Address space beyond what the process has when the code begins."""
 _LOOK_EVERY_LINES = 1024
 _ALONE = threading.Lock()
 
 
 class LimitReached(BaseException):
-    """Not an Exception: the code that is stopped must not be able to catch it."""
+    """Not an Exception, so that the stopped code does not catch it."""
 
 
 @contextmanager
 def limited(
     *, lines: int = MAX_LINES, seconds: float = MAX_SECONDS, more_bytes: int = MAX_BYTES
 ) -> Iterator[None]:
-    """Raises LimitReached inside where a limit is reached; MemoryError may come, too.
+    """Raises LimitReached inside the block when a limit is reached; MemoryError is possible, too.
 
-    One thread at a time; tracing, as by a debugger, is off inside.
+    One thread at a time; a debugger's tracing is off inside.
     """
     with _ALONE, _bounded_memory(more_bytes):
         counter = _Counter(lines, time.thread_time() + seconds)

@@ -1,4 +1,4 @@
-"""Whether an artifact fits in memory here, judged before any of it is loaded."""
+"""Decides whether an artifact fits in this machine's memory before it is loaded. Opens no model."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from edgekit.system import machine
 from edgekit.wording.units import parse_bytes
 
 CONTEXT = 4096
-"""Tokens that a chat model remembers, unless another number is asked for or it knows fewer."""
-# Memory of a worker that chats: the interpreter and llama.cpp; what a batch of tokens needs while
-# it is read, mostly scores of the vocabulary and of what each head attends to. Rounded up.
+"""Default context in tokens, unless the model was trained with less."""
+# Memory of a chat worker: the interpreter and llama.cpp; what a batch of tokens needs while it is
+# read, mostly logits and attention scores. Rounded up.
 _CHAT_BASE_BYTES = 120 * machine.MIB
 BATCH_TOKENS = 128
-"""Tokens that a chat model reads at once. More need more memory, and are hardly faster."""
+"""Tokens that a chat model reads in one batch. More take more memory and are hardly faster."""
 _SCORE_BYTES = 4
 _MOST_HEADS = 32
-# 8 bits and a scale for each 32 numbers instead of 16 bits a number.
+# 8 bits and a scale for every 32 numbers, instead of 16 bits a number.
 _Q8_SHARE = 34 / 64
 SMALL_CACHE_BYTES = 256 * machine.MIB
-"""A conversation's memory is kept in 16 bits up to this size, beyond it in 8."""
+"""The KV cache is kept in 16 bits up to this size, beyond it in 8."""
 
 CacheType = Literal["f16", "q8_0"]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What an artifact is and whether this machine has the memory for it now."""
+    """What an artifact is, and whether this machine has the memory for it now."""
 
     artifact: Artifact
     available_bytes: int
     """Memory that can be used without swapping."""
     needed_bytes: int
-    """What the model needs; a chat model with the context it would be loaded with."""
+    """What the model needs; for a chat model, with the context that it would be loaded with."""
 
     @property
     def manifest(self) -> Manifest:
@@ -77,7 +77,7 @@ def check_memory(artifact: Artifact, *, max_ram: str | None, context: int | None
 
 
 def needed_bytes(manifest: Manifest, *, context: int | None = None) -> int:
-    """What the manifest says; of a chat model: its weights, the conversation and work buffers."""
+    """What the manifest says; for a chat model: weights, KV cache and work buffers."""
     chat = manifest.model.chat
     if chat is None:
         return manifest.needs.ram_bytes
@@ -86,7 +86,7 @@ def needed_bytes(manifest: Manifest, *, context: int | None = None) -> int:
 
 
 def chat_bytes(chat: ChatSpec, *, weights: int, tokens: int) -> int:
-    """What a worker needs for weights of so many bytes and a conversation of `tokens` tokens."""
+    """What a worker needs for `weights` bytes of weights and a context of `tokens` tokens."""
     share = 1.0 if _cache_type(chat, tokens) == "f16" else _Q8_SHARE
     conversation = round(tokens * chat.kv_bytes_per_token * share)
     scores = chat.vocabulary + (_MOST_HEADS * tokens if share == 1 else 0)
@@ -95,8 +95,8 @@ def chat_bytes(chat: ChatSpec, *, weights: int, tokens: int) -> int:
 
 
 def context_of(manifest: Manifest, asked: int | None) -> int:
-    """The tokens that a chat model will remember; raises EdgekitError for more than it was trained
-    for.
+    """The context that a chat model will have, in tokens; raises EdgekitError for more than it was
+    trained with.
     """
     trained = manifest.model.max_tokens
     if asked is None:
@@ -110,7 +110,7 @@ def context_of(manifest: Manifest, asked: int | None) -> int:
 
 
 def cache_type(manifest: Manifest, context: int) -> CacheType:
-    """How a chat model remembers: 8 bits where 16 would take much memory.
+    """The type of a chat model's KV cache: 8 bits where 16 would take too much memory.
 
     That needs heads whose width is a multiple of 32.
     """

@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and the divergence of logits. Numpy alone; knows no model."""
+"""Softmax, log-softmax and the divergence of logits, in numpy. Knows no model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 def log_softmax(logits: np.ndarray, *, dtype: DTypeLike | None = None) -> np.ndarray:
     """Log-probabilities over the last axis, in nats, of the shape of the logits.
 
-    Computed in the logits' own dtype where none is given.
+    Computed in the logits' own dtype unless one is given.
     """
     values = np.asarray(logits, dtype=dtype)
     shifted = values - values.max(axis=-1, keepdims=True)
@@ -26,7 +26,7 @@ def log_softmax(logits: np.ndarray, *, dtype: DTypeLike | None = None) -> np.nda
 def kl_divergence(
     wanted: np.ndarray, found: np.ndarray, *, dtype: DTypeLike | None = None
 ) -> np.ndarray:
-    """KL(wanted ‖ found) of each row, in nats and of shape (rows,).
+    """KL(wanted ‖ found) of each row, in nats, of shape (rows,).
 
     Both are logits of shape (rows, classes); computed as `log_softmax` is.
     """
@@ -34,5 +34,5 @@ def kl_divergence(
         (log_softmax(mine, dtype=dtype), log_softmax(theirs, dtype=dtype))
         for mine, theirs in zip(wanted, found, strict=True)
     )
-    # One row at a time: one of a large vocabulary takes megabytes.
+    # One row at a time: a row of a large vocabulary takes megabytes.
     return np.array([(np.exp(mine) * (mine - theirs)).sum() for mine, theirs in rows])

@@ -1,7 +1,7 @@
-"""Runs one ONNX model that makes a vector of a text, a text at a time: a classifier or an encoder.
+"""Runs one ONNX model that turns a text into a vector: a classifier or an encoder. Knows no task.
 
-Several texts run side by side with one thread each and are never put into a batch: dynamic int8
-scales its activations over the whole batch, so a text's answer would depend on its neighbours.
+Several texts run side by side with one thread each and are never batched: dynamic int8 scales its
+activations over the whole batch, so a text's answer would depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from edgekit.runtime.sessions import open_session, remedies
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.system import machine
 
-# What a model may ask for, made from the ids of one text: all of it is real, and one segment.
+# The inputs that a model may have, made from the ids of one text: no padding, and one segment.
 _INPUTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "input_ids": lambda ids: ids,
     "attention_mask": np.ones_like,
     "token_type_ids": np.zeros_like,
 }
 LOGITS, EMBEDDING = "logits", "embedding"
-"""What a classifier's output is called, and an encoder's."""
-# In the metadata of a model so small that waking a second thread takes longer than it saves.
+"""The names of a classifier's output and of an encoder's."""
+# Metadata key of a model so small that waking a second thread takes longer than it saves.
 MOST_THREADS = "edgekit.most_threads"
 
 
@@ -44,7 +44,7 @@ def open_classifier(artifact: Artifact, files: dict[str, bytes], asked: Asked) -
 
 
 def open_encoder(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> OnnxModel:
-    """Likewise an encoder, whose vectors are likened."""
+    """The encoder of an artifact, for vectors that are compared. `files` as for a classifier."""
     read_model, encoder = _parts(artifact, files)
     return OnnxModel(read_model, encoder, output=EMBEDDING, threads=asked.threads)
 
@@ -52,7 +52,7 @@ def open_encoder(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> O
 def _parts(
     artifact: Artifact, files: dict[str, bytes]
 ) -> tuple[Callable[[], bytes], TextTokenizer]:
-    """The model's bytes are taken out of `files` when they are first used, and so freed."""
+    """The model's bytes are popped from `files` at their first use, so that they are freed."""
     spec = artifact.manifest.model
     (name,) = spec.files
     encoder = TextTokenizer(files.pop(TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens)
@@ -74,9 +74,9 @@ class OnnxModel:
         output: str,
         threads: int | None = None,
     ) -> None:
-        """`read_model` gives the file's bytes and may be called twice: texts that come alone use a
-        session of `threads` threads (2 unless told), those in a stream one of a single thread, and
-        each session is made when it is first needed.
+        """`read_model` returns the file's bytes and may be called twice: single texts use a session
+        of `threads` threads (by default 2), streams one of a single thread, and each session is
+        made when it is first needed.
         """
         if threads is not None and threads < 1:
             raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
@@ -100,13 +100,13 @@ class OnnxModel:
         """The mean over the text's windows, float32 of shape (width,), and their number."""
         session = self._session(self.threads if alone else 1)
         found = [_run(session, self._output, ids) for ids in self._encoder.windows(text)]
-        # The mean of one is that one, for less than it takes to compute it.
+        # The mean of one vector is that vector; computing it would only take time.
         if len(found) == 1:
             return found[0], 1
         return np.stack(found).mean(axis=0, dtype=np.float64).astype(np.float32), len(found)
 
     def map(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, int]]:
-        """`vector` of each text, in order, several at the same time."""
+        """`vector` of each text, in order; several run at the same time."""
         return in_order(partial(self.vector, alone=False), texts, workers=self.workers)
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class OnnxModel:
 
 
 class OnnxClassifier(OnnxModel):
-    """The same, where the vectors are logits: a Classifier."""
+    """A Classifier: the vectors are logits."""
 
     def __init__(
         self, read_model: Callable[[], bytes], encoder: TextTokenizer, *, threads: int | None = None
@@ -147,7 +147,7 @@ class OnnxClassifier(OnnxModel):
 
 
 def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:
-    """So many of `threads` as the model gets faster by, by its own word."""
+    """At most `threads`, and no more than the model's metadata says it gains from."""
     with remedies("cannot be opened"):
         said = session.get_modelmeta().custom_metadata_map.get(MOST_THREADS, threads)
         return max(1, min(threads, int(said)))

@@ -1,4 +1,4 @@
-"""From an artifact on the disk to an engine that answers: check, then open, then test once."""
+"""From an artifact on disk to a tested engine: check, then open, then test once. Knows no task."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from edgekit.system import machine
 from edgekit.tables import ISOLATED, task
 
 _EXTRAS = {"llama_cpp": ("llama-cpp-python", "gguf"), "jinja2": ("jinja2", "gguf")}
-"""Modules that backends need and the base install lacks: their packages, and who brings them."""
+"""Modules that an engine needs and the base install lacks: their packages, and the extras."""
 
 
 def open_engine(artifact: Artifact, asked: Asked) -> Engine:
-    """Opens a model in this process; no byte is parsed that was not checked.
+    """Opens a model in this process; every byte is checked before it is parsed.
 
-    The golden answers are run where they were not yet right on this kind of CPU with this version
-    of the engine.
+    Runs the golden answers unless they were right before on this kind of CPU with this version of
+    the engine.
     """
     engine, answers = _open(artifact, asked)
     try:
@@ -40,14 +40,14 @@ def open_engine(artifact: Artifact, asked: Asked) -> Engine:
 
 
 def self_test(artifact: Artifact) -> int:
-    """Runs the golden answers, however often they were right; their number."""
+    """Runs the golden answers, even if they were right before; returns their number."""
     if artifact.manifest.model.format in ISOLATED:
         return isolated.self_test(artifact)
     return self_test_here(artifact)
 
 
 def self_test_here(artifact: Artifact) -> int:
-    """The same, in this process whatever the format."""
+    """`self_test` in this process, whatever the format."""
     engine, answers = _open(artifact, Asked())
     try:
         return answers.check(engine, artifact.manifest)
@@ -56,7 +56,7 @@ def self_test_here(artifact: Artifact) -> int:
 
 
 def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
-    """An engine, and the golden answers as they were checked."""
+    """An engine, and the golden answers from the checked bytes."""
     manifest = artifact.manifest
     backend = _backend(manifest)
     check_spec(manifest)
@@ -70,7 +70,7 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
 
 
 def check_spec(manifest: Manifest) -> None:
-    """Raises ArtifactError where `model` lacks what its task needs, or has what others do."""
+    """Raises ArtifactError if `model` lacks the part that its task needs, or has another's."""
     wanted = task(manifest.task).spec
     for name in SPECS:
         there = getattr(manifest.model, name) is not None

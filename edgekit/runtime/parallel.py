@@ -1,4 +1,4 @@
-"""Runs a function over a stream in a few threads and gives results in order. Knows no models."""
+"""Maps a function over a stream in a few threads, with results in order. Knows no models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 AHEAD = 4
-"""Items taken from the stream beyond the one whose result is awaited, for each worker."""
+"""How many items each worker takes from the stream ahead of the awaited result."""
 
 
 def in_order(
@@ -19,8 +19,8 @@ def in_order(
 ) -> Generator[Out, None, None]:
     """Yields function(item) for each item, in order; lazy, so that the stream may be endless.
 
-    Items are taken in the caller's thread. An error of the stream or of the function surfaces
-    where its result would have stood. Closing the generator stops the work.
+    Items are taken in the caller's thread. An error of the stream or of the function is raised
+    where its result would have come. Closing the generator stops the work.
     """
     waiting: deque[Future[Out]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="edgekit")

@@ -1,9 +1,9 @@
 """From messages to the text that a model was trained on, by its chat template. Knows no tokens.
 
-Templates are Jinja programs that come with a model, so others wrote them. They run as Hugging
-Face runs them (transformers' `apply_chat_template`: the same settings, filters and names), in
-Jinja's immutable sandbox, and within limits on lines, time, memory and size. Where code that
-nobody checked must not even have this process's memory, call `render` in a process of its own.
+Templates are untrusted Jinja programs that come with a model. They run as in Hugging Face
+(transformers' `apply_chat_template`: the same settings, filters and names), in Jinja's immutable
+sandbox, and within limits on lines, time, memory and size. Where untrusted code must not even share
+this process's memory, call `render` in a subprocess.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edgekit.runtime.limits import LimitReached, limited
 
 MAX_TEMPLATE_CHARACTERS = 200_000
 MAX_GROWTH = 64
-"""A rendered conversation may have so many characters for each of its messages' and template's."""
+"""Most characters of a rendered conversation for each character of its messages and template."""
 _MAX_NUMBER_BITS = 4096
 
 
@@ -40,9 +40,9 @@ def render(
 ) -> str:
     """The conversation as text, special tokens included.
 
-    `bos` and `eos` are the texts of these tokens, empty where there are none. `now` is what the
-    template is told of the day and time, the clock's unless given. Raises TemplateError for a
-    template that is no Jinja, refuses the messages, or goes beyond a limit.
+    `bos` and `eos` are the texts of these tokens, empty if there are none. `now` is the date and
+    time that the template sees; by default the clock's. Raises TemplateError for a template that
+    is not valid Jinja, refuses the messages, or exceeds a limit.
     """
     if len(template) > MAX_TEMPLATE_CHARACTERS:
         raise TemplateError(
@@ -83,9 +83,9 @@ def render(
 
 
 def literals(template: str) -> list[str]:
-    """Every text that the template itself may write, also in branches that few messages reach.
+    """Every text that the template itself may write, even in branches that few messages reach.
 
-    Raises TemplateError for a template that is no Jinja.
+    Raises TemplateError for a template that is not valid Jinja.
     """
     try:
         with limited():
@@ -130,18 +130,18 @@ def _render(
 
 @lru_cache(maxsize=4)
 def _compiled(template: str) -> jinja2.Template:
-    """Within the limits, as all that is done with a template."""
+    """Within the limits, like everything that is done with a template."""
     return _environment().from_string(template)
 
 
 class _Refused(Exception):
-    """What a template itself says is wrong with the messages."""
+    """The template's own complaint about the messages."""
 
 
 class _Generation(Extension):
     """`{% generation %}…{% endgeneration %}` marks what to train on; here it changes nothing."""
 
-    tags = {"generation"}  # noqa: RUF012  # Jinja declares it so
+    tags = {"generation"}  # noqa: RUF012  # as Jinja declares it
 
     def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
         next(parser.stream)

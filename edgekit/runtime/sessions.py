@@ -1,4 +1,4 @@
-"""Opens ONNX files with onnxruntime, and tells its errors in edgekit's words. Runs nothing."""
+"""Opens ONNX files with onnxruntime and turns its errors into edgekit's. Runs nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
 from edgekit.runtime.ort import onnxruntime, silence
 
-# Weights outside the file would be read from the working folder, unchecked. Nothing can be here.
+# External weights would be read from the working folder, unchecked. Nothing can exist at this path.
 _NOWHERE = f"{os.devnull}/nowhere"
 _FATAL = 4
 
 
 def open_session(read_model: Callable[[], bytes], threads: int) -> onnxruntime.InferenceSession:
-    """Raises ArtifactError for bytes that are no model, OutOfMemoryBudget for want of memory."""
+    """Raises ArtifactError for bytes that are not a model, OutOfMemoryBudget if memory runs out."""
     silence()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -25,27 +25,27 @@ def open_session(read_model: Callable[[], bytes], threads: int) -> onnxruntime.I
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", _NOWHERE
     )
-    # Threads that spin while they wait take the core from the next program, and from each other.
+    # Threads that spin while they wait take cores from other programs and from one another.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with remedies("cannot be opened"), _as_source(read_model) as source:
         session = onnxruntime.InferenceSession(
             source,
             options,
             providers=["CPUExecutionProvider"],
-            # What it would fall back on is the same, and it prints that it does.
+            # Its fallback is the same provider, and it would print that it falls back.
             enable_fallback=0,
             read_config_from_model=0,
         )
-    # It would keep the bytes for that fallback.
+    # It would keep the model's bytes for that fallback.
     session._model_bytes = None
     return session
 
 
 @contextmanager
 def _as_source(read_model: Callable[[], bytes]) -> Iterator[str | bytes]:
-    """What onnxruntime opens: these very bytes, in a file without a name where there is such.
+    """What onnxruntime opens: exactly these bytes, in an anonymous file where the system has those.
 
-    Given bytes, onnxruntime holds the model three times while it loads; given a file, once.
+    Given bytes, onnxruntime holds three copies of the model while it loads; given a file, one.
     """
     if not (hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()):
         yield read_model()
@@ -66,7 +66,7 @@ def remedies(what: str) -> Iterator[None]:
         raise OutOfMemoryBudget(
             f"The ONNX model {what}: the memory ran out; close other programs and try again."
         ) from error
-    except Exception as error:  # onnxruntime's errors have no base of their own
+    except Exception as error:  # onnxruntime's errors have no common base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(
             f"The ONNX model {what} ({reason}); build it again, or use a newer onnxruntime."

@@ -1,6 +1,6 @@
-"""Text to token ids, in windows that the model can read. Knows nothing of models or labels.
+"""Turns text into token ids, in windows that fit the model. Knows nothing of models or labels.
 
-Building and answering use this same class, so their ids are equal by construction.
+Builds and the runtime use this same class, so their ids are equal by construction.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from edgekit.errors import ContextOverflow, EdgekitError
 
 TOKENIZER = "tokenizer.json"
 
-# A text beyond this is cut into sections first: tokenizing holds some 500 bytes for each character.
+# Longer texts are first cut into sections: tokenizing takes some 500 bytes for each character.
 SECTION_CHARACTERS = 100_000
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SENTENCE_ENDS = frozenset(".!?…:;")
-# These end a sentence, or a line, without a space behind them.
+# These end a sentence or a line without a following space.
 _CLOSED_ENDS = frozenset("\n。！？；؟।॥။።")
 
 
 class TextTokenizer:
-    """Gives the token ids of a text, prefix and special tokens included; safe in many threads."""
+    """The token ids of texts, prefix and special tokens included; safe to use from many threads."""
 
     def __init__(self, tokenizer: Path | bytes, *, prefix: str = "", max_tokens: int = 512) -> None:
-        """`tokenizer` is the path of a tokenizer.json or its bytes; `max_tokens` what fits in one
-        window. Truncation and padding that the file asks for are off: they lose text silently.
+        """`tokenizer` is the path of a tokenizer.json or its bytes; `max_tokens` the window's
+        size. Truncation and padding set in the file are turned off: they lose text silently.
         """
         self.tokenizer = load_tokenizer(tokenizer)
         self._prefix = prefix
@@ -49,9 +49,9 @@ class TextTokenizer:
     def windows(self, text: str) -> list[list[int]]:
         """The ids of each window, at most `max_tokens` long; one window if the text fits.
 
-        A longer text is cut into few windows of like length, at the ends of sentences or words
-        where there are any; at most an eighth of a window is left free for that. Raises
-        ContextOverflow if a single character takes more than a window.
+        A longer text is cut into as few windows as possible, of similar length, at the ends of
+        sentences or words if there are any; at most an eighth of a window is left free for that.
+        Raises ContextOverflow if a single character takes more than a window.
         """
         whole = clean(text)
         return [ids for section in _sections(whole) for ids in self._section_windows(section)]
@@ -61,14 +61,14 @@ class TextTokenizer:
         if len(ids) <= self._max_tokens:
             yield ids
             return
-        # Where each token ends in the text; a token that came from nothing ends where the last did.
+        # Where each token ends in the text; one that stands for no text ends where the last did.
         tokens = guarded(self.tokenizer.encode, text, add_special_tokens=False)
         ends = list(accumulate((end for _, end in tokens.offsets), max))
         start = 0
         while (first := bisect_right(ends, start)) < len(ends):
             last = self._last_token(text, ends, first)
             while len(ids := self._encode(text[start : ends[last]]).ids) > self._max_tokens:
-                # Cut off from its neighbours a piece can take a few tokens more than within.
+                # Tokenized by itself, a piece can take a few more tokens than in its context.
                 last -= len(ids) - self._max_tokens
                 if last < first:
                     raise ContextOverflow(
@@ -79,7 +79,7 @@ class TextTokenizer:
             start = ends[last]
 
     def _last_token(self, text: str, ends: list[int], first: int) -> int:
-        """The token to cut after: near an even share, where the text has a pause."""
+        """The token to cut after: close to an even share, where the text has a pause."""
         left = len(ends) - first
         count = math.ceil(left / self._room)
         if count == 1:
@@ -98,14 +98,14 @@ class TextTokenizer:
 
 
 def clean(text: str) -> str:
-    """The text as tokenizers can take it: a surrogate without its half becomes U+FFFD."""
+    """The text in a form that tokenizers accept: a lone surrogate becomes U+FFFD."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def load_tokenizer(tokenizer: Path | bytes) -> Tokenizer:
-    """By the path of a tokenizer.json or its bytes; it neither truncates nor pads."""
+    """From the path of a tokenizer.json or its bytes; it neither truncates nor pads."""
     data = tokenizer if isinstance(tokenizer, bytes) else tokenizer.read_bytes()
     place = "tokenizer.json" if isinstance(tokenizer, bytes) else tokenizer
     try:
@@ -121,7 +121,7 @@ def load_tokenizer(tokenizer: Path | bytes) -> Tokenizer:
 
 
 def guarded(call: Any, *arguments: Any, **settings: Any) -> Any:
-    """Calls into tokenizers; its panics pass every `except Exception` of the caller's program."""
+    """Calls into tokenizers, whose panics would slip past the caller's `except Exception`."""
     try:
         return call(*arguments, **settings)
     except BaseException as error:
@@ -144,7 +144,7 @@ def _sections(text: str) -> Iterator[str]:
 
 
 def _pause(text: str, at: int) -> int:
-    """How good it is to cut before text[at]: 3 between sentences, 2 words, 1 letters, 0 never."""
+    """How good a cut before text[at] is: 3 between sentences, 2 words, 1 letters, 0 forbidden."""
     if at >= len(text):
         return 3
     before, after = text[at - 1], text[at]

@@ -1,7 +1,7 @@
-"""What a process does that holds a model for another (system/serving.py).
+"""The worker: a subprocess that holds a model for its parent (system/serving.py). Knows no task.
 
-First {"verb": "load"}, or {"verb": "test"} alone; then any number of the verbs of the artifact's
-task (its wire.py).
+The first request is {"verb": "load"}, or only {"verb": "test"}; then any of the verbs of the
+artifact's task (its wire.py).
 """
 
 from __future__ import annotations

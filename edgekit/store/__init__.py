@@ -1,1 +1,1 @@
-"""Finished work that survives a power cut. Knows nothing of what it keeps."""
+"""Keeps finished work so that it survives a power cut. Knows nothing of what it keeps."""

@@ -1,4 +1,4 @@
-"""Which keys live processes use. A process that died, however it died, uses none."""
+"""Which keys live processes use; a dead process uses none, however it died."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Pins:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._name = uuid.uuid4().hex
-        # Any thread may close what another has opened.
+        # A thread may close what another has opened.
         self._lock = filelock.FileLock(folder / f"{self._name}.lock", thread_local=False)
 
     def add(self, key: str) -> None:
-        """Nobody else trims this key until `close`, or until this process ends."""
+        """Protects this key from being trimmed until `close` or the end of this process."""
         if not self._lock.is_locked:
             self._folder.mkdir(exist_ok=True)
             self._lock.acquire()
@@ -31,7 +31,7 @@ class Pins:
             stream.write(key + "\n")
 
     def in_use(self) -> frozenset[str]:
-        """The keys of all live users; forgets the dead ones."""
+        """The keys of all live users; removes the lists of dead ones."""
         keys: set[str] = set()
         for path in sorted(self._folder.glob("*.lock")):
             if _is_held(path):

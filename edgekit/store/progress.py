@@ -1,7 +1,7 @@
-"""What a long step has done so far, saved so that neither kill nor power cut can spoil it.
+"""Saves a long step's progress so that neither a kill nor a power cut can spoil it.
 
-Each save is a sealed folder with a number, renamed into place when whole; the one before goes only
-after that. No pickle: tensors as safetensors, the rest as JSON.
+Each save is a numbered, sealed folder, renamed into place when complete; only then is the previous
+one removed. No pickle: tensors as safetensors, the rest as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NEXT = "next"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The newest whole save: the files that were written and the state beside them."""
+    """The newest complete save: its files, and the state beside them."""
 
     folder: Path
     state: Mapping[str, Any]
@@ -34,11 +34,11 @@ def save_progress(
     state: Mapping[str, Any],
     disk: Disk = REAL_DISK,
 ) -> None:
-    """Saves what `write(empty_folder)` puts there, with `state` (JSON); the older save goes.
+    """Saves what `write(empty_folder)` puts there, with `state` (JSON); removes the older save.
 
-    A step that keeps SPENT in its state, the seconds that it has worked in all attempts, has them
-    counted into what its entry in the store took.
-    Once this returns, load_progress gives this save, whatever happens to the power.
+    If `state` has the key SPENT, the seconds that the step has worked in all attempts, they count
+    toward the time of its entry in the store.
+    Once this returns, load_progress gives this save, even after a power cut.
     """
     make_folder(folder, disk)
     older = _saves(folder)
@@ -50,7 +50,7 @@ def save_progress(
         write(unfinished)
         seal(unfinished, state, disk=disk)
     except BaseException:
-        # After a full disk the bytes must not stay to fill it further.
+        # If the disk was full, the unfinished save must not go on filling it.
         remove(unfinished)
         raise
     disk.replace(unfinished, folder / f"{number:08d}")
@@ -60,19 +60,19 @@ def save_progress(
 
 
 def load_progress(folder: Path) -> Progress | None:
-    """The newest save whose every digest is right; None where there is none."""
+    """The newest save whose digests are all right; None if there is none."""
     for path in _saves(folder):
         try:
             return Progress(path, open_sealed(path).facts)
         except IntegrityError:
-            continue  # a save that was being removed, or a damaged one: an older one may be whole
+            continue  # a save that was being removed, or is damaged: an older one may be complete
     return None
 
 
 def spent_seconds(folder: Path) -> float:
-    """How long the step had worked at its newest save; 0 where it does not say.
+    """How long the step had worked at its newest save; 0 if unknown.
 
-    Reads no more than the state: the other files may be gigabytes.
+    Reads only the state: the other files may be gigabytes.
     """
     for path in _saves(folder):
         try:

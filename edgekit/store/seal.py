@@ -1,7 +1,7 @@
-"""A folder with the digests of all its files, written last. Knows nothing of what is in it.
+"""Seals a folder with the digests of all its files, written last. Knows nothing of its contents.
 
-A folder counts as sealed only if DONE.json is whole, every file that it names has the digest that
-it names, and no other file is there.
+A folder counts as sealed only if DONE.json is intact, every file that it lists has the digest that
+it gives, and there is no other file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DONE = "DONE.json"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What DONE.json says: sha256 by file name, and the facts that were sealed with them."""
+    """The contents of DONE.json: sha256 by file name, and the facts that were sealed with them."""
 
     digests: Mapping[str, str]
     facts: Mapping[str, Any]
@@ -31,7 +31,7 @@ class Sealed:
 def seal(folder: Path, facts: Mapping[str, Any], *, disk: Disk, ignore: str = "") -> None:
     """Syncs every file, then writes DONE.json, then syncs every folder.
 
-    `ignore` names a folder directly inside that is not part of what is sealed.
+    `ignore` names a folder directly inside that is left out of the seal.
     """
     files, folders = _contents(folder, ignore)
     if DONE in files:
@@ -55,7 +55,7 @@ def seal(folder: Path, facts: Mapping[str, Any], *, disk: Disk, ignore: str = ""
 
 
 def read_seal(folder: Path) -> Sealed:
-    """Reads DONE.json and checks its own digest; looks at no other file. IntegrityError."""
+    """Reads DONE.json and checks its own digest, but no other file. Raises IntegrityError."""
     path = folder / DONE
     try:
         data = path.read_bytes()
@@ -86,7 +86,7 @@ def open_sealed(folder: Path, *, ignore: str = "") -> Sealed:
 
 
 def _contents(folder: Path, ignore: str) -> tuple[list[str], list[Path]]:
-    """Names of the files below a folder, with `/`; and the folders, outer ones first."""
+    """Names of the files below a folder, with `/`, and the folders, outer ones first."""
     files: list[str] = []
     folders: list[Path] = []
     for parent, inner, names in os.walk(folder, onerror=_raise):

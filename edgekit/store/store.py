@@ -1,8 +1,8 @@
 """The step store: finished work survives kill -9 and power cuts, and is done once. Knows no step.
 
 <store>/<key>/            a finished entry: its files and DONE.json with all digests
-<store>/<key>.partial/    one being made; its folder `progress` outlives a crash
-<store>/locks/  runs/     who makes an entry now, who uses which; kernel-held
+<store>/<key>.partial/    an entry in the making; its folder `progress` survives a crash
+<store>/locks/  runs/     kernel locks: who is making an entry, who is using which
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edgekit.wording.units import parse_bytes
 DEFAULT_BUDGET = "20GB"
 BUDGET_VARIABLE = "EDGEKIT_STORE_BUDGET"
 PROGRESS = "progress"
-# What on_commit hears for each entry that is made, as "<step>:<point>"; a crash test stops at each.
+# on_commit gets "<step>:<point>" for each entry that is made; a crash test kills at every point.
 COMMIT_POINTS = ("begun", "made", "sealed", "renamed", "finished")
 
 _LAYOUT = 1
@@ -40,7 +40,7 @@ Make = Callable[[Path], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A step's result: its folder, what it said of itself, and the sha256 of every file."""
+    """A step's result: its folder, its own record of the work, and the sha256 of every file."""
 
     name: str
     key: str
@@ -49,21 +49,21 @@ class Finished:
     record: Mapping[str, Any]
     digests: Mapping[str, str]
     seconds: float
-    """Of every attempt: the last one, and those that were cut up to their last save."""
+    """Of all attempts: the last one, and interrupted ones up to their last save."""
     peak_bytes: int
     damage: str | None = None
-    """What was wrong with an earlier copy, where one was found and made again."""
+    """What was wrong with an earlier copy, if one was found damaged and made again."""
 
     @property
     def digest(self) -> str:
-        """One digest for all files; the same on every run, unlike that of the folder, where
-        DONE.json also holds how long it took."""
+        """One digest for all files; the same on every run, unlike the folder's, because DONE.json
+        also holds the time it took."""
         return sha256_json(dict(self.digests))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the store holds under one key; `used` is the last use in seconds since 1970."""
+    """What the store holds under one key; `used` is its last use, in seconds since 1970."""
 
     name: str
     key: str
@@ -75,12 +75,12 @@ class Entry:
 
 
 def key_of(name: str, inputs: Mapping[str, Any]) -> str:
-    """sha256 of the canonical JSON of all that decides a step's result."""
+    """sha256 of the canonical JSON of everything that decides a step's result."""
     return sha256_json({"layout": _LAYOUT, "name": name, "inputs": inputs})
 
 
 def default_budget_bytes() -> int:
-    """The disk that the store may take: EDGEKIT_STORE_BUDGET, else 20 GB."""
+    """The disk space that the store may take: EDGEKIT_STORE_BUDGET, else 20 GB."""
     try:
         return parse_bytes(os.environ.get(BUDGET_VARIABLE, DEFAULT_BUDGET))
     except ValueError as error:
@@ -88,10 +88,10 @@ def default_budget_bytes() -> int:
 
 
 class Store:
-    """Runs steps whose results are kept by what they depend on.
+    """Runs steps and keeps their results under a key of everything that they depend on.
 
-    Safe to use from several threads and processes at once. What this object has run or found is
-    not trimmed by anyone until `close()` or the end of the process.
+    Safe to use from several threads and processes at once. Nobody trims what this object has run
+    or found until `close()` or the end of the process.
     """
 
     def __init__(
@@ -103,18 +103,18 @@ class Store:
         on_commit: Callable[[str], None] | None = None,
     ) -> None:
         self.folder = folder
-        # Read now: a variable that makes no sense is told before a step has run, not after.
+        # Read now: a malformed variable is reported before a step has run, not after.
         self.budget_bytes = default_budget_bytes() if budget_bytes is None else budget_bytes
         self._disk = disk
         self._on_commit = on_commit
         self._pins = Pins(folder / "runs")
 
     def run(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-        """Gives the finished entry of these inputs, made now by `make(folder)` if there is none.
+        """The finished entry for these inputs, made now by `make(folder)` if there is none.
 
-        `make` writes its files into the folder that it is given, may keep what must survive a
-        crash in the folder's `progress` (see progress.py), and returns JSON about its work.
-        Another process that makes the same entry is waited for. OutOfDisk; whatever `make` raises.
+        `make` writes its files into that folder, may save what must survive a crash in the
+        folder's `progress` (see progress.py), and returns JSON about its work. Waits for another
+        process that is making the same entry. Raises OutOfDisk and whatever `make` raises.
         """
         key = key_of(name, inputs)
         with told_when_full(f"the step '{name}'", self.folder):
@@ -130,7 +130,7 @@ class Store:
         return _finished(key, self._final(key), sealed, reused=reused, damage=damage)
 
     def find(self, name: str, inputs: Mapping[str, Any]) -> Finished | None:
-        """The finished entry of these inputs if all its digests are right; makes nothing."""
+        """The finished entry for these inputs if all its digests are right; makes nothing."""
         key = key_of(name, inputs)
         final = self._final(key)
         if not final.is_dir():
@@ -142,22 +142,22 @@ class Store:
             return None
 
     def entries(self) -> list[Entry]:
-        """All entries, finished and begun, the one unused for longest first."""
+        """All entries, finished and begun, least recently used first."""
         if not self.folder.is_dir():
             return []
         with self._index():
             return self._entries()
 
     def trim(self) -> list[Entry]:
-        """Removes entries until the rest fits the budget, oldest use first; never one in use."""
+        """Removes the least recently used entries until the rest fits the budget; none in use."""
         return self._remove_beyond(self.budget_bytes)
 
     def clear(self) -> list[Entry]:
-        """Removes every entry that no live build uses; returns them."""
+        """Removes and returns every entry that no live build uses."""
         return self._remove_beyond(-1) if self.folder.is_dir() else []
 
     def close(self) -> None:
-        """Lets others trim what was used here."""
+        """Allows others to trim what was used here."""
         self._pins.close()
 
     def __enter__(self) -> Store:
@@ -177,7 +177,7 @@ class Store:
 
     @contextmanager
     def _index(self) -> Iterator[None]:
-        """Held for moments only, so that what is being pinned is not being removed."""
+        """Held only for moments, so that nothing is removed while it is being pinned."""
         with machine.locked(self.folder / "index.lock"):
             yield
 
@@ -193,7 +193,7 @@ class Store:
             ) from error
 
     def _reusable(self, key: str) -> tuple[Sealed | None, str | None]:
-        """The entry if it is whole, and what was wrong with it if it was not."""
+        """The entry if it is intact, else what was wrong with it."""
         final, partial = self._final(key), self._partial(key)
         damage = None
         if final.exists():
@@ -204,7 +204,7 @@ class Store:
                 remove(final)
         if (partial / DONE).is_file():
             try:
-                # The end came between the last byte and the rename: nothing is left to be made.
+                # Interrupted between the last byte and the rename: nothing is left to make.
                 sealed = open_sealed(partial, ignore=PROGRESS)
             except IntegrityError:
                 return None, damage
@@ -230,7 +230,7 @@ class Store:
             }
             seal(partial, facts, disk=self._disk, ignore=PROGRESS)
         except BaseException:
-            # A full disk, most of all, must get its room back.
+            # A full disk, above all, must get its space back.
             _clear_but_progress(partial)
             raise
         self._reached(name, "sealed")
@@ -241,7 +241,7 @@ class Store:
         partial, final = self._partial(key), self._final(key)
         if (partial / PROGRESS).exists():
             remove(partial / PROGRESS)
-            # Else a power cut could bring it back into the finished entry, as a file too many.
+            # Otherwise a power cut could bring it back, as an extra file in the finished entry.
             self._disk.sync_folder(partial)
         self._disk.replace(partial, final)
         self._reached(name, "renamed")

@@ -1,8 +1,8 @@
 """Makes freed memory go back to the system at once. For work on large tensors of many sizes.
 
-glibc raises the size from which blocks are the system's own with every such block that is freed, up
-to 32 MB; smaller ones then stay in its heap, in pieces: 600 MB of them for a model whose largest
-matrix has 67 (mallopt(3), M_MMAP_THRESHOLD, which is fixed once it is set).
+glibc raises its mmap threshold, up to 32 MB, with every mapped block that is freed; smaller blocks
+then stay in its heap, fragmented: 600 MB for a model whose largest matrix has 67
+(mallopt(3), M_MMAP_THRESHOLD; setting it turns this off).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _M_MMAP_THRESHOLD = -3
 
 
 def give_back(*, least_bytes: int) -> None:
-    """From here on, every block of this size and more; nothing where the C library is not glibc.
+    """From now on, every block of at least this size; does nothing if the C library is not glibc.
 
-    Each such block costs its page faults again: the smaller, the less memory and the more time.
+    Each such block pays for its page faults anew: a smaller size takes less memory and more time.
     """
     if not sys.platform.startswith("linux"):
         return

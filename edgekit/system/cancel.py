@@ -1,4 +1,4 @@
-"""A flag that one thread sets and another heeds, also one that runs no Python."""
+"""A flag that one thread sets and another checks, even from native code."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ctypes
 
 
 class Cancelled(Exception):
-    """The work was told to stop; what was done before is kept."""
+    """The work was cancelled; what was done until then is kept."""
 
 
 class Cancel:
     def __init__(self) -> None:
-        # A text for C: empty until the flag is set, of one letter then.
+        # A C string: empty until the flag is set, then of one letter.
         self._flag = ctypes.create_string_buffer(2)
 
     def set(self) -> None:
@@ -22,5 +22,5 @@ class Cancel:
 
     @property
     def address(self) -> int:
-        """Of a text in memory whose length is 1 once the flag is set, else 0."""
+        """The address of a C string whose length is 1 once the flag is set, and 0 until then."""
         return ctypes.addressof(self._flag)

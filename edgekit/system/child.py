@@ -1,7 +1,7 @@
-"""Child processes: started, asked, heard and ended. Knows no verb.
+"""Subprocesses: starts them, sends requests, takes replies, ends them. Knows no verb.
 
-A child answers by the `VERBS` of a module (serving.py). Its memory is given back and its peak is
-its own; native code that aborts ends it alone; and it lives no longer than this process.
+A child answers by the `VERBS` of a module (serving.py). Its memory is freed when it ends, its peak
+is its own, native code that aborts takes down nothing else, and it never outlives this process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _OUT_OF_MEMORY = re.compile(r"memory|alloc", re.IGNORECASE)
 
 Died = Callable[[str, str], EdgekitError]
-"""Makes the error of a child that is gone, of how it ended and of what it printed last."""
+"""Makes the error for a dead child, from how it ended and what it printed last."""
 
 
 def ask(
@@ -40,7 +40,7 @@ def ask(
     doing: str,
     on_piece: Callable[[Any], None] = lambda piece: None,
 ) -> dict[str, Any]:
-    """What a child says that is started for this alone; raises ExportError where `doing` failed."""
+    """The answer of a child started for this alone; raises ExportError if `doing` failed."""
     with Child(module, _reason) as child:
         exchange = child.begin(verb, request)
         while "result" not in (reply := _taken(exchange, doing)):
@@ -75,7 +75,7 @@ class Child:
             cast("BinaryIO", stream)
             for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
         )
-        # Garbage collection may end the child from any thread, also one that holds this.
+        # Garbage collection may end the child from any thread, even one that holds this.
         self._lock = threading.RLock()
         self._ids = count()
         self._waiting: dict[int, Exchange] = {}
@@ -89,7 +89,7 @@ class Child:
             thread.start()
 
     def begin(self, verb: str, request: Mapping[str, Any] = _NOTHING) -> Exchange:
-        """Sends a request; several threads may, and may wait for their replies at once."""
+        """Sends a request; several threads may do so and wait for their replies at once."""
         with self._lock:
             if self.ended:
                 raise self._death()
@@ -102,7 +102,7 @@ class Child:
         return self.begin(verb, request).result()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        # If the child is dead, the listening thread sees it too and tells all who wait.
+        # If the child is dead, the listening thread notices too and wakes everyone who waits.
         with self._lock, contextlib.suppress(OSError, ValueError):
             wire.send(self._requests, message)
 
@@ -111,10 +111,10 @@ class Child:
         self._process.kill()
 
     def end(self) -> None:
-        """Closes the child's stdin, upon which it ends; sees to it that it does."""
+        """Closes the child's stdin, which ends it; kills it if it does not end."""
         with self._lock:
             self.ended = True
-        # What could not be sent was for a child that is dead.
+        # Whatever could not be sent was meant for a child that is dead.
         with contextlib.suppress(OSError):
             self._requests.close()
         try:
@@ -136,7 +136,7 @@ class Child:
                     del self._waiting[reply["id"]]
             exchange.hear(reply)
         self._process.wait()
-        # What it said last is part of the message; another process may hold the pipe open.
+        # What it printed last is part of the message; another process may hold the pipe open.
         self._threads[0].join(PATIENCE_SECONDS)
         with self._lock:
             self.ended = True
@@ -145,7 +145,7 @@ class Child:
             exchange.hear(self._death())
 
     def _drain(self) -> None:
-        """What the child prints is kept for the message, and never fills the pipe."""
+        """Keeps what the child prints for the error message, so that the pipe never fills up."""
         for line in self._errors:
             self._said.append(line[:1000])
 
@@ -168,12 +168,12 @@ class Child:
 
 
 class Exchange:
-    """One request and what is replied to it: any number of pieces, then a result or an error."""
+    """One request and its reply: any number of pieces, then a result or an error."""
 
     def __init__(self, child: Child, number: int) -> None:
         self.number = number
         self.ended = threading.Event()
-        """Set when the last reply has come, taken or not."""
+        """Set when the last message has arrived, taken or not."""
         self._child = child
         self._heard: SimpleQueue[wire.Message | EdgekitError] = SimpleQueue()
 
@@ -183,9 +183,9 @@ class Exchange:
             self.ended.set()
 
     def take(self) -> wire.Message:
-        """Waits for the next `{"piece": …}` or, at last, `{"result": …}`; raises what went wrong.
+        """Waits for the next `{"piece": …}` or the final `{"result": …}`; raises what went wrong.
 
-        Not to be called after the end.
+        Must not be called after the end.
         """
         reply = self._heard.get()
         if isinstance(reply, EdgekitError):
@@ -195,20 +195,20 @@ class Exchange:
         return reply
 
     def result(self) -> Any:
-        """Waits for the end; pieces are passed over."""
+        """Waits for the end, discarding pieces."""
         while "result" not in (reply := self.take()):
             pass
         return reply["result"]
 
     def cancel(self) -> None:
-        """Asks the child to stop with this; it still replies."""
+        """Asks the child to stop working on this; it still replies."""
         self._child.send({"id": self.number, "verb": "cancel"})
 
 
 def environment() -> dict[str, str]:
-    """The child must find what this process found, and nothing in the working folder."""
+    """The child must import what this process can, and nothing from the working folder."""
     return {
-        # See cli/__init__.py: threads that spin while they wait starve each other.
+        # See cli/__init__.py: threads that spin while they wait starve one another.
         "GOMP_SPINCOUNT": "1000",
         **os.environ,
         # See runtime/ort.py: also where another package imports onnxruntime first.

@@ -1,6 +1,6 @@
 """Chooses the device and all that follows from it: precision, loading, batches. Holds no tensor.
 
-Importing this imports no torch. What it decides, it decides from a description of the GPU.
+Importing this imports no torch. Every decision is made from a description of the GPU.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Asked = Literal["auto", "cpu", "cuda"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
-# From this compute capability on a GPU multiplies bf16 itself; torch emulates it on older ones.
+# From this compute capability on, a GPU has native bf16; torch emulates it on older ones.
 HAS_BF16 = (8, 0)
-# Of one micro-batch, padding included: training on more would take 4 GB, and no less time.
+# Of one micro-batch, padding included: larger ones would take 4 GB and train no faster.
 MICRO_BATCH_TOKENS = 4096
-# Batches are of many lengths: the heap would hold the pieces of all of them, gigabytes in an hour.
+# Batches have many lengths: the heap would fragment, by gigabytes in an hour.
 KEPT_BYTES = 4 * machine.MIB
 
 Item = TypeVar("Item")
@@ -32,15 +32,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """What torch says of the GPU that it would use."""
+    """What torch reports of the GPU that it would use."""
 
     name: str
     capability: tuple[int, int]
     memory_bytes: int
     count: int
-    """GPUs of this machine that torch can use."""
+    """How many GPUs of this machine torch can use."""
     architectures: tuple[str, ...]
-    """What the installed torch was compiled for, as `sm_86` or `compute_90`."""
+    """What the installed torch was compiled for, such as `sm_86` or `compute_90`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,18 @@ class Compute:
     precision: Precision
     """Of the forward pass; weights, gradients and the optimiser's state stay fp32."""
     scaled: bool
-    """Losses are scaled up before the backward pass, else small gradients underflow in fp16."""
+    """Losses are scaled up before the backward pass; otherwise small gradients underflow in fp16.
+    """
     pinned: bool
     """Batches are copied from page-locked memory while the GPU computes."""
 
     def as_text(self) -> str:
-        """What a stored result depends on: `cpu`, or `cuda bf16`."""
+        """The part of a stored result's key that names the device: `cpu`, or `cuda bf16`."""
         return self.device if self.device == "cpu" else f"{self.device} {self.precision}"
 
 
 def choose_device(asked: Asked, gpu: Gpu | None) -> Device:
-    """`auto` is the GPU where there is one that torch can use; asking for one that is not there is
+    """`auto` is the GPU if there is one that torch can use; asking for a GPU that is not there is
     an error."""
     if asked == "cpu" or (asked == "auto" and (gpu is None or not is_built_for(gpu))):
         return "cpu"
@@ -80,7 +81,7 @@ def choose_device(asked: Asked, gpu: Gpu | None) -> Device:
 
 
 def is_built_for(gpu: Gpu) -> bool:
-    """Whether torch has code for this GPU: binary of its major version, or PTX of an older one."""
+    """Whether torch has code for this GPU: a binary for its major version or older PTX."""
     for name in gpu.architectures:
         kind, _, number = name.partition("_")
         digits = "".join(letter for letter in number if letter.isdigit())
@@ -109,12 +110,12 @@ def compute(device: str, gpu: Gpu | None) -> Compute:
 
 
 def compute_here(device: str) -> Compute:
-    """As `compute`, for the GPU of this machine; looks for none where the device is the CPU."""
+    """`compute` for the GPU of this machine; does not look for one where the device is the CPU."""
     return compute(device, find_gpu() if device == "cuda" else None)
 
 
 def check_processes(processes: int, device: Device, gpu: Gpu | None) -> None:
-    """Raises EdgekitError where several processes would have to share a GPU."""
+    """Raises EdgekitError if several processes would have to share a GPU."""
     if device == "cuda" and gpu is not None and processes > gpu.count:
         raise EdgekitError(
             f"--processes {processes}: there are {gpu.count} GPUs here, and each process needs one "
@@ -123,9 +124,9 @@ def check_processes(processes: int, device: Device, gpu: Gpu | None) -> None:
 
 
 def find_gpu() -> Gpu | None:
-    """The GPU that torch would use, None where it finds none. Raises MissingExtra."""
+    """The GPU that torch would use; None if it finds none. Raises MissingExtra."""
     try:
-        import torch  # heavy: only where a device must be looked for
+        import torch  # heavy: only when a device must be looked for
     except ModuleNotFoundError as error:
         raise MissingExtra("torch", "compress") from error
     if not torch.cuda.is_available():
@@ -141,19 +142,19 @@ def find_gpu() -> Gpu | None:
 
 
 def autocast_dtype(compute: Compute) -> torch.dtype | None:
-    """What torch.autocast takes; None means fp32 throughout."""
+    """The dtype for torch.autocast; None means fp32 throughout."""
     import torch  # as in find_gpu
 
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[compute.precision]
 
 
 def autocast_here(device: str) -> torch.dtype | None:
-    """What torch.autocast takes for a device of this machine."""
+    """The dtype for torch.autocast on a device of this machine."""
     return autocast_dtype(compute_here(device))
 
 
 def send(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """Copies to a device; to a GPU from page-locked memory, so that the copy waits for nothing."""
+    """Copies to a device; to a GPU from page-locked memory, so that the copy is asynchronous."""
     kind = getattr(device, "type", str(device)).partition(":")[0]
     if kind != "cuda":
         return tensor.to(device)
@@ -161,7 +162,7 @@ def send(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
 
 
 def halved(rows: int) -> int:
-    """Rows of a micro-batch after the GPU's memory did not hold `rows`; StepError after one row."""
+    """Rows of the next micro-batch when `rows` did not fit on the GPU; StepError if `rows` is 1."""
     if rows <= 1:
         raise StepError(
             "the GPU's memory does not hold one row of this batch; set max_tokens lower or use "
@@ -173,9 +174,9 @@ def halved(rows: int) -> int:
 def in_parts(
     items: Sequence[Item], work: Callable[[Sequence[Item]], Result]
 ) -> list[tuple[Sequence[Item], Result]]:
-    """Runs `work` on all items at once, or on halves of them as often as the GPU's memory asks.
+    """Runs `work` on all items at once, halving them as often as the GPU runs out of memory.
 
-    Gives each part and its result, in order. Raises StepError where one item is too much.
+    Returns each part and its result, in order. Raises StepError if a single item does not fit.
     """
     import torch  # as in find_gpu
 
@@ -183,6 +184,6 @@ def in_parts(
         return [(items, work(items))]
     except torch.cuda.OutOfMemoryError:
         half = halved(len(items))
-    # Only here, where the error no longer holds what was being computed, can its memory be freed.
+    # Only here, where the error no longer references the tensors, can their memory be freed.
     torch.cuda.empty_cache()
     return in_parts(items[:half], work) + in_parts(items[half:], work)

@@ -1,4 +1,4 @@
-"""How bytes and names get onto a disk so that a power cut cannot take them. Knows no step."""
+"""Writes bytes and names to a disk so that a power cut cannot lose them. Knows no step."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgekit.errors import OutOfDisk
 from edgekit.system import machine
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-# RENAME_EXCHANGE of Linux's renameat2, RENAME_SWAP of macOS's renamex_np; both swap two names.
+# RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS's renamex_np: both swap two names.
 _SWAP = 2
 _HERE = -100  # AT_FDCWD: paths are as the process sees them
 
 
 class Disk(Protocol):
-    """The operations that decide what a power cut leaves; tests bring disks that forget."""
+    """The operations that decide what a power cut leaves; tests have disks that forget."""
 
     def sync_file(self, path: Path) -> None:
         """Returns once the file's bytes are on the disk."""
@@ -31,10 +31,10 @@ class Disk(Protocol):
         """Returns once the folder's list of names is on the disk."""
 
     def replace(self, source: Path, target: Path) -> None:
-        """Renames in one move; lasting once the folder is synced."""
+        """Renames atomically; durable once the folder is synced."""
 
     def exchange(self, one: Path, other: Path) -> bool:
-        """Swaps two names of one folder in one move; False where the system cannot."""
+        """Swaps two names of one folder atomically; False where the system cannot."""
 
 
 class RealDisk:
@@ -54,7 +54,7 @@ class RealDisk:
         sys.audit("os.rename", one, other, -1, -1)
         if sys.platform == "linux":
             libc = ctypes.CDLL(None)
-            # Older C libraries do not have it, and not all file systems can.
+            # Older C libraries lack it, and not every file system supports it.
             swap = getattr(libc, "renameat2", None)
             return swap is not None and swap(_HERE, first, _HERE, second, _SWAP) == 0
         if sys.platform == "darwin":
@@ -66,7 +66,7 @@ REAL_DISK = RealDisk()
 
 
 def make_folder(folder: Path, disk: Disk) -> None:
-    """Makes a folder and the parents it lacks; they are still there after a power cut."""
+    """Makes a folder and its missing parents so that they survive a power cut."""
     missing = [path for path in (folder, *folder.parents) if not path.is_dir()]
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
@@ -74,7 +74,7 @@ def make_folder(folder: Path, disk: Disk) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a whole folder; nothing to do where there is none."""
+    """Removes a file or a whole folder; does nothing if there is none."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -83,15 +83,15 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def replacing(folder: Path, *, disk: Disk = REAL_DISK) -> Iterator[Path]:
-    """Gives an empty folder to write files into; it then takes the place of `folder`.
+    """Yields an empty folder to write files into, which then replaces `folder`.
 
-    A cut leaves the old folder or the new one, and so does an error. OutOfDisk.
+    A power cut or an error leaves either the old folder or the new one. Raises OutOfDisk.
     """
     partial = folder.with_name(folder.name + ".partial")
     with told_when_full(f"'{folder.name}'", folder.parent, elsewhere="--out"):
         make_folder(folder.parent, disk)
         if partial.exists():
-            # A killed run may have swapped the two: that must last before this one goes.
+            # A killed run may have swapped the two: that must be durable before this one goes.
             disk.sync_folder(folder.parent)
             remove(partial)
         partial.mkdir()
@@ -99,15 +99,15 @@ def replacing(folder: Path, *, disk: Disk = REAL_DISK) -> Iterator[Path]:
             yield partial
             replace_folder(partial, folder, disk=disk)
         finally:
-            # What failed must give its room back; so must what was replaced.
+            # A failed attempt must free its space, and so must the folder that was replaced.
             _put_back(folder, disk)
             remove(partial)
 
 
 def replace_folder(partial: Path, folder: Path, *, disk: Disk = REAL_DISK) -> None:
-    """Puts a folder of files in the place of another, which goes; a cut leaves one or the other.
+    """Replaces a folder of files by another; a power cut leaves one or the other.
 
-    Where the system cannot swap two folders, a cut may leave the old one as `<name>.replaced`.
+    If the system cannot swap two folders, a cut may leave the old one as `<name>.replaced`.
     """
     for path in partial.iterdir():
         disk.sync_file(path)
@@ -128,18 +128,18 @@ def _aside(folder: Path) -> Path:
 
 
 def _put_back(folder: Path, disk: Disk) -> None:
-    """Ends what a cut between the two moves of `replace_folder` left half done."""
+    """Undoes or ends what a power cut between the renames of `replace_folder` left half done."""
     if not _aside(folder).exists():
         return
     if not folder.exists():
         disk.replace(_aside(folder), folder)
-    # The moves must last before anything that took part in them is removed.
+    # The renames must be durable before anything that took part in them is removed.
     disk.sync_folder(folder.parent)
     remove(_aside(folder))
 
 
 def size_bytes(folder: Path) -> int:
-    """What the files below a folder hold; those that vanish meanwhile count nothing."""
+    """The size of all files below a folder; those that vanish meanwhile count as 0."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -151,9 +151,9 @@ def size_bytes(folder: Path) -> int:
 
 @contextmanager
 def told_when_full(work: str, folder: Path, *, elsewhere: str = "EDGEKIT_CACHE") -> Iterator[None]:
-    """Turns a full disk into OutOfDisk, whichever library met it; `work` says who was writing.
+    """Turns a full disk into OutOfDisk, whichever library hit it; `work` says what was being done.
 
-    `elsewhere` is what a user sets to write to another disk.
+    `elsewhere` is the variable that a user sets to write to another disk.
     """
     try:
         yield
@@ -171,7 +171,7 @@ def told_when_full(work: str, folder: Path, *, elsewhere: str = "EDGEKIT_CACHE")
 
 
 def _is_full(error: BaseException) -> bool:
-    """Libraries written in Rust or C++ raise errors of their own that only quote the system's."""
+    """Libraries written in Rust or C++ raise their own errors, which only quote the system's."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     if any(words in str(error) for words in ("No space left on device", "(os error 28)")):

@@ -1,4 +1,4 @@
-"""What differs by system: memory, disk, CPU features, locks and syncing. Decides nothing."""
+"""What differs between systems: memory, disk, CPU features, locks and syncing. Decides nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _cgroup_bytes(name: str) -> int | None:
 
 
 def free_disk_bytes(path: Path) -> int:
-    """Free space where `path` is, or would be made."""
+    """Free space on the disk where `path` is, or would be created."""
     while not path.exists():
         path = path.parent
     return psutil.disk_usage(str(path)).free
@@ -52,7 +52,7 @@ def peak_rss_bytes() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not ru_maxrss: a child process inherits there what its parent had held.
+        # Not ru_maxrss: a subprocess inherits its parent's value.
         found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
         if found:
             return int(found[1]) * 1024
@@ -79,7 +79,7 @@ def cpu_name() -> str:
 def cpu_features() -> frozenset[str]:
     """The instruction sets that matter here: avx2, fma, f16c, avx512f, vnni, neon …
 
-    Empty where the system does not say.
+    Empty if the system does not report them.
     """
     known = {
         "avx2": "avx2", "fma": "fma", "f16c": "f16c", "avx512f": "avx512f",
@@ -103,7 +103,7 @@ def sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
     try:
         if sys.platform == "darwin":
-            import fcntl  # there, fsync leaves the bytes in the drive's own cache
+            import fcntl  # macOS: its fsync leaves the bytes in the drive's own cache
 
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         else:
@@ -113,7 +113,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Returns once the folder's list of names is on the disk; Windows keeps that by itself."""
+    """Returns once the folder's list of names is on the disk; Windows sees to that by itself."""
     if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -124,20 +124,20 @@ def sync_folder(path: Path) -> None:
 
 
 def write_safely(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Replaces a file in one move: a reader sees the old bytes or the new, never a part.
+    """Replaces a file atomically: a reader sees the old bytes or the new, never a part.
 
-    `mode` is what the umask takes from; with 0o600 nobody else can read it at any moment.
+    The umask applies to `mode`; with 0o600 nobody else can read the file at any moment.
     """
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.unlink(missing_ok=True)  # one that a crash left has a mode of its own
+        partial.unlink(missing_ok=True)  # one left by a crash keeps its own mode
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
         sync_file(partial)
         partial.replace(path)
     except BaseException:
-        # After a full disk the bytes must not stay to fill it further.
+        # If the disk was full, the partial file must not go on filling it.
         partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

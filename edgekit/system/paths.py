@@ -17,8 +17,8 @@ def cache_dir() -> Path:
 def data_dir() -> Path:
     """Where a user's artifacts and history live.
 
-    EDGEKIT_DATA says where; else what the user chose, as `data_pointer` tells; else the system's
-    own place for it.
+    EDGEKIT_DATA comes first, then the folder that the user chose (`data_pointer`), then the
+    system's own place for it.
     """
     named = os.environ.get("EDGEKIT_DATA")
     if named:
@@ -30,12 +30,12 @@ def data_dir() -> Path:
 
 
 def own_data_dir() -> Path:
-    """Where the system keeps a user's data."""
+    """Where the operating system wants a user's data."""
     return Path(platformdirs.user_data_dir("edgekit", appauthor=False))
 
 
 def data_pointer() -> Path:
-    """The file that holds the path of a data folder elsewhere, if the user chose one."""
+    """The file that holds the path of another data folder, if the user chose one."""
     return own_data_dir() / "folder.txt"
 
 
@@ -59,7 +59,7 @@ def rates_file() -> Path:
 
 
 def seen_file() -> Path:
-    """Which artifact files were hashed here, and which golden answers were right."""
+    """Which artifact files were hashed on this machine, and which golden answers were right."""
     return cache_dir() / "seen.json"
 
 

@@ -1,4 +1,4 @@
-"""The most memory that this process holds while a piece of work runs, child processes apart."""
+"""The most memory that this process holds while a piece of work runs, without its subprocesses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _EVERY_SECONDS = 0.05
 class PeakMemory:
     """`with PeakMemory() as peak: …`, then `peak.peak_bytes`.
 
-    It counts all that the process holds, libraries that were loaded before included: that is what
-    must fit in the machine while the work runs, and what a plan's estimates (cost.Cost) say.
-    The system's own peak is of the whole life of the process, so a small step after a large one
-    would be given the large one's; looking 20 times a second tells them apart.
+    It counts all that the process holds, including libraries loaded earlier: that is what must fit
+    in the machine while the work runs, and what a plan estimates (cost.Cost).
+    The system's own peak covers the whole life of the process, so a small step after a large one
+    would get the large one's; sampling 20 times a second tells them apart.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""What a child process is to its parent: `python -m edgekit.system.serving MODULE`.
+"""The child's side of a subprocess: `python -m edgekit.system.serving MODULE`. Knows no verb.
 
-Answers requests (wire.py) by the MODULE's `VERBS` until its stdin ends, so also when the parent
-dies, in the middle of whatever it does.
+Answers requests (wire.py) by the MODULE's `VERBS` until its stdin closes, and then ends even in the
+middle of work, so that it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgekit.system.wire import Message
 
 
 class Request(dict[str, Any]):
-    """The fields of a message, and the way back to who sent it."""
+    """The fields of a message, and the way back to its sender."""
 
     def __init__(self, message: Message, server: Server) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class Request(dict[str, Any]):
         self.server = server
 
     def tell(self, piece: Any) -> None:
-        """Sends a piece of the reply while it is made."""
+        """Sends a piece of the reply while the rest is being made."""
         self.server.send({"id": self["id"], "piece": piece})
 
 
@@ -54,13 +54,13 @@ class Server:
     def serve(self, module: str) -> NoReturn:
         # Ctrl-C reaches every process of a terminal; the parent decides what it means.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # Another thread: it hears of a cancel and of the end also in the middle of native work.
+        # On another thread, a cancel and the end are noticed even during native work.
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
             self._answer(self._queue.get(), module)
 
     def offer(self, verbs: Mapping[str, Verb], *, at_once: int = 1) -> None:
-        """Further verbs; from now on that many requests are answered at the same time."""
+        """Adds verbs; from now on, `at_once` requests are answered at the same time."""
         self._verbs.update(verbs)
         if at_once > 1:
             # Threads are made as requests come in.
@@ -68,7 +68,7 @@ class Server:
             self._begin = lambda request: pool.submit(self._answer, request)
 
     def send(self, message: Message) -> None:
-        # A reply that nobody is left to take is not an error.
+        # It is not an error if nobody is left to take a reply.
         with self._sending, contextlib.suppress(BrokenPipeError):
             wire.send(self._replies, message)
 
@@ -79,13 +79,13 @@ class Server:
                 self._begin(request)
             elif (cancelled := self._under_way.get(message["id"])) is not None:
                 cancelled.cancel.set()
-        # Nobody waits for the requests that still run, nor for native threads to be taken down.
+        # Nobody waits for requests that are still running, nor for native threads to shut down.
         os._exit(0)
 
     def _answer(self, request: Request, module: str = "") -> None:
         try:
             if module and not self._verbs:
-                # Only now: importing takes native libraries in, which may print.
+                # Only now: importing loads native libraries, which may print.
                 self.offer(importlib.import_module(module).VERBS)
             if request["verb"] not in self._verbs:
                 raise EdgekitError(f"This process has no '{request['verb']}'; load a model first.")

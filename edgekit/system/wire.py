@@ -23,8 +23,8 @@ _LENGTH = struct.Struct(">I")
 
 
 def send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
-    """Paths are sent as texts."""
-    # ASCII: a surrogate without its half has an escape, but no UTF-8.
+    """Paths are sent as strings."""
+    # ASCII: a lone surrogate has an escape, but no UTF-8.
     data = json.dumps(message, default=os.fspath).encode("ascii")
     stream.write(_LENGTH.pack(len(data)))
     stream.write(data)
@@ -32,7 +32,7 @@ def send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
 
 
 def receive(stream: BinaryIO) -> Message | None:
-    """The next message; None at the end of the stream, also in the middle of a message."""
+    """The next message; None at the end of the stream, even in the middle of a message."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -46,9 +46,9 @@ def from_error(error: BaseException) -> dict[str, str]:
 
 
 def to_error(told: Mapping[str, str]) -> EdgekitError:
-    """As itself where it is one of edgekit's; any other is a fault of the child."""
+    """One of edgekit's own errors comes back as itself; any other is a fault of the child."""
     kind = getattr(errors, told["type"], None)
     if kind is None:
         return WorkerError(f"The worker broke: {told['type']}: {told['message']}")
-    # Not through the constructor: some errors make their message from other arguments.
+    # Not through the constructor: some errors build their message from other arguments.
     return cast("EdgekitError", kind.__new__(kind, told["message"]))

@@ -1,1 +1,1 @@
-"""A task is one folder: what is asked, how it is answered, and in proof/ how it is judged."""
+"""A task is one folder: its verbs, how they are answered, and in proof/ how they are judged."""

@@ -1,4 +1,4 @@
-"""What a task says of itself to recipes, builds and the runtime. Knows no engine and no family."""
+"""What a task declares to recipes, builds and the runtime. Knows no engine and no family."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Task:
     must: frozenset[str]
     """Keys of a recipe's `must` that have a meaning."""
     metrics: frozenset[str] = frozenset()
-    """What `must.metric` may be."""
+    """Values of `must.metric`."""
     judged_on: Mapping[str, str] = field(default_factory=dict)
-    """Keys of `must` that other rows than data.test judge, and the key of `data` that names these.
+    """Keys of `must` that are judged on rows other than data.test, and the key of `data` for these.
     """
     meaningless: Mapping[str, str] = field(default_factory=dict)
     """Keys of a recipe without a meaning, as `a.b`, and why: nothing is ignored silently."""
     read_rows: ReadRows
     heads: Mapping[Family, str]
-    """The families of its checkpoints, and what of each is exported: a key of tables.HEADS."""
+    """The families of its checkpoints, and the output exported from each: a key of tables.HEADS."""
     without: Mapping[Family, frozenset[str]] = field(default_factory=dict)
-    """Steps that a checkpoint of a family could take, and that have no meaning for the task."""
+    """Steps that a checkpoint of a family could take but that have no meaning for the task."""
     engines: Mapping[str, str]
-    """The formats of its artifacts, and what opens each: `module:function`, which is given the
-    artifact, its checked files and what was asked, and returns a runtime.engine.Engine."""
+    """The formats of its artifacts, and what opens each: `module:function`, which takes the
+    artifact, its checked files and an Asked, and returns a runtime.engine.Engine."""
     spec: str | None = None
-    """The part of the manifest's `model` that its artifacts have, and no others."""
+    """The part of the manifest's `model` that only its artifacts have."""

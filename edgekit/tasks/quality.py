@@ -1,9 +1,9 @@
 """How good an artifact is, whatever its task: sentences and tables of figures. Measures nothing.
 
-Each task reads its own judgement, the mapping in the manifest and of `evaluate --json`, into this
-one type, in `edgekit/tasks/<task>/quality.py`; card, inspect, evaluate, report and app print it.
-What a judgement lacks, or has in another shape, is None here: a stranger's manifest may hold
-anything, and that of an earlier edgekit may hold less.
+In `edgekit/tasks/<task>/quality.py` each task reads its own judgement, the mapping in the manifest
+and from `evaluate --json`, into this one type; card, inspect, evaluate, report and app print it.
+Whatever a judgement lacks, or has in another shape, is None here: an untrusted manifest may hold
+anything, and one from an earlier edgekit may hold less.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from edgekit.wording.units import or_dash
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 VERDICTS: tuple[Verdict, ...] = ("FAIL", "INCONCLUSIVE", "PASS")
-"""The worst first: it is that of the whole."""
+"""The worst first: it is the verdict on the whole."""
 
 ALL = "all of these"
-"""The name of the row that is about all the others."""
+"""The name of the row about all the others together."""
 LARGE = "large model's"
-"""The name of the column that has the same of the teacher."""
+"""The name of the column with the teacher's figure."""
 LANGUAGE = "language"
 _MOST = 1e15
 
@@ -36,7 +36,7 @@ class Measure:
     at: tuple[str, ...]
     """The keys that lead to it in the judgement of each part of the data."""
     form: str = ".1%"
-    """As `format` takes it."""
+    """A format spec, as for `format`."""
 
     @property
     def is_share(self) -> bool:
@@ -52,12 +52,12 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What was found of parts of the data, a row for each: their figures, and sentences."""
+    """What was measured on parts of the data, with a row of figures for each, and sentences."""
 
     title: str
     caption: str = ""
     head: str = ""
-    """What the rows are: languages, named by their codes, where it is LANGUAGE."""
+    """What the rows are; if it is LANGUAGE, languages by their codes."""
     measures: tuple[Measure, ...] = ()
     parts: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -69,18 +69,18 @@ class Quality:
     verdict: Verdict | None = None
     why: str = ""
     rows_needed: float | None = None
-    """The test rows that would settle what is INCONCLUSIVE, if any number would."""
+    """The number of test rows that would settle an INCONCLUSIVE verdict, if there is one."""
     alone: str = ""
-    """What the artifact reaches, in a sentence."""
+    """The artifact's own result, in a sentence."""
     beside: str = ""
-    """What it reaches beside its teacher."""
+    """Its result compared with its teacher's."""
     more: tuple[str, ...] = ()
     facts: tuple[tuple[str, str, str], ...] = ()
-    """The figures to be seen first: what each is, the figure, and what it is of."""
+    """The figures to be seen first: what each is, the figure, and what it refers to."""
     card: Section = Section("")
-    """By language, in the few figures that the model card has."""
+    """By language, with only the figures of the model card."""
     sections: tuple[Section, ...] = ()
-    """In all figures; the first is by language."""
+    """With all figures; the first is by language."""
 
     def lines(self) -> list[str]:
         """Plain sentences, most important first, with the verdict."""
@@ -89,7 +89,7 @@ class Quality:
 
 
 def read(task: str, judged: Mapping[str, Any]) -> Quality | None:
-    """None where nothing was judged; of a task from a later edgekit only the verdict is known."""
+    """None if nothing was judged; for a task of a later edgekit, only the verdict is known."""
     if not judged:
         return None
     found: Quality = task_part(task, "quality").read(judged) if task in TASKS else Quality()
@@ -109,7 +109,7 @@ def at(judged: object, *keys: str) -> Any:
 
 
 def number(judged: object, *keys: str) -> float | None:
-    """Neither NaN nor infinite, nor larger than anything that is counted here."""
+    """A finite number no larger than anything that is counted here; None for anything else."""
     found = at(judged, *keys)
     known = isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _MOST
     return found if known else None
@@ -126,12 +126,12 @@ def parts(judged: object, *keys: str) -> Mapping[str, Any]:
 
 
 def shown(judged: object, form: str, *keys: str) -> str:
-    """A figure in a sentence."""
+    """A figure as it is written in a sentence."""
     return or_dash(number(judged, *keys), form)
 
 
 def share(judged: object, *keys: str) -> str:
-    """The same of a share, as a report writes it: 0.995 -> '99.5 %'."""
+    """A share as a report writes it: 0.995 -> '99.5 %'."""
     return shown(judged, ".1%", *keys).replace("%", " %")
 
 
@@ -160,9 +160,9 @@ def tables(
     counted: str = "rows",
     notes: Sequence[str] = (),
 ) -> list[Section]:
-    """By language, languages outside the recipe, and by each column of the recipe's `slices`.
+    """Tables by language, by language outside the recipe, and by each of the recipe's `slices`.
 
-    `counted` is what makes a language too small to be the worst: rows or tokens.
+    `counted` is what a language may have too few of to be the worst: rows or tokens.
     """
     missing = at(judged, "languages_without_rows")
     names = [language_name(str(code)) for code in missing] if isinstance(missing, list) else []

@@ -22,8 +22,8 @@ _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([a-zµ]+)", re.ASCII |
 def parse_bytes(text: str) -> int:
     """`30MB` -> 30000000, `1.5 GiB` -> 1610612736; upper and lower case are the same.
 
-    Raises ValueError, with a sentence, for anything else; a bare number too, since nobody who
-    writes "30" means 30 bytes.
+    Raises ValueError, with a sentence, for anything else, even a bare number: nobody who writes
+    "30" means 30 bytes.
     """
     count = _parse(text, _BYTES, "a size such as 30MB, 1.5GB or 512MiB")
     return int(count.to_integral_value(rounding=ROUND_HALF_UP))
@@ -62,5 +62,5 @@ def _parse(text: str, units: Mapping[str, int | Decimal], wanted: str) -> Decima
 
 
 def or_dash(value: float | None, form: str) -> str:
-    """A number as `format` writes it; a dash for one that is not known."""
+    """A number as `format` writes it; a dash if it is unknown."""
     return "–" if value is None else format(value, form)

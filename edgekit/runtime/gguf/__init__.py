@@ -1,1 +1,1 @@
-"""A GGUF that chats, through llama.cpp; in a worker process alone, for a bad file ends it."""
+"""Chat with a GGUF through llama.cpp. Only in a worker process: a bad file would abort it."""

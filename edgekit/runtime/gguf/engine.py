@@ -1,8 +1,8 @@
 """Answers from one GGUF: conversations, and how likely given answers are. One request at a time.
 
-What a model has read is kept between calls, so that a conversation that goes on is not read again.
-With a seed an answer must come out again to the letter, and how a computer rounds depends on how
-many tokens are read at once: then only what was read in the same portions is used again.
+The KV cache is kept between calls, so that a conversation that goes on is not read again. With a
+seed an answer must be reproducible to the letter, but rounding depends on how many tokens are read
+at once: then only what was read in the same batches is reused.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from edgekit.system import machine
 from edgekit.system.cancel import Cancel, Cancelled
 
 ANSWER_ROOM = 256
-"""Tokens that must be left for an answer whose length was not asked for, in a large context."""
+"""Tokens that must be left for an answer without a given length, in a large context."""
 SEQUENCES = 16
-"""Labels whose scores are computed side by side, and one."""
+"""One more than the number of labels that are scored side by side."""
 
 
 def open_chat(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> LlamaChat:
-    """The model of an artifact whose files were checked; `files` are not needed."""
+    """The model of an artifact whose files were checked; needs none of `files`."""
     (name,) = artifact.manifest.model.files
     context = context_of(artifact.manifest, asked.context)
     opening = Opening(
@@ -48,16 +48,16 @@ def open_chat(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Llam
 
 
 class LlamaChat:
-    """Not safe for several threads; its worker asks one thing after the other."""
+    """Not thread-safe; its worker handles one request after the other."""
 
     def __init__(self, model: Llama, *, threads: int | None = None) -> None:
-        """`threads` as the caller asked; None measures what this machine can do now."""
+        """`threads` is what the caller asked for; None measures what is fastest now."""
         self.context = model.opening.context
         self._model = model
         self._threads = Threads(model, asked=threads)
         self._regular = 0
-        """How many tokens the model has read in whole portions from the very beginning."""
-        # SentencePiece writes the space before a word into it, also before the first one.
+        """How many tokens, from the very beginning, the model has read in whole batches."""
+        # SentencePiece makes the space before a word part of it, even before the first one.
         self._begins_with_space = (
             model.metadata("tokenizer.ggml.model") == "llama"
             and model.metadata("tokenizer.ggml.add_space_prefix") != "false"
@@ -81,7 +81,7 @@ class LlamaChat:
         on_piece: Callable[[str], None],
         cancel: Cancel,
     ) -> Reply:
-        """The model's answer, told in pieces of whole characters while it is made.
+        """The model's answer, reported in pieces of whole characters while it is made.
 
         Raises ContextOverflow, TemplateError.
         """
@@ -106,9 +106,9 @@ class LlamaChat:
     def score(
         self, messages: Sequence[Message], answers: Sequence[str], cancel: Cancel
     ) -> list[float]:
-        """The log-probability of each answer, its end included, were it the model's.
+        """The log-probability that the model gives to each answer, its end included.
 
-        Raises ContextOverflow where the longest does not fit, Cancelled.
+        Raises ContextOverflow if the longest does not fit, Cancelled.
         """
         found = [[*self._model.tokenize(text, special=False), self._model.end] for text in answers]
         tokens, _ = self._prompts.fit(
@@ -117,7 +117,7 @@ class LlamaChat:
         portions = _portions(
             found,
             most=self._model.opening.sequences - 1,
-            # The answers of a portion stand in memory side by side, behind the prompt.
+            # The answers of a batch lie side by side in the KV cache, after the prompt.
             most_tokens=min(BATCH_TOKENS, self.context - len(tokens)),
         )
         self._read(tokens, cancel, exactly=True)
@@ -132,10 +132,10 @@ class LlamaChat:
         return scores
 
     def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
-        """The likeliest `count` tokens, or fewer where the answer ends with the last of them.
+        """The likeliest `count` tokens, or fewer if the answer ends sooner.
 
-        A prompt that is a text is continued as it stands. Templates are told one fixed day: the
-        same answers are right on every other.
+        A plain text is continued without a template. Templates get one fixed date, so that the
+        answers are the same on every day.
         """
         tokens = (
             self._model.tokenize(prompt, special=False, begins=True)
@@ -165,10 +165,10 @@ class LlamaChat:
         self._model.close()
 
     def _read(self, tokens: Sequence[int], cancel: Cancel, *, exactly: bool) -> int:
-        """Makes the model remember these tokens alone; how many of them it knew."""
+        """Makes the KV cache hold exactly these tokens; returns how many it held already."""
         self._threads.settle()
         known = sum(1 for _ in takewhile(_same, zip(tokens, self._model.tokens, strict=False)))
-        # The last one is read again: what follows it is known only then.
+        # The last one is read again: only that gives the logits of what follows.
         known = min(known, len(tokens) - 1)
         if exactly:
             known = min(known, self._regular) // BATCH_TOKENS * BATCH_TOKENS
@@ -204,7 +204,7 @@ class LlamaChat:
 
 
 class _Said:
-    """Bytes of tokens, told as whole characters: one can be spread over several tokens."""
+    """Turns bytes of tokens into whole characters: one can be spread over several tokens."""
 
     def __init__(self, on_piece: Callable[[str], None], *, drop_space: bool = False) -> None:
         self.text = ""
@@ -234,7 +234,7 @@ def _same(pair: tuple[int, int]) -> bool:
 def _portions(
     answers: Sequence[list[int]], *, most: int, most_tokens: int
 ) -> list[list[list[int]]]:
-    """Answers in their order, those together that are scored at once."""
+    """The answers in order, grouped into those that are scored at once."""
     portions: list[list[list[int]]] = [[]]
     for answer in answers:
         last = portions[-1]

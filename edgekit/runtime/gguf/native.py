@@ -1,7 +1,7 @@
-"""One GGUF in llama.cpp: its weights, its words and its memory. Knows no conversation.
+"""One GGUF in llama.cpp: its weights, its tokenizer and its KV cache. Knows no conversation.
 
 A bad file or a fault in native code ends the process without an error (llama.cpp calls abort), so
-only a worker may import this. Not safe for several threads.
+only a worker may import this. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ class Opening:
     """How a model is opened."""
 
     context: int
-    """Tokens that fit into its memory."""
+    """Tokens that fit into its KV cache."""
     threads: int
     cache: CacheType = "f16"
     sequences: int = 1
-    """How many continuations of one text can be followed side by side."""
+    """How many continuations of one text can be evaluated side by side."""
 
 
 class Llama:
-    """A model that holds the tokens it has read; `evaluate` adds to them, `keep` shortens them."""
+    """A model and the tokens in its KV cache; `evaluate` adds to them, `keep` shortens them."""
 
     def __init__(self, path: Path, opening: Opening) -> None:
-        """Raises ArtifactError for a file that llama.cpp refuses, OutOfMemoryBudget for too large
-        a context.
+        """Raises ArtifactError for a file that llama.cpp refuses, OutOfMemoryBudget if the context
+        is too large.
         """
         self.opening = opening
         self.tokens: list[int] = []
-        """What the model has read and remembers."""
+        """What is in the KV cache."""
         self._said = _hear()
         llama_cpp.llama_backend_init()
         self._model = _load(path, self._said)
@@ -68,7 +68,7 @@ class Llama:
         return int(llama_cpp.llama_model_n_ctx_train(self._model))
 
     def metadata(self, key: str) -> str | None:
-        """A value of the file's header as text; None where there is none."""
+        """A value of the file's header as text; None if it is missing."""
         buffer = ctypes.create_string_buffer(_MAX_METADATA_BYTES)
         size = llama_cpp.llama_model_meta_val_str(
             self._model, key.encode(), buffer, _MAX_METADATA_BYTES
@@ -80,10 +80,10 @@ class Llama:
         return None if size < 0 else buffer.value.decode("utf-8", "replace")
 
     def tokenize(self, text: str, *, special: bool, begins: bool = False) -> list[int]:
-        """The ids of a text; with `special`, texts of special tokens become these.
+        """The ids of a text; with `special`, the texts of special tokens become those tokens.
 
-        Without, they are read as a person who writes them means them: as letters. Where a whole
-        text `begins` here, what the model wants at the beginning of texts is added.
+        Without it they are plain letters, as a person who types them means them. `begins` says
+        that a whole text begins here, and adds what the model wants at the beginning of texts.
         """
         prepend = self._prepend if begins else ""
         told = prepared(text, normalize=self._normalize, prepend=prepend)
@@ -106,12 +106,12 @@ class Llama:
         return self._piece.raw[: max(size, 0)]
 
     def special_text(self, kind: Literal["bos", "eos"]) -> str:
-        """The text of a special token, as templates write it; empty where there is none."""
+        """The text of a special token, as templates write it; empty if there is none."""
         token = getattr(llama_cpp, f"llama_vocab_{kind}")(self._vocabulary)
         return "" if token < 0 else self.piece(token, special=True).decode("utf-8", "replace")
 
     def is_control(self, token: int) -> bool:
-        """Whether a token steers the model: `tokenize` finds it only with `special`."""
+        """Whether this is a control token, which `tokenize` finds only with `special`."""
         return bool(llama_cpp.llama_vocab_is_control(self._vocabulary, token))
 
     def is_end(self, token: int) -> bool:
@@ -120,12 +120,12 @@ class Llama:
 
     @property
     def end(self) -> int:
-        """The token that ends a turn; -1 where the model has none."""
+        """The token that ends a turn; -1 if the model has none."""
         turn = int(llama_cpp.llama_vocab_eot(self._vocabulary))
         return turn if turn >= 0 else int(llama_cpp.llama_vocab_eos(self._vocabulary))
 
     def keep(self, count: int) -> None:
-        """Forgets all but the first `count` tokens, or everything where a part cannot be."""
+        """Forgets all but the first `count` tokens; everything, if it cannot forget only a part."""
         if count >= len(self.tokens):
             count = len(self.tokens)
         removed = llama_cpp.llama_memory_seq_rm(self._memory, 0, count, -1)
@@ -135,7 +135,7 @@ class Llama:
         del self.tokens[count:]
 
     def evaluate(self, tokens: Sequence[int], cancel: Cancel) -> None:
-        """Reads tokens on; then `logits` and `sample` speak of what follows them.
+        """Reads further tokens; `logits` and `sample` are then about the token after them.
 
         Raises Cancelled, WorkerError.
         """
@@ -148,10 +148,10 @@ class Llama:
     def continuations(
         self, answers: Sequence[Sequence[int]], cancel: Cancel
     ) -> Iterator[np.ndarray]:
-        """Logits before each token but the first of each answer, each read after `tokens`.
+        """The logits that predict each answer's tokens from the second on, each after `tokens`.
 
-        Shape (tokens of the answer - 1, vocabulary); nothing of it is remembered. There may be
-        one answer less than `opening.sequences`, and BATCH_TOKENS tokens in all.
+        Shape (tokens of the answer - 1, vocabulary); the KV cache stays as it was. Takes at most
+        `opening.sequences` - 1 answers, and BATCH_TOKENS tokens in all.
         """
         rows = [(number, answer[:-1]) for number, answer in enumerate(answers, start=1)]
         with _batch(sum(len(part) for _, part in rows)) as batch:
@@ -175,7 +175,7 @@ class Llama:
             at += count
 
     def logits(self) -> np.ndarray:
-        """Of the token that follows; float32 of shape (vocabulary,), a copy."""
+        """The logits of the next token; float32 of shape (vocabulary,), a copy."""
         return self._logits(-1)
 
     def _logits(self, place: int) -> np.ndarray:
@@ -183,7 +183,7 @@ class Llama:
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary_size,)).copy()
 
     def sample(self, sampler: Any) -> int:
-        """The next token, by a sampler of llama.cpp, which takes note of it."""
+        """The next token, by a sampler of llama.cpp, which records it."""
         return int(llama_cpp.llama_sampler_sample(sampler, self._context, -1))
 
     def sample_within(self, sampler: Any, grammar: Any) -> int:
@@ -199,7 +199,7 @@ class Llama:
         return token
 
     def grammar(self, text: str) -> Any:
-        """A sampler that allows what a grammar does (GBNF); raises ArtifactError if it is wrong."""
+        """A sampler for a GBNF grammar; raises ArtifactError if the grammar is invalid."""
         self._said.clear()
         sampler = llama_cpp.llama_sampler_init_grammar(self._vocabulary, text.encode(), b"root")
         if not sampler:
@@ -214,7 +214,7 @@ class Llama:
         llama_cpp.llama_model_free(self._model)
 
     def _decode(self, batch: Any, cancel: Cancel) -> None:
-        """Reads one batch, which llama.cpp takes in one piece: of a failed one nothing stays."""
+        """Reads one batch, atomically: nothing of a failed one stays in the KV cache."""
         llama_cpp.llama_set_abort_callback(self._context, _IS_SET, cancel.address)
         code = llama_cpp.llama_decode(self._context, batch)
         if code == 0:
@@ -231,13 +231,13 @@ def _c_library() -> ctypes.CDLL:
     return ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
 
 
-# Called by llama.cpp's threads, which would have to wait for Python's lock to ask Python. The flag
-# of Cancel is a text of no letters until it is set, then one of one: its length is the answer.
+# Called by llama.cpp's threads, which would have to wait for the GIL to ask Python. The flag of
+# Cancel is an empty C string until it is set, then one of one letter: its length is the answer.
 _IS_SET = ctypes.cast(_c_library().strlen, llama_cpp.ggml_abort_callback)
 
 
 def _hear() -> list[str]:
-    """Has llama.cpp say to a list, kept short, what it would print."""
+    """Collects in a short list what llama.cpp would print."""
     said: list[str] = []
 
     @llama_cpp.llama_log_callback
@@ -252,7 +252,7 @@ def _hear() -> list[str]:
 
 
 _HEARD: list[Any] = []
-"""Held for ever: native code calls it until the process ends."""
+"""Kept forever: native code calls it until the process ends."""
 
 
 def _last(said: Sequence[str]) -> str:
@@ -280,7 +280,7 @@ def _open(model: Any, opening: Opening, said: Sequence[str]) -> Any:
     settings.kv_unified = True
     settings.n_threads = settings.n_threads_batch = opening.threads
     settings.type_k = settings.type_v = _CACHE_TYPES[opening.cache]
-    # Flash attention is what can read a cache in 8 bits. Elsewhere it is off: it rounds more, and
+    # Only flash attention can read an 8-bit cache. Otherwise it is off: it rounds more, and
     # differently for each number of threads and of tokens.
     settings.flash_attn_type = (
         llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED

@@ -1,7 +1,7 @@
-"""What a GGUF's header says must be done to a text before llama.cpp reads it. Loads no model.
+"""Prepares a text for llama.cpp as the GGUF's header asks. Loads no model.
 
-llama.cpp knows neither Unicode normalization nor every way to begin a text; an export of edgekit
-writes what the checkpoint's tokenizer does of these into the header, under the keys below.
+llama.cpp supports neither Unicode normalization nor every way to begin a text; where a checkpoint's
+tokenizer does either, edgekit's export says so in the header, under the keys below.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SPACES = (" ", "\u2581")
 
 
 def prepared(text: str, *, normalize: str = "", prepend: str = "") -> str:
-    """`normalize` is a form of Unicode; `prepend` begins a text that no space begins."""
+    """`normalize` is a Unicode form; `prepend` goes before texts that do not begin with a space."""
     if normalize:
         form = cast("Literal['NFC', 'NFD', 'NFKC', 'NFKD']", normalize)
         text = unicodedata.normalize(form, text)

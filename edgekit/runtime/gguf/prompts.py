@@ -1,4 +1,4 @@
-"""From messages to the tokens that a model reads, as many as its memory holds."""
+"""From messages to the tokens that a model reads, no more than its context holds. Runs no model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgekit.runtime.rendering import render
 
 
 class Words(Protocol):
-    """What a model knows of text."""
+    """A model's tokenizer."""
 
     def tokenize(self, text: str, *, special: bool) -> list[int]: ...
 
@@ -25,16 +25,16 @@ class Words(Protocol):
 
 class Prompts:
     def __init__(self, words: Words, template: str | None, *, bos: str, eos: str) -> None:
-        """`template` is the model's own, None where it has none; `bos` and `eos` as it has them."""
+        """`template` is the model's own, or None; `bos` and `eos` are the texts of its tokens."""
         self._words = words
         self._template = template
         self._bos, self._eos = bos, eos
 
     def tokens(self, messages: Sequence[Message], *, now: datetime | None = None) -> list[int]:
-        """The conversation up to where the model's answer begins; as Hugging Face makes it.
+        """The conversation up to where the model's answer begins, as Hugging Face renders it.
 
-        What looks like a special token within a message is read as letters: nobody who writes a
-        message can end it and speak for another.
+        Whatever looks like a special token within a message is read as plain text: nobody who
+        writes a message can end it and speak for another.
         """
         if self._template is None:
             raise ArtifactError(
@@ -60,7 +60,7 @@ class Prompts:
         return tokens
 
     def _mask(self, content: str, mark: str, masked: list[str]) -> str:
-        """The content with a mark in the place of each text that would steer the model."""
+        """The content with a mark in place of each text of a control token."""
         found = set(self._words.tokenize(content, special=True))
         texts = {
             self._words.piece(token, special=True).decode("utf-8", "replace")
@@ -80,9 +80,9 @@ class Prompts:
     def fit(
         self, messages: Sequence[Message], *, context: int, room: int, when_full: WhenFull
     ) -> tuple[list[int], tuple[int, ...]]:
-        """The tokens, and which messages were left out so that `room` tokens of answer fit.
+        """The tokens, and which messages were left out so that an answer of `room` tokens fits.
 
-        Raises ContextOverflow where nothing may be left out, or not enough can be.
+        Raises ContextOverflow if nothing may be left out, or too little can be.
         """
         tokens = self.tokens(messages)
         kept = list(range(len(messages)))

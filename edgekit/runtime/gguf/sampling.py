@@ -1,4 +1,4 @@
-"""Chooses the next token: greedily, or by temperature and nucleus, within a grammar if asked."""
+"""Chooses the next token: greedily, or by temperature and top-p, within a grammar if asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import llama_cpp
 from edgekit.data.conversation import Sampling
 from edgekit.runtime.gguf.native import Llama
 
-# Where neither the caller nor the model's authors say anything.
+# Defaults, if neither the caller nor the model's authors say anything.
 TEMPERATURE = 0.7
 TOP_P = 0.95
 TOP_K = 40
@@ -24,19 +24,19 @@ _MOST_SEED = 2**32 - 2  # the next is llama.cpp's word for "any"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How tokens are chosen, all of it known."""
+    """How tokens are chosen, with every value resolved."""
 
     temperature: float
     top_p: float
     top_k: int
     min_p: float
     repeat: float
-    """What the scores of the last tokens are divided by; 1 leaves them."""
+    """Repetition penalty: divides the scores of the latest tokens; 1 leaves them alone."""
     seed: int
 
 
 def choose(asked: Sampling, model: Llama) -> Choice:
-    """What was asked, else what the file advises (`general.sampling.*`), else ours."""
+    """What was asked, else what the file recommends (`general.sampling.*`), else our defaults."""
 
     def advised(key: str, ours: float) -> float:
         found = model.metadata(f"general.sampling.{key}")
@@ -55,19 +55,19 @@ def choose(asked: Sampling, model: Llama) -> Choice:
 
 
 class Sampler:
-    """Samples from one model; `next_token` takes note of what it returns."""
+    """Samples from one model; `next_token` records what it returns."""
 
     def __init__(self, model: Llama, choice: Choice, grammar: str | None) -> None:
         self._model = model
-        # A grammar asks for the same signs again and again.
+        # A grammar needs the same characters again and again.
         self._chain = _chain(choice if grammar is None else replace(choice, repeat=1.0))
         self._grammar = None if grammar is None else model.grammar(grammar)
 
     def next_token(self) -> int:
         if self._grammar is None:
             return self._model.sample(self._chain)
-        # Cheaper than asking the grammar about every token of the vocabulary: ask about the one
-        # that is likeliest to be taken, and about all only where it is refused.
+        # Cheaper than checking every token of the vocabulary against the grammar: check the
+        # sampled one, and all of them only if it is refused.
         token = self._model.sample(self._chain)
         if not _allows(self._grammar, token):
             token = self._model.sample_within(self._chain, self._grammar)

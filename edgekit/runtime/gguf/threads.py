@@ -1,7 +1,7 @@
-"""How many threads a model is fastest with just now, found by half a second of trying.
+"""Finds the number of threads that a model is fastest with at present, in half a second of trials.
 
 More threads than free cores make it many times slower, not a little: each layer waits for the
-last of them.
+slowest of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TRIAL_SECONDS = 0.5
 AGAIN_AFTER_SECONDS = 60.0
 """Other programs come and go."""
 _WORTH = 1.05
-"""So much faster must more threads be, to be taken from other programs."""
+"""More threads must be this much faster, since they are taken from other programs."""
 
 
 class Threads:
@@ -28,7 +28,7 @@ class Threads:
         self.chosen = asked or machine.cores()
 
     def settle(self) -> None:
-        """Sets the model's threads before it reads; measures where that was not done lately."""
+        """Sets the model's threads before it reads; measures if that was not done recently."""
         if self._asked is None and self._is_due():
             self.chosen = self._measure()
             self._measured_at = time.monotonic()
@@ -39,13 +39,13 @@ class Threads:
         return last is None or time.monotonic() - last > AGAIN_AFTER_SECONDS
 
     def _measure(self) -> int:
-        """The count of the shortest median time for a token; what was read before is kept."""
+        """The count with the shortest median time per token; the KV cache so far is kept."""
         counts = sorted({1, max(1, machine.cores() // 2), machine.cores()})
         if len(counts) == 1 or len(self._model.tokens) >= self._model.opening.context:
             return counts[-1]
         seconds: dict[int, list[float]] = {count: [] for count in counts}
         began = time.monotonic()
-        self._try(counts[0])  # its weights come from the disk the first time
+        self._try(counts[0])  # the first time, weights are read from the disk
         while time.monotonic() - began < TRIAL_SECONDS or not seconds[counts[-1]]:
             for count in counts:
                 seconds[count].append(self._try(count))

@@ -1,1 +1,1 @@
-"""Encoder-decoder models: two ONNX files, and the search for the best summary in numpy."""
+"""Encoder-decoder models: two ONNX files, and beam search for the best summary in numpy."""

@@ -1,4 +1,4 @@
-"""The two files of an encoder-decoder model, and what their tensors are called. Opens nothing."""
+"""The two files of an encoder-decoder model, and the names of their tensors. Opens nothing."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 
 
 def cache_names(prefix: str, layers: int) -> list[str]:
-    """`prefix` is empty for the source, 'past_' and 'present_' for the pieces written so far."""
+    """`prefix` is empty for the source, 'past_' or 'present_' for the tokens written so far."""
     return [f"{prefix}{kind}_{layer}" for layer in range(layers) for kind in ("key", "value")]

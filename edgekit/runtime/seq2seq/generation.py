@@ -1,4 +1,4 @@
-"""How summaries are searched for: the settings of Hugging Face's `generate` that decide it."""
+"""Search settings of summaries: those of Hugging Face's `generate` that decide it. Runs nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from edgekit.errors import ArtifactError
 
-# A summary may be so much longer than was asked for: it ends where its sentence does.
+# How much longer than asked a summary may be, so that its last sentence can end.
 SLACK = 1.25
 
 EarlyStopping = bool | Literal["never"]
@@ -23,7 +23,7 @@ class Generation:
     eos_token_ids: tuple[int, ...]
     num_beams: int = 1
     max_length: int = 20
-    """Pieces at most, the one that starts included."""
+    """Most tokens, the start token included."""
     min_length: int = 0
     length_penalty: float = 1.0
     early_stopping: EarlyStopping = False
@@ -37,13 +37,13 @@ class Generation:
     begin_suppress_tokens: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """What is said in a manifest: all that is not a default."""
+        """The form in a manifest: everything that is not a default."""
         plain = {field.name: field.default for field in fields(self)}
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Generation:
-        """Raises ArtifactError for settings that are unknown or of no use."""
+        """Raises ArtifactError for unknown or unusable settings."""
         unknown = sorted(set(value) - {field.name for field in fields(cls)})
         if unknown:
             raise ArtifactError(
@@ -69,8 +69,7 @@ class Generation:
 
 
 def bounded(settings: Generation, text: str, *, tokens: int, words: int) -> Generation:
-    """The settings for a summary of about so many words of a text of so many tokens, where they
-    allow more."""
+    """The settings, tightened for a summary of about `words` words of a text of `tokens` tokens."""
     most = math.ceil(words * max(1.0, tokens / max(1, len(text.split()))) * SLACK) + 2
     if most >= settings.max_length:
         return settings

@@ -1,6 +1,6 @@
-"""Runs the two ONNX files of an encoder-decoder model. Knows no texts and chooses no pieces.
+"""Runs the two ONNX files of an encoder-decoder model. Knows no texts and chooses no tokens.
 
-The caches stay with onnxruntime from step to step; only logits come out as numbers.
+The KV caches stay in onnxruntime from step to step; only logits become numpy arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Caches = dict[str, Any]
 
 
 class Network:
-    """Logits for pieces that go on from others; safe to use from several threads."""
+    """The logits of the next tokens; safe to use from several threads."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class Network:
             name: _value(np.zeros((1, inputs[name][1], 0, inputs[name][3]), np.float32))
             for name in self._source
         }
-        # The word table is the decoder's; looking up must not run the rest of it.
+        # The embedding table is in the decoder's file; a look-up must not run the rest of it.
         self._lookup = onnxruntime.RunOptions()
         self._lookup.only_execute_path_to_fetches = True
 
     def read(self, pieces: Sequence[int]) -> Reading:
-        """Reads a source text, special pieces included."""
+        """Reads a source text, special tokens included."""
         with remedies(f"failed on a text of {len(pieces)} tokens"):
             (embedded,) = self._decoder.run_with_ort_values(
                 ["embedded"],
@@ -79,7 +79,7 @@ class Network:
 
 
 class Reading:
-    """One text that was read, and what has been written of its summary so far."""
+    """One source text that was read, and its summary so far."""
 
     def __init__(self, network: Network, source: Caches) -> None:
         self._network = network
@@ -87,9 +87,9 @@ class Reading:
         self._past = network.empty
 
     def next(self, pieces: Sequence[int], order: Sequence[int]) -> np.ndarray:
-        """Logits of shape (beams, vocabulary) after these pieces, one for each beam.
+        """Logits of shape (beams, vocabulary) after these tokens, one for each beam.
 
-        `order` says which of the last step's beams each goes on with; at first there is one.
+        `order` says which of the last step's beams each one continues; at first there is one.
         """
         logits, self._past = self._network.step(
             np.array(pieces, np.int64), np.array(order, np.int64), self._past, self._source

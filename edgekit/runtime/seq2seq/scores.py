@@ -1,6 +1,6 @@
-"""What the settings forbid, force and dampen in the scores of the next piece. Chooses nothing.
+"""What the settings forbid, force and dampen in the scores of the next token. Chooses nothing.
 
-In the order of transformers' `_get_logits_processor`, on which equal answers depend.
+The order is that of transformers' `_get_logits_processor`; equal answers depend on it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from edgekit.runtime.seq2seq.generation import Generation
 
 Change = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(pieces so far of shape (beams, length), scores of (beams, vocabulary)) to scores; changes the
-scores in place or gives others."""
+"""(tokens so far, of shape (beams, length); scores, of shape (beams, vocabulary)) to scores, in
+place or new."""
 NEVER = -np.inf
 
 
 def changes(settings: Generation, source: Sequence[int]) -> tuple[Change, ...]:
-    """Those that the settings ask for; `source` are the pieces of the text that is summarized."""
+    """The changes that the settings ask for; `source` are the tokens of the text to summarize."""
     ends = list(settings.eos_token_ids)
     found: list[Change] = []
     if settings.repetition_penalty != 1.0:
@@ -46,7 +46,7 @@ def changes(settings: Generation, source: Sequence[int]) -> tuple[Change, ...]:
 
 
 def _dampen(penalty: float) -> Change:
-    """Keskar et al. 2019 (arXiv 1909.05858): pieces that were written become less likely."""
+    """Keskar et al. 2019 (arXiv 1909.05858): tokens already written become less likely."""
 
     def change(pieces: np.ndarray, scores: np.ndarray) -> np.ndarray:
         written = np.take_along_axis(scores, pieces, axis=1)
@@ -80,7 +80,7 @@ def _no_ngram_of(source: Sequence[int], size: int) -> Change:
 
 
 def _ngrams(pieces: Sequence[int], size: int) -> dict[tuple[int, ...], list[int]]:
-    """The pieces that follow each run of size - 1 pieces."""
+    """The tokens that follow each run of size - 1 tokens."""
     found: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for end in range(size, len(pieces) + 1):
         found[tuple(pieces[end - size : end - 1])].append(pieces[end - 1])

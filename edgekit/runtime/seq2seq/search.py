@@ -1,7 +1,7 @@
 """Searches for the likeliest summary: greedily or with beams. Knows no texts and no engine.
 
-Answers are those of Hugging Face's `generate` (transformers 4.57) token by token, which has its
-own reading of beam search: how finished beams compete with open ones is not settled by a paper.
+Answers equal those of Hugging Face's `generate` (transformers 4.57) token by token, including its
+own variant of beam search: no paper settles how finished beams compete with open ones.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.scores import Change, changes
 
 LOST = np.float32(-1.0e9)
-"""Score of what cannot win: transformers' number, which rounding depends on."""
+"""Score of beams that cannot win: transformers' number, since rounding depends on it."""
 OnPieces = Callable[[Sequence[int]], None]
-"""Hears, after each step, the pieces that will not change any more; there may be none. What it
-raises ends the search."""
+"""Called after each step with the tokens that will not change any more, if any. What it raises ends
+the search."""
 
 
 class Next(Protocol):
     def next(self, pieces: Sequence[int], order: Sequence[int]) -> np.ndarray:
-        """Logits of shape (beams, vocabulary) after one piece more for each beam."""
+        """Logits of shape (beams, vocabulary) after one more token for each beam."""
 
 
 def search(
@@ -35,7 +35,7 @@ def search(
     *,
     on_pieces: OnPieces,
 ) -> list[int]:
-    """The pieces of a summary, without the one that starts; with the one that ends it, if any."""
+    """The tokens of a summary, without the start token; with the end token, if there is one."""
     found = _greedy if settings.num_beams == 1 else _beams
     return found(reading, settings, changes(settings, source), on_pieces)
 
@@ -60,14 +60,14 @@ def _greedy(
 
 @dataclass(slots=True)
 class _Finished:
-    """The best summaries that have ended, best first; filled up with empty ones."""
+    """The best finished summaries, best first; padded with empty ones."""
 
     pieces: list[list[int]]
     scores: np.ndarray
     ended: np.ndarray
 
     def add(self, pieces: list[list[int]], scores: np.ndarray, ended: np.ndarray) -> None:
-        """Takes those of the new ones that are better than the worst here."""
+        """Takes the new ones that are better than the worst here."""
         all_pieces = self.pieces + pieces
         all_scores = np.concatenate((self.scores, scores))
         all_ended = np.concatenate((self.ended, ended))
@@ -87,7 +87,7 @@ def _beams(
     finished = _Finished(
         [[] for _ in range(beams)], np.full(beams, LOST), np.zeros(beams, dtype=bool)
     )
-    # At first all beams are one, which is run once; the others cannot win against it.
+    # At first all beams are the same, so only one is run; the others cannot win against it.
     written = np.full((beams, 1), settings.decoder_start_token_id)
     scores = np.array([0] + [LOST] * (beams - 1), np.float32)
     order: list[int] = []
@@ -106,14 +106,14 @@ def _beams(
         rows, pieces = np.divmod(best, likely.shape[1])
         found = np.concatenate((written[rows], pieces[:, None]), axis=1)
         ends = np.isin(pieces, settings.eos_token_ids) | (length + 1 >= settings.max_length)
-        # The summaries that ended now, those of the first beams alone.
+        # The summaries that ended in this step, among the first beams only.
         ended = ends & (np.arange(len(best)) < beams)
         lengths = np.float32(length**settings.length_penalty)
         final = (total[best] / lengths).astype(np.float32)
         full = settings.early_stopping is True and bool(finished.ended.all())
         final += LOST * full + LOST * (not can_improve) + LOST * ~ended
         finished.add(found[:, 1:].tolist(), final.astype(np.float32), ended)
-        # The beams that go on.
+        # The beams that continue.
         open_scores = total[best] + LOST * ends
         going = _best(open_scores, beams)
         written, scores = found[going], open_scores[going].astype(np.float32)
@@ -133,7 +133,7 @@ def _can_improve(
 ) -> bool:
     """Whether the best open beam may still become better than the worst finished one.
 
-    `length` is that of the summaries that were just made, the piece that starts left out.
+    `length` is that of the current summaries, without the start token.
     """
     longest = length
     if settings.early_stopping == "never" and settings.length_penalty > 0:
@@ -144,7 +144,7 @@ def _can_improve(
 
 
 def _tell_common(written: np.ndarray, told: int, finished: _Finished, on_pieces: OnPieces) -> int:
-    """Tells what all beams that can still win have in common; how many pieces were told in all."""
+    """Reports what all beams that can still win share; returns how many tokens were reported."""
     candidates = [*written.tolist()] + [
         pieces for pieces, ended in zip(finished.pieces, finished.ended, strict=True) if ended
     ]
@@ -157,7 +157,7 @@ def _tell_common(written: np.ndarray, told: int, finished: _Finished, on_pieces:
 
 
 def _best(scores: np.ndarray, count: int) -> np.ndarray:
-    """Numbers of the highest scores, highest first; of equal ones the first comes first."""
+    """Indexes of the highest scores, highest first; ties in their order."""
     if count < len(scores):
         least = np.partition(scores, len(scores) - count)[len(scores) - count]
         candidates = np.flatnonzero(scores >= least)

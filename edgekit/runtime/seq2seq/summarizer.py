@@ -1,4 +1,4 @@
-"""Writes the summary of a text that fits into the window of an encoder-decoder model."""
+"""Summarizes a text that fits into an encoder-decoder's window. Knows nothing of longer texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OnPiece = Callable[[str], None]
 
 
 class Seq2SeqSummarizer:
-    """A Shortener: shortens texts that fit into its window, one after the other."""
+    """A Shortener: summarizes texts that fit into its window, one after the other."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Seq2SeqSummarizer:
         max_tokens: int,
         threads: int | None = None,
     ) -> None:
-        """`read_model` gives the bytes of the file with a name: ENCODER or DECODER."""
+        """`read_model` returns the bytes of the file with a name: ENCODER or DECODER."""
         self._encoder = TextTokenizer(tokenizer, prefix=prefix, max_tokens=max_tokens)
         self._generation = generation
         self.window = max_tokens - len(self.first_window(""))
@@ -51,7 +51,7 @@ class Seq2SeqSummarizer:
         return len(found.ids)
 
     def shorten(self, text: str, *, words: int | None = None, on_piece: OnPiece) -> str:
-        """The summary; `words` bounds it where the model's own settings allow more.
+        """The summary; `words` bounds it if the model's own settings allow more.
 
         Raises ContextOverflow for a text that does not fit into the window.
         """
@@ -66,7 +66,7 @@ class Seq2SeqSummarizer:
         return told.finish()
 
     def beginning(self, text: str) -> str:
-        """The summary of a text, or of as much of it as the model reads at once."""
+        """The summary of a text, or of as much of it as fits into the window."""
         told = _Text(self._encoder.tokenizer, lambda piece: None)
         self.pieces(self.first_window(text), on_pieces=told.add)
         return told.finish()
@@ -78,18 +78,19 @@ class Seq2SeqSummarizer:
         *,
         on_pieces: OnPieces = lambda pieces: None,
     ) -> list[int]:
-        """Those of a summary of the text with these ids, by the model's own settings or others."""
+        """The tokens of a summary of the text with these ids, by the model's own settings unless
+        others are given."""
         settings = self._generation if generation is None else generation
         return search(self._network.read(ids), ids, settings, on_pieces=on_pieces)
 
     def logits(self, ids: Sequence[int], pieces: Sequence[int]) -> np.ndarray:
-        """What the model would write instead of each of these pieces: (pieces, vocabulary)."""
+        """The logits that predict each of these tokens: (tokens, vocabulary)."""
         reading = self._network.read(ids)
         before = [self._generation.decoder_start_token_id, *pieces[:-1]]
         return np.concatenate([reading.next([piece], [0]) for piece in before])
 
     def greedy(self, text: str, count: int) -> list[tuple[int, float]]:
-        """The likeliest pieces, and how far each is ahead of the next likely one, in logits."""
+        """The likeliest tokens, and the margin of each over the runner-up, in logits."""
         reading = self._network.read(self.first_window(text))
         found: list[tuple[int, float]] = []
         piece = self._generation.decoder_start_token_id
@@ -102,7 +103,7 @@ class Seq2SeqSummarizer:
         return found
 
     def first_window(self, text: str) -> list[int]:
-        """The ids of a text, or of as much of it as the model reads at once."""
+        """The ids of a text, or of as much of it as fits into the window."""
         return self._encoder.windows(text)[0]
 
     def _settings(self, text: str, words: int | None) -> Generation:
@@ -115,7 +116,7 @@ class Seq2SeqSummarizer:
 
 
 class _Text:
-    """The text of pieces that come one by one, told in whole characters."""
+    """The text of tokens that arrive one by one, reported in whole characters."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, on_piece: OnPiece) -> None:
         self._tokenizer = tokenizer
@@ -125,7 +126,7 @@ class _Text:
 
     def add(self, pieces: Sequence[int]) -> None:
         self._pieces += pieces
-        # A character of several bytes is not whole until its last piece has come.
+        # A character of several bytes is not complete until its last token has come.
         self._tell(self._text().rstrip("\ufffd"))
 
     def finish(self) -> str:
@@ -134,7 +135,7 @@ class _Text:
         return text
 
     def _tell(self, text: str) -> None:
-        """Also where there is nothing to tell: whoever wants to stop it does so here."""
+        """Called even without new text: whoever wants to cancel does so here."""
         self._on_piece(text[len(self._told) :])
         self._told = text
 

@@ -1,1 +1,1 @@
-"""Conversations, labels and fields from a language model."""
+"""Conversations, labels, fields and summaries from a language model."""

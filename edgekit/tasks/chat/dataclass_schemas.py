@@ -15,7 +15,7 @@ _LISTS = (list, tuple, Sequence)
 
 
 def schema(kind: type) -> dict[str, Any]:
-    """Fields of texts, numbers, truth values, Literal, Enum, lists, unions and dataclasses.
+    """For fields of str, int, float, bool, Literal, Enum, lists, unions and dataclasses.
 
     Fields without a default are required. Raises DataError for any other type.
     """
@@ -23,7 +23,7 @@ def schema(kind: type) -> dict[str, Any]:
 
 
 def build(kind: type, value: Mapping[str, Any]) -> Any:
-    """An instance from the JSON value that fits `schema(kind)`."""
+    """An instance from a JSON value that fits `schema(kind)`."""
     hints = get_type_hints(kind)
     return kind(**{name: _build(hints[name], part) for name, part in value.items()})
 
@@ -46,7 +46,7 @@ def _object(kind: type, above: tuple[type, ...]) -> dict[str, Any]:
 
 
 def _has_doc(kind: type) -> bool:
-    """Python writes one by itself, which is the signature."""
+    """Python generates one itself, which is only the signature."""
     return bool(kind.__doc__) and not str(kind.__doc__).startswith(f"{kind.__name__}(")
 
 
@@ -76,7 +76,7 @@ def _schema(hint: Any, place: str, above: tuple[type, ...]) -> dict[str, Any]:
 
 
 def _item(hint: Any) -> Any:
-    """The type of a list's items; None where it is not said, or each place has its own."""
+    """The type of a list's items; None if it is not given, or differs by position."""
     parts = get_args(hint)
     if get_origin(hint) is tuple:
         return parts[0] if len(parts) == 2 and parts[1] is Ellipsis else None
@@ -99,7 +99,7 @@ def _build(hint: Any, value: Any) -> Any:
 
 
 def _fits(hint: Any, value: Any) -> bool:
-    """Whether a value can have been written for this part of a union."""
+    """Whether a value could have been written for this part of a union."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return value in parts

@@ -1,4 +1,4 @@
-"""Asks a chat model for the fields of a text, in a form that it cannot leave. Knows no model."""
+"""Asks a chat model for the fields of a text, in a form that it must keep to. Knows no model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Form:
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | type) -> Form:
-        """From a JSON Schema or a dataclass; raises DataError for what no grammar can hold."""
+        """From a JSON Schema or a dataclass; raises DataError for what no grammar can enforce."""
         if isinstance(given, Mapping):
             return cls(given, grammars.from_schema(given))
         if isinstance(given, type) and dataclasses.is_dataclass(given):

@@ -7,5 +7,5 @@ from edgekit.runtime import golden
 
 
 def read(data: bytes, manifest: Manifest) -> golden.GoldenTokens:
-    """What the golden file of a chat model says; raises ArtifactError."""
+    """The golden answers from a chat model's file; raises ArtifactError."""
     return golden.parse(data, golden.GoldenTokens.read)

@@ -1,8 +1,8 @@
 """From a JSON Schema to a grammar of the JSON texts that fit it (GBNF, as llama.cpp reads it).
 
-Every text of the grammar fits the schema; not every text that fits is in the grammar: there is
-little white space, no more keys than are named, in the order that they are named in, and no
-escapes where a character can stand for itself. A keyword that this cannot hold to is refused.
+Every text of the grammar fits the schema, but not every text that fits is in the grammar: it allows
+little white space, only the keys that are named, in the order in which they are named, and no
+escapes where a character can stand for itself. A keyword that it cannot enforce is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from edgekit.errors import DataError
 
-# They say something to people, and to the model, but nothing of what fits.
+# Annotations: for people and for the model, without effect on what fits.
 _NOTES = frozenset({
     "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
     "$schema", "$id", "$comment", "$defs", "definitions",
@@ -29,7 +29,7 @@ _KEYWORDS = {
 }
 _MOST_NUMBERS = 1000
 _MOST_REPEATS = 2000
-"""llama.cpp refuses more."""
+"""llama.cpp refuses larger ones."""
 MAX_DEPTH = 40
 _BASE = r"""
 char ::= [^"\\\x00-\x1f\x7f-\x9f] | "\\" ["\\bfnrt]
@@ -41,7 +41,7 @@ date ::= [0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [
 
 
 def from_schema(schema: Mapping[str, Any]) -> str:
-    """The grammar, whose first rule is `root`; raises DataError naming what cannot be held."""
+    """The grammar, whose first rule is `root`; DataError names what cannot be enforced."""
     writer = _Writer(schema)
     root = writer.rule(schema, "schema")
     return "\n".join([f"root ::= {root}", *writer.lines, _BASE, ""])
@@ -55,7 +55,7 @@ class _Writer:
         self._depth = 0
 
     def rule(self, schema: Any, place: str) -> str:
-        """What stands for a text that fits `schema`: the name of a rule, or an expression."""
+        """What matches a text that fits `schema`: the name of a rule, or an expression."""
         if not isinstance(schema, Mapping):
             raise DataError(f"{place}: this is no JSON Schema; give a mapping with a 'type'.")
         if self._depth > MAX_DEPTH:
@@ -128,7 +128,7 @@ class _Writer:
         return self._name(f'"{{" {first} "}}"' if following else '"{" "}"')
 
     def _members(self, members: list[tuple[str, bool]]) -> tuple[str, bool]:
-        """What may stand in the braces: members in order, with commas between those that are."""
+        """What may be in the braces: members in order, with commas between those present."""
         behind, first = '""', '""'
         for member, needed in reversed(members):
             alone = f"{member} {behind}"
@@ -158,7 +158,7 @@ class _Writer:
                 if not isinstance(target, Mapping) or key not in target:
                     raise DataError(f"{place}: there is nothing at '{reference}' in this schema.")
                 target = target[key]
-            # Named before it is read: a schema may speak of itself.
+            # Named before it is read: a schema may refer to itself.
             name = self._named[reference] = self._reserve()
             found = self.rule(target, reference)
             if found == name:
@@ -242,5 +242,5 @@ def _literal(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as a literal of the grammar."""
+    """A string as a literal of the grammar."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

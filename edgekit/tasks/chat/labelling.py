@@ -1,9 +1,9 @@
-"""Asks a chat model for one of some labels, and makes an answer of how likely each is.
+"""Asks a chat model to choose a label, and turns the labels' scores into an Answer. Runs no model.
 
 The score of a label is the log-probability of its tokens and of the end of the turn after them:
-what the model would say if it could say nothing but labels (constrained decoding, exactly). Some
-labels are likelier whatever the text; what they are likelier by on validation rows can be taken
-out (batch calibration: Zhou et al. 2023, arXiv 2309.17249).
+what the model would say if it could only say labels (constrained decoding, exactly). Some labels
+are likelier whatever the text; that bias, measured on validation rows, can be subtracted (batch
+calibration: Zhou et al. 2023, arXiv 2309.17249).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is taken from the labels' scores, in nats, and what the rest is divided by."""
+    """What is subtracted from the labels' scores, in nats, and what the rest is divided by."""
 
     bias: tuple[float, ...] = ()
-    """Empty where nothing is taken."""
+    """Empty if nothing is subtracted."""
     temperature: float = 1.0
 
 
@@ -68,7 +68,7 @@ class Question:
         return self.labels.index(label)
 
     def messages(self, text: str) -> list[Message]:
-        """What the model is told; all that does not depend on the text stands before it."""
+        """The prompt; everything that does not depend on the text comes before it."""
         told = f"{self.instruction}\nLabels: {', '.join(self.labels)}\n\n"
         messages = []
         for example, label in self.examples:
@@ -78,7 +78,7 @@ class Question:
         return [*messages, {"role": "user", "content": f"{told}Text: {text}"}]
 
     def answer(self, scores: np.ndarray, balance: Balance, *, abstain_below: float) -> Answer:
-        """From log-probabilities, of shape (labels,)."""
+        """The answer from log-probabilities of shape (labels,)."""
         return classification.answer(
             scores - np.array(balance.bias or 0.0),
             self.labels,
@@ -88,9 +88,9 @@ class Question:
 
 
 def fit_balance(scores: Sequence[np.ndarray], truth: Sequence[int], labels: int) -> Balance:
-    """What helps on these rows, each judged by a fit on others; nothing where nothing does.
+    """The balance that helps on these rows in cross-validation; an empty one if none does.
 
-    `scores` holds log-probabilities of shape (labels,), `truth` the places of the right labels.
+    `scores` holds log-probabilities of shape (labels,), `truth` the indexes of the right labels.
     """
     if len(scores) < FOLDS:
         return Balance()
@@ -109,7 +109,7 @@ def fit_balance(scores: Sequence[np.ndarray], truth: Sequence[int], labels: int)
 
 
 def _bias(rows: np.ndarray) -> np.ndarray:
-    """How likely each label is over all rows, in nats above the mean of the labels."""
+    """How likely each label is over all rows, in nats above the mean of all labels."""
     mean = np.log(softmax(rows).mean(axis=0) + 1e-12)
     return mean - mean.mean()
 

@@ -1,4 +1,4 @@
-"""What is said of a chat model: what it reads, and how near its teacher it is. Judges nothing."""
+"""Describes a chat model: what it reads, and how close it is to its teacher. Judges nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CARD = [
 
 
 def read(judged: Mapping[str, Any]) -> Quality:
-    """Of what `proof.quality` gave, `judge` or `measure`, and of questions."""
+    """From the result of `judge` or `measure` in `proof.quality`, and that of questions."""
     against = "kld" in judged
     counted = f"On {shown(judged, ',', 'tokens')} tokens of {shown(judged, ',', 'rows')} test rows"
     beside = (

@@ -1,4 +1,4 @@
-"""An answer of a chat model while it is made, taken piece by piece."""
+"""A chat model's answer while it is being made, taken piece by piece. Knows no engine."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgekit.system.child import Exchange
 
 
 class ChatStream(Iterator[str]):
-    """An answer while it is made: an iterator of pieces, each of whole characters.
+    """An answer while it is being made: an iterator of pieces, each of whole characters.
 
-    The model writes on by itself, however slowly the pieces are taken; it stops when the stream is
-    cancelled, closed or forgotten.
+    The model goes on writing, however slowly the pieces are taken; it stops when the stream is
+    cancelled, closed or garbage-collected.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         self.text = ""
-        """What was taken of the answer so far; all of it at the end."""
+        """What was taken of the answer so far; at the end, all of it."""
         self._exchange = exchange
         self._reply: Reply | None = None
         self._failed: EdgekitError | None = None
@@ -35,21 +35,21 @@ class ChatStream(Iterator[str]):
         return None if self._reply is None else self._reply.ended
 
     def cancel(self) -> None:
-        """Stops the model at once; what it has said until then can still be taken."""
+        """Stops the model at once; what it has written until then can still be taken."""
         self._exchange.cancel()
 
     def wait(self, seconds: float) -> None:
-        """Until the answer has ended, taken or not, or the time is over."""
+        """Waits until the answer has ended, taken or not, or the time is up."""
         self._exchange.ended.wait(seconds)
 
     def reply(self) -> Reply:
-        """Takes what is left and returns the whole answer with what became of the question."""
+        """Takes what is left and returns the whole answer and how the prompt was read."""
         while self._reply is None:
             self._take()
         return self._reply
 
     def close(self) -> None:
-        """Cancels, if the answer has not ended, and waits for its end."""
+        """Cancels the answer if it has not ended, and waits for its end."""
         if self._reply is None and self._failed is None:
             self.cancel()
             self.reply()
@@ -61,7 +61,7 @@ class ChatStream(Iterator[str]):
         return piece
 
     def _take(self) -> str | None:
-        """The next piece; None where the end has come instead."""
+        """The next piece; None at the end."""
         with self._taking:
             if self._failed is not None:
                 raise self._failed

@@ -1,4 +1,4 @@
-"""A chat model as a reader of long texts: what it is asked, and how much it is shown at once."""
+"""A chat model as a reader of long texts: its prompts, and how much of the text each may hold."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from edgekit.tasks.summarization.written import Writing
 from edgekit.wording.language_names import language_name
 
 OnPiece = Callable[[str], None]
-# An answer may take so many tokens for each word; more, and it is no summary any more.
+# Most tokens of an answer for each word asked for; beyond that it is not a summary any more.
 _TOKENS_PER_WORD = 4
 _LEAST_ANSWER = 64
-# Of the context: what an answer may take at most, and what the note on the parts before may.
+# Shares of the context: the most that an answer may take, and the note on the parts before it.
 _ANSWER_SHARE = 0.3
 _BEFORE_SHARE = 0.1
 # Texts tokenize a little longer inside a conversation than alone.
@@ -47,7 +47,7 @@ _BEFORE = "What the parts before said:\n{before}\n\n"
 
 
 class Chatting(Protocol):
-    """What is needed of a chat model's verbs."""
+    """What is needed from a chat model's verbs."""
 
     @property
     def context(self) -> int: ...
@@ -61,7 +61,7 @@ class ChatReader:
     """A Reader for one text and its summary."""
 
     def __init__(self, verbs: Chatting, wanted: Wanted) -> None:
-        """Raises ContextOverflow where the context is too small to read anything."""
+        """Raises ContextOverflow if the context is too small to read anything."""
         self._verbs = verbs
         self._wanted = wanted
         self._current: ChatStream | None = None
@@ -95,14 +95,14 @@ class ChatReader:
         return self._written(_JOIN, words, notes, on_piece)
 
     def stop(self) -> None:
-        """Stops what is being written, from another thread."""
+        """Stops the answer that is being written, from another thread."""
         with self._lock:
             self._stopped = True
             if self._current is not None:
                 self._current.cancel()
 
     def _note_before(self, before: Sequence[str]) -> str:
-        """The running note: the latest notes, as many as there is room for."""
+        """The running note: as many of the latest notes as there is room for."""
         kept: list[str] = []
         left = self._before
         for note in reversed(before):
@@ -135,12 +135,12 @@ class ChatReader:
         language = self._wanted.language
         named = "the language of the text" if language is None else language_name(language)
         told = instruction.format(language=named, words=words)
-        # One message: some templates know no system.
+        # A single message: some templates have no system role.
         return [{"role": "user", "content": f"{told}\n\n{text}"}]
 
 
 class ChatBeginner:
-    """Begins summaries by a chat model. It is closed by whoever opened the model."""
+    """Begins summaries by a chat model, which is closed by whoever opened it."""
 
     def __init__(self, verbs: Chatting, manifest: Manifest) -> None:
         self._verbs, self._name = verbs, manifest.digest
@@ -157,10 +157,10 @@ class ChatBeginner:
         return Here(make, on_cancel=reader.stop)
 
     def close(self) -> None:
-        """Nothing is its own."""
+        """It owns nothing."""
 
 
 def _whole_sentences(text: str) -> str:
-    """An answer that was stopped for its length ends with its last whole sentence."""
+    """Ends an answer that was stopped for its length after its last whole sentence."""
     found = spans(text)
     return text[: found[-2].end] if len(found) > 1 else text

@@ -1,4 +1,4 @@
-"""Chat: a language model goes on with a text or a conversation."""
+"""Chat: a language model continues a text or a conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program can ask a chat model: to go on with a conversation, to label, to extract."""
+"""The verbs of a chat model: chat, classify, extract, summarize. Its engine is in a worker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from edgekit.tasks.summarization.verbs import OnTold, SummaryVerbs
 
 
 def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ChatVerbs:
-    """What `edgekit.load` gives for a chat model, which is always in a worker."""
+    """What `edgekit.load` returns for a chat model, which always runs in a worker."""
     context_of(artifact.manifest, asked.context)
     return ChatVerbs(artifact.manifest, IsolatedChatter(artifact, asked))
 
@@ -52,7 +52,7 @@ class ChatVerbs:
 
     @property
     def context(self) -> int:
-        """Tokens that the model remembers."""
+        """The model's context in tokens."""
         return self._engine.context
 
     def count(self, prompt: str | Sequence[Mapping[str, str]]) -> int:
@@ -87,7 +87,7 @@ class ChatVerbs:
 
     @property
     def extracts(self) -> bool:
-        """Whether its summaries are sentences of the text: never."""
+        """Whether its summaries consist of the text's own sentences: never."""
         return False
 
     def summarize(
@@ -99,7 +99,7 @@ class ChatVerbs:
         on_told: OnTold,
         first: SummaryVerbs | None = None,
     ) -> SummaryStream:
-        """As tasks/summarization/verbs.py has it."""
+        """As in tasks/summarization/verbs.py."""
         verbs = SummaryVerbs(self._manifest, ChatBeginner(self, self._manifest))
         return verbs.summarize(text, words=words, kept=kept, on_told=on_told, first=first)
 
@@ -128,7 +128,7 @@ class ChatVerbs:
         return np.array(scores, dtype=np.float64)
 
     def _balance(self, question: Question, validation: tuple[tuple[str, str], ...]) -> Balance:
-        """How likely the labels are in general; the one of the last question is remembered."""
+        """The labels' prior; that of the last question is cached."""
         known, balance = self._balanced
         if known != (question, validation):
             rows = [(text, question.place(label)) for text, label in validation]
@@ -138,7 +138,7 @@ class ChatVerbs:
         return balance
 
     def close(self) -> None:
-        """Stops the answers that are being made, and frees the model."""
+        """Stops running answers and frees the model."""
         if self._gate.shut():
             streams = list(self._streams)
             for stream in streams:

@@ -1,4 +1,4 @@
-"""A chat model in a worker process: what it is asked, and what it answers."""
+"""A chat model in a worker process: its requests and replies. Knows no engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class IsolatedChatter:
         self.version = str(self._worker.facts["version"])
 
     def begin_chat(self, messages: Sequence[Message], asked: Sampling) -> Exchange:
-        """Its pieces are texts and its result the fields of a Reply."""
+        """The pieces are strings, and the result is the fields of a Reply."""
         return self._worker.begin("chat", messages=list(messages), sampling=asked.as_json())
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
@@ -63,5 +63,5 @@ AT_ONCE = 1
 
 
 def facts(engine: Any) -> Mapping[str, Any]:
-    """What a worker says of a model that it has loaded."""
+    """What a worker reports about the model that it has loaded."""
     return {"version": engine.version, "context": engine.context}

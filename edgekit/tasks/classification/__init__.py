@@ -1,1 +1,1 @@
-"""Labels of texts with their scores."""
+"""Labels of texts, with scores."""

@@ -19,15 +19,15 @@ ECE_BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of one text."""
+    """A model's answer to one text."""
 
     label: str
     score: float
     scores: dict[str, float]
     abstained: bool
-    """True if the best score is under the asked floor; `label` is still the best guess."""
+    """True if the best score is below `abstain_below`; `label` is still the best guess."""
     parts: int
-    """How many windows the text was read in; more than one for a text longer than the model's."""
+    """How many windows the text was read in; more than one if it is longer than the model's."""
 
     def as_json(self) -> dict[str, Any]:
         """What `classify --json` prints."""
@@ -66,11 +66,11 @@ def answer(
     abstain_below: float = 0.0,
     parts: int = 1,
 ) -> Answer:
-    """The answer that one text's logits, of shape (labels,), stand for."""
-    # Of so few numbers numpy makes more work than there is: half of a small model's time.
+    """The answer for one text's logits, of shape (labels,)."""
+    # For so few numbers numpy's overhead would be half of a small model's time.
     found: list[float] = logits.tolist()
     _require(finite=all(map(math.isfinite, found)))
-    # The label comes from the logits: after softmax two near scores may be equal.
+    # The label comes from the logits: after softmax, two close scores may be equal.
     highest = max(found)
     best = found.index(highest)
     powers = [math.exp((value - highest) / temperature) for value in found]
@@ -86,7 +86,7 @@ def answer(
 
 
 def _require(*, finite: bool) -> None:
-    """Infinite or missing scores would become an answer that looks like any other."""
+    """NaN or infinite logits would become an answer that looks like any other."""
     if not finite:
         raise EdgekitError(
             "The model gave scores that are no numbers (NaN or infinite); "
@@ -95,9 +95,9 @@ def _require(*, finite: bool) -> None:
 
 
 def label_indexes(found: Sequence[str], labels: Sequence[str]) -> np.ndarray:
-    """The place of each found label among the model's; int64 of shape (rows,).
+    """The index of each found label among the model's; int64 of shape (rows,).
 
-    Raises DataError naming the labels that the model does not know and the nearest that it does.
+    Raises DataError with the labels that the model does not know and the closest that it does.
     """
     places = {label: place for place, label in enumerate(labels)}
     unknown = Counter(label for label in found if label not in places)
@@ -110,16 +110,16 @@ def label_indexes(found: Sequence[str], labels: Sequence[str]) -> np.ndarray:
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature of least negative log-likelihood on rows that the model was not trained on.
+    """The temperature with the lowest NLL on rows that the model was not trained on.
 
-    1.0 if that temperature does not lower it, or raises the calibration error. `logits` has shape
-    (rows, labels), `truth` holds label indexes. Temperatures are sought in [0.05, 20].
+    1.0 if that temperature does not lower the NLL, or raises the calibration error. `logits` has
+    shape (rows, labels), `truth` holds label indexes. Temperatures are searched in [0.05, 20].
     """
     scores = np.asarray(logits, dtype=np.float64)
     right = scores[np.arange(len(truth)), truth]
 
     def slope(sharpness: float) -> float:
-        """Derivative of the NLL by 1/temperature; rises with it, so its root is the minimum."""
+        """The derivative of the NLL by 1/temperature; it increases, so its root is the minimum."""
         return float(((softmax(scores, 1 / sharpness) * scores).sum(axis=-1) - right).mean())
 
     low, high = math.log(0.05), math.log(20.0)

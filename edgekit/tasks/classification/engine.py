@@ -1,4 +1,4 @@
-"""What a classifier does for the runtime, wherever it runs."""
+"""The interface of a loaded classifier, in this process or in a worker. Knows no format."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Classifier(Engine, Protocol):
 
     @property
     def workers(self) -> int:
-        """How many texts to run at the same time, where there are many."""
+        """How many texts to run at the same time, if there are many."""
 
     def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
         """Logits of shape (labels,), float32, and the number of windows the text was read in.
 
-        `alone` says that no other text is run beside this one, so that it may use more threads.
+        `alone` says that no other text runs at the same time, so that it may use more threads.
         """
 
 
 def run(
     engine: Classifier, manifest: Manifest, text: str, *, alone: bool
 ) -> tuple[np.ndarray, int]:
-    """`engine.logits`, one for each label; a model with others would answer anything."""
+    """`engine.logits`, checked to be one for each label; any other model would answer nonsense."""
     logits, parts = engine.logits(text, alone=alone)
     if logits.shape != (len(manifest.labels),):
         raise ArtifactError(

@@ -1,7 +1,7 @@
-"""Labels a whole file, record by record, so that a run killed at any moment goes on where it was.
+"""Labels a whole file, record by record, so that a run killed at any moment can resume. No engine.
 
-Beside `OUT` stand, until it is whole, `OUT.partial` with the records so far and `OUT.job.json`,
-which says what they were made from: another input, model or setting is never mixed in.
+Until `OUT` is complete, `OUT.partial` beside it holds the records so far, and `OUT.job.json` says
+what they were made from: another input, model or setting is never mixed in.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BATCH = 256
 
 
 class Labels(Protocol):
-    """A loaded model that gives labels: edgekit.Model is one."""
+    """A loaded model that gives labels, such as edgekit.Model."""
 
     @property
     def manifest(self) -> Manifest: ...
@@ -48,11 +48,11 @@ class FileResult:
     path: Path
     rows: int
     resumed_rows: int
-    """Rows that an earlier run, which was stopped, had done already."""
+    """Rows that an earlier, interrupted run had done already."""
     empty_rows: int
     """Rows of this run without text; they have no label."""
     abstained_rows: int
-    """Rows of this run whose score is under `abstain_below`, those without text apart."""
+    """Rows of this run whose score is below `abstain_below`, not counting those without text."""
 
     def as_json(self) -> dict[str, Any]:
         """What `classify --file --json` prints."""
@@ -68,11 +68,11 @@ class _Job:
     column: str
     abstain_below: float
     labels: tuple[str, ...]
-    """Those that a chat model chooses from; none for a classifier, which has its own."""
+    """The labels that a chat model chooses from; none for a classifier, which has its own."""
     added: tuple[str, ...]
     rows: int
     replaces: bool
-    """Whether `OUT` was there before, so that it is not ours."""
+    """Whether `OUT` existed before, so that it is not this job's."""
 
 
 def classify_file(
@@ -88,11 +88,11 @@ def classify_file(
 ) -> FileResult:
     """Writes every record of `source` to `out` with the columns label, score and abstained.
 
-    Where the input has a column of such a name, the new one is called edgekit_label and so on.
-    Formats go by the suffix, of `out` too; memory is bounded. The whole input is checked before
-    the first answer. `on_progress` is called with the rows done and those there are. Raises
-    DataError for input that cannot be read and for an `out` that is there, unless `overwrite`.
-    `labels` are what a chat model chooses from.
+    If the input has a column of that name already, the new one is called edgekit_label and so on.
+    The suffix decides the format, also of `out`; memory is bounded. The whole input is checked
+    before the first answer. `on_progress` is called with the rows done and the number of all rows.
+    Raises DataError for input that cannot be read and for an `out` that exists, unless `overwrite`.
+    `labels` are those that a chat model chooses from.
     """
     if source.exists() and out.exists() and source.samefile(out):
         raise DataError(f"{out}: this is the input itself; write to another file.")
@@ -128,7 +128,7 @@ def _write(
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Two runs would write into each other's records."""
+    """Holds a lock: two runs would write into each other's records."""
     lock = paths.cache_dir() / "locks" / sha256_json(str(out.resolve()))
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -147,7 +147,7 @@ def _plan(
     abstain_below: float | None,
     labels: Sequence[str] | None,
 ) -> _Job:
-    """Reads the whole input once: better refused now than after hours."""
+    """Reads the whole input once: better to refuse it now than after hours."""
     rows, names = 0, set[str]()
     for record in stream_records(source, column=column):
         rows += 1
@@ -177,7 +177,7 @@ def _free_name(name: str, names: set[str], source: Path) -> str:
 
 
 def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:
-    """Decides what becomes of files that are there: gone on with, replaced, or refused.
+    """Decides what happens to existing files: they are resumed, replaced or refused.
 
     Returns the job as it was begun.
     """
@@ -185,7 +185,7 @@ def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:
     begun = _read_job(out)
     same = begun is not None and replace(begun, replaces=job.replaces) == job
     job = begun if begun is not None and same else job
-    # A kill between the last two lines of a run leaves the whole file and the job.
+    # A kill between the last two lines of a run leaves the complete file and the job.
     ours = same and not job.replaces
     if out.exists() and not (overwrite or ours):
         raise DataError(f"{out}: this file exists; name another, or overwrite it (--overwrite).")
@@ -210,14 +210,14 @@ def _read_job(out: Path) -> _Job | None:
         tuples = {name: tuple(value[name]) for name in ("added", "labels")}
         return _Job(**{**value, **tuples})
     except (OSError, ValueError, TypeError, KeyError):
-        # None, or not one of ours: then nothing can be gone on with.
+        # Missing, or not one of ours: then there is nothing to resume.
         return None
 
 
 def _answers(
     model: Labels, records: Iterator[Record], job: _Job
 ) -> Iterator[tuple[Record, Answer | None]]:
-    """Each record with its answer, None where there is no text, in order."""
+    """Each record with its answer, or None if it has no text, in order."""
     while batch := list(islice(records, _BATCH)):
         texts = (record[job.column] for record in batch if record[job.column].strip())
         answers = model.classify(texts, abstain_below=job.abstain_below, labels=job.labels or None)
@@ -226,7 +226,7 @@ def _answers(
 
 
 def _added(job: _Job, found: Answer | None) -> Record:
-    # A row without text gives no label; an answer made up for it would look like any other.
+    # A row without text gets no label; a made-up answer would look like any other.
     values = (None, None, True) if found is None else (
         found.label, round(found.score, 6), found.abstained,
     )  # fmt: skip

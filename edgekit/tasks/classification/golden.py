@@ -1,4 +1,4 @@
-"""The self-test of a classifier: texts, and the scores that it must give to them."""
+"""The self-test of a classifier: texts, and the scores that it must give them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GoldenScores:
         for number, text in enumerate(self.inputs):
             logits, parts = run(engine, manifest, text, alone=True)
             found = answer(logits, labels, temperature=temperature, parts=parts)
-            # Scores alone: labels can then differ only where two are as good as equal.
+            # Only scores: labels can then differ only if two are practically equal.
             if not _near(found, self.scores[number], self.tolerance):
                 told = f"'{found.label}' at {found.score:.3f} instead of"
                 raise golden.wrong(manifest, number, f"{told} {_best(self.scores[number])}")
@@ -47,7 +47,7 @@ class GoldenScores:
 
 
 def read(data: bytes, manifest: Manifest) -> GoldenScores:
-    """What the golden file of a classifier says; raises ArtifactError."""
+    """The golden answers from a classifier's file; raises ArtifactError."""
     return golden.parse(data, GoldenScores.read)
 
 

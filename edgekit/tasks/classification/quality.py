@@ -1,4 +1,4 @@
-"""What is said of a classifier: what it reads, and how good it is. Judges nothing."""
+"""Describes a classifier: what it reads, and how good it is. Judges nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROWS = Measure("rows", ("rows",), ",")
 
 
 def read(judged: Mapping[str, Any]) -> Quality:
-    """Of what `proof.quality.judge` gave, with a teacher or without."""
+    """From the result of `proof.quality.judge`, with or without a teacher."""
     against = "teacher" in judged
     beside = (
         f"Against the uncompressed model: {shown(judged, '.1%', 'kept')} of its {_metric(judged)} "

@@ -1,4 +1,4 @@
-"""What a program can ask a classifier; from texts to answers, by its engine."""
+"""The verbs of a classifier: classify and logits. Knows its engine by its interface alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgekit.tasks.classification.wire import IsolatedClassifier
 
 
 def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ClassifierVerbs:
-    """What `edgekit.load` gives for a classifier."""
+    """What `edgekit.load` returns for a classifier."""
     asked.refuse_context(artifact.manifest)
     if isolate or artifact.manifest.model.format in ISOLATED:
         return ClassifierVerbs(artifact.manifest, IsolatedClassifier(artifact, asked))
@@ -87,7 +87,7 @@ class ClassifierVerbs:
 
 
 def check_floor(manifest: Manifest, asked: float | None) -> float:
-    """Below which score an answer is marked as abstained: as asked, else the artifact's own."""
+    """The score below which an answer is marked as abstained: as asked, else the artifact's."""
     floor = manifest.model.abstain_below if asked is None else asked
     if not 0 <= floor <= 1:
         raise EdgekitError(f"abstain_below must be from 0 to 1, not {floor}.")

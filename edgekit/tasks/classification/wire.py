@@ -1,4 +1,4 @@
-"""A classifier in a worker process: what it is asked, and what it answers."""
+"""A classifier in a worker process: its requests and replies. Knows no engine."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _logits(engine: Any, request: Request) -> Mapping[str, Any]:
 
 VERBS: Mapping[str, TaskVerb] = {"logits": _logits}
 AT_ONCE = 64
-"""Requests that a worker answers at the same time: the other side sends no more than it has
+"""Requests that a worker answers at the same time: the parent sends no more than there are
 threads."""
 
 
 def facts(engine: Classifier) -> Mapping[str, Any]:
-    """What a worker says of a model that it has loaded."""
+    """What a worker reports about the model that it has loaded."""
     return {"version": engine.version, "workers": engine.workers}

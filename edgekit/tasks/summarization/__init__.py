@@ -1,1 +1,1 @@
-"""Summaries of texts of any length: read in parts, put together, counted."""
+"""Summaries of texts of any length: read in parts and put together."""

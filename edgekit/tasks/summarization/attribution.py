@@ -1,7 +1,8 @@
-"""Finds the sentences of a text that those of a summary stand on. Knows no model and no language.
+"""Finds the sentences of a text that those of a summary rest on. Knows no model and no language.
 
-Two sentences are the closer the more words they share, and the rarer in the text these are (inverse
-document frequency: Spärck Jones 1972). What shares too little with all of a text stands on nothing.
+Two sentences are closer the more words they share, and the rarer these are in the text (inverse
+document frequency: Spärck Jones 1972). A sentence that shares too little with the text rests on
+nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from edgekit.data.sentences import Span, flat
 from edgekit.tasks.summarization.summary import Sentence
 
 MOST_SPANS = 3
-"""A sentence that was written may draw several of the text together."""
-# Of a sentence's words, by weight: what the first span must share, and each further one add.
+"""A written sentence may combine several of the text."""
+# Shares of a sentence's words, by weight, that the first span must cover and each further one add.
 _LEAST_SHARE, _LEAST_GAIN = 0.35, 0.2
 
 
 def attribute(
     sentences: Sequence[Sentence], text: str, found: Sequence[Span]
 ) -> list[tuple[Span, ...]]:
-    """For each sentence those of the text it stands on, the closest first; empty where none is.
+    """For each sentence, those of the text that it rests on, closest first; empty if there is none.
 
-    `found` are the text's sentences. One that was taken from the text stands on itself.
+    `found` are the text's sentences. A sentence that was taken from the text rests on itself.
     """
     starts = {span.start: span for span in found}
     asked = [
@@ -51,7 +52,7 @@ def _words(text: str, span: Span) -> frozenset[str]:
 def _closest(
     words: frozenset[str], shared: Sequence[frozenset[str]], weights: dict[str, float]
 ) -> list[int]:
-    """Numbers of the sentences that together share most of these words, one after the other."""
+    """Indexes of the sentences that together cover most of these words, chosen greedily."""
     left, chosen = words, list[int]()
     whole = sum(weights[word] for word in words)
     while left and len(chosen) < MOST_SPANS:

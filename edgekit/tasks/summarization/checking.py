@@ -1,7 +1,7 @@
-"""Finds numbers and names in a summary that its text does not have. Knows no model and no language.
+"""Finds numbers and names in a summary that are not in its text. Knows no model and no language.
 
-A model that writes can make things up; these two kinds are where that harms most and can be seen
-without understanding (Kryściński et al. 2020, arXiv 1910.12840, on what summarizers get wrong).
+A generative model can make things up; numbers and names are where that harms most and can be
+detected without understanding (Kryściński et al. 2020, arXiv 1910.12840, on summarizers' errors).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from edgekit.data.sentences import spans
 
 _NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f\u066b\u066c ]?\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-# Endings that languages put on names: so many letters may differ at the end of a word.
+# Languages inflect names: this many letters may differ at the end of a word.
 _ENDING = 3
 _STEM = 4
 
 
 def unsupported(summary: str, source: str) -> tuple[str, ...]:
-    """Numbers and names of the summary, as it has them, that are nowhere in the source."""
+    """Numbers and names of the summary, as written there, that are nowhere in the source."""
     numbers = set(_numbers(source))
     strange = [found for found, value in _placed_numbers(summary) if value not in numbers]
-    # One after the other: a book in one call would keep every other thread from running.
+    # Match by match: a whole book in one call would hold the GIL throughout.
     words = {match[0].casefold() for match in _WORD.finditer(source)}
     stems = {word[:length] for word in words for length in range(_STEM, len(word) + 1)}
     for name in _names(summary):
@@ -40,7 +40,7 @@ def _placed_numbers(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _numbers(text: str) -> Iterator[str]:
-    """Every number and, of one with marks in it, each of its parts."""
+    """Every number, and each part of one with separators in it."""
     for found, value in _placed_numbers(text):
         yield value
         yield from (_value(part) for part in re.findall(r"\d+", found))
@@ -52,7 +52,7 @@ def _value(number: str) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Words with a capital that do not begin a sentence, and words with one inside."""
+    """Capitalized words that do not begin a sentence, and words with a capital inside."""
     for span in spans(text):
         sentence = text[span.start : span.end]
         for number, word in enumerate(_WORD.findall(sentence)):

@@ -1,4 +1,4 @@
-"""Which of a text's sentences make its summary, from their vectors. Knows no model."""
+"""Chooses the sentences of a text that make its summary, from their vectors. Knows no model."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 
 from edgekit.data import words as counting
 
-# The share of centrality against likeness to what was chosen.
+# The weight of centrality against similarity to what was chosen.
 RELEVANCE = 0.7
-# A summary may be so much longer than asked where a sentence would be left out otherwise.
+# How much longer than asked a summary may be, if a sentence would otherwise be left out.
 _SLACK = 1.1
 EARLINESS = 1.0
-"""What the first sentence is worth for its place alone, where the most central one is worth 1."""
+"""What the first sentence is worth for its place alone, if the most central one is worth 1."""
 _LEAST_WORDS = 6
 _ENDS = re.compile(r"[.!?…。！？．।॥؟۔።។၊။][\"'”’»›)\]」』）]*$")
 _SCRIPTS_WITHOUT_ENDS = re.compile("[\u0e00-\u0eff]")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LEAST_LETTERS = 0.55
-# A sentence that says almost the same as one that was chosen adds nothing.
+# A sentence that says almost the same as a chosen one adds nothing.
 _SAME = 0.98
 
 
 def choose(sentences: Sequence[str], vectors: np.ndarray, *, words: int) -> list[int]:
-    """Numbers of the chosen sentences, in order; about so many words, and at least one sentence.
+    """Indexes of the chosen sentences, in order; about `words` words, and at least one sentence.
 
-    `vectors` has shape (sentences, width). All sentences of a text that is no longer than asked.
+    `vectors` has shape (sentences, width). Returns all sentences of a text no longer than asked.
     """
     lengths = [counting.count(sentence) for sentence in sentences]
     if sum(lengths) <= words:
@@ -35,14 +35,14 @@ def choose(sentences: Sequence[str], vectors: np.ndarray, *, words: int) -> list
     candidates = _candidates(sentences, lengths)
     units = _units(vectors)
     central = _scaled(_centrality(units))
-    # What a text says first it holds for important (Edmundson 1969, on where sentences stand).
+    # Texts tend to begin with what is important (Edmundson 1969, on the position of sentences).
     central[candidates] += EARLINESS / (1 + np.arange(len(candidates)))
     return sorted(_picked(candidates, units, central, lengths, words))
 
 
 def _candidates(sentences: Sequence[str], lengths: Sequence[int]) -> np.ndarray:
-    """Sentences that can stand in a summary: no headings, lines of tables or listings, addresses or
-    pieces of sentences, where there are others."""
+    """Sentences that suit a summary: no headings, lines of tables or listings, addresses or pieces
+    of sentences, unless there is nothing else."""
     good = [
         number
         for number, sentence in enumerate(sentences)
@@ -59,7 +59,7 @@ def _units(vectors: np.ndarray) -> np.ndarray:
 
 
 def _centrality(units: np.ndarray) -> np.ndarray:
-    """Of each sentence, the mean of its cosines with all: linear in their number."""
+    """For each sentence, the mean of its cosines with all, in linear time."""
     return np.asarray(units @ units.mean(axis=0))
 
 
@@ -75,7 +75,7 @@ def _picked(
     lengths: Sequence[int],
     words: int,
 ) -> list[int]:
-    """One after the other the best that still fits."""
+    """Picks the best sentence that still fits, again and again."""
     left = float(words)
     length = np.array(lengths)[candidates]
     likeness = np.full(len(candidates), -1.0)
@@ -97,5 +97,5 @@ def _picked(
         likeness = np.maximum(likeness, similar)
         if left <= 0:
             break
-    # Every sentence is longer than was asked: the most central of them is the shortest answer.
+    # Every sentence is longer than asked: the most central one has to do.
     return picked or [int(candidates[int((central[candidates] - mean).argmax())])]

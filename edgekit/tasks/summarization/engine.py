@@ -1,4 +1,4 @@
-"""What a model that summarizes does for the runtime, wherever it runs."""
+"""The interfaces of a loaded summarizer, in this process or in a worker. Knows no format."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 
 
 class Shortener(Protocol):
-    """Shortens a text that fits into its window; tasks/summarization/parts.py makes it fit."""
+    """Summarizes a text that fits into its window; tasks/summarization/parts.py makes it fit."""
 
     @property
     def window(self) -> int:
-        """Tokens of text that it reads at once; all else that it must be told does not count."""
+        """The window in tokens of text; the rest of the prompt does not count."""
 
     def count(self, text: str) -> int:
-        """The tokens of a text, special ones apart; all that is counted is compared to `window`."""
+        """The tokens of a text without special ones; comparable with `window`."""
 
     def shorten(self, text: str, *, words: int, on_piece: Callable[[str], None]) -> str:
-        """The text in about so many words, told in pieces of whole characters while it is made.
+        """The text in about `words` words, reported in pieces of whole characters while it is made.
 
-        `on_piece` raises Cancelled where somebody stopped it; that is let through.
+        `on_piece` raises Cancelled to stop it, which must not be caught.
         """
 
 
@@ -33,4 +33,4 @@ class Summarizer(Engine, Protocol):
     def summarize(
         self, text: str, wanted: Wanted, *, tell: Callable[[Told], None], cancel: Cancel
     ) -> Summary:
-        """A summary of all of a text. Where it is cancelled: of what was read until then."""
+        """A summary of the whole text; if it is cancelled, of what was read until then."""

@@ -1,8 +1,8 @@
-"""Summaries made of a text's own sentences: it says nothing that the text does not.
+"""Summaries made of a text's own sentences, which say nothing that the text does not.
 
-Every sentence is embedded, and those stay that are most like all the others together, the centre
-of the text (degree centrality of the sentence graph: Erkan and Radev 2004, LexRank, section 3),
-and least like those chosen already (maximal marginal relevance: Carbonell and Goldstein 1998).
+Every sentence is embedded. The summary keeps those most similar to all the others, the centre of
+the text (degree centrality of the sentence graph: Erkan and Radev 2004, LexRank, section 3), and
+least similar to those chosen already (maximal marginal relevance: Carbonell and Goldstein 1998).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgekit.tasks.summarization import choosing
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted
 
 PART_SENTENCES = 64
-"""Sentences that are told of as one part."""
+"""How many sentences are reported as one part."""
 
 
 def open_extractive(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Extractive:
@@ -31,7 +31,7 @@ def open_extractive(artifact: Artifact, files: dict[str, bytes], asked: Asked) -
 
 
 class Encoder(Protocol):
-    """Gives vectors of texts; OnnxModel is one."""
+    """Turns texts into vectors; OnnxModel is one."""
 
     @property
     def workers(self) -> int: ...
@@ -56,7 +56,7 @@ class Extractive:
 
     def embed(self, text: str) -> np.ndarray:
         """The text's vector, float32 of shape (width,)."""
-        # As sentences are embedded: another session would hold the model a second time.
+        # In the same session as sentences: another one would hold the model a second time.
         return self._vector(text)
 
     def summarize(
@@ -109,7 +109,7 @@ class Extractive:
         tell: Callable[[Told], None],
         cancel: Cancel,
     ) -> np.ndarray:
-        """Vectors of as many sentences as were read until somebody stopped it."""
+        """The vectors of the sentences, or of those read before it was cancelled."""
         vectors = []
         share = len(flats) / max(1, len(distinct))
         for vector in in_order(self._vector, distinct, workers=self._encoder.workers):
@@ -130,7 +130,7 @@ def _whole_parts(flats: Sequence[str], row: dict[str, int], read: int) -> int:
 
 
 def _joined(sentences: Sequence[Sentence], found: Sequence[Span], places: Sequence[int]) -> str:
-    """Sentences of one paragraph stand together; scripts without spaces have none here either."""
+    """Joins sentences of one paragraph, with a space unless the script has none."""
     text = ""
     for number, sentence in enumerate(sentences):
         if number:

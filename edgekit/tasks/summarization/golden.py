@@ -7,7 +7,7 @@ from edgekit.runtime import golden
 
 
 def read(data: bytes, manifest: Manifest) -> golden.Golden:
-    """What the golden file of a summarizer says; raises ArtifactError."""
+    """The golden answers from a summarizer's file; raises ArtifactError."""
     spec = manifest.model.summary
     if spec is not None and spec.engine == "extractive":
         return golden.parse(data, golden.GoldenVectors.read)

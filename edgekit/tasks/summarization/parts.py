@@ -1,4 +1,4 @@
-"""Cuts a long text into parts that a model can read, at the ends of paragraphs and sentences."""
+"""Cuts a long text into parts that fit a model's window, at paragraphs and sentences. No model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgekit.data.sentences import spans
 from edgekit.errors import ContextOverflow
 
 Count = Callable[[str], int]
-"""Gives the tokens of a text."""
-# A part ends with a paragraph where one ends within this share of its even length.
+"""Counts the tokens of a text."""
+# A part ends with a paragraph if one ends within this share of its even length.
 _SLACK = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the text; the parts of a text together are all of it but white space."""
+    """A stretch of the text; together, the parts are all of it except white space."""
 
     start: int
     end: int
@@ -32,9 +32,9 @@ class _Piece:
 
 
 def split(text: str, count: Count, *, window: int) -> list[Part]:
-    """Few parts of like length, each at most `window` tokens; none for a text without letters.
+    """A few parts of similar length, each at most `window` tokens; none for a text without letters.
 
-    Raises ContextOverflow where a single character takes more than the window.
+    Raises ContextOverflow if a single character takes more than the window.
     """
     pieces = list(_pieces(text, count, window))
     if not pieces:
@@ -48,7 +48,7 @@ def split(text: str, count: Count, *, window: int) -> list[Part]:
 
 
 def _pieces(text: str, count: Count, window: int) -> Iterator[_Piece]:
-    """Sentences, cut further where one is longer than the window."""
+    """Sentences, cut further if they are longer than the window."""
     found = spans(text)
     for number, span in enumerate(found):
         last = number + 1 == len(found) or found[number + 1].paragraph != span.paragraph
@@ -79,7 +79,7 @@ def _halves(
 
 
 def _packed(pieces: list[_Piece], window: int) -> Iterator[list[_Piece]]:
-    """As many pieces at a time as an even share holds, to the end of a paragraph where one is."""
+    """As many pieces at a time as an even share holds, up to the end of a paragraph if possible."""
     left = sum(piece.tokens for piece in pieces)
     at = 0
     while at < len(pieces):
@@ -100,7 +100,7 @@ def _packed(pieces: list[_Piece], window: int) -> Iterator[list[_Piece]]:
 
 
 def _fitting(text: str, pieces: list[_Piece], count: Count, window: int) -> Iterator[Part]:
-    """Together, sentences may be a token or two more than one by one."""
+    """Splits again what is too long: sentences may take a token or two more together than alone."""
     part = Part(pieces[0].start, pieces[-1].end)
     if len(pieces) == 1 or count(text[part.start : part.end]) <= window:
         yield part

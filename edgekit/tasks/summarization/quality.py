@@ -1,4 +1,4 @@
-"""What is said of a summarizer: what it reads, and how good it is. Judges nothing."""
+"""Describes a summarizer: what it reads, and how good it is. Judges nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READS = "{max_tokens} tokens at once; longer texts are read in parts, all of the
 
 
 def read(judged: Mapping[str, Any]) -> Quality:
-    """Of what `proof.quality.judge` gave, with a teacher or without."""
+    """From the result of `proof.quality.judge`, with or without a teacher."""
     metric, against = text(judged, "metric", default="rougeLsum"), "teacher" in judged
     by_language = parts(judged, "by_language")
     card = [

@@ -1,4 +1,4 @@
-"""Keeps what a model made of each part, in one file, so that a killed run goes on from there."""
+"""Keeps a model's notes on each part in a file, so that a killed run resumes. Knows no model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edgekit.system.digest import canonical_json, sha256_json
 
 
 class Notes:
-    """Texts by what they were made from. Each is on the disk before the next one is begun."""
+    """Texts by what they were made from. Each is on the disk before the next is begun."""
 
     def __init__(self, path: str | None, key: object) -> None:
-        """`key` is all that decides the texts beside what `get` is asked; of another, or damaged,
-        the file is begun anew. Without a path nothing is kept.
+        """`key` is all that decides the texts besides the arguments of `get`; a file with another
+        key, or a damaged one, is started anew. Without a path nothing is kept.
         """
         self._path = None if path is None else Path(path)
         self._key = sha256_json(key)
@@ -28,11 +28,11 @@ class Notes:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             data = canonical_json({"key": self._key, "texts": self._kept})
-            # They tell of texts that may be private.
+            # The notes are about texts that may be private.
             machine.write_safely(self._path, data, mode=0o600)
 
     def forget(self) -> None:
-        """The work is done."""
+        """Removes the file once the work is done."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
@@ -44,5 +44,5 @@ class Notes:
             same = value["key"] == self._key
             return {str(one): str(text) for one, text in value["texts"].items()} if same else {}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            # None yet, or not one of ours: then nothing can be gone on with.
+            # Missing, or not one of ours: then there is nothing to resume.
             return {}

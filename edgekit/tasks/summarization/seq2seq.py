@@ -20,7 +20,7 @@ from edgekit.tasks.summarization.written import Shortening, Writing
 def open_seq2seq(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Seq2SeqEngine:
     """The engine of an artifact. `files` holds the checked bytes of its models and tokenizer.
 
-    The models' bytes are taken out of `files` when they are used, so that they are freed.
+    The models' bytes are popped from `files` when they are used, so that they are freed.
     """
     spec = artifact.manifest.model
     if spec.summary is None or set(spec.files) != {ENCODER, DECODER}:
@@ -43,7 +43,7 @@ class Seq2SeqEngine:
     """A Summarizer: texts of any length; safe to use from several threads."""
 
     def __init__(self, summarizer: Seq2SeqSummarizer, *, name: str = "") -> None:
-        """`name` tells the model from others, whose notes are no use."""
+        """`name` distinguishes the model from others, whose notes cannot be reused."""
         self._summarizer, self._name = summarizer, name
 
     @property

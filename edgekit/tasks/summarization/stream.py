@@ -1,4 +1,4 @@
-"""A summary while it is made: by a thread of this process, or by a worker; taken piece by piece."""
+"""A summary while it is being made, by a thread or by a worker; taken piece by piece. No model."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from edgekit.tasks.summarization.summary import Summary, Told
 
 Finish = Callable[[Summary], Summary]
 Make = Callable[[Callable[[Told], None], Cancel], Summary]
-"""Makes a summary, tells how far it is, heeds that it was cancelled."""
+"""Makes a summary, reports its progress, and stops when it is cancelled."""
 
 
 class Source(Protocol):
-    """What tells of a summary that is being made; a worker's Exchange is one."""
+    """What reports a summary's progress; a worker's Exchange is one."""
 
     @property
     def ended(self) -> threading.Event: ...
 
     def take(self) -> dict[str, Any]:
-        """Waits for the next `{"piece": …}` or, at last, `{"result": …}`."""
+        """Waits for the next `{"piece": …}` or the final `{"result": …}`."""
 
     def cancel(self) -> None: ...
 
 
 class Here:
-    """A Source that a thread of this process works for."""
+    """A Source whose work is done by a thread of this process."""
 
     def __init__(self, make: Make, *, on_cancel: Callable[[], None] = lambda: None) -> None:
-        """`on_cancel` stops what does not look at the flag."""
+        """`on_cancel` stops work that does not check the flag."""
         self.ended = threading.Event()
         self._cancel = Cancel()
         self._on_cancel = on_cancel
@@ -55,7 +55,7 @@ class Here:
         try:
             found = make(lambda told: self._heard.put({"piece": told.as_json()}), self._cancel)
             self._heard.put({"result": found.as_json()})
-        except BaseException as error:  # whoever takes hears of it
+        except BaseException as error:  # raised to whoever takes
             self._heard.put(error)
         finally:
             self.ended.set()
@@ -64,8 +64,8 @@ class Here:
 class SummaryStream(Iterator[str]):
     """An iterator of pieces of text; between them `parts_read` goes up.
 
-    The model works on by itself, however slowly the pieces are taken; it stops when the stream is
-    cancelled, closed or forgotten.
+    The model goes on working, however slowly the pieces are taken; it stops when the stream is
+    cancelled, closed or garbage-collected.
     """
 
     def __init__(
@@ -91,17 +91,17 @@ class SummaryStream(Iterator[str]):
         self._source.cancel()
 
     def wait(self, seconds: float) -> None:
-        """Until the summary is made, taken or not, or the time is over."""
+        """Waits until the summary is complete, taken or not, or the time is up."""
         self._source.ended.wait(seconds)
 
     def summary(self) -> Summary:
-        """Takes what is left and returns all of it."""
+        """Takes what is left and returns the whole summary."""
         while self._summary is None:
             self._take()
         return self._summary
 
     def close(self) -> None:
-        """Cancels, if it is still being made, and waits for its end."""
+        """Cancels the summary if it is still being made, and waits for its end."""
         if self._summary is None and self._failed is None:
             self.cancel()
             self.summary()
@@ -114,7 +114,7 @@ class SummaryStream(Iterator[str]):
         raise StopIteration
 
     def _take(self) -> Told | None:
-        """What was told next; None at the end."""
+        """The next report; None at the end."""
         with self._taking:
             if self._failed is not None:
                 raise self._failed
@@ -123,7 +123,7 @@ class SummaryStream(Iterator[str]):
             try:
                 heard = self._source.take()
             except Exception as error:
-                # Not KeyboardInterrupt: whoever takes was stopped, and may go on taking.
+                # Not KeyboardInterrupt: that stops only the caller, who may go on taking.
                 self._failed = error
                 raise
             if "piece" in heard:

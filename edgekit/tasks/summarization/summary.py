@@ -9,23 +9,23 @@ from typing import Any, Literal
 from edgekit.errors import EdgekitError
 
 WORDS = 120
-"""Length of a summary, where neither the caller nor the artifact says another."""
+"""Length of a summary, unless the caller or the artifact says another."""
 MOST_WORDS = 10_000
 Effort = Literal["default", "fast"]
-"""`fast` has the sentences that matter chosen by an extractive model, and reads these alone."""
+"""With `fast`, an extractive model chooses the sentences that matter, and only these are read."""
 EFFORTS: tuple[Effort, ...] = ("default", "fast")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for beside the text."""
+    """What is asked for, besides the text."""
 
     words: int = WORDS
-    """About how long the summary is to be."""
+    """About how long the summary should be."""
     language: str | None = None
-    """Of the text, as far as it is known."""
+    """The text's language, if it is known."""
     kept: str | None = None
-    """A file that keeps what was made of each part, so that a killed run goes on from there."""
+    """A file that keeps the notes on each part, from which a killed run resumes."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.words <= MOST_WORDS:
@@ -40,7 +40,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a summary; where it stands in the text that was read, if it is of it."""
+    """A sentence of a summary, and its place in the text if it was taken from there."""
 
     text: str
     start: int | None = None
@@ -49,12 +49,12 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How far a summary is; told whenever that changes, and for every piece of its text."""
+    """A summary's progress; reported whenever it changes, and for every piece of its text."""
 
     parts_read: int
     parts: int
     piece: str = ""
-    """What the summary goes on with; empty while parts are read."""
+    """The next piece of the summary; empty while parts are being read."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,22 +62,22 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is left of a text, and how much of the text was read for it."""
+    """A summary, and how much of the text was read for it."""
 
     text: str
     parts_read: int
     parts: int
-    """In how many parts the text was read; all of them were, unless somebody stopped it."""
+    """How many parts the text has; all of them were read unless it was cancelled."""
     sentences: tuple[Sentence, ...]
     engine: str
     language: str | None = None
-    """The text's, as it was detected; None where that is unsure."""
+    """The text's detected language; None if that is unsure."""
     flagged: tuple[str, ...] = ()
-    """Numbers and names in the summary that the text does not have: to be checked by a person."""
+    """Numbers and names in the summary that are not in the text: a person should check them."""
     warnings: tuple[str, ...] = ()
     """A sentence for each reason to trust it less."""
     cancelled: bool = False
-    """Somebody stopped it; the text is what there was until then."""
+    """It was stopped; the text is what there was until then."""
 
     def as_json(self) -> dict[str, Any]:
         """What `summarize --json` prints."""

@@ -15,7 +15,7 @@ TASK = Task(
     },
     read_rows=read_pairs,
     heads={Family.SEQ2SEQ: "summaries", Family.ENCODER: "embedding"},
-    # An encoder chooses sentences: it has no head to learn with.
+    # An encoder chooses sentences: it has no head to train.
     without={Family.ENCODER: frozenset({"distill", "finetune", "prune"})},
     engines={"onnx": "edgekit.tasks.summarization.opening:open_summarizer"},
     spec="summary",

@@ -1,4 +1,4 @@
-"""What a program can ask a model that summarizes: from a text to its summary, by its engine."""
+"""The verb of a summarizer: summarize. Knows its engine by its interface alone."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from edgekit.wording.language_names import language_name
 
 OnTold = Callable[[Told], None]
 FAST_WORDS, FAST_TIMES = 600, 5
-"""What is chosen for a model that is to be fast: so many words, and so many for each that it is to
-write."""
+"""How many words are chosen to be read with `effort="fast"`: this many, or this many for each word
+of the summary, whichever is more."""
 
 
 def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> SummaryVerbs:
-    """What `edgekit.load` gives for a summarizer."""
+    """What `edgekit.load` returns for a summarizer."""
     asked.refuse_context(artifact.manifest)
     if isolate or artifact.manifest.model.format in ISOLATED:
         return SummaryVerbs(artifact.manifest, IsolatedSummarizer(artifact, asked))
@@ -42,7 +42,7 @@ def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> SummaryVer
 
 
 class Beginner(Protocol):
-    """Whatever can begin a summary."""
+    """Anything that can begin a summary."""
 
     def begin_summary(self, text: str, wanted: Wanted) -> Source: ...
 
@@ -50,7 +50,7 @@ class Beginner(Protocol):
 
 
 class HereBeginner:
-    """An engine of this process, asked one text after the other."""
+    """An engine of this process, which gets one text after the other."""
 
     def __init__(self, engine: Summarizer) -> None:
         self._engine = engine
@@ -70,7 +70,7 @@ class HereBeginner:
 
 
 class Chained:
-    """One text, whose sentences one model chooses and another one reads."""
+    """One text: one model chooses its sentences and another reads them."""
 
     def __init__(self, chooser: Beginner, reader: Beginner, text: str, wanted: Wanted) -> None:
         self._chooser, self._reader = chooser, reader
@@ -128,7 +128,7 @@ class SummaryVerbs:
         on_told: OnTold,
         first: SummaryVerbs | None = None,
     ) -> SummaryStream:
-        """`first` is an extractive summarizer that reads all and leaves what matters."""
+        """`first` is an extractive summarizer that reads everything and keeps what matters."""
         check_text(text)
         wanted = Wanted(self._words(words), language_of.detect(text), kept)
         warnings = unjudged(self._manifest, wanted.language)
@@ -148,12 +148,12 @@ class SummaryVerbs:
 
     @property
     def extracts(self) -> bool:
-        """Whether it chooses sentences, and writes none."""
+        """Whether it chooses sentences rather than writing them."""
         spec = self._manifest.model.summary
         return spec is not None and spec.engine == "extractive"
 
     def close(self) -> None:
-        """Stops the summaries that are being made, and frees the model."""
+        """Stops running summaries and frees the model."""
         if self._gate.shut():
             stop(list(self._streams))
             self._beginner.close()
@@ -180,7 +180,7 @@ def check_text(text: str) -> None:
 
 
 def unjudged(manifest: Manifest, language: str | None) -> tuple[str, ...]:
-    """A sentence where the text is in a language that the artifact was not judged in."""
+    """A warning if the text is in a language that the artifact was not judged in."""
     if language is None:
         return ("The language of the text could not be told.",)
     judged = {language_of.same(code) for code in manifest.quality.get("by_language", {})}

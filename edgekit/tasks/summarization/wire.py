@@ -1,4 +1,4 @@
-"""A summarizer in a worker process: what it is asked, and what it answers."""
+"""A summarizer in a worker process: its requests and replies. Knows no engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class IsolatedSummarizer:
         self.version = str(self._worker.facts["version"])
 
     def begin_summary(self, text: str, wanted: Wanted) -> Exchange:
-        """Its pieces are the fields of Told and its result those of a Summary."""
+        """The pieces are the fields of Told, and the result those of a Summary."""
         return self._worker.begin("summarize", text=text, wanted=wanted.as_json())
 
     def close(self) -> None:
@@ -45,5 +45,5 @@ AT_ONCE = 1
 
 
 def facts(engine: Summarizer) -> Mapping[str, Any]:
-    """What a worker says of a model that it has loaded."""
+    """What a worker reports about the model that it has loaded."""
     return {"version": engine.version}

@@ -1,7 +1,7 @@
-"""Summaries by a model that writes, of texts of any length: part by part, then all of it together.
+"""Summaries of texts of any length by a generative model: part by part, then all of it together.
 
-A text that does not fit is read in parts, each is noted down, and the notes are read again in the
-same way until they fit (Wu et al. 2021, arXiv 2109.10862, on summarizing books recursively).
+A text that does not fit is read in parts; the model writes a note on each, and the notes are read
+again in the same way until they fit (Wu et al. 2021, arXiv 2109.10862, recursive book summaries).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted
 OnPiece = Callable[[str], None]
 LEAST_NOTE_WORDS = 25
 MOST_NOTE_WORDS = 150
-# Of the window, what the notes on all parts may fill, and tokens that a word takes in most scripts.
+# The share of the window that the notes on all parts may fill, and tokens a word in most scripts.
 _NOTES_SHARE = 0.8
 _TOKENS_PER_WORD = 2.0
-# A model whose notes are hardly shorter than what it read would go on for ever.
+# A model whose notes are hardly shorter than what it read would go on forever.
 _LEAST_GAIN = 0.9
 
 
 class Reader(Protocol):
-    """A model that reads parts and puts its notes together."""
+    """A model that reads parts and joins its notes."""
 
     @property
     def window(self) -> int:
-        """Tokens of text that it reads at once."""
+        """The window in tokens of text."""
 
     def count(self, text: str) -> int: ...
 
@@ -42,15 +42,15 @@ class Reader(Protocol):
         """The summary of a text that fits."""
 
     def note(self, part: str, *, words: int, before: Sequence[str], on_piece: OnPiece) -> str:
-        """What a part says, where `before` are the notes on those before it."""
+        """A note on a part; `before` are the notes on the parts before it."""
 
     def join(self, notes: str, *, words: int, on_piece: OnPiece) -> str:
-        """One summary of what the parts said."""
+        """One summary from the notes on the parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortening:
-    """A model that was trained to shorten a text, and does nothing else, as a Reader."""
+    """A Reader around a model that was trained to summarize and can do nothing else."""
 
     model: Shortener
 
@@ -68,7 +68,7 @@ class Shortening:
         return self.model.shorten(part, words=words, on_piece=on_piece)
 
     def join(self, notes: str, *, words: int, on_piece: OnPiece) -> str:
-        # Such a model writes no shorter summary for being told to.
+        # Such a model does not write a shorter summary when asked to.
         if counting.count(notes) <= words:
             on_piece(notes)
             return notes
@@ -88,7 +88,7 @@ class Writing:
         tell: Callable[[Told], None],
         cancel: Cancel,
     ) -> None:
-        """`model` names what decides the answers: another one's notes are no use."""
+        """`model` names everything that decides the answers: another's notes cannot be reused."""
         self._reader, self._wanted, self._engine = reader, wanted, engine
         self._tell, self._cancel = tell, cancel
         self._kept = Notes(wanted.kept, [model, wanted.words, wanted.language])
@@ -97,7 +97,7 @@ class Writing:
         self._said = ""
 
     def summary(self, text: str) -> Summary:
-        """Of all of the text; where it is cancelled, of what was read until then."""
+        """The summary of the whole text; if it is cancelled, of what was read until then."""
         parts = [
             text[part.start : part.end]
             for part in split(text, self._reader.count, window=self._reader.window)
@@ -124,7 +124,7 @@ class Writing:
         return self._reader.join(notes, words=self._wanted.words, on_piece=self._say)
 
     def _again(self, notes: str) -> str:
-        """The notes once more in parts; fewer words each time."""
+        """Reads the notes in parts again; with fewer words each time."""
         parts = [
             notes[part.start : part.end]
             for part in split(notes, self._reader.count, window=self._reader.window)
@@ -179,7 +179,7 @@ class Writing:
 
 
 def _halved(notes: Sequence[str]) -> Iterator[str]:
-    """The first half of each note's sentences, so that none is left out whole."""
+    """The first half of each note's sentences, so that no note is left out entirely."""
     for note in notes:
         found = spans(note)
         yield note[: found[(len(found) - 1) // 2].end] if found else note

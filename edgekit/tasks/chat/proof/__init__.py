@@ -1,1 +1,1 @@
-"""What a build asks of a chat model: predictions beside its parent, and a verdict."""
+"""What a build asks of a chat model: predictions compared with its parent's, and a verdict."""

@@ -1,6 +1,6 @@
-"""What `edgekit bench` measures and shows of a chat artifact: beside llama-cpp-python's own.
+"""What `edgekit bench` measures and shows of a chat artifact, compared with plain llama-cpp-python.
 
-Both sides live in processes of their own and take turns with single answers, so that whatever else
+Each side runs in its own subprocess and they take turns with single answers, so that whatever else
 the machine does hits both; the ratio is the median over the turns.
 """
 
@@ -26,7 +26,7 @@ from edgekit.tasks.chat.proof.sides import SIDES, Timed
 
 ANSWER_TOKENS = 64
 PROMPT_SHARE = 0.5
-"""Of the context, that a long prompt takes, up to MAX_PROMPT_TOKENS."""
+"""Share of the context that a long prompt takes, up to MAX_PROMPT_TOKENS."""
 MAX_PROMPT_TOKENS = 512
 _SIDES = "edgekit.tasks.chat.proof.sides"
 _SHORT = "Tell a long story about a farmer and her goats."
@@ -49,11 +49,11 @@ def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
         plans = [SidePlan.of_artifact(artifact, _SIDES, name, settings) for name in SIDES]
         sides = [_start(plan, stack) for plan in plans]
         on_progress(0.2)
-        # The raw side's, whose prompts stand without a template.
+        # The raw side's, whose prompts have no template.
         long = _long(context, sides[1].tokens_per_character)
         for turn in range(rounds):
             for side in sides if turn % 2 == 0 else sides[::-1]:
-                # Each prompt begins in another way, so that nothing of the last one helps.
+                # Each prompt begins differently, so that the KV cache of the last one is no help.
                 side.writing.append(_ask(side.child, f"{turn}. {_SHORT}", tokens))
                 side.reading.append(_ask(side.child, f"{turn}, {long}", 1))
             on_progress(0.2 + 0.8 * (turn + 1) / rounds)
@@ -75,7 +75,7 @@ def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Side:
-    """One side that has answered, and what it took since."""
+    """One side that has answered once, and its times since then."""
 
     child: Child
     cold_ms: float
@@ -97,7 +97,7 @@ def _start(plan: SidePlan, stack: ExitStack) -> _Side:
 
 
 def _long(context: int, tokens_per_character: float) -> str:
-    """A question that takes about as many tokens as were meant."""
+    """A question of about as many tokens as intended."""
     characters = round(min(MAX_PROMPT_TOKENS, PROMPT_SHARE * context) / tokens_per_character)
     return (_FILLER * (characters // len(_FILLER) + 1))[:characters]
 
@@ -136,7 +136,7 @@ def _median(values: Iterable[float]) -> float:
 
 
 def _ratio(ours: Sequence[Timed], raw: Sequence[Timed], speed: Callable[[Timed], float]) -> float:
-    """How many times as fast the artifact is, at the median of the turns."""
+    """How many times as fast the artifact is, as the median over the turns."""
     pairs = zip(ours, raw, strict=True)
     return round(float(np.median([speed(one) / speed(other) for one, other in pairs])), 3)
 

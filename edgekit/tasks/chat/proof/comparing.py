@@ -1,14 +1,14 @@
-"""A model beside its parent on the same texts, also where it has lost some of the parent's pieces.
+"""Compares a model with its parent on the same texts, even if it has lost some of its tokens.
 
-- Where both have the same pieces, the parent's tokens are read by both and compared one by one.
-- Where the model has lost pieces (`trim_vocab`), `kld` and `top1` are over the tokens up to the
-  first that it has lost, window by window: both have read the same until there. What the parent
-  expects of lost pieces counts as expected of all pieces but its likeliest 64, so that a model
-  which can no longer say what the parent would is that much further from it.
-- `ppl_ratio` is over all texts. One that has lost no piece counts token by token. The others are
-  read anew by both, each in its own tokens, in windows that end at the same places of the text; the
-  nats of all that both predict there are what counts, shared out evenly among the parent's tokens
-  of the text. That is its ratio of bits per byte, weighed by the parent's tokens.
+- If both have the same vocabulary, both read the parent's tokens, which are compared one by one.
+- If the model has lost tokens (`trim_vocab`), `kld` and `top1` cover, in each window, the tokens
+  before the first lost one: until there both have read the same. The probability that the parent
+  gives to lost tokens counts as spread over all tokens but its likeliest 64, so that a model which
+  can no longer say what the parent would is that much further from it.
+- `ppl_ratio` covers all texts. A text without lost tokens counts token by token. Both read the
+  others anew, each in its own tokens, in windows that end at the same places of the text; the nats
+  of everything that both predict there count, shared evenly among the parent's tokens of the text.
+  That is the text's ratio of bits per byte, weighted by the parent's tokens.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from edgekit.system import machine
 from edgekit.tasks.classification.proof.quality import listed_rows
 
 PREDICTIONS, PARENT, ANEW = "predictions.npz", "parent.npz", "anew.npz"
-"""What lies in an entry of the store; the latter two only where pieces were lost."""
-# Of the work, where texts are read anew: the parent's tokens, then both sides of the texts.
+"""The files in an entry of the store; the latter two only if tokens were lost."""
+# Share of the work, if texts are read anew, that reads the parent's tokens before the texts.
 _FIRST = 0.6
 
 OnProgress = Callable[[float], None]
@@ -41,7 +41,7 @@ OnProgress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What is compared with: a GGUF, rows as its tokens, and what it predicts of these."""
+    """The model to compare with: a GGUF, the rows as its tokens, and its predictions of them."""
 
     model: Path
     rows: Sequence[Row]
@@ -51,14 +51,14 @@ class Parent:
 
     @property
     def row_of(self) -> np.ndarray:
-        """The number of the row of each prediction."""
+        """The index of the row of each prediction."""
         sizes = [len(window) - 1 for window in self.documents.tokens]
         return np.repeat(self.documents.rows, sizes)
 
 
 def read(model: Path, parent: Parent, out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-    """Writes into `out` what `compare` reads. Raises CheckpointError for a model that reads texts
-    otherwise than its parent although it has all their pieces."""
+    """Writes into `out` what `compare` reads. Raises CheckpointError for a model that tokenizes
+    texts differently from its parent although it has all their tokens."""
     new = vocabularies.mapping(parent.model, model)
     if new is None:
         _check(model, parent, parent.documents.tokens, set())
@@ -85,8 +85,8 @@ def read(model: Path, parent: Parent, out: Path, on_progress: OnProgress) -> Map
 def compare(
     parent: Parent, folder: Path, *, languages: Sequence[str]
 ) -> tuple[Tokenwise, dict[str, Any]]:
-    """Of every prediction of the parent; and what to say of rows in the `languages` (and of those
-    that name none) that were read anew: nothing where there are none."""
+    """The distances for every prediction of the parent; and the facts about rows in the `languages`
+    (and rows that name none) that were read anew, empty if there are none."""
     if not (folder / ANEW).is_file():
         found = divergence.compare(parent.predictions, folder / PREDICTIONS)
         return found.tokenwise(), {}
@@ -143,12 +143,12 @@ def _predict(
 
 
 def _changed(read: Documents, whole: frozenset[int]) -> set[int]:
-    """The rows of which a window has lost a piece."""
+    """The rows with a window that has lost a token."""
     return {row for number, row in enumerate(read.rows) if number not in whole}
 
 
 def _check(model: Path, parent: Parent, wanted: Sequence[Sequence[int]], changed: set[int]) -> None:
-    """That the model itself reads all rows but the changed ones as the `wanted` tokens."""
+    """Checks that the model itself reads all but the changed rows as the `wanted` tokens."""
     own = documents.read(model, parent.rows, window=parent.window)
     found = _unchanged(own.rows, own.tokens, changed)
     for row, tokens in _unchanged(parent.documents.rows, wanted, changed).items():
@@ -162,7 +162,7 @@ def _check(model: Path, parent: Parent, wanted: Sequence[Sequence[int]], changed
 def _unchanged(
     rows: Sequence[int], tokens: Sequence[Sequence[int]], changed: set[int]
 ) -> dict[int, list[int]]:
-    """By row, the tokens of all its windows."""
+    """The tokens of all windows, by row."""
     found: dict[int, list[int]] = {}
     for row, window in zip(rows, tokens, strict=True):
         if row not in changed:
@@ -173,8 +173,8 @@ def _unchanged(
 def _read_anew(
     model: Path, parent: Parent, changed: Sequence[int], out: Path, on_progress: OnProgress
 ) -> dict[str, np.ndarray]:
-    """By row: the nats that each spends on what both predict, its bytes, the parent's tokens. Rows
-    in which both predict nothing, of a token or two, are only counted."""
+    """By row: the nats of each side for what both predict, its bytes, and the parent's tokens. Rows
+    of a token or two, in which nothing is predicted, are only counted."""
     rows = [parent.rows[row] for row in changed]
     both = [vocabularies.cut(one, rows) for one in (parent.model, model)] if rows else [[], []]
     found = [

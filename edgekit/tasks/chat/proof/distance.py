@@ -1,7 +1,7 @@
-"""How far one language model is from its parent, token by token on the same texts. Runs no model.
+"""How far a language model is from its parent, token by token on the same texts. Runs no model.
 
 Means are over tokens. Their bounds come from a paired bootstrap: whole groups of documents are
-drawn again with replacement, for both models at once, and the 5th and 95th percentiles are the
+resampled with replacement, for both models at once, and the 5th and 95th percentiles are the
 one-sided 95 % bounds (Efron and Tibshirani 1993, chapter 13).
 """
 
@@ -32,7 +32,7 @@ class Bounds:
 
 
 def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[Measure, Bounds]:
-    """Of each measure; `groups` has a number for each token, and equal ones belong together."""
+    """The bounds of each measure; tokens with the same number in `groups` belong together."""
     _, group = np.unique(groups, return_inverse=True)
     values = [tokens.kld, tokens.same_top, tokens.nll - tokens.parent_nll, np.ones(len(group))]
     if tokens.compared is not None:
@@ -52,7 +52,7 @@ def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[M
     return {
         name: Bounds(
             point=float(points[name]),
-            # No interpolation, as for the share that a classifier keeps.
+            # No interpolation, as in judging/noninferiority.py.
             low=float(np.quantile(samples[name], ERROR_RATE, method="lower")),
             high=float(np.quantile(samples[name], 1 - ERROR_RATE, method="higher")),
             groups=count,
@@ -63,17 +63,17 @@ def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[M
 
 def _measured(sums: np.ndarray) -> dict[Measure, np.ndarray]:
     kld, same, rise, tokens, *others = np.moveaxis(sums, -1, 0)
-    # A draw of documents in which nothing could be compared has sums of 0, too.
+    # A draw of documents without anything to compare has sums of 0, too.
     compared = np.maximum(others[0], 1.0) if others else tokens
     return {"kld": kld / compared, "top1": same / compared, "ppl_ratio": np.exp(rise / tokens)}
 
 
 def rows_needed(found: Bounds, limit: float, rows: int) -> int | None:
-    """Rows of this kind of which 4 in 5 test sets would show it, if the mean stays as it is.
+    """How many such rows it takes for 4 in 5 test sets to show it, if the mean stays as it is.
 
-    None where the mean is the limit itself.
+    None if the mean equals the limit.
     """
-    # The bound that decides is on the limit's side.
+    # The deciding bound is the one on the limit's side.
     outer = found.high if limit > found.point else found.low
     distance = abs(limit - found.point)
     if not distance:

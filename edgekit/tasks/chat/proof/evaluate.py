@@ -1,4 +1,4 @@
-"""Judges a chat artifact once more, on rows of your own; the step store keeps what took long."""
+"""Judges a chat artifact again, on rows of your own; the step store keeps what took long."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from edgekit.tasks.chat.proof import comparing
 from edgekit.tasks.chat.proof.judge import MODEL, PACKAGES, VERSION, WINDOW
 from edgekit.tasks.chat.proof.quality import ChatMust, judge, measure
 
-"""What the names of this module's own pieces of work begin with; the others are a build's too."""
+"""The prefix of store entries that are only this module's; the others are shared with builds."""
 OnPart = Callable[[str, float], None]
-"""Hears what is being done, and how much of it is done."""
+"""Called with what is being done, and the fraction of it that is done."""
 
 
 def evaluate(
     artifact: Artifact, rows: Sequence[Row], *, against: Path | None, progress: Bars
 ) -> dict[str, Any]:
-    """What `edgekit evaluate --json` prints: perplexity alone; against a teacher the divergence
-    from it, and the verdict.
+    """What `edgekit evaluate --json` prints: only the perplexity, or with a teacher the divergence
+    from it and the verdict.
 
-    Raises CheckpointError for a teacher that reads texts as other tokens than the artifact.
+    Raises CheckpointError for a teacher that tokenizes texts differently from the artifact.
     """
     verify_for_load(artifact)
     with progress() as told, Store(paths.store_dir()) as store:
@@ -77,7 +77,7 @@ class _Evaluation:
         return {**quality, **said}
 
     def _parent(self, checkpoint: Path) -> tuple[comparing.Parent, str]:
-        """The teacher as the same kind of file, in 16 bits; the digest of its entry."""
+        """The teacher as a file of the same kind, in 16 bits, and the digest of its entry."""
         job = OutputJob(
             checkpoint=checkpoint,
             checkpoint_digest=sha256_folder(checkpoint),
@@ -96,7 +96,7 @@ class _Evaluation:
         return comparing.Parent(model, self.rows, read, predictions, self.window), half.digest
 
     def _predictions(self, side: str, model: Path, digest: str, read: Documents) -> Path:
-        """Of all windows, by one model alone."""
+        """One model's predictions of all windows."""
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
             return predicting.predict(
@@ -112,7 +112,7 @@ class _Evaluation:
         return self._run(side, inputs, make).folder / comparing.PREDICTIONS
 
     def _compared(self, parent: comparing.Parent, of: str, digest: str) -> Path:
-        """What `comparing.compare` reads; `of` is the entry that the parent's model is from."""
+        """What `comparing.compare` reads; `of` is the entry with the parent's model."""
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
             return comparing.read(self.model, parent, out, on_progress)
@@ -136,5 +136,5 @@ class _Evaluation:
 
 
 def _must(asked: Mapping[str, Any]) -> ChatMust:
-    """What is asked of predictions; `keep` is of questions, which are not here."""
+    """What must hold for predictions; `keep` is about questions, which are not judged here."""
     return ChatMust(**{key: limit for key, limit in asked.items() if key != "keep"})

@@ -1,7 +1,7 @@
-"""Judges a language model: its predictions of held-out texts beside its parent's, and self-test.
+"""Judges a language model: its predictions of held-out texts against its parent's; its self-test.
 
-The parent is the teacher as an f16 GGUF, proven equal to the checkpoint; what is compared, also
-where a step has cut the vocabulary, is in comparing.py.
+The parent is the teacher as an f16 GGUF, proven equal to the checkpoint; comparing.py says how they
+are compared, even if a step has trimmed the vocabulary.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from edgekit.job.plan import Plan
 
 VERSION = 1
-# The worst of two is that of both.
+# The worse of two verdicts is that of both.
 PACKAGES = {
     **dict.fromkeys(("torch", "transformers", "tokenizers", "numpy", "peft"), "compress"),
     **dict.fromkeys(("gguf", "llama-cpp-python", "jinja2"), "gguf"),
@@ -51,34 +51,34 @@ PACKAGES = {
 TRIAL_ROWS = 8
 MODEL = "model.gguf"
 WINDOW = 512
-"""Tokens that are read at once when judging; longer texts take several windows."""
+"""Window in tokens when judging; longer texts take several windows."""
 SAMPLED_ROWS = 300
 _ONE_WINDOW = 1 << 30
 GOLDEN_PROMPTS = 8
 GOLDEN_TOKENS = 16
 GOLDEN_PROMPT_CHARACTERS = 300
-# CPUs round differently, most of all in what they quantize while they compute; a token that leads
-# by more than this leads everywhere.
+# CPUs round differently, above all activations that are quantized on the fly; a token that leads by
+# more than this leads everywhere.
 CLEAR_MARGIN = 0.5
-# llama.cpp reads a file of 16 bits about this much faster than torch computes in 32 bits.
+# llama.cpp runs a 16-bit file about this much faster than torch computes in 32 bits.
 FASTER_THAN_TORCH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The teacher in 16 bits, and what it predicts of the test set."""
+    """The teacher in 16 bits, and its predictions of the test set."""
 
     half: Finished
     documents: Documents | None
-    """None where there is no test set."""
+    """None if there is no test set."""
     predictions: Path
     digest: str
     scores: np.ndarray | None = None
-    """Of the choices of questions; None where there are none."""
+    """Log-probabilities of the questions' choices; None if there are no questions."""
     window: int = WINDOW
 
     def compared(self, rows: Sequence[Row]) -> comparing.Parent | None:
-        """What a model is compared with; None where there is no test set."""
+        """What a model is compared with; None if there is no test set."""
         if self.documents is None:
             return None
         model = self.half.folder / MODEL
@@ -97,7 +97,7 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
 
 
 def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
-    """Raises DataError where there is no text but those that judge."""
+    """Raises DataError if there are no texts except those that judge."""
     if not (dataset.train or dataset.validation or dataset.unlabeled):
         raise DataError(
             f"{bound.place('data')}: data names neither 'train' nor 'validation' nor 'unlabeled', "
@@ -121,12 +121,12 @@ def _count(encoder: TextTokenizer, rows: Sequence[Row]) -> int:
 
 
 def teacher_cost(planned: Planned) -> Cost:
-    """It is written in 16 bits, proven beside torch, and predicts the test set."""
+    """The teacher is written in 16 bits, compared with torch, and predicts the test set."""
     rates, description = planned.rates, planned.description
     half = description.fp32_bytes // 2
     return Cost(
         seconds=2 * half * rates.write_seconds_per_byte + judging_cost(planned).seconds,
-        # Both files are mapped; torch holds a layer and the embeddings in 32 bits.
+        # Both files are memory-mapped; torch holds one layer and the embeddings in 32 bits.
         peak_bytes=rates.torch_bytes
         + description.weights_bytes
         + half
@@ -184,7 +184,7 @@ def _predict_rows(
 
 
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Judged:
-    """Runs the artifact's file on the parent's tokens, and asks it what it must always answer."""
+    """Runs the artifact's file on the parent's tokens, and records its golden answers."""
     prompts = _prompts(job, has_template=bool(teacher.half.record.get("chat")))
     digest = sha256_file(exported.model)
     inputs = {
@@ -218,7 +218,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Ju
 
 
 def latency(artifact: Artifact, rows: Sequence[Row]) -> dict[str, float]:
-    """Nothing: an answer takes as long as it is; `edgekit bench` measures tokens."""
+    """Empty: an answer takes as long as it is long; `edgekit bench` measures tokens a second."""
     return {}
 
 
@@ -234,7 +234,7 @@ def _judge(
 
 
 def _prompts(job: OutputJob, *, has_template: bool) -> list[list[Message] | str]:
-    """The beginnings of a few rows of every language: first turns, or texts to be continued."""
+    """The beginnings of a few rows of every language: first turns, or texts to continue."""
     rows = spread(job.rows, GOLDEN_PROMPTS, total=True)
     texts = []
     for row in rows:
@@ -251,7 +251,7 @@ def _golden(model: Path, prompts: Sequence[Sequence[Message] | str]) -> dict[str
     clear = [(prompt, _clear(one)) for prompt, one in zip(prompts, found, strict=True)]
     sure = [(prompt, tokens) for prompt, tokens in clear if tokens]
     if not sure:
-        # A model that is sure of nothing still has an answer that must come out again.
+        # Even a model that is sure of nothing has an answer that must be reproduced.
         best = max(range(len(found)), key=lambda number: found[number].margins[:1])
         sure = [(prompts[best], list(found[best].tokens[:1]))]
     return {
@@ -266,7 +266,7 @@ def _clear(found: greedy.Continued) -> list[int]:
 
 
 def _chat_spec(record: Mapping[str, Any], description: Description) -> ChatSpec:
-    """By the record of the artifact's own export: it may have fewer layers than its teacher."""
+    """From the record of the artifact's own export: it may have fewer layers than its teacher."""
     return ChatSpec(
         template_sha256=(record.get("chat") or {}).get("template_sha256", ""),
         context=record["context"],
@@ -276,7 +276,7 @@ def _chat_spec(record: Mapping[str, Any], description: Description) -> ChatSpec:
 
 
 def _quality(plan: Plan, parent: comparing.Parent | None, read: Path) -> dict[str, Any]:
-    """The judgement of the test set, without its texts; empty where there is no test set."""
+    """The judgement on the test set, without its texts; empty if there is no test set."""
     if parent is None:
         return {}
     recipe = plan.bound.recipe
@@ -297,7 +297,7 @@ def _quality(plan: Plan, parent: comparing.Parent | None, read: Path) -> dict[st
 
 
 def with_questions(quality: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Both judgements in one; the worse verdict is that of both."""
+    """Both judgements in one; the worse verdict counts."""
     verdicts = [one.get("verdict") for one in (quality, asked)]
     verdict = next((one for one in VERDICTS if one in verdicts), None)
     if asked["verdict"] is None:

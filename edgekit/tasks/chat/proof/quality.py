@@ -1,4 +1,4 @@
-"""Judges a language model's predictions of test texts, alone or against its parent's. Runs none."""
+"""Judges predictions of test texts, alone or against those of the parent. Runs no model."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def judge(
     must: ChatMust | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `evaluate --json` prints of a language model against its parent.
+    """What `evaluate --json` prints about a language model compared with its parent.
 
-    `row_of` has the number of each token's row. All but `other_languages` is about rows in
-    `languages` (all rows where none are given) and rows that name no language. Raises DataError
-    where no row is left to judge.
+    `row_of` has the index of each token's row. Everything but `other_languages` is about rows in
+    `languages` (all rows if none are given) and rows that name no language. Raises DataError if no
+    row is left to judge.
     """
     places = _Places(rows, row_of, languages)
     judged = tokens.part(places.judged)
@@ -70,7 +70,7 @@ def judge(
 def measure(
     rows: Sequence[Row], nll: np.ndarray, row_of: np.ndarray, *, languages: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What there is to say of a model alone: its perplexity, by language."""
+    """What can be said of a model by itself: its perplexity, by language."""
     places = _Places(rows, row_of, languages)
 
     def one(part: np.ndarray) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def measure(
 
 
 class _Places:
-    """Which tokens are of which part of the data."""
+    """Which tokens belong to which part of the data."""
 
     def __init__(self, rows: Sequence[Row], row_of: np.ndarray, languages: Sequence[str]) -> None:
         self._row_of = row_of
@@ -131,7 +131,7 @@ def _worst(languages: Mapping[str, Mapping[str, Any]]) -> tuple[str, float] | No
 
 
 def _compared(part: Mapping[str, Any]) -> int:
-    """Tokens whose divergence is known."""
+    """How many tokens have a known divergence."""
     return int(part.get("compared", part["tokens"]))
 
 

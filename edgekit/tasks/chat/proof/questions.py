@@ -1,7 +1,7 @@
-"""Judges a language model by questions whose answer is one of several, beside its parent.
+"""Judges a language model by multiple-choice questions, compared with its parent.
 
-A model's answer is the choice that it holds for the likeliest after the question: the one whose
-tokens have the largest sum of log-probabilities.
+A model's answer is the choice that is likeliest after the question: the one whose tokens have the
+largest sum of log-probabilities.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from edgekit.job.plan import Plan
 
 VERSION = 1
-# Questions have different numbers of choices; one that is not there is never the likeliest.
+# Questions have different numbers of choices; a missing one is never the likeliest.
 _NOT_THERE = -1e9
-# What a judgement of classifiers says beyond this: labels here are places in each row's choices.
+# Left out of a classifier's judgement: labels here are only indexes into each row's choices.
 _MEANINGLESS = ("by_label", "ece")
 
 
@@ -49,7 +49,7 @@ def scores(name: str, model: Path, digest: str, rows: Sequence[Row], job: Output
 def quality(
     plan: Plan, rows: Sequence[Row], artifact: np.ndarray, teacher: np.ndarray
 ) -> dict[str, Any]:
-    """Accuracy of both, what is kept of it, by language, and the verdict on `must.keep`."""
+    """The accuracy of both sides, the share kept, by language, and the verdict on `must.keep`."""
     recipe = plan.bound.recipe
     places = [Row(row.text, label=str(row.choices.index(str(row.label))), language=row.language,
                   group=row.group) for row in rows]  # fmt: skip
@@ -86,11 +86,11 @@ def _score(
 
 
 def _sequences(model: Path, rows: Sequence[Row], context: int) -> tuple[list[list[int]], list[int]]:
-    """Each question with each of its choices, and how many of the tokens are the choice's."""
+    """Each question with each of its choices, and how many of the tokens belong to the choice."""
     prompts = documents.prompts(model, rows)
     plain = [Row(f"{row.text} {one}") for row in rows if not row.messages for one in row.choices]
     told = [choice for row in rows if row.messages for choice in row.choices]
-    # A text and its continuation are read as one; an answer begins after the template's last token.
+    # A text and its continuation are tokenized as one; an answer begins after the template's end.
     wholes = iter(documents.prompts(model, plain))
     answers = iter(predicting.tokenize(model, told, special=True))
     asked, answered = [], []
@@ -108,7 +108,7 @@ def _sequences(model: Path, rows: Sequence[Row], context: int) -> tuple[list[lis
 
 
 def _shared(prompt: Sequence[int], whole: Sequence[int]) -> int:
-    """The tokens that both begin with; the first token of all is never the choice's."""
+    """How many tokens both begin with; the very first token never belongs to the choice."""
     same = (one == other for one, other in zip(prompt, whole, strict=False))
     return max(1, next((place for place, equal in enumerate(same) if not equal), len(prompt)))
 

@@ -1,6 +1,6 @@
 """The sides of a chat model's bench, each in a subprocess of its own (system/serving.py).
 
-A side answers a prompt by its likeliest tokens and says when each stage was over.
+A side answers a prompt with its likeliest tokens and reports when each stage was over.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ import psutil
 from edgekit.bench.serving import Opened
 from edgekit.system.serving import Verb
 
-# A side's own imports are a part of its cold start, so each class below has its own.
+# A side's imports are part of its cold start, so each class below has its own.
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One answer."""
-
     prompt_tokens: int
     first_s: float
     """From the question to the first piece of the answer."""
@@ -39,7 +37,7 @@ class Side(Protocol):
 
 
 class ArtifactSide:
-    """What a user runs: `edgekit.load` with all that it checks, and the worker's messages."""
+    """What a user runs: `edgekit.load` with all its checks, and the worker's messages."""
 
     def __init__(self, folder: Path, threads: int, context: int) -> None:
         import edgekit
@@ -58,13 +56,13 @@ class ArtifactSide:
         return Timed(read, first - began, reply.tokens, end - first)
 
     def peak_rss_bytes(self) -> int:
-        """The worker's; this process only asks."""
+        """The worker's; this process only sends requests."""
         (worker,) = psutil.Process().children()
         return _peak_bytes(worker)
 
 
 class RawSide:
-    """The same file in llama-cpp-python's own `Llama`, with its own defaults but the threads."""
+    """The same file in llama-cpp-python's `Llama`, with its defaults except for the threads."""
 
     def __init__(self, folder: Path, threads: int, context: int) -> None:
         import llama_cpp
@@ -98,7 +96,7 @@ SIDES: Mapping[str, Callable[..., Side]] = {"artifact": ArtifactSide, "raw": Raw
 
 
 def _peak_bytes(process: psutil.Process) -> int:
-    """The most memory that a process has held; where the system does not say, what it holds."""
+    """The most memory that a process has held; if the system does not say, what it holds now."""
     status = Path(f"/proc/{process.pid}/status")
     if status.is_file():
         found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())

@@ -13,17 +13,17 @@ from edgekit.wording.language_names import language_name
 
 MIN_LANGUAGE_TOKENS = 1000
 MIN_GROUPS = 20
-"""A bootstrap of fewer independent documents understates what it does not know."""
+"""With fewer independent documents, a bootstrap understates its uncertainty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMust:
-    """What has to hold of a language model, against its parent."""
+    """What must hold for a language model, compared with its parent."""
 
     kld: float | None = None
     """Mean divergence in nats a token, at most."""
     top1: float | None = None
-    """Share of tokens of which both hold the same for the likeliest, at least."""
+    """Share of tokens for which both predict the same token as the likeliest, at least."""
     ppl_ratio: float | None = None
     """Perplexity as a multiple of the parent's, at most."""
     worst_language_kld: float | None = None
@@ -36,7 +36,7 @@ class ChatFinding:
 
     bounds: Mapping[Measure, Bounds]
     worst: tuple[str, float] | None
-    """The worst language and its `kld`; None where no language has tokens enough."""
+    """The worst language and its `kld`; None if no language has enough tokens."""
     same: bool
     """Both predict the same: the same function, whatever the number of rows."""
     rows: int
@@ -44,7 +44,7 @@ class ChatFinding:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """One measure held against what is asked of it."""
+    """One measure compared with what must hold for it."""
 
     verdict: Verdict
     why: str
@@ -52,7 +52,7 @@ class _Claim:
 
 
 def decide(must: ChatMust, finding: ChatFinding) -> Judgement:
-    """FAIL where a loss is shown, PASS where its absence is, else INCONCLUSIVE."""
+    """FAIL if a loss is shown, PASS if its absence is shown, else INCONCLUSIVE."""
     asked: tuple[tuple[Measure, float | None, Callable[[Measure, float, ChatFinding], _Claim]], ...]
     asked = (
         ("kld", must.kld, _at_most),
@@ -100,7 +100,7 @@ def _at_least(name: Measure, limit: float, finding: ChatFinding) -> _Claim:
 def _settled(
     shown: str, found: Bounds, limit: float, finding: ChatFinding, *, holds: bool
 ) -> _Claim:
-    """PASS or INCONCLUSIVE for what did not FAIL."""
+    """PASS or INCONCLUSIVE for a measure that did not FAIL."""
     few = found.groups < MIN_GROUPS and not finding.same
     if holds and not few:
         return _Claim("PASS", shown)

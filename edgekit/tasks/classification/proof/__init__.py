@@ -1,1 +1,1 @@
-"""What a build asks of a classifier: answers beside its teacher, and a verdict."""
+"""What a build asks of a classifier: answers compared with its teacher's, and a verdict."""

@@ -1,5 +1,5 @@
-"""What `edgekit bench` measures and shows of a classifier: beside its teacher, in PyTorch and in
-ONNX, and beside optimum's int8."""
+"""What `edgekit bench` measures and shows of a classifier, compared with its teacher in PyTorch and
+in ONNX, and with optimum's int8."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIDES = "edgekit.tasks.classification.proof.sides"
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """What an artifact is compared with."""
+    """The checkpoint that an artifact is compared with."""
 
     checkpoint: Path
     store: Store
@@ -37,7 +37,7 @@ class Teacher:
     baseline: bool = False
     """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
     exported: bool = True
-    """Compare with its export to ONNX, too, which takes a minute to make."""
+    """Compare with its ONNX export, too, which takes a minute to make."""
 
 
 def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
 
 
 def _rows(data: Path | None) -> list[Row]:
-    """The labelled rows of the data; none where it has no labels."""
+    """The labelled rows of the data; none if it has no labels."""
     if data is None or data.suffix.lower() not in READERS:
         return []
     return read_rows(data) if "label" in next(iter(stream_records(data))) else []
@@ -83,7 +83,7 @@ def bench(
     most: int = MAX_TEXTS,
     on_progress: OnProgress = lambda fraction: None,
 ) -> dict[str, Any]:
-    """Of at most `most` of `texts`, for each of which every side has `threads` threads."""
+    """Measures every side with `threads` threads on at most `most` of `texts`."""
     artifact, machine = artifacts.read(folder), machine_now()
     plans = [SidePlan.of_artifact(artifact, _SIDES, "artifact", {"threads": threads})]
     if against is not None:
@@ -153,5 +153,5 @@ def shown(result: Mapping[str, Any]) -> Iterator[Table | str]:
 
 
 def _kept(one: Mapping[str, Any]) -> str:
-    """Of a side, or of its worst language."""
+    """The share kept by a side, or in its worst language."""
     return f"{one.get('language', '')} {100 * one['kept']:.1f} %".strip() if "kept" in one else ""

@@ -1,5 +1,5 @@
-"""Quality of what a bench compares, on labelled rows: the artifact and optimum's int8, each against
-the teacher. Times nothing."""
+"""The quality of the artifact and of optimum's int8 on labelled rows, each against the teacher.
+Times nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgekit.tasks.classification.proof.quality import judge_artifact
 
 
 def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -> dict[str, Any]:
-    """Macro-F1 of every side, and what the artifact and optimum's int8 keep of the teacher's.
+    """Macro-F1 of every side, and the share of the teacher's that the other two keep.
 
     Answers of the teacher and of optimum's int8 are kept in the store: they are the same for every
     artifact of this teacher.
@@ -75,7 +75,7 @@ def _kept(
     texts: Sequence[str],
     answer: Callable[[], np.ndarray],
 ) -> np.ndarray:
-    """Logits of shape (texts, labels), found in the store or made now."""
+    """Logits of shape (texts, labels), from the store or computed now."""
     inputs = {
         **side,
         "prefix": manifest.model.prefix,
@@ -93,7 +93,7 @@ def _kept(
 
 
 def _run(model: Path, tokenizer: Path, manifest: Manifest, texts: Sequence[str]) -> np.ndarray:
-    """One text at a time, which is the best that dynamic int8 can answer."""
+    """Runs one text at a time, which gives dynamic int8 its best answers."""
     spec = manifest.model
     encoder = TextTokenizer(tokenizer, prefix=spec.prefix, max_tokens=spec.max_tokens)
     with OnnxClassifier(model.read_bytes, encoder) as engine:

@@ -1,4 +1,4 @@
-"""Judges a classifier once more, on rows of your own."""
+"""Judges a classifier again, on rows of your own. Builds nothing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from edgekit.tasks.classification.proof.quality import flip_rows, judge_artifact
 def evaluate(
     artifact: Artifact, rows: Sequence[Row], *, against: Path | None, progress: Bars
 ) -> dict[str, Any]:
-    """What `edgekit evaluate --json` prints: the metrics, and against a teacher the flips, with
-    their rows, and the verdict."""
+    """What `edgekit evaluate --json` prints: the metrics, and with a teacher the flips, with their
+    rows, and the verdict."""
     manifest, texts = artifact.manifest, [row.text for row in rows]
     with edgekit.load(artifact.folder) as model:
         logits = _stack(model.logits(texts), len(texts), progress)

@@ -1,4 +1,4 @@
-"""What trains and judges a classifier: its losses, and how near answers are. Knows no step."""
+"""What trains and judges a classifier: its losses, and how close answers are. Knows no step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNLABELED = -1
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A training.head.Head: softmax over labels, of which a text has one."""
+    """A training.head.Head: softmax over labels, with one label for each text."""
 
     labels: tuple[str, ...]
     metric: ClassVar[str] = "macro_f1"
@@ -50,7 +50,7 @@ class Head:
         weights = torch.tensor(label_weights(counts, balance), dtype=torch.float32)
 
         def loss(logits: torch.Tensor, part: Sequence[Example]) -> torch.Tensor:
-            # Divided by rows, not by weights: else it would matter how a batch is cut in parts.
+            # Divided by rows, not by weights: otherwise the split into micro-batches would matter.
             return functional.cross_entropy(
                 logits,
                 _targets(part, logits.device),
@@ -64,7 +64,7 @@ class Head:
     def lesson_loss(
         self, taught: np.ndarray, *, temperature: float, hard_labels: float
     ) -> HeadLoss:
-        """Answers with temperature after Hinton et al. 2015 (arXiv 1503.02531)."""
+        """Distillation with temperature after Hinton et al. 2015 (arXiv 1503.02531)."""
 
         def loss(logits: torch.Tensor, part: Sequence[Example]) -> torch.Tensor:
             rows = torch.from_numpy(taught[[example.row for example in part]])
@@ -87,14 +87,14 @@ class Head:
         return float(kl_divergence(wanted, found).mean())
 
     def direction(self, logits: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Of answers of probabilities p the information is diag(p) − p pᵀ."""
+        """For probabilities p, the Fisher information is diag(p) − p pᵀ."""
         signs = torch.randint(0, 2, logits.shape, generator=generator).to(logits) * 2 - 1
         odds = logits.softmax(-1)
         drawn = odds.sqrt() * signs
         return drawn - odds * drawn.sum(-1, keepdim=True)
 
     def check(self, logits: np.ndarray, rows: Sequence[Row]) -> None:
-        """Chance are guesses as frequent as the answers: what Cohen's kappa corrects for."""
+        """Chance means guesses with the frequencies of the answers, as in Cohen's kappa."""
         truth, found = self._truth(rows), logits.argmax(axis=1)
         accuracy = float((found == truth).mean())
         shares = [
@@ -102,7 +102,7 @@ class Head:
             for numbers in (found, truth)
         ]
         chance = float((shares[0] * shares[1]).sum())
-        # Within two standard deviations nothing can be said of that many rows.
+        # Within two standard deviations, this many rows prove nothing.
         if accuracy < chance - 2 * np.sqrt(chance * (1 - chance) / len(rows)):
             raise StepError(
                 f"the teacher answers {accuracy:.1%} of the validation rows rightly, which is "
@@ -120,7 +120,7 @@ def _targets(part: Sequence[Example], device: torch.device) -> torch.Tensor:
 
 
 def label_weights(counts: np.ndarray, balance: str) -> np.ndarray:
-    """Of mean 1 over the rows: 'none', 'sqrt' or 'inverse' of the labels' counts."""
+    """Weights with mean 1 over the rows: 'none', 'sqrt' or 'inverse' of the labels' counts."""
     power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[balance]
     weights = np.where(counts > 0, np.maximum(counts, 1).astype(float) ** -power, 0.0)
     return weights * counts.sum() / (weights * counts).sum()

@@ -1,4 +1,4 @@
-"""Judges a classifier: its answers beside the teacher's, honest scores and the self-test."""
+"""Judges a classifier: its answers against the teacher's, calibrated scores and the self-test."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ MODEL = "model.onnx"
 SAMPLED_TEXTS = 300
 LATENCY_TEXTS = 200
 GOLDEN_PER_LANGUAGE = 2
-# Engines and CPUs round differently; an answer that is off by more is another model's.
+# Engines and CPUs round differently; an answer that is further off is another model's.
 GOLDEN_TOLERANCE = 0.02
-# Memory of a process that answers: the interpreter and the engine; the weights, packed anew while
-# the file is read; the tokenizer, whose tables hold each piece several times. Measured, rounded up.
+# Memory of a process that answers: the interpreter and the engine; the weights, repacked while the
+# file is read; the tokenizer, whose tables hold each token several times. Measured, rounded up.
 RAM_BASE_BYTES = 100 * machine.MIB
 RAM_PER_MODEL_BYTE = 1.8
 RAM_PER_TOKENIZER_BYTE = 18
@@ -61,7 +61,7 @@ class Answers:
 
     @staticmethod
     def texts(dataset: Dataset) -> list[str]:
-        """The texts that are answered, in the order of the rows of `read`'s file."""
+        """The texts to answer, in the order of the rows of `read`'s file."""
         return [row.text for row in (*dataset.validation, *dataset.test)]
 
     @classmethod
@@ -72,7 +72,7 @@ class Answers:
 
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
-    """A head that is there fixes the labels; a fresh one takes those of the training rows."""
+    """An existing head fixes the labels; a new one takes those of the training rows."""
     if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
@@ -98,7 +98,7 @@ def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
 
 
 def _lengths(encoder: TextTokenizer, rows: Sequence[Row]) -> tuple[list[int], int]:
-    """Window lengths of a part of the rows, and the tokens that all rows will have."""
+    """Window lengths of a sample of the rows, and an estimate of the tokens of all rows."""
     part = rows[:: max(1, len(rows) // SAMPLED_TEXTS)]
     windows = [[len(ids) for ids in encoder.windows(row.text)] for row in part]
     lengths = list(itertools.chain(*windows))
@@ -106,7 +106,7 @@ def _lengths(encoder: TextTokenizer, rows: Sequence[Row]) -> tuple[list[int], in
 
 
 def teacher_cost(planned: Planned) -> Cost:
-    """It answers the validation and test sets."""
+    """The teacher answers the validation and test sets."""
     size, rates = planned.description.fp32_bytes, planned.rates
     count = planned.tokens.test + planned.tokens.validation
     return Cost(
@@ -129,7 +129,7 @@ def teacher(plan: Plan, job: OutputJob) -> Answers:
     texts = Answers.texts(plan.dataset)
 
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-        # torch: not needed where all of this is in the store.
+        # torch: not needed if all of this is in the store.
         from edgekit.training import predict
 
         logits = predict.logits(
@@ -147,7 +147,7 @@ def teacher(plan: Plan, job: OutputJob) -> Answers:
 
 
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> Judged:
-    """Runs the artifact on the same texts, through the runtime that users will have."""
+    """Runs the artifact on the same texts, through the runtime that users have."""
     answers = _artifact_answers(plan, job, exported.model)
     tokenizer, dataset = job.checkpoint / TOKENIZER, plan.dataset
     temperature = _temperature(dataset, answers)
@@ -210,7 +210,7 @@ def _run_texts(
 
 
 def _temperature(dataset: Dataset, answers: Answers) -> float:
-    """What the logits are divided by so that scores are honest; 1 where that does not help."""
+    """The temperature that calibrates the scores; 1 if that does not help."""
     if not dataset.validation:
         return 1.0
     found = [str(row.label) for row in dataset.validation]
@@ -218,7 +218,7 @@ def _temperature(dataset: Dataset, answers: Answers) -> float:
 
 
 def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str, Any]:
-    """Inputs of every language that the model is sure of, and its answers: the self-test."""
+    """The self-test: inputs of every language that the model is sure of, and its answers."""
     rows, logits = (
         (dataset.validation, answers.validation)
         if dataset.validation
@@ -228,7 +228,7 @@ def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str,
     second, best = np.sort(scores, axis=1)[:, -2:].T
     number = {id(row): index for index, row in enumerate(rows)}
     clear = [row for row in rows if (best - second)[number[id(row)]] > 2 * GOLDEN_TOLERANCE]
-    # A model that is sure of nothing still has answers that must come out again.
+    # Even a model that is sure of nothing has answers that must be reproduced.
     chosen = spread(clear or rows, GOLDEN_PER_LANGUAGE)
     return {
         "inputs": [row.text for row in chosen],
@@ -247,7 +247,7 @@ def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str,
 
 
 def _quality(plan: Plan, answers: Answers, teacher: Answers, temperature: float) -> dict[str, Any]:
-    """The judgement of the test set, without its texts; empty where there is no test set."""
+    """The judgement on the test set, without its texts; empty if there is no test set."""
     if not plan.dataset.test:
         return {}
     recipe = plan.bound.recipe

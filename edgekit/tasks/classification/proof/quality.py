@@ -20,10 +20,10 @@ from edgekit.wording.suggestions import did_you_mean
 __all__ = ["Must", "flip_rows", "judge", "judge_artifact"]
 
 SAME_LOGITS = 1e-4
-"""Logits this near on every row are those of the same function, rounded in another order."""
+"""Logits this close on every row come from the same function, rounded in another order."""
 
 Places = np.ndarray
-"""Numbers of rows: a part of the data."""
+"""Indexes of rows: a part of the data."""
 Measure = Callable[[Places], Scores]
 """One side's metrics on a part of the data."""
 
@@ -35,7 +35,7 @@ class _Sides:
     metric: Metric
 
     def part(self, places: Places) -> dict[str, Any]:
-        """Both sides on a part of the data; `kept` is None where the teacher's metric is 0."""
+        """Both sides on a part of the data; `kept` is None if the teacher's metric is 0."""
         artifact = self.artifact(places)
         result = {"rows": artifact.rows, "artifact": _short(artifact)}
         if self.teacher is None:
@@ -60,11 +60,11 @@ def judge(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `evaluate --json` prints: metrics, and against a teacher flips and the verdict.
+    """What `evaluate --json` prints: metrics, and with a teacher flips and the verdict.
 
-    `logits` have shape (rows, labels). All but `other_languages` is about rows in `languages` (all
-    rows where none are given) and rows that name no language. Raises DataError for labels that
-    the model does not know and where no row is left to judge.
+    `logits` have shape (rows, labels). Everything but `other_languages` is about rows in
+    `languages` (all rows if none are given) and rows that name no language. Raises DataError for
+    labels that the model does not know, and if no row is left to judge.
     """
     must = must or Must()
     truth = classification.label_indexes([str(row.label) for row in rows], labels)
@@ -108,7 +108,7 @@ def judge(
 def judge_artifact(
     manifest: Manifest, rows: Sequence[Row], logits: np.ndarray, teacher: np.ndarray | None
 ) -> dict[str, Any]:
-    """`judge`, as the build of this artifact did: by its own labels, languages and `must`."""
+    """`judge` as in the build of this artifact: by its own labels, languages and `must`."""
     return judge(
         rows,
         logits,
@@ -128,7 +128,7 @@ def flip_rows(
     *,
     teacher_logits: np.ndarray,
 ) -> list[dict[str, str]]:
-    """Every row on which the sides differ, those that got worse first.
+    """Every row on which the sides differ, the ones that got worse first.
 
     `kind` is "worse", "better" or "both wrong". These are people's texts: for the report and the
     terminal, not for an artifact that is passed on.
@@ -181,7 +181,7 @@ def _no_rows_sentence(rows: Sequence[Row], languages: Sequence[str]) -> str:
 
 
 def split(places: Places, names: Sequence[str | None]) -> dict[str, Places]:
-    """The places by the name of each row, names sorted; rows without a name are in no part."""
+    """The indexes by the name of each row, names sorted; rows without a name are in no part."""
     parts: dict[str, list[int]] = {}
     for place in places:
         name = names[int(place)]

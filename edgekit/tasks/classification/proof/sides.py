@@ -12,11 +12,11 @@ from edgekit.errors import EdgekitError
 if TYPE_CHECKING:
     import numpy as np
 
-# A side's own imports are a part of its cold start, so each function below has its own.
+# A side's imports are part of its cold start, so each function below has its own.
 
 
 def open_artifact(folder: Path, threads: int, **_: Any) -> Side:
-    """What a user runs: `edgekit.load` with all that it checks."""
+    """What a user runs: `edgekit.load` with all its checks."""
     import edgekit
 
     model = edgekit.load(folder, threads=threads)
@@ -49,8 +49,8 @@ def open_torch(folder: Path, threads: int, prefix: str, max_tokens: int) -> Side
 def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: str) -> Side:
     """An ONNX form of the checkpoint in ONNX Runtime, with the artifact's options.
 
-    So only the weights differ. Spinning threads, its default, would double its times on a machine
-    with anything else to do.
+    So only the weights differ. ONNX Runtime's default, spinning threads, would double its times on
+    a machine with anything else to do.
     """
     import numpy as np
 
@@ -79,7 +79,7 @@ def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: s
 def _checkpoint_side(
     folder: Path, prefix: str, max_tokens: int, logits: Callable[[list[int]], np.ndarray]
 ) -> Side:
-    """With the tokenizer that the artifact has too, so that only the engines differ."""
+    """Uses the same tokenizer as the artifact, so that only the engines differ."""
     import numpy as np
 
     from edgekit.checkpoint.describe import describe

@@ -1,1 +1,1 @@
-"""What a build asks of a summarizer: summaries beside its teacher's, and a verdict."""
+"""What a build asks of a summarizer: summaries compared with its teacher's, and a verdict."""

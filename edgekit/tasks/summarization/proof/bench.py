@@ -1,4 +1,4 @@
-"""What `edgekit bench` measures and shows of a summarizer: beside its teacher in PyTorch."""
+"""What `edgekit bench` measures and shows of a summarizer, compared with its teacher in PyTorch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgekit.bench.table import Table
 from edgekit.errors import ArtifactError, EdgekitError
 
 MAX_TEXTS = 40
-"""To summarize takes far longer than to label."""
+"""Summarizing takes far longer than labelling."""
 _SIDES = "edgekit.tasks.summarization.proof.sides"
 
 
@@ -47,7 +47,7 @@ def bench(
     most: int = MAX_TEXTS,
     on_progress: OnProgress = lambda fraction: None,
 ) -> dict[str, Any]:
-    """Of at most `most` of `texts`; `against` is the teacher's checkpoint."""
+    """Measures both sides on at most `most` of `texts`; `against` is the teacher's checkpoint."""
     artifact, machine = artifacts.read(folder), machine_now()
     plans = [SidePlan.of_artifact(artifact, _SIDES, "artifact", {"threads": threads})]
     if against is not None:

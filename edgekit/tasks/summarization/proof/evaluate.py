@@ -1,4 +1,4 @@
-"""Judges a summarizer once more, on rows of your own; the step store keeps what took long."""
+"""Judges a summarizer again, on rows of your own; the step store keeps what took long."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from edgekit.tasks.summarization.proof.quality import SummaryMust, judge
 from edgekit.tasks.summarization.task import TASK
 
 OnPart = Callable[[str, float], None]
-"""Hears what is being done, and how much of it is done."""
+"""Called with what is being done, and the fraction of it that is done."""
 
 
 def evaluate(
     artifact: Artifact, rows: Sequence[Row], *, against: Path | None, progress: Bars
 ) -> dict[str, Any]:
     """What `edgekit evaluate --json` prints, by the artifact's own languages and `must`: ROUGE and
-    chrF beside a lead; against a teacher what is kept, and the verdict."""
+    chrF beside a lead; with a teacher, also the share kept and the verdict."""
     manifest = artifact.manifest
     spec = manifest.model.summary
     if spec is None:
@@ -63,7 +63,7 @@ def _teacher(
     store: Store,
     on_part: OnPart,
 ) -> Sequence[str]:
-    """The teacher's, in fp32. Raises CheckpointError for one of another engine."""
+    """The teacher's summaries, in fp32. Raises CheckpointError for one of another engine."""
     if (spec.engine == "seq2seq") != (describe(checkpoint).family is Family.SEQ2SEQ):
         raise CheckpointError(
             f"{checkpoint}: the artifact '{manifest.name}' was not made from a model of this kind; "

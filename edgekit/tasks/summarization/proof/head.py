@@ -1,4 +1,4 @@
-"""What steps ask of summarization: the summaries of a teacher, and answers of an encoder."""
+"""What steps need of summarization: a teacher's summaries, and an encoder's head. Knows no step."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from edgekit.system import machine
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """As much of a training.head.Head as an encoder that only chooses sentences can have."""
+    """The part of training.head.Head that an encoder which only chooses sentences can have."""
 
     labels: tuple[str, ...]
 
     def load(self, folder: Path) -> PreTrainedModel:
-        """With a head of chance, which is another for every seed and the same for the same."""
+        """With a random head, which the seed decides."""
         return models.load_classifier(folder, labels=("0", "1", "2"))
 
     def alike(self, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -36,9 +36,9 @@ class Head:
 
 
 def written(job: Job, texts: Sequence[str]) -> Generator[str, None, None]:
-    """What the teacher writes of each text, or of the beginning of one that is too long for it.
+    """The teacher's summary of each text, or of the beginning of one that is too long for it.
 
-    It answers through its export, which is several times faster than torch, and several texts at
+    The teacher runs as its export, which is several times faster than torch, with several texts at
     once, each in one thread.
     """
     with tempfile.TemporaryDirectory() as scratch:

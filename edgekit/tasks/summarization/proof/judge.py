@@ -1,4 +1,4 @@
-"""Judges a summarizer: its summaries beside the teacher's and a lead, on held-out pairs."""
+"""Judges a summarizer: its summaries against the teacher's and a lead, on held-out pairs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ENGINES: Mapping[SummaryKind, Engine] = {
     "seq2seq": WritingEngine(),
 }
 LATENCY_TEXTS = 20
-# Telling a text's language takes this, whatever the model.
+# Language detection takes this much memory, whatever the model.
 RAM_LANGUAGES_BYTES = 90 * machine.MIB
 
 tokens = classification.tokens
@@ -59,7 +59,7 @@ measured_shape = classification.measured_shape
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
     """None: its rows are texts and their summaries."""
     if description.model_type == STATIC:
-        # A static student's vectors are made for its labels.
+        # A static student's vectors are trained for its labels.
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} is a {description.model_type} "
             "model, which can only label texts; give an encoder or an encoder-decoder."
@@ -68,7 +68,7 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
 
 
 def teacher_cost(planned: Planned) -> Cost:
-    """It summarizes the test set, in torch."""
+    """The teacher summarizes the test set, in torch."""
     rates = planned.rates
     return Cost(
         seconds=planned.tokens.test * rates.forward_seconds_per_token,
@@ -99,7 +99,7 @@ def teacher(plan: Plan, job: OutputJob) -> Sequence[str]:
 
 
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]) -> Judged:
-    """Runs the artifact on the same texts, through the runtime that users will have."""
+    """Runs the artifact on the same texts, through the runtime that users have."""
     name = _engine(job)
     engine, dataset, recipe = ENGINES[name], plan.dataset, plan.bound.recipe
     texts = [row.text for row in dataset.test]
@@ -161,7 +161,7 @@ def _common(plan: Plan, job: OutputJob) -> dict[str, Any]:
 def _quality(
     plan: Plan, dataset: Dataset, summaries: Sequence[str], teacher: Sequence[str]
 ) -> dict[str, Any]:
-    """The judgement of the test set, without its texts; empty where there is no test set."""
+    """The judgement on the test set, without its texts; empty if there is no test set."""
     if not dataset.test:
         return {}
     recipe = plan.bound.recipe

@@ -1,4 +1,4 @@
-"""How each engine's teacher and artifact summarize the texts that judge, and prove themselves."""
+"""Summaries of test texts, and golden answers, by the extractive engine. Judges nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edgekit.tasks.summarization.extractive import Encoder, Extractive
 from edgekit.tasks.summarization.summary import Told, Wanted
 
 GOLDEN_SENTENCES = 8
-# Engines and CPUs round differently; a vector that is off by more is another model's.
+# Engines and CPUs round differently; a vector that is further off is another model's.
 GOLDEN_TOLERANCE = 0.02
 _DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Summaries:
-    """Of the texts, in order, and the golden answers."""
+    """The summaries of the texts, in order, and the golden answers."""
 
     texts: Sequence[str]
     golden: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Engine(Protocol):
 
 
 def _silent(told: Told) -> None:
-    """Nobody listens to the parts of one text among many."""
+    """Nobody needs the progress of one text among many."""
 
 
 def summaries(
@@ -63,7 +63,7 @@ def summaries(
 
 
 class _Known:
-    """An encoder that gives vectors which were computed before."""
+    """An encoder that returns vectors computed earlier."""
 
     workers = 1
     version = ""
@@ -82,7 +82,7 @@ class ExtractiveEngine:
     def teacher(
         self, job: OutputJob, texts: Sequence[str], words: int, on_progress: OnProgress
     ) -> Sequence[str]:
-        # torch: not needed where all of this is in the store.
+        # torch: not needed if all of this is in the store.
         from edgekit.training import predict
 
         sentences = list(dict.fromkeys(one for text in texts for one in _sentences(text)))

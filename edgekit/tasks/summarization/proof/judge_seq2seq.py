@@ -1,4 +1,4 @@
-"""How an encoder-decoder and its artifact summarize the texts that judge, and prove themselves."""
+"""Summaries of test texts, and golden answers, by the encoder-decoder engine. Judges nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgekit.tasks.summarization.seq2seq import Seq2SeqEngine
 
 GOLDEN_TEXTS = 8
 GOLDEN_TOKENS = 12
-# Logits by which a piece must be ahead of the next likely one, wherever the model runs.
+# The margin in logits over the runner-up that makes a token the same on every CPU.
 CLEAR_MARGIN = 0.5
 
 
 class WritingEngine:
-    """The teacher is its own export in fp32, which was proven equal and is several times faster."""
+    """The teacher runs as its fp32 export, which is proven equal and several times faster."""
 
     def teacher(
         self, job: OutputJob, texts: Sequence[str], words: int, on_progress: OnProgress
@@ -45,7 +45,7 @@ class WritingEngine:
 
 
 def _clear(model: Seq2SeqSummarizer, text: str) -> list[int]:
-    """The first pieces of the likeliest answer, as far as every CPU will see them so."""
+    """The first tokens of the likeliest answer, as far as they are the same on every CPU."""
     found = []
     for piece, margin in model.greedy(text, GOLDEN_TOKENS):
         if margin < CLEAR_MARGIN:

@@ -1,4 +1,4 @@
-"""Judges summaries of test texts, alone or against the teacher's, a lead beside both. Runs none."""
+"""Judges summaries of test texts, alone or against the teacher's, beside a lead. Runs no model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SummaryMetric = Literal["rouge1", "rouge2", "rougeLsum", "chrf"]
 
 @dataclass(frozen=True, slots=True)
 class SummaryMust:
-    """What has to hold of a summarizer, against its teacher."""
+    """What must hold for a summarizer, compared with its teacher."""
 
     metric: SummaryMetric = "rougeLsum"
     keep: float | None = None
@@ -30,13 +30,13 @@ class SummaryMust:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The same rows' scores of the artifact, of a lead of its length, and of the teacher."""
+    """The scores of the artifact, of a lead of its length, and of the teacher on the same rows."""
 
     artifact: Scored
     lead: Scored
     teacher: Scored | None
     alike: np.ndarray | None
-    """How like the teacher's each summary is."""
+    """How similar each summary is to the teacher's."""
     metric: SummaryMetric
 
     def part(self, places: np.ndarray) -> dict[str, Any]:
@@ -72,10 +72,10 @@ def judge(
     must: SummaryMust | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `evaluate --json` prints of a summarizer.
+    """What `evaluate --json` prints about a summarizer.
 
-    All but `other_languages` is about rows in `languages` (all rows where none are given) and rows
-    that name no language. Raises DataError where no row is left to judge.
+    Everything but `other_languages` is about rows in `languages` (all rows if none are given) and
+    rows that name no language. Raises DataError if no row is left to judge.
     """
     must = must or SummaryMust()
     judged, others = listed_rows(rows, languages)
@@ -102,7 +102,7 @@ def judge(
 def changed_rows(
     rows: Sequence[Row], summaries: Sequence[str], teacher: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Every row that the sides summarize in other words, those that got worst first.
+    """Every row whose summaries differ between the sides, the ones that got worst first.
 
     People's texts: for the report and the terminal, not for an artifact that is passed on.
     """
@@ -161,7 +161,7 @@ def _prove(
     sides_of = [side.metrics[must.metric][judged] for side in (sides.artifact, sides.lead)]
     teacher = sides.teacher or sides.artifact
     kept = kept_mean(sides_of[0], teacher.metrics[must.metric][judged], groups, seed=seed)
-    # The same summaries of these texts are no proof of the same model.
+    # Equal summaries of these texts do not prove that the models are equal.
     finding = Finding(kept=kept, worst=worst_language(by_language), same=False, rows=len(judged))
     judgement = decide(Must(keep=must.keep, worst_language=must.worst_language), finding)
     over = kept_mean(sides_of[0], sides_of[1], groups, seed=seed)

@@ -1,7 +1,7 @@
 """Scores of summaries against references, row by row, in every script. Runs no model.
 
-ROUGE (Lin 2004) by Google's rouge-score, whose own words are those of English: here they are those
-of data/words.py, without stems. chrF (Popović 2015) by sacrebleu, of characters, and so the same
+ROUGE (Lin 2004) by Google's rouge-score, whose own tokenizer is for English: here words are those
+of data/words.py, without stemming. chrF (Popović 2015) by sacrebleu, on characters and so the same
 for every language.
 """
 
@@ -25,7 +25,7 @@ _PERCENT = 100
 
 
 class _Words:
-    """What rouge-score asks of a tokenizer."""
+    """A tokenizer for rouge-score."""
 
     @staticmethod
     def tokenize(text: str) -> list[str]:
@@ -34,17 +34,17 @@ class _Words:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Arrays of shape (rows,): the four metrics from 0 to 1, and what to look out for."""
+    """Arrays of shape (rows,): the four metrics from 0 to 1, and warning signs."""
 
     metrics: dict[str, np.ndarray]
     length_ratio: np.ndarray
-    """Words of the summary for each of the reference."""
+    """Words of the summary over words of the reference."""
     new_pairs: np.ndarray
-    """Share of the summary's pairs of words that the text does not have."""
+    """Share of the summary's word pairs that are not in the text."""
     repetition: np.ndarray
-    """Share of its pairs of words that it has said before."""
+    """Share of its word pairs that it has used before."""
     unsupported: np.ndarray
-    """1 where it has a number or a name that the text does not have."""
+    """1 if it has a number or a name that is not in the text."""
 
     def means(self, places: np.ndarray) -> dict[str, Any]:
         return {
@@ -63,7 +63,7 @@ def score(
     *,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Scored:
-    """Each summary beside its reference and the text that it is of."""
+    """Scores each summary against its reference and its text."""
     rouge = RougeScorer(["rouge1", "rouge2", "rougeLsum"], tokenizer=_Words())
     chrf = CHRF()
     metrics: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -80,7 +80,7 @@ def score(
 
 
 def agreement(one: Sequence[str], other: Sequence[str]) -> np.ndarray:
-    """ROUGE-Lsum of each pair of summaries: how alike two models write; shape (rows,)."""
+    """ROUGE-Lsum of each pair of summaries: how similarly two models write; shape (rows,)."""
     rouge = RougeScorer(["rougeLsum"], tokenizer=_Words())
     pairs = zip(one, other, strict=True)
     found = [rouge.score(_lines(a), _lines(b))["rougeLsum"].fmeasure for a, b in pairs]
@@ -88,7 +88,7 @@ def agreement(one: Sequence[str], other: Sequence[str]) -> np.ndarray:
 
 
 def lead(text: str, like: str) -> str:
-    """The text's beginning, as long as another summary: what costs nothing and is hard to beat."""
+    """The text's beginning, as long as the summary `like`: it costs nothing and is hard to beat."""
     left, end = max(1, words.count(like)), 0
     for span in spans(text):
         if left <= 0:
@@ -100,7 +100,7 @@ def lead(text: str, like: str) -> str:
 
 
 def _cut(text: str, start: int, count: int) -> int:
-    """Where so many words from `start` end."""
+    """Where `count` words from `start` end."""
     low, high = start, len(text)
     while low < high:
         middle = (low + high) // 2
@@ -108,14 +108,14 @@ def _cut(text: str, start: int, count: int) -> int:
             low = middle + 1
         else:
             high = middle
-    # The whole of the last word.
+    # To the end of the last word.
     while low < len(text) and text[low].isalnum() and text[low].isascii():
         low += 1
     return low
 
 
 def _lines(text: str) -> str:
-    """A sentence a line, as ROUGE-Lsum reads them."""
+    """One sentence a line, as ROUGE-Lsum expects."""
     return "\n".join(flat(text[span.start : span.end]) for span in spans(text))
 
 

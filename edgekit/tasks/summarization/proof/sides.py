@@ -1,7 +1,7 @@
 """The sides of a summarizer's bench, each in a subprocess of its own (bench/serving.py).
 
-Both cut a long text into parts in the same way and write with as many beams and pieces: only what
-reads and writes a part differs.
+Both cut a long text into parts in the same way and write with the same number of beams and tokens:
+only the engine that reads and writes a part differs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from edgekit.bench.serving import Answered, Side, verbs
 from edgekit.runtime.tokens import TOKENIZER, load_tokenizer
 from edgekit.tasks.summarization.summary import Summary, Told
 
-# A side's own imports are a part of its cold start, so each function below has its own.
+# A side's imports are part of its cold start, so each function below has its own.
 
 
 def open_artifact(folder: Path, threads: int) -> Side:
-    """What a user runs: `edgekit.load` with all that it checks."""
+    """What a user runs: `edgekit.load` with all its checks."""
     import edgekit
     from edgekit.artifact.folder import read, read_file
 
@@ -29,7 +29,7 @@ def open_artifact(folder: Path, threads: int) -> Side:
 
 
 def open_torch(folder: Path, threads: int, **asked: Any) -> Side:
-    """The checkpoint in PyTorch, fp32: transformers' `generate`, or its vectors of sentences."""
+    """The checkpoint in PyTorch, fp32: transformers' `generate`, or sentence vectors."""
     import torch
 
     from edgekit.tasks.summarization.proof import sides_torch

@@ -1,4 +1,4 @@
-"""A teacher in PyTorch as something that summarizes: the other side of a summarizer's bench."""
+"""A teacher in PyTorch as a summarizer: the other side of a summarizer's bench. Times nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Tell = Callable[[Told], None]
 def summarizer(
     folder: Path, *, prefix: str, max_tokens: int, words: int, generation: Mapping[str, Any]
 ) -> Callable[[str, Tell], Summary]:
-    """Reads and joins parts as the runtime does; `generation` is that of the artifact."""
+    """Reads and joins parts as the runtime does; `generation` is the artifact's."""
     encoder = TextTokenizer(folder / TOKENIZER, prefix=prefix, max_tokens=max_tokens)
     wanted = Wanted(words)
     if describe(folder).family is not Family.SEQ2SEQ:
@@ -42,7 +42,7 @@ def summarizer(
 
 
 class _Writer:
-    """A Shortener: transformers' `generate`, with as many beams and pieces as the artifact."""
+    """A Shortener: transformers' `generate`, with as many beams and tokens as the artifact."""
 
     def __init__(
         self, folder: Path, encoder: TextTokenizer, generation: Generation, max_tokens: int
@@ -73,7 +73,7 @@ class _Writer:
 
 
 class _Vectors:
-    """An Encoder: the mean of a sentence's last states."""
+    """An Encoder: the mean of a sentence's last hidden states."""
 
     workers = 1
     version = ""
