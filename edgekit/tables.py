@@ -60,8 +60,6 @@ HEADS = {
     "summaries": "edgekit.export.onnx.seq2seq.output",
 }
 """The outputs that an ONNX file of a checkpoint can have; a GGUF file has one kind, `tokens`."""
-TRACERS = {Family.SEQ2SEQ: "edgekit.export.onnx.seq2seq.tracing"}
-"""The ONNX export of each family, for a step that needs fast answers from a checkpoint."""
 ISOLATED = frozenset({"gguf"})
 """Formats whose engine aborts its process on a bad file: they always run in a worker."""
 
@@ -148,7 +146,3 @@ def format_module(name: str) -> ModuleType:
 
 def head_module(name: str) -> ModuleType:
     return importlib.import_module(HEADS[name])
-
-
-def tracer(family: Family) -> ModuleType:
-    return importlib.import_module(TRACERS[family])

@@ -13,9 +13,8 @@ from edgekit.cli import DONE
 from edgekit.cli.arguments import count
 from edgekit.cli.output import language_title, messages, print_json, print_table
 from edgekit.errors import DataError, ExportError, MissingExtra
+from edgekit.wording.language_names import CODE
 from edgekit.wording.units import human_bytes
-
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _languages(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    if strange := [name for name in found if not LANGUAGE.fullmatch(name)]:
+    if strange := [name for name in found if not re.fullmatch(CODE, name)]:
         raise argparse.ArgumentTypeError(f"'{strange[0]}' is not a language such as en or pt-BR")
     return found
 

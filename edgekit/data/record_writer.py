@@ -46,7 +46,7 @@ class RecordWriter:
         if path.suffix.lower() == ".parquet":
             require_pyarrow()
         self.path = path
-        self.partial = path.with_name(path.name + ".partial")
+        self.partial = partial_of(path)
         self._source = source
         self.written = _keep_whole_lines(self.partial)
         # Unbuffered: every record is with the kernel, and closing has nothing left to flush.
@@ -113,6 +113,11 @@ def _disk_room(path: Path) -> Iterator[None]:
         raise OutOfDisk(
             f"{path}: the disk is full; make room and run the same again, it goes on from here."
         ) from error
+
+
+def partial_of(path: Path) -> Path:
+    """Where the records of `path` are kept until all are written."""
+    return path.with_name(path.name + ".partial")
 
 
 def _keep_whole_lines(partial: Path) -> int:

@@ -50,16 +50,20 @@ def peak_rss_bytes() -> int:
     """The most memory that this process has held."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Not ru_maxrss: a subprocess inherits its parent's value.
-        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
-        if found:
-            return int(found[1]) * 1024
+    # Not ru_maxrss first: a subprocess inherits its parent's value.
+    if (peak := high_water_bytes(os.getpid())) is not None:
+        return peak
     import resource  # absent on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def high_water_bytes(pid: int) -> int | None:
+    """The most memory that a process has held; None where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.is_file() else None
+    return int(found[1]) * 1024 if found else None
 
 
 def cores() -> int:

@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.rows import RecordWriter, stream_records
+from edgekit.data.record_writer import RecordWriter, partial_of
+from edgekit.data.rows import stream_records
 from edgekit.errors import DataError, EdgekitError, OutOfDisk
 from edgekit_tui import places
 from edgekit_tui.i18n import N_
@@ -195,7 +196,7 @@ def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | No
     if out.exists():
         raise DataError(f"{out}: this file exists; choose another name.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
+    partial = partial_of(out)
     partial.unlink(missing_ok=True)
     try:
         with RecordWriter(out, source=labelled) as writer:

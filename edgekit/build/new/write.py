@@ -16,7 +16,7 @@ from edgekit.build.new import rows, sets, suited, text
 from edgekit.build.new.rows import Found
 from edgekit.build.new.sets import TRAIN
 from edgekit.checkpoint.describe import Description, describe
-from edgekit.data.record_writer import RecordWriter
+from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Record, stream_records
 from edgekit.errors import DataError, RecipeError
 from edgekit.recipe import recipe
@@ -168,20 +168,16 @@ def _all_or_nothing(folder: Path, files: Sequence[Path]) -> Iterator[None]:
     for path in files:
         path.parent.mkdir(parents=True, exist_ok=True)
         # What a killed run left may come from other rows.
-        _partial(path).unlink(missing_ok=True)
+        partial_of(path).unlink(missing_ok=True)
     try:
         yield
     except BaseException:
         for path in files:
             path.unlink(missing_ok=True)
-            _partial(path).unlink(missing_ok=True)
+            partial_of(path).unlink(missing_ok=True)
         for one in sorted(made, reverse=True):
             one.rmdir()
         raise
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
 
 
 def _write(path: Path, records: Sequence[Record]) -> None:

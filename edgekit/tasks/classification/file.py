@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import filelock
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Record
-from edgekit.data.rows import RecordWriter, stream_records
+from edgekit.data.rows import stream_records
 from edgekit.errors import DataError
 from edgekit.system import machine, paths
 from edgekit.system.digest import canonical_json, sha256_file, sha256_json
@@ -181,7 +182,7 @@ def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:
 
     Returns the job as it was begun.
     """
-    partial = out.with_name(out.name + ".partial")
+    partial = partial_of(out)
     begun = _read_job(out)
     same = begun is not None and replace(begun, replaces=job.replaces) == job
     job = begun if begun is not None and same else job

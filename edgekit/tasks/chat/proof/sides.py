@@ -5,7 +5,6 @@ A side answers a prompt with its likeliest tokens and reports when each stage wa
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from typing import Protocol
 import psutil
 
 from edgekit.bench.serving import Opened
+from edgekit.system import machine
 from edgekit.system.serving import Verb
 
 # A side's imports are part of its cold start, so each class below has its own.
@@ -97,12 +97,7 @@ SIDES: Mapping[str, Callable[..., Side]] = {"artifact": ArtifactSide, "raw": Raw
 
 def _peak_bytes(process: psutil.Process) -> int:
     """The most memory that a process has held; if the system does not say, what it holds now."""
-    status = Path(f"/proc/{process.pid}/status")
-    if status.is_file():
-        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
-        if found:
-            return int(found[1]) * 1024
-    return int(process.memory_info().rss)
+    return machine.high_water_bytes(process.pid) or int(process.memory_info().rss)
 
 
 _opened = Opened(SIDES)
