@@ -69,6 +69,9 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
     async def compare(pilot: Pilot[None], part: str = "") -> None:
         for field in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
             field.cursor_blink = False
+            # A line drawn while the cursor was out is kept, and its key knows nothing of blinking.
+            field.notify_style_update()
+            field.refresh()
         name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
         path = FOLDER / f"{f'{name}-{part}' if part else name}.svg"
         await pilot.pause()
