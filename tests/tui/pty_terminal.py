@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 
 PATIENCE_SECONDS = 60
 
@@ -20,14 +21,21 @@ PATIENCE_SECONDS = 60
 class Terminal:
     """Runs the app and keeps every byte that it sends."""
 
-    def __init__(self, *arguments: str, size: tuple[int, int] = (24, 80), **variables: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        size: tuple[int, int] = (24, 80),
+        under: Sequence[str] = (),
+        **variables: str,
+    ) -> None:
+        """`under` are the words of a program that runs the app, such as strace."""
         self.sent = b""
         self._pressed = 0
         self._main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "edgekit_tui.run", *arguments],
+            [*under, sys.executable, "-m", "edgekit_tui.run", *arguments],
             stdin=side, stdout=side, stderr=side, start_new_session=True, env=environment,
             # Under nohup it would be ignored here, too.
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
