@@ -55,12 +55,13 @@ def layer_count(wanted: int | list[int] | None, layers: int) -> int:
     return min(len(wanted) if isinstance(wanted, list) else wanted, layers)
 
 
-def check_there(wanted: int | list[int] | None, planned: Planned, *, step: str) -> None:
-    """Raises RecipeError for numbers of layers that the model does not have."""
+def check_there(wanted: int | list[int] | None, planned: Planned, *, keeps: str) -> None:
+    """Raises RecipeError for numbers of layers that the model does not have; `keeps` begins what it
+    says of the number."""
     layers = planned.description.layers
     if isinstance(wanted, list) and wanted[-1] >= layers:
         raise RecipeError(
-            f"{planned.place}: {step} is to keep layer {wanted[-1]}, and the model has the layers "
+            f"{planned.place}: {keeps} layer {wanted[-1]}, and the model has the layers "
             f"0 to {layers - 1}; choose among them."
         )
 

@@ -109,7 +109,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
         raise RecipeError(
             f"{planned.place}: a static model has no layers to choose from; drop 'layers'."
         )
-    check_there(wanted, planned, step="distill")
+    check_there(wanted, planned, keeps="distill keeps")
     if not isinstance(wanted, list):
         return
     if ENCODERS[found.model_type].shared:

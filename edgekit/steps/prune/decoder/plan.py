@@ -77,7 +77,7 @@ def check(settings: PruneSettings, planned: Planned) -> None:
         raise RecipeError(
             f"{place}: prune measures on texts what can go; add data.train or data.unlabeled."
         )
-    check_there(settings.layers, planned, step="prune")
+    check_there(settings.layers, planned, keeps="prune is to keep")
     if settings.ffn is not None and width(settings, found.ffn) == found.ffn:
         least = grain(found.ffn) / 2 / found.ffn
         raise RecipeError(

@@ -176,7 +176,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
             f"{place}: what a layer of modernbert sees depends on its place, so none can be taken "
             "out untrained; use 'ffn' here, or distill: {layers: …}."
         )
-    check_there(wanted, planned, step="prune")
+    check_there(wanted, planned, keeps="prune is to keep")
     if isinstance(wanted, list) and ENCODERS[found.model_type].shared:
         raise RecipeError(
             f"{place}: all layers of {found.model_type} are one and the same; give 'layers' a "
