@@ -19,7 +19,6 @@ from edgekit.job.plan import Plan
 from edgekit.judging.judged import Judged
 from edgekit.recipe.recipe import Entry
 from edgekit.system.disk import replacing
-from edgekit.tables import step_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +92,7 @@ def portable(value: Any) -> Any:
 def _sources(plan: Plan) -> list[Path]:
     """The checkpoints that the artifact's weights come from: the model, and students."""
     named = [
-        plan.bound.resolve(name)
-        for entry in plan.bound.steps
-        for name in step_plan(entry.name, plan.description.family).files(entry.settings)
+        plan.bound.resolve(name) for entry in plan.bound.steps for name in entry.settings.files
     ]
     return [plan.model, *(path for path in named if (path / "config.json").is_file())]
 

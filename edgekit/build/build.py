@@ -129,7 +129,7 @@ class Build:
             "settings": settings,
             "version": module.VERSION,
             "teacher": teacher.digest,
-            "files": self._digests(module.files(entry.settings)),
+            "files": self._digests(entry.settings.files),
         }
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:

@@ -51,7 +51,7 @@ def make(
     max_tokens = _max_tokens(bound, description)
     _check_suited(bound)
     _check_unlabeled(bound)
-    _check_files(bound, description.family)
+    _check_files(bound)
     dataset = data.read(bound, labels=labels)
     if smoke:
         dataset = data.few(dataset, rows=task.TRIAL_ROWS)
@@ -149,9 +149,9 @@ def _check_unlabeled(bound: BoundRecipe) -> None:
         )
 
 
-def _check_files(bound: BoundRecipe, family: Family) -> None:
+def _check_files(bound: BoundRecipe) -> None:
     for entry in bound.steps:
-        for name in step_plan(entry.name, family).files(entry.settings):
+        for name in entry.settings.files:
             if not bound.resolve(name).exists():
                 raise RecipeError(
                     f"{entry.place}: {entry.name} names {name}, which does not exist; paths are "

@@ -164,7 +164,7 @@ def cmake_arguments(found: Found, *, architectures: Sequence[str] = ()) -> list[
 
 
 def _driver() -> tuple[str | None, tuple[str, ...]]:
-    listed = _said("nvidia-smi", "--query-gpu=driver_version,compute_cap", "--format=csv,noheader")
+    listed = said("nvidia-smi", "--query-gpu=driver_version,compute_cap", "--format=csv,noheader")
     rows = [line.split(",") for line in listed.splitlines() if line.count(",") == 1]
     if not rows:
         return None, ()
@@ -172,11 +172,11 @@ def _driver() -> tuple[str | None, tuple[str, ...]]:
 
 
 def _toolkit() -> str | None:
-    release = re.search(r"release (\d+\.\d+)", _said("nvcc", "--version"))
+    release = re.search(r"release (\d+\.\d+)", said("nvcc", "--version"))
     return release[1] if release else None
 
 
-def _said(*command: str) -> str:
+def said(*command: str) -> str:
     """The output of a program; empty where it does not exist, fails or hangs."""
     program = shutil.which(command[0])
     if program is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import platform
-import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -150,15 +148,9 @@ def _cuda_devices() -> tuple[list[dict[str, Any]], str]:
 
 
 def _driver_devices() -> list[dict[str, Any]]:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return []
-    query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        listed = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []  # a driver that does not answer offers nothing to compute on
-    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
+    query = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+    # A driver that does not answer offers nothing to compute on.
+    lines = cuda.said("nvidia-smi", *query).splitlines()
     return [_driver_device(*line.rsplit(",", 1)) for line in lines if "," in line]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from edgekit.cli.output import messages, print_event, print_json
@@ -22,21 +23,16 @@ def run(settings: argparse.Namespace) -> int:
 
     folder = settings.folder or Path(settings.name)
     recipe = folder / "recipe.yaml"
+    make = partial(samples.make, settings.name, folder)
     if settings.json:
-        samples.make(
-            settings.name,
-            folder,
+        make(
             on_progress=lambda what, fraction: print_event(
                 Event(settings.name, "progress", fraction, note=what).as_json()
-            ),
+            )
         )
         print_json({"sample": settings.name, "path": str(folder), "recipe": str(recipe)})
         return 0
     with messages().status("") as status:
-        samples.make(
-            settings.name,
-            folder,
-            on_progress=lambda what, fraction: status.update(f"{what} ({fraction:.0%})"),
-        )
+        make(on_progress=lambda what, fraction: status.update(f"{what} ({fraction:.0%})"))
     print(f"{recipe}  next: edgekit compress {recipe}")
     return 0

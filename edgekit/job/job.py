@@ -24,6 +24,11 @@ Make = Callable[[Path, OnProgress], Mapping[str, Any]]
 """Writes into an empty folder, reports the fraction done, and returns what it did as JSON."""
 
 
+def part(on_progress: OnProgress, first: float, last: float) -> OnProgress:
+    """Reports the progress of a part of the work as that of the whole."""
+    return lambda fraction: on_progress(first + (last - first) * fraction)
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """How many tokens the texts have, estimated from a sample."""

@@ -22,6 +22,11 @@ class Settings(BaseModel):
         """Whether a step or an output with these settings reads `data.unlabeled`."""
         return False
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files and folders that the settings name, relative to the recipe."""
+        return ()
+
 
 def fault(key: str, text: str) -> PydanticCustomError:
     """The error that a validator raises. `key` is `a.b` inside what is validated; `text` continues

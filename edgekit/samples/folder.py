@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgekit.errors import SampleError
+from edgekit.samples import Progress
+from edgekit.system import paths
 from edgekit.system.digest import sha256_file
 from edgekit.system.disk import told_when_full
 from edgekit.system.machine import write_safely
@@ -16,8 +18,34 @@ _MARKER = "sample.json"
 _PARTIAL = ".partial"
 
 
-def fill(folder: Path, make: Callable[[Path], None], *, sample: str, version: int) -> Path:
-    """Lets `make` write the sample's files, unless they are all there; returns `folder`.
+def make(
+    folder: Path,
+    write: Callable[[Path, Progress], None],
+    *,
+    sample: str,
+    version: int,
+    recipes: Mapping[str, str],
+    on_progress: Progress | None,
+) -> Path:
+    """Fills `folder` with what `write` makes, telling its progress, and copies of shipped recipes.
+
+    `recipes` has the file for each. Raises SampleError where the folder holds something else.
+    """
+    tell = on_progress or (lambda what, fraction: None)
+
+    def whole(partial: Path) -> None:
+        for file, recipe in recipes.items():
+            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
+        write(partial, tell)
+        tell("checking the files", 0.95)
+
+    made = fill(folder, whole, sample=sample, version=version)
+    tell("done", 1.0)
+    return made
+
+
+def fill(folder: Path, write: Callable[[Path], None], *, sample: str, version: int) -> Path:
+    """Lets `write` make the sample's files, unless they are all there; returns `folder`.
 
     A complete folder may hold files that are not the sample's, such as a build's output. An
     interrupted run starts over. Raises SampleError where the folder holds something else.
@@ -33,7 +61,7 @@ def fill(folder: Path, make: Callable[[Path], None], *, sample: str, version: in
         partial.mkdir(parents=True)
         try:
             with told_when_full("the sample", folder):
-                make(partial)
+                write(partial)
         except BaseException:
             shutil.rmtree(partial)
             raise

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import csv
 import random
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgekit.samples import Progress, e5_small, folder, intents, packages, variants
+from edgekit.samples import Progress, e5_small, folder, intents, packages, readmes, variants
 from edgekit.samples.intents import Template
 from edgekit.samples.splits import (
     TEST,
@@ -26,7 +25,6 @@ from edgekit.samples.splits import (
     pick,
     without_contradictions,
 )
-from edgekit.system import paths
 
 NAME = "home-intents"
 VERSION = 3
@@ -105,9 +103,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
 
     Raises SampleError where a package is not available or `target` holds other files.
     """
-    tell = on_progress or _silent
 
-    def fill(partial: Path) -> None:
+    def write(partial: Path, tell: Progress) -> None:
         tell("fetching the sentence templates", 0.0)
         wheel = packages.fetch(intents.TEMPLATES)
         tell("making sentences", 0.05)
@@ -117,14 +114,11 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
             partial / "encoder",
             on_fraction=lambda fraction: tell("writing the encoder", 0.5 + 0.4 * fraction),
         )
-        for file, recipe in RECIPES.items():
-            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
         variants.write(partial, NAME, languages=LANGUAGES)
-        tell("checking the files", 0.9)
 
-    made = folder.fill(target, fill, sample=NAME, version=VERSION)
-    tell("done", 1.0)
-    return made
+    return folder.make(
+        target, write, sample=NAME, version=VERSION, recipes=RECIPES, on_progress=on_progress
+    )
 
 
 def make_sets(
@@ -186,7 +180,7 @@ def _write_data(target: Path, sets: Mapping[str, Sequence[Example]], wheel: Path
 
 def _readme(sets: Mapping[str, Sequence[Example]]) -> str:
     left_out = "\n".join(f"- {intent}: {why}." for intent, why in LEFT_OUT.items())
-    return _README.format(
+    return readmes.text("home-intents.md").format(
         pin=intents.TEMPLATES.pin,
         sizes="\n".join(_size(name, examples) for name, examples in sets.items()),
         languages=", ".join(LANGUAGES),
@@ -201,38 +195,3 @@ def _size(name: str, examples: Sequence[Example]) -> str:
     rows = Counter(one.language for one in examples)
     by_language = ", ".join(f"{language} {count}" for language, count in sorted(rows.items()))
     return f"- `{name}.csv`: {len(examples)} rows of {groups} templates ({by_language})"
-
-
-def _silent(what: str, fraction: float) -> None:
-    pass
-
-
-_README = """\
-# Home commands in many languages
-
-Made from the sentence templates of `{pin}` (Apache License 2.0, see LICENSE; the
-Home Assistant authors and translators). Rooms, devices, people and numbers were filled in; every
-row is a sentence that a template allows, not one that somebody said, and grammar suffers where a
-template leaves an ending open.
-
-Columns: `text`, `label` (the package's name of the intent), `language`, `group` (the
-template's id).
-
-{sizes}
-
-The sets are divided by template: no template and no text is in two sets, and no text has two
-labels. Where a label of a language has few templates, few stand behind its test rows: read the
-results with that in mind, and resample whole groups. Templates of one intent often differ by one
-word or its place only: a linear model on character n-grams already reaches a macro-F1 of 0.95 in
-the languages that it was trained on (and 0.1 in those that it was not). Real speech is harder.
-
-Trained on: {languages}. In the test set alone (zero-shot): {zero_shot}.
-
-Intents: {intents}.
-
-Left out of these intents are the templates that lock and unlock doors: the package files them under
-HassTurnOn (lock) and HassTurnOff (unlock, open), against what the same verbs mean for covers.
-
-Left out of the package's intents:
-{left_out}
-"""

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import SampleError
-from edgekit.samples import Progress, descriptions, folder, summarizer_model
+from edgekit.samples import Progress, descriptions, folder, readmes, summarizer_model
 from edgekit.samples.descriptions import ENGLISH, Description
-from edgekit.system import paths
 
 NAME = "package-summaries"
 VERSION = 2
@@ -43,9 +41,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
 
     Raises SampleError where apt cannot fetch the descriptions or `target` holds other files.
     """
-    tell = on_progress or _silent
 
-    def fill(partial: Path) -> None:
+    def write(partial: Path, tell: Progress) -> None:
         tell("fetching the descriptions", 0.0)
         with tempfile.TemporaryDirectory(prefix="edgekit-") as private:
             lists = descriptions.fetch(Path(private), LANGUAGES)
@@ -55,13 +52,10 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
         tell("making the model", 0.5)
         learnt = (text for row in sets[TRAIN] for text in (row.long, row.short))
         summarizer_model.make(partial / "model", learnt, seed=SEED)
-        for file, recipe in RECIPES.items():
-            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
-        tell("checking the files", 0.95)
 
-    made = folder.fill(target, fill, sample=NAME, version=VERSION)
-    tell("done", 1.0)
-    return made
+    return folder.make(
+        target, write, sample=NAME, version=VERSION, recipes=RECIPES, on_progress=on_progress
+    )
 
 
 def make_sets(found: Iterable[Description], *, seed: int = SEED) -> dict[str, list[Description]]:
@@ -144,34 +138,9 @@ def _readme(sets: Mapping[str, Sequence[Description]]) -> str:
         listed = ", ".join(f"{language} {counts[language]}" for language in sorted(counts))
         return f"- `{name}.jsonl`: {len(rows)} descriptions ({listed})"
 
-    return _README.format(
+    return readmes.text("package-summaries.md").format(
         sizes="\n".join(line(name, rows) for name, rows in sets.items()),
         least=LENGTHS[0],
         most=LENGTHS[-1],
         alike=ALIKE,
     )
-
-
-def _silent(what: str, fraction: float) -> None:
-    pass
-
-
-_README = """\
-# What Debian's packages are, at length and in a line
-
-Made from the package descriptions that this machine's apt fetched, signatures checked. Each
-description is under the licence of its package, see packages.debian.org; translations are by the
-Debian Description Translation Project.
-
-Columns: `text` (the long description), `summary` (the short one), `language`, `group` (package).
-
-{sizes}
-
-Descriptions of {least} to {most} characters. A package is in one set in all languages; of those in
-a language that begin with the same {alike} characters there is only one; descriptions that were
-left in English are left out.
-
-Read the results with care: the summaries are like headlines, all texts are about software, and the
-model of the sample learns from these alone. Its quality is a demonstration: for real work put a
-pre-trained mT5 or BART of your own in the place of `model/`.
-"""

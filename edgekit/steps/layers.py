@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgekit.checkpoint.describe import Description
+from edgekit.errors import RecipeError
 from edgekit.job.job import Planned
 from edgekit.recipe.settings import fault
 
@@ -45,6 +46,24 @@ def kept_layers(wanted: int | list[int], layers: int) -> list[int]:
     if count == 1:
         return [0]
     return [math.floor(number * (layers - 1) / (count - 1) + 0.5) for number in range(count)]
+
+
+def layer_count(wanted: int | list[int] | None, layers: int) -> int:
+    """How many of this many layers stay."""
+    if wanted is None:
+        return layers
+    return min(len(wanted) if isinstance(wanted, list) else wanted, layers)
+
+
+def check_there(wanted: int | list[int] | None, planned: Planned, *, keeps: str) -> None:
+    """Raises RecipeError for numbers of layers that the model does not have; `keeps` begins what it
+    says of the number."""
+    layers = planned.description.layers
+    if isinstance(wanted, list) and wanted[-1] >= layers:
+        raise RecipeError(
+            f"{planned.place}: {keeps} layer {wanted[-1]}, and the model has the layers "
+            f"0 to {layers - 1}; choose among them."
+        )
 
 
 def refuse_keys(given: object, reasons: Mapping[str, str]) -> None:

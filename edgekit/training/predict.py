@@ -144,18 +144,18 @@ def run(
             )
         see(part, inputs, output)
 
-    for batch in _by_length(items):
+    for batch in by_length(items, BATCH_TOKENS):
         devices.in_parts(batch, ask)
         done += len(batch)
         if on_progress is not None:
             on_progress(done / len(items))
 
 
-def _by_length(items: Sequence[Example]) -> list[list[Example]]:
-    """Batches of similar length, each of at most BATCH_TOKENS tokens with its padding."""
+def by_length(items: Sequence[Example], most_tokens: int) -> list[list[Example]]:
+    """Batches of similar length, each of at most `most_tokens` tokens with its padding."""
     batches: list[list[Example]] = []
     for item in sorted(items, key=lambda item: len(item.ids)):
-        if batches and (len(batches[-1]) + 1) * len(item.ids) <= BATCH_TOKENS:
+        if batches and (len(batches[-1]) + 1) * len(item.ids) <= most_tokens:
             batches[-1].append(item)
         else:
             batches.append([item])

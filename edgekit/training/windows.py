@@ -17,7 +17,6 @@ from tokenizers import Encoding, Tokenizer
 from edgekit.checkpoint import chat_template
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.decoders import DECODERS
-from edgekit.data.conversation import DAY
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import NO_LANGUAGE, fill
 from edgekit.errors import StepError
@@ -88,18 +87,9 @@ class Reader:
         if not messages:
             return ""
         if self.template is None:
-            raise StepError(
-                "the data has conversations ('messages'), and the model has no chat template; put "
-                "its authors' template into the checkpoint as chat_template.jinja, or give texts "
-                "('text')."
-            )
-        return rendering.render(
-            self.template,
-            messages,
-            bos=self.bos,
-            eos=self.eos,
-            add_generation_prompt=answer_next,
-            now=DAY,
+            raise StepError(rendering.NO_TEMPLATE)
+        return rendering.render_row(
+            self.template, messages, bos=self.bos, eos=self.eos, answer_next=answer_next
         )
 
 

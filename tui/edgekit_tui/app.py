@@ -128,7 +128,7 @@ class EdgekitApp(App[None]):
     def open_screen(self, name: str, *arguments: object) -> None:
         self.push_screen(self.make_screen(name, *arguments))
 
-    def ask(self, question: str, yes: str, then: Callable[[], None]) -> None:
+    def ask(self, question: str, yes: str, then: Callable[[], object]) -> None:
         """Does `then` if the user agrees."""
 
         def answered(agreed: bool | None) -> None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgekit.data.linked import Linked
 from edgekit.data.records import READERS
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
@@ -103,20 +104,13 @@ def _take(parts: list[list[int]], wanted: float) -> list[list[int]]:
 def _together(rows: Sequence[Row]) -> list[list[int]]:
     """Numbers of rows in parts that must not be split between sets: linked by group or by text."""
     first_with: dict[tuple[str, str], int] = {}
-    leader = list(range(len(rows)))
-
-    def find(number: int) -> int:
-        while leader[number] != number:
-            leader[number] = leader[leader[number]]
-            number = leader[number]
-        return number
-
+    linked = Linked(len(rows))
     for number, row in enumerate(rows):
         keys = [("text", folded(row.text))]
         keys += [("group", row.group)] if row.group is not None else []
         for key in keys:
-            leader[find(number)] = find(first_with.setdefault(key, number))
+            linked.join(number, first_with.setdefault(key, number))
     parts: dict[int, list[int]] = {}
     for number in range(len(rows)):
-        parts.setdefault(find(number), []).append(number)
+        parts.setdefault(linked.root(number), []).append(number)
     return list(parts.values())

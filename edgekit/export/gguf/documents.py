@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.data.conversation import DAY
 from edgekit.data.rows import Row
 from edgekit.errors import ExportError
 from edgekit.system import child
@@ -84,17 +83,9 @@ def rendered(messages: Sequence[Mapping[str, str]], facts: Facts, *, answer_next
     from edgekit.runtime import rendering  # jinja2 is an extra
 
     if not facts.template:
-        raise ExportError(
-            "the data has conversations ('messages'), and the model has no chat template; put its "
-            "authors' template into the checkpoint as chat_template.jinja, or give texts ('text')."
-        )
-    return rendering.render(
-        facts.template,
-        messages,
-        bos=facts.bos,
-        eos=facts.eos,
-        add_generation_prompt=answer_next,
-        now=DAY,
+        raise ExportError(rendering.NO_TEMPLATE)
+    return rendering.render_row(
+        facts.template, messages, bos=facts.bos, eos=facts.eos, answer_next=answer_next
     )
 
 

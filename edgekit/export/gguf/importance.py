@@ -8,7 +8,7 @@ in each, so that a killed run can resume.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ExportError
+from edgekit.export.gguf import predicting
+from edgekit.job import job
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.serving import Request, Verb
@@ -43,23 +45,23 @@ def measure(
     done, peak, count = 0, 0, sum(map(len, tokens))
     if progress is not None and (saved := load_progress(progress)) is not None:
         done, peak = saved.state["done"], saved.state["peak_bytes"]
-        sums = _load(saved.folder / "sums.npz")
+        sums = read(saved.folder / "sums.npz")
     with tempfile.TemporaryDirectory() as temporary:
         part = Path(temporary) / "part.npz"
-        for first, last in parts(tokens, done):
+        for first, last in predicting.parts_of(tokens, done, size=PART_TOKENS):
             before = sum(map(len, tokens[:first]))
-            share = sum(map(len, tokens[first:last]))
+            after = before + sum(map(len, tokens[first:last]))
             request = {
                 "model": model,
                 "tokens": [list(map(int, one)) for one in tokens[first:last]],
                 "out": part,
                 "threads": threads,
             }
-            told = partial(_tell, on_progress, before / count, share / count)
+            told = job.part(on_progress, before / count, after / count)
             doing = "gguf: measuring importance"
             found = child.ask(_MODULE, "measure", request, doing=doing, on_piece=told)
             peak = max(peak, found["peak_bytes"])
-            for name, values in _load(part).items():
+            for name, values in read(part).items():
                 sums[name] = sums.get(name, 0) + values
             if progress is not None and last < len(tokens):
                 state = {"done": last, "peak_bytes": peak}
@@ -71,26 +73,6 @@ def measure(
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """What `measure` wrote."""
-    return _load(path)
-
-
-def parts(tokens: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring sequences of about PART_TOKENS tokens, starting at number `first`."""
-    gathered = 0
-    for number in range(first, len(tokens)):
-        gathered += len(tokens[number])
-        if gathered >= PART_TOKENS or number == len(tokens) - 1:
-            yield first, number + 1
-            first, gathered = number + 1, 0
-
-
-def _tell(
-    on_progress: Callable[[float], None], before: float, share: float, fraction: float
-) -> None:
-    on_progress(before + share * fraction)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as found:
         return dict(found)
 

@@ -63,9 +63,6 @@ class Facts:
     bos_id: int
     """-1 where there is none."""
     eos: str
-    eos_id: int
-    eot_id: int
-    """Ends a turn; -1 where there is no such token beside `eos`."""
     add_bos: bool
     """Plain texts begin with `bos`."""
 
@@ -79,8 +76,6 @@ def facts(model: Any) -> Facts:
         bos=_text(vocabulary, bos),
         bos_id=bos,
         eos=_text(vocabulary, eos),
-        eos_id=eos,
-        eot_id=llama_cpp.llama_vocab_eot(vocabulary),
         add_bos=bool(llama_cpp.llama_vocab_get_add_bos(vocabulary)),
     )
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ExportError
+from edgekit.job import job
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.digest import sha256_bytes
@@ -109,7 +110,7 @@ def predict(
         if progress is not None and (saved := load_progress(progress)) is not None:
             done, peak = saved.state["done"], saved.state["peak_bytes"]
             parts = [Path(shutil.copy(path, folder)) for path in sorted(saved.folder.glob("*.npz"))]
-        for first, last in _parts(sequences, done):
+        for first, last in parts_of(sequences, done, size=PART_TOKENS):
             part = folder / f"{len(parts):08d}.npz"
             if others is not None:
                 others.sequences(first, last).write(folder / "at")
@@ -120,7 +121,7 @@ def predict(
                 "out": part,
                 "threads": threads,
             }
-            share = partial(_share, on_progress, first / len(sequences), last / len(sequences))
+            share = job.part(on_progress, first / len(sequences), last / len(sequences))
             doing = f"gguf: reading texts with {model.name}"
             found = child.ask(_MODULE, "predict", asked, doing=doing, on_piece=share)
             peak = max(peak, found["peak_bytes"])
@@ -132,20 +133,16 @@ def predict(
     return {"peak_bytes": peak}
 
 
-def _parts(sequences: Sequence[Sequence[int]], first: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring sequences of about PART_TOKENS tokens each, starting at number `first`."""
+def parts_of(
+    sequences: Sequence[Sequence[int]], first: int, *, size: int
+) -> Iterator[tuple[int, int]]:
+    """Neighbouring sequences of about `size` tokens, starting at number `first`."""
     tokens = 0
     for number in range(first, len(sequences)):
         tokens += len(sequences[number])
-        if tokens >= PART_TOKENS or number == len(sequences) - 1:
+        if tokens >= size or number == len(sequences) - 1:
             yield first, number + 1
             first, tokens = number + 1, 0
-
-
-def _share(
-    on_progress: Callable[[float], None], first: float, last: float, fraction: float
-) -> None:
-    on_progress(first + (last - first) * fraction)
 
 
 def _copy(files: Sequence[Path], folder: Path) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from edgekit.export.gguf import f16_matrices, header
 from edgekit.export.gguf.header import Entry
 from edgekit.export.gguf.types import EMBEDDINGS, FAST, NAMES
+from edgekit.job import job
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.serving import Request, Verb
@@ -96,7 +97,7 @@ def anew(
                 "out": folder / f"{number:08d}.npz",
                 "threads": threads,
             }
-            told = partial(_tell, on_progress, number, len(groups))
+            told = job.part(on_progress, number / len(groups), (number + _READING) / len(groups))
             doing = "gguf: rounding weights"
             found = child.ask(_MODULE, "round", request, doing=doing, on_piece=told)
             peak = max(peak, found["peak_bytes"])
@@ -124,10 +125,6 @@ def _groups(entries: Iterable[Entry]) -> Iterator[list[str]]:
         taken += size
     if group:
         yield group
-
-
-def _tell(on_progress: Callable[[float], None], number: int, count: int, fraction: float) -> None:
-    on_progress((number + _READING * fraction) / count)
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -86,6 +86,11 @@ class DistillSettings(Settings):
         return self.student == "static"
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The other checkpoint, where one is the student."""
+        return () if self.student is None or self.static else (self.student,)
+
+    @property
     def reads_unlabeled(self) -> bool:
         return self.unlabeled > 0
 

@@ -28,10 +28,6 @@ BYTES_PER_PIECE = 3_000
 SETTINGS = TrimVocabSettings
 
 
-def files(settings: TrimVocabSettings) -> tuple[str, ...]:
-    return tuple(settings.texts)
-
-
 def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description

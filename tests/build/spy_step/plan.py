@@ -16,10 +16,6 @@ class SpySettings(Settings):
 SETTINGS = SpySettings
 
 
-def files(settings: SpySettings) -> tuple[str, ...]:
-    return ()
-
-
 def check(settings: SpySettings, planned: Planned) -> None:
     pass
 

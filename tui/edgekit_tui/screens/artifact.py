@@ -14,14 +14,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from edgekit.artifact.folder import FileEntry, Manifest, verify
-from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test
 from edgekit.tasks import quality
 from edgekit.tasks.quality import ALL, LANGUAGE, Quality
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent, size
-from edgekit_tui.messages import Failed, Progressed, Verified
+from edgekit_tui.messages import Progressed, Verified
 from edgekit_tui.screens import task_screen
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import content, one_line, path_text
@@ -74,7 +73,7 @@ class ArtifactScreen(Page):
         self.top.say(self.shown.name)
         self.query_one("#bar").display = False
         self.query_one("#facts").focus()
-        self.query_one("#notice", Notice).say(self._said[0], kind=self._said[1])
+        self.notice(self._said[0], kind=self._said[1])
 
     def action_use(self) -> None:
         if self.shown.artifact is not None:
@@ -100,13 +99,9 @@ class ArtifactScreen(Page):
             done += entry.size_bytes
             self.post_message(Progressed(done, artifact.manifest.needs.disk_bytes))
 
-        try:
+        with self.reporting():
             verify(artifact, on_file=tell)
-            answers = self_test(artifact)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        else:
-            self.post_message(Verified(len(artifact.manifest.files), answers))
+            self.post_message(Verified(len(artifact.manifest.files), self_test(artifact)))
 
     @on(Progressed)
     def take_progress(self, message: Progressed) -> None:
@@ -119,14 +114,13 @@ class ArtifactScreen(Page):
         text = text.format(files=number(message.files), answers=number(message.answers))
         self._say(text, "good")
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self.query_one("#bar").display = False
-        self._say(message.sentence, "error")
+        self._say(sentence, "error")
 
     def _say(self, text: str, kind: str) -> None:
         self._said = (text, kind)
-        self.query_one("#notice", Notice).say(text, kind=kind)
+        self.notice(text, kind=kind)
 
 
 class _Fact(Horizontal):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,11 +14,10 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgekit.artifact.folder import MANIFEST
-from edgekit.errors import EdgekitError
 from edgekit_tui import found, importing
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, size
-from edgekit_tui.messages import ArtifactsFound, Brought, Failed, Said
+from edgekit_tui.messages import ArtifactsFound, Brought, Said
 from edgekit_tui.screens.copying import CopyingPage
 from edgekit_tui.screens.home import describe, speeds
 from edgekit_tui.screens.page import Page
@@ -86,7 +86,7 @@ class ArtifactsScreen(Page):
         if self.chosen is None:
             return
         if self.chosen.artifact is None:
-            self.query_one("#notice", Notice).say(self.chosen.wrong)
+            self.notice(self.chosen.wrong)
         else:
             self.edgekit.open_screen("artifact", self.chosen)
 
@@ -105,32 +105,23 @@ class ArtifactsScreen(Page):
         disk = gone.artifact.manifest.needs.disk_bytes if gone.artifact else 0
         question = _("Remove {name} ({size})? This cannot be undone.")
         question = question.format(name=gone.name, size=size(disk))
-        self.edgekit.ask(question, _("Remove"), lambda: self._start_removing(gone))
-
-    def _start_removing(self, gone: Found) -> None:
-        self._remove(gone)
+        self.edgekit.ask(question, _("Remove"), lambda: self._remove(gone))
 
     @work(thread=True, group="remove")
     def _remove(self, gone: Found) -> None:
         """In a thread: closing the model waits for what it is doing."""
-        try:
+        with self.reporting(gone.folder):
             self.edgekit.models.close()
             importing.remove(gone.folder)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        except OSError as error:
-            self.post_message(Failed(f"{gone.folder}: {error.strerror}"))
-        else:
             self.post_message(Said(_("{name} was removed.").format(name=gone.name)))
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
-        self.query_one("#notice", Notice).say(message.sentence)
+    def fail(self, sentence: str) -> None:
+        super().fail(sentence)
         self.search()
 
     @on(Said)
     def take_word(self, message: Said) -> None:
-        self.query_one("#notice", Notice).say(message.text, kind="hint")
+        self.notice(message.text, kind="hint")
         self.search()
 
 
@@ -175,27 +166,18 @@ class ImportScreen(CopyingPage):
 
     @work(thread=True, exclusive=True, group="import")
     def bring(self, folder: Path) -> None:
-        try:
-            target = importing.bring(folder, on_bytes=self._tell)
-        except importing.Stopped:
-            return
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        except OSError as error:
-            self.post_message(Failed(f"{folder}: {error.strerror}"))
-        else:
-            self.post_message(Brought(target))
+        with suppress(importing.Stopped), self.reporting(folder):
+            self.post_message(Brought(importing.bring(folder, on_bytes=self._tell)))
 
     @on(Brought)
     def take(self, message: Brought) -> None:
         brought = found.look(message.folder, "own")
         self.app.switch_screen(self.edgekit.make_screen("artifact", brought))
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._set_busy(False)
         self.query_one("#status", Static).update("")
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)
         self.query_one(Picker).focus_path()
 
 

@@ -13,11 +13,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from edgekit.errors import EdgekitError
 from edgekit_tui import building, found
 from edgekit_tui.building import Build, Ended, StepEvent
 from edgekit_tui.i18n import N_, _, duration, percent
-from edgekit_tui.messages import BuildEnded, BuildSaid, Failed
+from edgekit_tui.messages import BuildEnded, BuildSaid
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import clean, one_line
 from edgekit_tui.widgets.notice import Notice
@@ -45,7 +44,7 @@ class BuildScreen(Page):
         self.query_one(Picker).display = not remedy
         if remedy:
             text = _("Building needs more than this computer has installed: {remedy}")
-            self.query_one("#notice", Notice).say(text.format(remedy=remedy), kind="warning")
+            self.notice(text.format(remedy=remedy), kind="warning")
         else:
             self.query_one(Picker).focus_path()
 
@@ -92,7 +91,7 @@ class BuildingScreen(Page):
     def fill(self) -> None:
         self.top.say(self._what)
         self.query_one("#log").focus()
-        self.query_one("#notice", Notice).say(self._said[0], kind=self._said[1])
+        self.notice(self._said[0], kind=self._said[1])
         self._draw()
         if self._build is None:
             self.action_again()
@@ -111,10 +110,8 @@ class BuildingScreen(Page):
 
     @work(thread=True, exclusive=True, group="build")
     def run_build(self, build: Build) -> None:
-        try:
+        with self.reporting():
             self.post_message(BuildEnded(build.run()))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
 
     @on(BuildSaid)
     def take(self, message: BuildSaid) -> None:
@@ -136,15 +133,14 @@ class BuildingScreen(Page):
         self._say(*_ending(message.ended, self._lines))
         self.refresh_bindings()
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self.running = False
-        self._say(message.sentence, "error")
+        self._say(sentence, "error")
         self.refresh_bindings()
 
     def _say(self, text: str, kind: str) -> None:
         self._said = (text, kind)
-        self.query_one("#notice", Notice).say(text, kind=kind)
+        self.notice(text, kind=kind)
 
     def _draw(self) -> None:
         steps = Content("\n").join(_step_line(event) for event in self._steps.values())

@@ -24,7 +24,6 @@ from edgekit_tui.messages import (
     AnswerFailed,
     AnswerGrew,
     ChatOpened,
-    Failed,
     Kept,
     NotKept,
     Said,
@@ -95,18 +94,14 @@ class ChatScreen(Page):
                 self._say_title()
             except EdgekitError as error:
                 await self._begin_anew(ChatSettings())
-                self._notice(str(error), kind="hint")
+                self.notice(str(error), kind="hint")
 
     @work(thread=True, exclusive=True, group="model")
     def load(self) -> None:
-        try:
-            model = self.edgekit.models.get(self.folder)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-            return
-        self._model_name = model.manifest.name
-        self._memory = context_of(model.manifest, None)
-        self.post_message(Said(""))
+        with self.reporting():
+            manifest = self.edgekit.models.get(self.folder).manifest
+            self._model_name, self._memory = manifest.name, context_of(manifest, None)
+            self.post_message(Said(""))
 
     @on(Said)
     def take_word(self, message: Said) -> None:
@@ -117,11 +112,9 @@ class ChatScreen(Page):
 
     @work(thread=True, exclusive=True, group="read")
     def open_chat(self, number: int) -> None:
-        try:
+        with self.reporting():
             chat = self.edgekit.history.chat(number)
             self.post_message(ChatOpened(chat, *self._last_turns(chat)))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
 
     def _last_turns(self, chat: Chat) -> tuple[list[Turn], int]:
         turns = self.edgekit.history.turns(chat.id, most=PAGE)
@@ -132,7 +125,7 @@ class ChatScreen(Page):
         self.chat, self.settings = message.chat, message.chat.settings
         if self._model_name and message.chat.model != self._model_name:
             begun = _("This chat was begun with another model: {name}.")
-            self._notice(begun.format(name=message.chat.model), kind="hint")
+            self.notice(begun.format(name=message.chat.model), kind="hint")
         self._tokens = message.turns[-1].tokens if message.turns else 0
         await self.query_one(Turns).show(message.chat.id, message.turns, earlier=message.earlier)
         self._say_title()
@@ -147,12 +140,12 @@ class ChatScreen(Page):
     @on(Composer.Sent)
     def send(self, message: Composer.Sent) -> None:
         if self.answering is not None:
-            self._notice(_("Press esc to stop the answer first."), kind="hint")
+            self.notice(_("Press esc to stop the answer first."), kind="hint")
         elif not self._keeping:
             self._send(message.text)
 
     def _send(self, text: str) -> None:
-        self._notice("")
+        self.notice("")
         self._keeping = True
         self.keep(text, self._editing)
 
@@ -175,7 +168,7 @@ class ChatScreen(Page):
     def take_not_kept(self, message: NotKept) -> None:
         """What was typed stays in place, to be sent again."""
         self._keeping = False
-        self._notice(message.sentence)
+        self.notice(message.sentence)
 
     @on(Kept)
     async def take_kept(self, message: Kept) -> None:
@@ -199,7 +192,7 @@ class ChatScreen(Page):
         """Has the model answer the last message."""
         if self.chat is None:
             return
-        self._notice("")
+        self.notice("")
         self.answering = Answering(self.edgekit.history, self.chat, clock=self.edgekit.clock)
         self._say(_("The model reads what was said…"))
         await self.query_one(Turns).add(GrowingTurn(self.answering, self.folder))
@@ -210,7 +203,7 @@ class ChatScreen(Page):
         if message.answering is not self.answering:
             return
         if self.answering.trouble:
-            self._notice(self.answering.trouble)
+            self.notice(self.answering.trouble)
         if facts := speed.of_writing(self.answering.words_per_second):
             self._say(" · ".join(facts))
 
@@ -219,7 +212,7 @@ class ChatScreen(Page):
         self._end_answer()
         turn = message.ending.turn
         if turn is None:
-            self._notice(_("The model said nothing."), kind="hint")
+            self.notice(_("The model said nothing."), kind="hint")
             return
         self._tokens = turn.tokens
         rate = message.answering.words_per_second
@@ -244,7 +237,7 @@ class ChatScreen(Page):
         if message.full:
             self._offer_ways()
         else:
-            self._notice(message.sentence)
+            self.notice(message.sentence)
 
     def _end_answer(self) -> None:
         self.answering = None
@@ -255,7 +248,7 @@ class ChatScreen(Page):
     def _offer_ways(self) -> None:
         if self.chat is not None:
             text = _("This chat is longer than the model can read at once. What now?")
-            self._notice(text, kind="warning")
+            self.notice(text, kind="warning")
             alone = self.chat.turns < 2
             self.query_one(WaysOut).offer(
                 drop=not (alone or self.settings.drop_oldest), new=not alone
@@ -297,7 +290,7 @@ class ChatScreen(Page):
     async def _begin_anew(self, settings: ChatSettings) -> None:
         self.chat, self._editing, self._tokens = None, None, 0
         self.settings = settings
-        self._notice("")
+        self.notice("")
         await self.query_one(Turns).show(None, [], earlier=0)
         self._say_title()
         self._say_facts()
@@ -310,7 +303,7 @@ class ChatScreen(Page):
         try:
             turn = self.edgekit.history.question_before(self.chat.id, self._editing)
         except EdgekitError as error:
-            self._notice(str(error))
+            self.notice(str(error))
             return
         if turn is None:
             return  # it was the first message
@@ -321,7 +314,7 @@ class ChatScreen(Page):
         composer.text = turn.text
         composer.move_cursor(composer.document.end)
         composer.focus()
-        self._notice(
+        self.notice(
             _("Sent again, this takes the place of the message and of all that follows it. "
               "Esc leaves them."),
             kind="hint",
@@ -333,14 +326,14 @@ class ChatScreen(Page):
             return
         self._editing = None
         self.query_one(Composer).text = self._draft
-        self._notice("")
+        self.notice("")
 
     def action_chats(self) -> None:
         self.edgekit.open_screen("chats", self.go_on_with)
 
     def go_on_with(self, chat: Chat) -> None:
         self._editing = None
-        self._notice("")
+        self.notice("")
         self.open_chat(chat.id)
 
     def action_settings(self) -> None:
@@ -354,18 +347,17 @@ class ChatScreen(Page):
             try:
                 self.edgekit.history.set_settings(self.chat.id, settings)
             except EdgekitError as error:
-                self._notice(str(error))
+                self.notice(str(error))
 
     # The lines above and below.
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._say("")
-        self._notice(message.sentence)
+        super().fail(sentence)
 
-    def _notice(self, text: str, *, kind: str = "error") -> None:
+    def notice(self, text: str, *, kind: str = "error") -> None:
         """Any notice replaces what was offered."""
-        self.query_one("#notice", Notice).say(text, kind=kind)
+        super().notice(text, kind=kind)
         self.query_one(WaysOut).display = False
 
     def _say_title(self) -> None:

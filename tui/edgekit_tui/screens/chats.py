@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,11 +14,10 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit.errors import EdgekitError
 from edgekit_tui import transcript
 from edgekit_tui.history import MOST_FOUND, Chat
 from edgekit_tui.i18n import N_, _, day, ngettext, number
-from edgekit_tui.messages import ChatsFound, Exported, Failed
+from edgekit_tui.messages import ChatsFound, Exported
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import clean, one_line
 from edgekit_tui.widgets.notice import Notice
@@ -63,11 +63,9 @@ class ChatsScreen(Page):
     @work(thread=True, exclusive=True, group="search")
     def search(self, query: str) -> None:
         history = self.edgekit.history
-        try:
+        with self.reporting():
             found = history.search(query) if query.strip() else history.chats()
             self.post_message(ChatsFound(query, found))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
 
     @on(ChatsFound)
     def take_chats(self, message: ChatsFound) -> None:
@@ -152,11 +150,8 @@ class ChatsScreen(Page):
     @work(thread=True, group="change")
     def change(self, do: Callable[[], object]) -> None:
         """Runs it, and shows the new state."""
-        try:
+        with self.reporting():
             do()
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        else:
             self.app.call_from_thread(self.search, self._query)
 
     def action_fork(self) -> None:
@@ -169,12 +164,9 @@ class ChatsScreen(Page):
         chat = self.chosen
         if chat is not None:
             question = _("Delete the chat “{title}”? This cannot be undone.")
-
-            def delete() -> None:
-                self.change(lambda: self.edgekit.history.delete(chat.id))
-
-            title = one_line(chat.title)
-            self.edgekit.ask(question.format(title=title), _("Yes, delete it"), delete)
+            question = question.format(title=one_line(chat.title))
+            delete = partial(self.edgekit.history.delete, chat.id)
+            self.edgekit.ask(question, _("Yes, delete it"), lambda: self.change(delete))
 
     def action_export(self) -> None:
         chat = self.chosen
@@ -188,23 +180,13 @@ class ChatsScreen(Page):
 
     @work(thread=True, group="change")
     def write(self, chat: Chat, path: Path) -> None:
-        try:
-            turns = transcript.export(self.edgekit.history, chat, path)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        except OSError as error:
-            self.post_message(Failed(f"{path}: {error.strerror}"))
-        else:
-            self.post_message(Exported(path, turns))
+        with self.reporting(path):
+            self.post_message(Exported(path, transcript.export(self.edgekit.history, chat, path)))
 
     @on(Exported)
     def take_export(self, message: Exported) -> None:
         text = _("Written: {path}").format(path=message.path)
-        self.query_one("#notice", Notice).say(text, kind="hint")
-
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
-        self.query_one("#notice", Notice).say(message.sentence)
+        self.notice(text, kind="hint")
 
 
 class ChatList(OptionList):

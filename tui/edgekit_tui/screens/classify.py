@@ -14,11 +14,10 @@ from textual.widget import Widget
 from textual.widgets import Static, TextArea
 from textual.worker import get_current_worker
 
-from edgekit.errors import EdgekitError
 from edgekit.tasks.classification.answer import Answer
 from edgekit_tui import importance, speed
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
-from edgekit_tui.messages import Answered, Failed, Weighed
+from edgekit_tui.messages import Answered, Weighed
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import clean
 from edgekit_tui.widgets.field import TextField
@@ -70,13 +69,9 @@ class ClassifyScreen(Page):
 
     @work(thread=True, exclusive=True, group="model")
     def load(self) -> None:
-        try:
-            model = self.edgekit.models.get(self.folder)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-            return
-        labels = len(model.manifest.labels)
-        self.app.call_from_thread(self._ready, model.manifest.name, labels)
+        with self.reporting():
+            manifest = self.edgekit.models.get(self.folder).manifest
+            self.app.call_from_thread(self._ready, manifest.name, len(manifest.labels))
 
     def _ready(self, name: str, labels: int) -> None:
         counted = ngettext("{count} label", "{count} labels", labels)
@@ -108,7 +103,7 @@ class ClassifyScreen(Page):
     def classify(self, text: str) -> None:
         """The answer first; then, while nobody types, the weights of its words."""
         worker = get_current_worker()
-        try:
+        with self.reporting():
             answer = self.edgekit.models.answer(self.folder, text)
             if worker.is_cancelled:
                 return
@@ -120,9 +115,6 @@ class ClassifyScreen(Page):
                     if worker.is_cancelled:
                         return
                 self.post_message(Weighed(text, weights))
-        except EdgekitError as error:
-            if not worker.is_cancelled:
-                self.post_message(Failed(str(error)))
 
     @on(Answered)
     def take_answer(self, message: Answered) -> None:
@@ -154,11 +146,10 @@ class ClassifyScreen(Page):
             for name in ("#words-heading", "#words"):
                 self.query_one(name).display = True
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._say("")
         self._show(None)
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)
 
     def _show(self, answer: Answer | None) -> None:
         self._answer = answer

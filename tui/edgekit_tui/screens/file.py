@@ -14,9 +14,8 @@ from textual.widgets import DataTable, Static
 
 from edgekit.data.records import READERS, Record
 from edgekit.data.rows import stream_records
-from edgekit.errors import EdgekitError
 from edgekit_tui.i18n import N_, _
-from edgekit_tui.messages import Failed, RowsRead
+from edgekit_tui.messages import RowsRead
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import cell, one_line
 from edgekit_tui.widgets.notice import Notice
@@ -80,12 +79,8 @@ class ColumnScreen(Page):
 
     @work(thread=True, exclusive=True, group="read")
     def read(self) -> None:
-        try:
-            rows = list(islice(stream_records(self.source), ROWS_SHOWN))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        else:
-            self.post_message(RowsRead(rows))
+        with self.reporting():
+            self.post_message(RowsRead(list(islice(stream_records(self.source), ROWS_SHOWN))))
 
     @on(RowsRead)
     def take(self, message: RowsRead) -> None:
@@ -101,10 +96,9 @@ class ColumnScreen(Page):
         table.move_cursor(column=self._columns.index(likely_column(message.rows, self._columns)))
         table.focus()
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self.query_one("#rows").display = False
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)
 
     @on(DataTable.ColumnSelected)
     def chosen(self, event: DataTable.ColumnSelected) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,10 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from edgekit.errors import EdgekitError
 from edgekit_tui import importing, moving, places
 from edgekit_tui.i18n import N_, _, size
-from edgekit_tui.messages import Failed, Moved
+from edgekit_tui.messages import Moved
 from edgekit_tui.screens.copying import CopyingPage
 from edgekit_tui.text import content, path_text
 from edgekit_tui.widgets.bar import Bar
@@ -51,7 +51,7 @@ class FolderScreen(CopyingPage):
             said = _(
                 "EDGEKIT_DATA says where the data folder is; start the app without it to choose."
             )
-            self.query_one("#notice", Notice).say(said, kind="hint")
+            self.notice(said, kind="hint")
 
     def _set_busy(self, busy: bool) -> None:
         self._busy = busy
@@ -97,13 +97,8 @@ class FolderScreen(CopyingPage):
 
     @work(thread=True, exclusive=True, group="move")
     def move(self, folder: Path) -> None:
-        try:
+        with suppress(importing.Stopped), self.reporting():
             moving.move(folder, on_bytes=self._tell)
-        except importing.Stopped:
-            return
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        else:
             self.post_message(Moved(folder))
 
     @on(Moved)
@@ -111,7 +106,6 @@ class FolderScreen(CopyingPage):
         self.edgekit.take_data_folder()
         self.app.pop_screen()
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._set_busy(False)
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -13,12 +14,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from edgekit.errors import EdgekitError
 from edgekit.model import Model
 from edgekit_tui import power, results
 from edgekit_tui.i18n import N_, _, duration, number, percent
 from edgekit_tui.labelling import LabelJob, Labelling, Pace, Stopped
-from edgekit_tui.messages import Failed, Labelled, Paced, Said
+from edgekit_tui.messages import Labelled, Paced, Said
 from edgekit_tui.screens.page import Page
 from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
@@ -63,20 +63,13 @@ class LabellingScreen(Page):
 
     @work(thread=True, exclusive=True, group="label")
     def label(self) -> None:
-        try:
+        with suppress(Stopped), self.reporting():
             model = cast("Model", self.edgekit.models.get(self.folder))
             job = LabelJob(self.folder, model.manifest.digest, self.source, self.column)
             self.labelling = Labelling(job, self._tell)
             self.labelling.run(model)
             self.post_message(Said(_("Sorting the results…")))
             results.make_index(job.out, job.index, column=job.column)
-        except Stopped:
-            return
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        except OSError as error:
-            self.post_message(Failed(f"{error.filename or self.source}: {error.strerror}"))
-        else:
             self.post_message(Labelled(job))
 
     def _tell(self, pace: Pace) -> None:
@@ -116,11 +109,10 @@ class LabellingScreen(Page):
     def take_result(self, message: Labelled) -> None:
         self.app.switch_screen(self.edgekit.make_screen("results", message.job))
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._failed = True
         self.query_one("#pace", Static).update("")
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import get_current_worker
 
+from edgekit.errors import EdgekitError
 from edgekit_tui import i18n
 from edgekit_tui.i18n import N_
+from edgekit_tui.messages import Failed
 from edgekit_tui.widgets.keybar import KeyBar
+from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
@@ -54,6 +60,34 @@ class Page(Screen[None]):
     @property
     def top(self) -> TopBar:
         return self.query_one(TopBar)
+
+    def notice(self, text: str, *, kind: str = "error") -> None:
+        self.query_one("#notice", Notice).say(text, kind=kind)
+
+    @contextmanager
+    def reporting(self, place: object = None) -> Iterator[None]:
+        """For work in a thread: what goes wrong inside is shown, unless the work was cancelled.
+
+        `place` is what an OSError is about; its own file unless given.
+        """
+        try:
+            yield
+        except EdgekitError as error:
+            told = str(error)
+        except OSError as error:
+            told = f"{place or error.filename}: {error.strerror}"
+        else:
+            return
+        if not get_current_worker().is_cancelled:
+            self.post_message(Failed(told))
+
+    @on(Failed)
+    def take_failure(self, message: Failed) -> None:
+        self.fail(message.sentence)
+
+    def fail(self, sentence: str) -> None:
+        """Shows why work in a thread failed."""
+        self.notice(sentence)
 
     def on_mount(self) -> None:
         self.fill()

@@ -16,11 +16,10 @@ from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgekit.data.records import READERS
-from edgekit.errors import EdgekitError
 from edgekit_tui import results
 from edgekit_tui.i18n import N_, _, ngettext, number, percent
 from edgekit_tui.labelling import LabelJob
-from edgekit_tui.messages import Exported, Failed, PageRead
+from edgekit_tui.messages import Exported, PageRead
 from edgekit_tui.results import ORDERS, Query, Result, Results
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import cell, content, one_line
@@ -77,12 +76,10 @@ class ResultsScreen(Page):
 
     @work(thread=True, exclusive=True, group="read")
     def read(self, query: Query, offset: int) -> None:
-        try:
+        with self.reporting():
             rows = self.results.page(query, offset=offset, most=ROWS_A_PAGE)
             count = self.results.count(query)
             self.post_message(PageRead(query, rows, count, self.results.by_label(query.contains)))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
 
     @on(PageRead)
     def take(self, message: PageRead) -> None:
@@ -154,10 +151,6 @@ class ResultsScreen(Page):
         if event.cursor_row < len(self._rows):
             self.query_one("#whole", Static).update(content(self._rows[event.cursor_row].text))
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
-        self.query_one("#notice", Notice).say(message.sentence)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action != "turn":
             return True
@@ -187,26 +180,20 @@ class ResultsScreen(Page):
         self.edgekit.open_screen("export", lead, suggested, tuple(READERS), self.take_path)
 
     def take_path(self, path: Path) -> None:
-        self.query_one("#notice", Notice).say(_("Writing {path}…").format(path=path), kind="hint")
+        self.notice(_("Writing {path}…").format(path=path), kind="hint")
         self.write(path)
 
     @work(thread=True, group="export")
     def write(self, path: Path) -> None:
-        try:
-            rows = results.export(self.job.out, path)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        except OSError as error:
-            self.post_message(Failed(f"{path}: {error.strerror}"))
-        else:
-            self.post_message(Exported(path, rows))
+        with self.reporting(path):
+            self.post_message(Exported(path, results.export(self.job.out, path)))
 
     @on(Exported)
     def take_export(self, message: Exported) -> None:
         text = ngettext(
             "{count} row was written to {path}", "{count} rows were written to {path}", message.rows
         ).format(count=number(message.rows), path=message.path)
-        self.query_one("#notice", Notice).say(text, kind="hint")
+        self.notice(text, kind="hint")
 
 
 def _chart_line(label: str, rows: int, share: float) -> Content:

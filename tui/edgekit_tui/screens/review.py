@@ -17,7 +17,7 @@ from edgekit.errors import EdgekitError
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.i18n import N_, _, number, percent
 from edgekit_tui.labelling import LabelJob
-from edgekit_tui.messages import Answered, Failed, ToReview
+from edgekit_tui.messages import Answered, ToReview
 from edgekit_tui.results import Result, Results
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import content, one_line, path_text
@@ -71,7 +71,7 @@ class ReviewScreen(Page):
 
     @work(thread=True, exclusive=True, group="read")
     def read(self) -> None:
-        try:
+        with self.reporting():
             manifest = self.edgekit.models.get(self.job.artifact).manifest
             corrections = Corrections(manifest.name)
             known = corrections.all()
@@ -81,8 +81,6 @@ class ReviewScreen(Page):
                 if row.text not in known
             ][:MOST_ROWS]
             self.post_message(ToReview(rows, manifest.labels, corrections))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
 
     @on(ToReview)
     def take_rows(self, message: ToReview) -> None:
@@ -119,11 +117,9 @@ class ReviewScreen(Page):
     @work(thread=True, exclusive=True, group="answer")
     def weigh(self, row: Result) -> None:
         """The scores of all labels: the labelled file has only the best one's."""
-        try:
+        with self.reporting():
             answer = self.edgekit.models.answer(self.job.artifact, row.text)
             self.post_message(Answered(row.text, answer, None))
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
 
     @on(Answered)
     def take_answer(self, message: Answered) -> None:
@@ -139,10 +135,6 @@ class ReviewScreen(Page):
             )
         )
         self.refresh_bindings()
-
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
-        self.query_one("#notice", Notice).say(message.sentence)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "set":
@@ -161,7 +153,7 @@ class ReviewScreen(Page):
             self._corrections.set(self.rows[self.place].text, label)
         except (EdgekitError, OSError) as error:
             # Stays on this row: the user must know that this label was not kept.
-            self.query_one("#notice", Notice).say(str(error))
+            self.notice(str(error))
             return
         self.query_one("#notice", Notice).clear_text()
         self._set.append(self.place)

@@ -84,4 +84,4 @@ class SettingsScreen(Page):
         except OSError as error:
             text = _("{path}: this cannot be written ({reason}); the setting is lost on leaving.")
             text = text.format(path=error.filename, reason=error.strerror)
-            self.query_one("#notice", Notice).say(text, kind="warning")
+            self.notice(text, kind="warning")

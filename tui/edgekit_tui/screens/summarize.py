@@ -21,7 +21,7 @@ from edgekit.tasks.summarization.summary import WORDS
 from edgekit_tui import models
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
-from edgekit_tui.messages import CanSummarize, DocumentRead, Failed
+from edgekit_tui.messages import CanSummarize, DocumentRead
 from edgekit_tui.screens.page import Page
 from edgekit_tui.settings import Setting
 from edgekit_tui.summarizing import SummaryJob, count_words, rate_key, writes
@@ -88,13 +88,10 @@ class SummarizeScreen(Page):
 
     @work(thread=True, exclusive=True, group="model")
     def load(self) -> None:
-        try:
+        with self.reporting():
             manifest = self.edgekit.models.get(self.folder).manifest
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-            return
-        choosers = [found for found in self.edgekit.find() if _chooses(found)]
-        self.post_message(CanSummarize(manifest, choosers if writes(manifest) else []))
+            choosers = [found for found in self.edgekit.find() if _chooses(found)]
+            self.post_message(CanSummarize(manifest, choosers if writes(manifest) else []))
 
     @on(CanSummarize)
     def take_model(self, message: CanSummarize) -> None:
@@ -134,15 +131,10 @@ class SummarizeScreen(Page):
 
     @work(thread=True, exclusive=True, group="read")
     def read_document(self, path: Path | None, text: str) -> None:
-        worker = get_current_worker()
-        try:
+        with self.reporting():
             document = documents.from_text(text) if path is None else documents.read(path)
             words, name = count_words(document.text), path.name if path else ""
-        except EdgekitError as error:
-            if not worker.is_cancelled:
-                self.post_message(Failed(str(error)))
-        else:
-            if not worker.is_cancelled:
+            if not get_current_worker().is_cancelled:
                 self.post_message(DocumentRead(document, words, name, path))
 
     @on(DocumentRead)
@@ -230,7 +222,7 @@ class SummarizeScreen(Page):
         try:
             job = self._job()
         except EdgekitError as error:
-            self.query_one("#notice", Notice).say(str(error), kind="hint")
+            self.notice(str(error), kind="hint")
         else:
             self.edgekit.open_screen("summary", job)
 
@@ -250,11 +242,10 @@ class SummarizeScreen(Page):
         """The artifact that reads everything first, if that was asked for."""
         return self._choosers[0] if self._fast and self._choosers else None
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._opening = False
         self._say("")
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)
 
     def _say_estimate(self) -> None:
         """The expected time, as far as it was measured here."""

@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 from edgekit.errors import EdgekitError
 from edgekit_tui import power, summary_file
 from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number, rate
-from edgekit_tui.messages import Exported, Failed, Summarized
+from edgekit_tui.messages import Exported, Summarized
 from edgekit_tui.reading import Progress
 from edgekit_tui.screens.page import Page
 from edgekit_tui.summarizing import Made, Passage, Summarizing, SummaryJob, count_words
@@ -93,14 +93,8 @@ class SummaryScreen(Page):
 
     @work(thread=True, exclusive=True, group="summarize")
     def summarize(self, summarizing: Summarizing) -> None:
-        try:
-            made = summarizing.run(self.edgekit.models)
-        except EdgekitError as error:
-            self.post_message(Failed(str(error)))
-        except OSError as error:
-            self.post_message(Failed(f"{error.filename or self.job.name}: {error.strerror}"))
-        else:
-            self.post_message(Summarized(made))
+        with self.reporting():
+            self.post_message(Summarized(summarizing.run(self.edgekit.models)))
 
     def flow(self) -> None:
         """Shows the progress; equally often however fast the model reports."""
@@ -140,11 +134,10 @@ class SummaryScreen(Page):
         self.made = message.made
         self._show(message.made)
 
-    @on(Failed)
-    def take_failure(self, message: Failed) -> None:
+    def fail(self, sentence: str) -> None:
         self._end()
         self._show_stage()
-        self.query_one("#notice", Notice).say(message.sentence)
+        super().fail(sentence)
 
     def _end(self) -> None:
         self.summarizing = None
@@ -190,7 +183,7 @@ class SummaryScreen(Page):
             said.insert(0, summary_file.stopped(made))
             if not made.summary.text:
                 said.insert(1, _("That is too little for a summary."))
-        self.query_one("#notice", Notice).say("\n".join(said), kind="warning")
+        self.notice("\n".join(said), kind="warning")
 
     def _say_facts(self, made: Made) -> None:
         summary = made.summary
@@ -241,7 +234,7 @@ class SummaryScreen(Page):
         if self.made is not None:
             self.app.copy_to_clipboard(clean(self.made.summary.text))
             copied = _("The summary is in the clipboard, as far as this terminal has one.")
-            self.query_one("#notice", Notice).say(copied, kind="hint")
+            self.notice(copied, kind="hint")
 
     def action_export(self) -> None:
         source = self.job.source
@@ -261,19 +254,16 @@ class SummaryScreen(Page):
         try:
             summary_file.export(made, self.job, path)
         except EdgekitError as error:
-            self.app.call_from_thread(self._say_not_written, str(error))
+            self.app.call_from_thread(self.notice, str(error))
         except OSError as error:
-            self.app.call_from_thread(self._say_not_written, f"{path}: {error.strerror}")
+            self.app.call_from_thread(self.notice, f"{path}: {error.strerror}")
         else:
             self.post_message(Exported(path, 1))
-
-    def _say_not_written(self, sentence: str) -> None:
-        self.query_one("#notice", Notice).say(sentence)
 
     @on(Exported)
     def take_export(self, message: Exported) -> None:
         text = _("The summary was written to {path}").format(path=message.path)
-        self.query_one("#notice", Notice).say(text, kind="hint")
+        self.notice(text, kind="hint")
 
     def on_unmount(self) -> None:
         if self.summarizing is not None:

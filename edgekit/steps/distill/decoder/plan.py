@@ -47,10 +47,6 @@ class DistillSettings(DecoderSettings):
 SETTINGS = DistillSettings
 
 
-def files(settings: DistillSettings) -> tuple[str, ...]:
-    return ()
-
-
 def check(settings: DistillSettings, planned: Planned) -> None:
     """Raises RecipeError where there is nothing to learn, or nothing to learn it from."""
     decoder_settings.check(settings, planned, name="distill")

@@ -11,7 +11,7 @@ from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
 from edgekit.steps.distill import settings as settings_of_all
 from edgekit.steps.distill.settings import DistillSettings, passes
-from edgekit.steps.layers import kept_layers
+from edgekit.steps.layers import check_there, kept_layers
 
 VERSION = 2
 
@@ -22,11 +22,6 @@ STATIC_SHARE = 0.05
 
 
 SETTINGS = DistillSettings
-
-
-def files(settings: DistillSettings) -> tuple[str, ...]:
-    """The other checkpoint, where one is the student."""
-    return () if settings.student is None or settings.static else (settings.student,)
 
 
 def check(settings: DistillSettings, planned: Planned) -> None:
@@ -114,13 +109,9 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
         raise RecipeError(
             f"{planned.place}: a static model has no layers to choose from; drop 'layers'."
         )
+    check_there(wanted, planned, keeps="distill keeps")
     if not isinstance(wanted, list):
         return
-    if wanted[-1] >= found.layers:
-        raise RecipeError(
-            f"{planned.place}: distill keeps layer {wanted[-1]}, and the model has the layers 0 to "
-            f"{found.layers - 1}; choose among them."
-        )
     if ENCODERS[found.model_type].shared:
         raise RecipeError(
             f"{planned.place}: all layers of {found.model_type} are one and the same; give "

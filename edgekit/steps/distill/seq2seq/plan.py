@@ -20,11 +20,6 @@ KNOWN = frozenset(
 """The settings that apply here."""
 
 
-def files(settings: DistillSettings) -> tuple[str, ...]:
-    """It reads nothing but the recipe's data."""
-    return ()
-
-
 def check(settings: DistillSettings, planned: Planned) -> None:
     """Raises RecipeError where nothing can teach, or a setting would be silently ignored."""
     settings_of_all.check_rows(planned)

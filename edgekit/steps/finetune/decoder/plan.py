@@ -18,10 +18,6 @@ class FinetuneSettings(DecoderSettings):
 SETTINGS = FinetuneSettings
 
 
-def files(settings: FinetuneSettings) -> tuple[str, ...]:
-    return ()
-
-
 def check(settings: FinetuneSettings, planned: Planned) -> None:
     """Raises RecipeError where there is nothing to learn from."""
     decoder_settings.check(settings, planned, name="finetune")

@@ -6,15 +6,10 @@ from edgekit.errors import RecipeError
 from edgekit.job.job import Planned
 from edgekit.steps.finetune.settings import FinetuneSettings, check_rows, cost
 
-__all__ = ["SETTINGS", "VERSION", "after", "check", "cost", "files"]
+__all__ = ["SETTINGS", "VERSION", "after", "check", "cost"]
 
 VERSION = 2
 SETTINGS = FinetuneSettings
-
-
-def files(settings: FinetuneSettings) -> tuple[str, ...]:
-    """It reads nothing but the recipe's data."""
-    return ()
 
 
 def check(settings: FinetuneSettings, planned: Planned) -> None:

@@ -13,7 +13,7 @@ from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings, fault
-from edgekit.steps.layers import check_layers, refuse_keys
+from edgekit.steps.layers import check_layers, check_there, layer_count, refuse_keys
 
 VERSION = 1
 WINDOW = 256
@@ -65,10 +65,6 @@ class PruneSettings(Settings):
 SETTINGS = PruneSettings
 
 
-def files(settings: PruneSettings) -> tuple[str, ...]:
-    return ()
-
-
 def check(settings: PruneSettings, planned: Planned) -> None:
     """Raises RecipeError where the step does not suit the architecture, or removes nothing."""
     found, place = planned.description, planned.place
@@ -81,11 +77,7 @@ def check(settings: PruneSettings, planned: Planned) -> None:
         raise RecipeError(
             f"{place}: prune measures on texts what can go; add data.train or data.unlabeled."
         )
-    if isinstance(settings.layers, list) and settings.layers[-1] >= found.layers:
-        raise RecipeError(
-            f"{place}: prune is to keep layer {settings.layers[-1]}, and the model has the layers "
-            f"0 to {found.layers - 1}; choose among them."
-        )
+    check_there(settings.layers, planned, keeps="prune is to keep")
     if settings.ffn is not None and width(settings, found.ffn) == found.ffn:
         least = grain(found.ffn) / 2 / found.ffn
         raise RecipeError(
@@ -136,24 +128,16 @@ def width(settings: PruneSettings, neurons: int) -> int:
     return min(neurons, max(step, int(wanted / step + 0.5) * step))
 
 
-def layer_count(settings: PruneSettings, layers: int) -> int:
-    """How many of this many layers stay."""
-    if settings.layers is None:
-        return layers
-    wanted = len(settings.layers) if isinstance(settings.layers, list) else settings.layers
-    return min(wanted, layers)
-
-
 def smaller(settings: PruneSettings, before: Description) -> Description:
     """The model that the step leaves."""
-    layers, ffn = layer_count(settings, before.layers), width(settings, before.ffn)
+    left, ffn = layer_count(settings.layers, before.layers), width(settings, before.ffn)
     # Gate, up and down; the rest of a layer is attention and norms.
     body = before.body_parameters - 3 * before.hidden * before.layers * (before.ffn - ffn)
-    gone = before.body_parameters - body * layers // max(1, before.layers)
+    gone = before.body_parameters - body * left // max(1, before.layers)
     share = (before.parameters - gone) / max(1, before.parameters)
     return replace(
         before,
-        layers=layers,
+        layers=left,
         ffn=ffn,
         parameters=before.parameters - gone,
         weights_bytes=round(before.weights_bytes * share),

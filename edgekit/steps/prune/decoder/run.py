@@ -19,15 +19,15 @@ from edgekit.checkpoint.decoders import DECODERS, LAYERS, Architecture
 from edgekit.checkpoint.narrowing import Part
 from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import StepError
-from edgekit.job.job import Job, OnProgress
+from edgekit.job.job import Job, OnProgress, part
 from edgekit.runtime.numerics import kl_divergence
+from edgekit.steps.layers import layer_count
 from edgekit.steps.prune.decoder.measure import Measured, measure
 from edgekit.steps.prune.decoder.plan import (
     PROOF_TOKENS,
     WINDOW,
     PruneSettings,
     grain,
-    layer_count,
     width,
 )
 from edgekit.training import windows
@@ -51,16 +51,16 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     """Writes the pruned checkpoint into `job.out`; returns the step's record."""
     found = job.description
     reader = windows.reader(job.checkpoint, model_type=found.model_type, rows=found.vocabulary)
-    removed = found.layers - layer_count(settings, found.layers)
+    removed = found.layers - layer_count(settings.layers, found.layers)
     measured = measure(
         job.checkpoint,
         [one.ids for one in _texts(settings, job, reader)],
         removed=removed,
-        on_progress=_share(job, 0.0, MEASURED),
+        on_progress=part(job.on_progress, 0.0, MEASURED),
     )
     chosen = choose(settings, measured)
-    write(job.checkpoint, job.out, chosen, on_progress=_share(job, MEASURED, WRITTEN))
-    proof = _compare(job, _judging(job, reader), _share(job, WRITTEN, 1.0))
+    write(job.checkpoint, job.out, chosen, on_progress=part(job.on_progress, MEASURED, WRITTEN))
+    proof = _compare(job, _judging(job, reader), part(job.on_progress, WRITTEN, 1.0))
     return {
         "after": {"kept_layers": list(chosen.layers), "ffn": width(settings, found.ffn)},
         "proof": proof,
@@ -75,7 +75,7 @@ def choose(settings: PruneSettings, measured: Measured) -> Choice:
     layers = list(range(count))
     if isinstance(settings.layers, list):
         layers = settings.layers
-    elif removed := count - layer_count(settings, count):
+    elif removed := count - layer_count(settings.layers, count):
         first = int(np.argmin(measured.distances))
         del layers[first : first + removed]
     kept = width(settings, neurons)
@@ -176,7 +176,8 @@ def _judging(job: Job, reader: Reader) -> list[Window]:
 def _notes(settings: PruneSettings, job: Job) -> list[str]:
     """What a reader of the settings alone would not expect."""
     before, notes = job.description, []
-    if settings.layers is not None and layer_count(settings, before.layers) == before.layers:
+    kept = layer_count(settings.layers, before.layers)
+    if settings.layers is not None and kept == before.layers:
         notes.append(f"all {before.layers} layers stay: the checkpoint has no more")
     if settings.ffn is not None:
         kept, multiple = width(settings, before.ffn), grain(before.ffn)
@@ -185,7 +186,3 @@ def _notes(settings: PruneSettings, job: Job) -> list[str]:
             f"{1 - kept / before.ffn:.3g} are gone where {settings.ffn:g} was asked"
         )
     return notes
-
-
-def _share(job: Job, start: float, end: float) -> OnProgress:
-    return lambda fraction: job.on_progress(start + (end - start) * fraction)

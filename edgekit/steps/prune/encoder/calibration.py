@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.tokens import TextTokenizer
+from edgekit.training import predict
 from edgekit.training.batches import Example, collate, examples
 
 BATCH_TOKENS = 1024
@@ -85,15 +86,6 @@ def read(
             break
         items += found
         read_texts, tokens = read_texts + 1, tokens + size
-    batches = tuple(collate(part, pad=pad, device=device) for part in _by_length(items))
+    parts = predict.by_length(items, BATCH_TOKENS)
+    batches = tuple(collate(part, pad=pad, device=device) for part in parts)
     return Calibration(batches, read_texts, tokens)
-
-
-def _by_length(items: Sequence[Example]) -> list[list[Example]]:
-    parts: list[list[Example]] = []
-    for item in sorted(items, key=lambda item: len(item.ids)):
-        if parts and (len(parts[-1]) + 1) * len(item.ids) <= BATCH_TOKENS:
-            parts[-1].append(item)
-        else:
-            parts.append([item])
-    return parts

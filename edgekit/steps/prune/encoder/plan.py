@@ -14,7 +14,7 @@ from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
 from edgekit.recipe.settings import Settings, fault
-from edgekit.steps.layers import check_layers
+from edgekit.steps.layers import check_layers, check_there, layer_count
 
 VERSION = 1
 LEAST_FFN = 32
@@ -73,10 +73,6 @@ class PruneSettings(Settings):
 SETTINGS = PruneSettings
 
 
-def files(settings: PruneSettings) -> tuple[str, ...]:
-    return ()
-
-
 def check(settings: PruneSettings, planned: Planned) -> None:
     """Raises RecipeError where the step does not suit the architecture, or asks for too much."""
     found, place = planned.description, planned.place
@@ -129,7 +125,7 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
     tokens = min(settings.texts * per_text, MOST_TOKENS)
     removed = 0
     if isinstance(settings.layers, int):
-        removed = found.layers - layer_count(settings, found.layers)
+        removed = found.layers - layer_count(settings.layers, found.layers)
     elif settings.latency is not None and settings.layers is None:
         removed = found.layers - fewest_layers(settings.latency, found.layers)
     tried = removed * found.layers * DEPTH_WINDOWS * per_text * 0.7  # the rest gets shorter
@@ -148,15 +144,6 @@ def cost(settings: PruneSettings, planned: Planned) -> Cost:
         + round(signals + 24 * tokens * found.hidden)
         + 40 * found.ffn**2,
         disk_bytes=found.fp32_bytes,
-    )
-
-
-def layer_count(settings: PruneSettings, layers: int) -> int:
-    """How many of this many layers stay, where the recipe says so."""
-    if settings.layers is None:
-        return layers
-    return (
-        len(settings.layers) if isinstance(settings.layers, list) else min(settings.layers, layers)
     )
 
 
@@ -189,11 +176,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
             f"{place}: what a layer of modernbert sees depends on its place, so none can be taken "
             "out untrained; use 'ffn' here, or distill: {layers: …}."
         )
-    if isinstance(wanted, list) and wanted[-1] >= found.layers:
-        raise RecipeError(
-            f"{place}: prune is to keep layer {wanted[-1]}, and the model has the layers 0 to "
-            f"{found.layers - 1}; choose among them."
-        )
+    check_there(wanted, planned, keeps="prune is to keep")
     if isinstance(wanted, list) and ENCODERS[found.model_type].shared:
         raise RecipeError(
             f"{place}: all layers of {found.model_type} are one and the same; give 'layers' a "
@@ -202,7 +185,7 @@ def _check_layers(wanted: int | list[int], planned: Planned) -> None:
 
 
 def _estimate(settings: PruneSettings, before: Description) -> Description:
-    layers = layer_count(settings, before.layers)
+    layers = layer_count(settings.layers, before.layers)
     shared = ENCODERS[before.model_type].shared
     stored, left = (1, 1) if shared else (before.layers, layers)
     removed = stored * _layer_parameters(before, heads=1.0, ffn=1.0)

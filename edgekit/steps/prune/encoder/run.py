@@ -14,8 +14,9 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models, units
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.widths import Widths
-from edgekit.job.job import Job, OnProgress
+from edgekit.job.job import Job, OnProgress, part
 from edgekit.runtime.tokens import TextTokenizer
+from edgekit.steps.layers import layer_count
 from edgekit.steps.prune.encoder import (
     calibration,
     choice,
@@ -33,7 +34,6 @@ from edgekit.steps.prune.encoder.plan import (
     MOST_TOKENS,
     PruneSettings,
     fewest_layers,
-    layer_count,
 )
 from edgekit.steps.prune.encoder.search import Depths
 from edgekit.system import devices, machine
@@ -62,7 +62,11 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     tuned = texts is not None and not unchanged and not _shared(original)
     if texts is not None and tuned:
         tuning.tune(
-            pruned, original, texts, kept=chosen.layers, on_progress=_part(job, DEPTH, TUNED)
+            pruned,
+            original,
+            texts,
+            kept=chosen.layers,
+            on_progress=part(job.on_progress, DEPTH, TUNED),
         )
     proof = judge.compare(before, judge.logits(pruned))
     del original
@@ -96,11 +100,7 @@ def _repeated(settings: PruneSettings, model: PreTrainedModel) -> int | None:
     """How often a model that shares one layer runs it; None where layers are separate."""
     if not _shared(model):
         return None
-    return layer_count(settings, int(model.config.num_hidden_layers))
-
-
-def _part(job: Job, start: float, end: float) -> OnProgress:
-    return lambda fraction: job.on_progress(start + (end - start) * fraction)
+    return layer_count(settings.layers, int(model.config.num_hidden_layers))
 
 
 def _read_texts(
@@ -152,7 +152,7 @@ def _rank(job: Job, model: PreTrainedModel, texts: Calibration | None) -> Rankin
         head=head_of(job),
         compute=devices.compute_here(job.device),
         seed=job.recipe.seed,
-        on_progress=_part(job, 0.0, SIGNALS),
+        on_progress=part(job.on_progress, 0.0, SIGNALS),
     )
     return Rankings(
         [search.rank(one) for one in felt.heads], [search.rank(one) for one in felt.ffn]
@@ -168,7 +168,7 @@ def _depths(
         return Depths.only(tuple(settings.layers))
     if texts is None or _shared(model):
         return Depths.only(tuple(range(count)))
-    least = layer_count(settings, count)
+    least = layer_count(settings.layers, count)
     speedup = settings.latency if settings.layers is None else None
     if speedup is not None and model.config.model_type != "modernbert":
         least = fewest_layers(speedup, count)
@@ -177,7 +177,7 @@ def _depths(
         texts.first(DEPTH_WINDOWS),
         head=head_of(job),
         least=least,
-        on_progress=_part(job, SIGNALS, DEPTH),
+        on_progress=part(job.on_progress, SIGNALS, DEPTH),
     )
     return found if settings.layers is None else Depths.only(found.last)
 

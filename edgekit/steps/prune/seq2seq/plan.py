@@ -63,10 +63,6 @@ class PruneSettings(Settings):
 SETTINGS = PruneSettings
 
 
-def files(settings: PruneSettings) -> tuple[str, ...]:
-    return ()
-
-
 def check(settings: PruneSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no decoder, or nothing would be removed."""
     found, place = planned.description, planned.place

@@ -16,7 +16,7 @@ from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_seq2seq_layers
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.data.rows import Row
-from edgekit.job.job import Job, OnProgress
+from edgekit.job.job import Job, OnProgress, part
 from edgekit.steps.layers import kept_layers
 from edgekit.steps.prune.encoder import depth
 from edgekit.steps.prune.seq2seq.plan import PruneSettings
@@ -37,7 +37,7 @@ def run(settings: PruneSettings, job: Job) -> dict[str, Any]:
     before = _likelihood(whole, rows, judged)
     read = judged[: settings.texts] if settings.method == "measured" else None
     encoder, decoder = (
-        _chosen(whole, half.layers, wanted, read, _share(job, start))
+        _chosen(whole, half.layers, wanted, read, part(job.on_progress, start, start + ONE_HALF))
         for half, wanted, start in (
             (layout.encoder, settings.encoder_layers, 0.0),
             (layout.decoder, settings.decoder_layers, ONE_HALF),
@@ -96,7 +96,3 @@ def _likelihood(
         language: round(seq2seq.likelihood(model, own), 6)
         for language, own in sorted(by_language.items())
     }
-
-
-def _share(job: Job, start: float) -> OnProgress:
-    return lambda fraction: job.on_progress(start + ONE_HALF * fraction)

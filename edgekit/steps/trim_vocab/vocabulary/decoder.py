@@ -14,7 +14,6 @@ import numpy as np
 from edgekit.checkpoint import chat_template
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.decoders import DECODERS
-from edgekit.data.conversation import DAY
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
 from edgekit.job.job import Job
@@ -47,19 +46,8 @@ class DecoderKind:
         if not row.messages:
             return Text(row.text, held_out=True)
         if self.template is None:
-            raise StepError(
-                "trim_vocab: the data has conversations ('messages'), and the model has no chat "
-                "template; put its authors' template into the checkpoint as chat_template.jinja, "
-                "or give texts ('text')."
-            )
-        told = rendering.render(
-            self.template,
-            row.messages,
-            bos=self.bos,
-            eos=self.eos,
-            add_generation_prompt=False,
-            now=DAY,
-        )
+            raise StepError(f"trim_vocab: {rendering.NO_TEMPLATE}")
+        told = rendering.render_row(self.template, row.messages, bos=self.bos, eos=self.eos)
         return Text(told, held_out=True, rendered=True)
 
     def words(self, texts: Iterable[str]) -> dict[str, float]:

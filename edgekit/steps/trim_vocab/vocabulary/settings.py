@@ -30,5 +30,9 @@ class TrimVocabSettings(Settings):
     """By how much the share of unknown pieces may rise in any language; 0.0005 is 0.05 points."""
 
     @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(self.texts)
+
+    @property
     def reads_unlabeled(self) -> bool:
         return True

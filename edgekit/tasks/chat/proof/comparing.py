@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from edgekit.export.gguf import divergence, documents, predicting, vocabularies
 from edgekit.export.gguf.divergence import Tokenwise
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
+from edgekit.job import job
+from edgekit.job.job import OnProgress
 from edgekit.store.store import PROGRESS
 from edgekit.system import machine
 from edgekit.tasks.classification.proof.quality import listed_rows
@@ -35,8 +37,6 @@ PREDICTIONS, PARENT, ANEW = "predictions.npz", "parent.npz", "anew.npz"
 """The files in an entry of the store; the latter two only if tokens were lost."""
 # Share of the work, if texts are read anew, that reads the parent's tokens before the texts.
 _FIRST = 0.6
-
-OnProgress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def read(model: Path, parent: Parent, out: Path, on_progress: OnProgress) -> Map
     new = vocabularies.mapping(parent.model, model)
     if new is None:
         _check(model, parent, parent.documents.tokens, set())
-        return _predict(model, parent.documents.tokens, parent.predictions, out, on_progress)
+        return predict(model, parent.documents.tokens, out, on_progress, at=parent.predictions)
     found = vocabularies.alike(Predictions.read(parent.predictions), parent.documents.tokens, new)
     changed = _changed(parent.documents, found.whole)
     _check(model, parent, [new[list(one)].tolist() for one in parent.documents.tokens], changed)
@@ -72,11 +72,10 @@ def read(model: Path, parent: Parent, out: Path, on_progress: OnProgress) -> Map
             "compared; name the teacher that it was made from, or raise the coverage of trim_vocab."
         )
     found.parent.write(out / PARENT)
-    share = partial(_share, on_progress, 0.0, _FIRST if changed else 1.0)
-    done = _predict(model, found.tokens, out / PARENT, out, share)
-    anew = _read_anew(
-        model, parent, sorted(changed), out, partial(_share, on_progress, _FIRST, 1.0)
-    )
+    share = job.part(on_progress, 0.0, _FIRST if changed else 1.0)
+    done = predict(model, found.tokens, out, share, at=out / PARENT)
+    rest = job.part(on_progress, _FIRST, 1.0)
+    anew = _read_anew(model, parent, sorted(changed), out, rest)
     with (out / ANEW).open("wb") as stream:
         np.savez(stream, **{"places": found.places, **anew})  # type: ignore[arg-type]
     return done
@@ -128,9 +127,15 @@ def _said(anew: Mapping[str, np.ndarray], judged: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _predict(
-    model: Path, tokens: Sequence[Sequence[int]], at: Path, out: Path, on_progress: OnProgress
+def predict(
+    model: Path,
+    tokens: Sequence[Sequence[int]],
+    out: Path,
+    on_progress: OnProgress,
+    *,
+    at: Path | None = None,
 ) -> dict[str, Any]:
+    """Writes PREDICTIONS into `out`, an entry of the store; `at` as in predicting.predict."""
     return predicting.predict(
         model,
         tokens,
@@ -184,7 +189,7 @@ def _read_anew(
     ]
     nats = np.zeros((2, len(found)))
     for side, path in enumerate((parent.model, model)) if found else ():
-        part = partial(_share, on_progress, side / 2, (side + 1) / 2)
+        part = job.part(on_progress, side / 2, (side + 1) / 2)
         name = out / f"anew-{side}.npz"
         texts = [(span.parent, span.other)[side] for _, span in found]
         predicting.predict(path, texts, name, threads=machine.cores(), on_progress=part)
@@ -206,7 +211,3 @@ def _read_anew(
         "tokens": summed(weights=tokens),
         "bytes": summed(weights=np.array([span.size_bytes for _, span in found], dtype=float)),
     }
-
-
-def _share(on_progress: OnProgress, first: float, last: float, fraction: float) -> None:
-    on_progress(first + (last - first) * fraction)

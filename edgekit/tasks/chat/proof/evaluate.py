@@ -10,13 +10,13 @@ import numpy as np
 
 from edgekit.artifact.folder import Artifact, verify_for_load
 from edgekit.data.rows import Row
-from edgekit.export.gguf import documents, predicting
+from edgekit.export.gguf import documents
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
 from edgekit.job.job import Make, OnProgress, OutputJob
 from edgekit.judging.judged import Bars
-from edgekit.store.store import PROGRESS, Finished, Store
-from edgekit.system import machine, packages, paths
+from edgekit.store.store import Finished, Store
+from edgekit.system import packages, paths
 from edgekit.system.digest import sha256_folder, sha256_json
 from edgekit.tables import format_module
 from edgekit.tasks.chat.proof import comparing
@@ -99,14 +99,7 @@ class _Evaluation:
         """One model's predictions of all windows."""
 
         def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-            return predicting.predict(
-                model,
-                read.tokens,
-                out / comparing.PREDICTIONS,
-                threads=machine.cores(),
-                on_progress=on_progress,
-                progress=out / PROGRESS,
-            )
+            return comparing.predict(model, read.tokens, out, on_progress)
 
         inputs = self._inputs(digest, None, read)
         return self._run(side, inputs, make).folder / comparing.PREDICTIONS

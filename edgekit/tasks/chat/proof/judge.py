@@ -21,7 +21,7 @@ from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import spread
 from edgekit.errors import DataError, RecipeError
-from edgekit.export.gguf import documents, greedy, predicting
+from edgekit.export.gguf import documents, greedy
 from edgekit.export.gguf.documents import Documents
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
@@ -30,7 +30,7 @@ from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime import memory
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
-from edgekit.store.store import PROGRESS, Finished
+from edgekit.store.store import Finished
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tables import format_module
@@ -172,14 +172,7 @@ def _predict_rows(
 ) -> Mapping[str, Any]:
     found = documents.read(model, rows, window=_window(job))
     (out / "documents.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
-    done = predicting.predict(
-        model,
-        found.tokens,
-        out / "predictions.npz",
-        threads=machine.cores(),
-        on_progress=on_progress,
-        progress=out / PROGRESS,
-    )
+    done = comparing.predict(model, found.tokens, out, on_progress)
     return {"tokens": found.count, "windows": len(found.tokens), **done}
 
 

@@ -18,9 +18,8 @@ from edgekit.errors import DataError
 from edgekit.export.gguf import documents, predicting
 from edgekit.export.gguf.predicting import Predictions
 from edgekit.job.job import OnProgress, OutputJob
-from edgekit.store.store import PROGRESS
-from edgekit.system import machine
 from edgekit.system.digest import sha256_json
+from edgekit.tasks.chat.proof import comparing
 from edgekit.tasks.classification.proof.quality import Must, judge
 
 if TYPE_CHECKING:
@@ -71,16 +70,9 @@ def _score(
     model: Path, rows: Sequence[Row], context: int, out: Path, on_progress: OnProgress
 ) -> Mapping[str, Any]:
     asked, answered = _sequences(model, rows, context)
-    done = predicting.predict(
-        model,
-        asked,
-        out / "predictions.npz",
-        threads=machine.cores(),
-        on_progress=on_progress,
-        progress=out / PROGRESS,
-    )
-    found = Predictions.read(out / "predictions.npz")
-    (out / "predictions.npz").unlink()
+    done = comparing.predict(model, asked, out, on_progress)
+    found = Predictions.read(out / comparing.PREDICTIONS)
+    (out / comparing.PREDICTIONS).unlink()
     np.save(out / "scores.npy", _sums(rows, found, answered), allow_pickle=False)
     return done
 
