@@ -34,6 +34,13 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
+OnProgress = Callable[[float], None]
+"""Takes the share of the work that is done."""
+
+
+def part(on_progress: OnProgress, first: float, last: float) -> OnProgress:
+    """Reports the progress of a part of the work as that of the whole."""
+    return lambda fraction: on_progress(first + (last - first) * fraction)
 
 
 class StepProgress:

@@ -11,22 +11,17 @@ from edgekit.checkpoint.describe import Description
 from edgekit.data.rows import Row
 from edgekit.job.cost import Rates
 from edgekit.job.crew import Crew
+from edgekit.job.events import OnProgress as OnProgress
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import Recipe
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import Finished
 from edgekit.system.devices import MICRO_BATCH_TOKENS
 
-OnProgress = Callable[[float], None]
 Resolve = Callable[[str], Path]
 """Resolves a path of a recipe: relative ones are relative to its file."""
 Make = Callable[[Path, OnProgress], Mapping[str, Any]]
 """Writes into an empty folder, reports the fraction done, and returns what it did as JSON."""
-
-
-def part(on_progress: OnProgress, first: float, last: float) -> OnProgress:
-    """Reports the progress of a part of the work as that of the whole."""
-    return lambda fraction: on_progress(first + (last - first) * fraction)
 
 
 @dataclass(frozen=True, slots=True)

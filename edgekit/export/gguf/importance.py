@@ -17,7 +17,7 @@ import numpy as np
 
 from edgekit.errors import ExportError
 from edgekit.export.gguf import predicting
-from edgekit.job import job
+from edgekit.job import events
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.serving import Request, Verb
@@ -57,7 +57,7 @@ def measure(
                 "out": part,
                 "threads": threads,
             }
-            told = job.part(on_progress, before / count, after / count)
+            told = events.part(on_progress, before / count, after / count)
             doing = "gguf: measuring importance"
             found = child.ask(_MODULE, "measure", request, doing=doing, on_piece=told)
             peak = max(peak, found["peak_bytes"])

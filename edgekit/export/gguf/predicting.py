@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ExportError
-from edgekit.job import job
+from edgekit.job import events
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.digest import sha256_bytes
@@ -121,7 +121,7 @@ def predict(
                 "out": part,
                 "threads": threads,
             }
-            share = job.part(on_progress, first / len(sequences), last / len(sequences))
+            share = events.part(on_progress, first / len(sequences), last / len(sequences))
             doing = f"gguf: reading texts with {model.name}"
             found = child.ask(_MODULE, "predict", asked, doing=doing, on_piece=share)
             peak = max(peak, found["peak_bytes"])

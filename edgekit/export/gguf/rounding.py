@@ -21,7 +21,7 @@ import numpy as np
 from edgekit.export.gguf import f16_matrices, header
 from edgekit.export.gguf.header import Entry
 from edgekit.export.gguf.types import EMBEDDINGS, FAST, NAMES
-from edgekit.job import job
+from edgekit.job import events
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
 from edgekit.system.serving import Request, Verb
@@ -97,7 +97,7 @@ def anew(
                 "out": folder / f"{number:08d}.npz",
                 "threads": threads,
             }
-            told = job.part(on_progress, number / len(groups), (number + _READING) / len(groups))
+            told = events.part(on_progress, number / len(groups), (number + _READING) / len(groups))
             doing = "gguf: rounding weights"
             found = child.ask(_MODULE, "round", request, doing=doing, on_piece=told)
             peak = max(peak, found["peak_bytes"])

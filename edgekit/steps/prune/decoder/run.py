@@ -19,7 +19,8 @@ from edgekit.checkpoint.decoders import DECODERS, LAYERS, Architecture
 from edgekit.checkpoint.narrowing import Part
 from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import StepError
-from edgekit.job.job import Job, OnProgress, part
+from edgekit.job.events import part
+from edgekit.job.job import Job, OnProgress
 from edgekit.runtime.numerics import kl_divergence
 from edgekit.steps.layers import layer_count
 from edgekit.steps.prune.decoder.measure import Measured, measure

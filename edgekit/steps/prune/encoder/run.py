@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models, units
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.widths import Widths
-from edgekit.job.job import Job, OnProgress, part
+from edgekit.job.events import part
+from edgekit.job.job import Job, OnProgress
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.steps.layers import layer_count
 from edgekit.steps.prune.encoder import (

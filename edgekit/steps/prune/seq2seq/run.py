@@ -16,7 +16,8 @@ from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_seq2seq_layers
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.data.rows import Row
-from edgekit.job.job import Job, OnProgress, part
+from edgekit.job.events import part
+from edgekit.job.job import Job, OnProgress
 from edgekit.steps.layers import kept_layers
 from edgekit.steps.prune.encoder import depth
 from edgekit.steps.prune.seq2seq.plan import PruneSettings

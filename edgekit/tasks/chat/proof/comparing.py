@@ -27,8 +27,8 @@ from edgekit.export.gguf import divergence, documents, predicting, vocabularies
 from edgekit.export.gguf.divergence import Tokenwise
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
-from edgekit.job import job
-from edgekit.job.job import OnProgress
+from edgekit.job import events
+from edgekit.job.events import OnProgress
 from edgekit.store.store import PROGRESS
 from edgekit.system import machine
 from edgekit.tasks.classification.proof.quality import listed_rows
@@ -72,9 +72,9 @@ def read(model: Path, parent: Parent, out: Path, on_progress: OnProgress) -> Map
             "compared; name the teacher that it was made from, or raise the coverage of trim_vocab."
         )
     found.parent.write(out / PARENT)
-    share = job.part(on_progress, 0.0, _FIRST if changed else 1.0)
+    share = events.part(on_progress, 0.0, _FIRST if changed else 1.0)
     done = predict(model, found.tokens, out, share, at=out / PARENT)
-    rest = job.part(on_progress, _FIRST, 1.0)
+    rest = events.part(on_progress, _FIRST, 1.0)
     anew = _read_anew(model, parent, sorted(changed), out, rest)
     with (out / ANEW).open("wb") as stream:
         np.savez(stream, **{"places": found.places, **anew})  # type: ignore[arg-type]
@@ -189,7 +189,7 @@ def _read_anew(
     ]
     nats = np.zeros((2, len(found)))
     for side, path in enumerate((parent.model, model)) if found else ():
-        part = job.part(on_progress, side / 2, (side + 1) / 2)
+        part = events.part(on_progress, side / 2, (side + 1) / 2)
         name = out / f"anew-{side}.npz"
         texts = [(span.parent, span.other)[side] for _, span in found]
         predicting.predict(path, texts, name, threads=machine.cores(), on_progress=part)
