@@ -10,6 +10,7 @@ from typing import Any, Literal, cast, get_args
 
 from edgekit.errors import ArtifactError, IntegrityError
 from edgekit.system.digest import canonical_json, sha256_json
+from edgekit.wording.language_codes import normal
 
 FORMAT_VERSION = 1
 SPECS = ("chat", "summary")
@@ -189,7 +190,8 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
     manifest = Manifest(
         name=top.text("name"),
         task=top.text("task"),
-        languages=top.texts("languages"),
+        # Earlier versions wrote codes as the recipe spelt them, and rows are read in one spelling.
+        languages=tuple(dict.fromkeys(map(normal, top.texts("languages")))),
         labels=top.texts("labels"),
         model=_model(top.section("model")),
         files=tuple(_file(section) for section in top.sections("files")),

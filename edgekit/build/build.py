@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit import tables
 from edgekit.build import assemble, outcome
 from edgekit.build.importing import import_checkpoint
+from edgekit.build.naming import own_words
 from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.build.plan import artifact_names
 from edgekit.checkpoint.describe import Description, describe
@@ -57,6 +58,8 @@ class Build:
         }
         self.taken: list[StepTaken] = []
         self.counted: set[str] = set()
+        self.names: dict[Path, str | Path] = {}
+        """What the folders of the store are to the user, for messages."""
 
     def run(self) -> Built:
         """Runs everything; returns what is in the output folder. Raises EdgekitError."""
@@ -251,11 +254,15 @@ class Build:
         """Finds or makes one entry of the store, as part of the piece of work plan.steps[of]."""
         progress, earlier = StepProgress(name, self.on_event), len(self.taken)
 
+        named = self.plan.model if name == "checkpoint" else f"what '{name}' left"
+
         def begin(out: Path) -> Mapping[str, Any]:
+            self.names[out] = named
             self.on_event(Event(name, "start", 0.0))
             return make(out, progress)
 
         done = self.store.run(name, inputs, begin)
+        self.names[done.folder] = named
         state: State = "reused" if done.reused else "done"
         notes = [*([done.damage] if done.damage else []), *done.record.get("notes", ())]
         self.on_event(Event(name, state, 1.0, 0.0, note="; ".join(notes) or None))
@@ -286,7 +293,9 @@ def compress(
         raise lack
     plan.out.mkdir(parents=True, exist_ok=True)
     with Store(paths.store_dir(), on_commit=on_commit) as store:
-        return Build(plan, store, on_event, crew=crew).run()
+        build = Build(plan, store, on_event, crew=crew)
+        with own_words(build.names):
+            return build.run()
 
 
 def _size(description: Description) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
-from edgekit.build import rates
+from edgekit.build import rates, suited
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
@@ -45,6 +45,7 @@ def make(
     layers = min(SMOKE_LAYERS, description.layers) if smoke else None
     if layers is not None:
         description = _cut(description, layers)
+    suited.check_head(bound, description)
     _check_family(bound, description)
     task = task_part(recipe.task, "proof.judge")
     labels = task.labels(bound, description)
@@ -53,6 +54,7 @@ def make(
     _check_unlabeled(bound)
     _check_files(bound)
     dataset = data.read(bound, labels=labels)
+    suited.check_rows(bound, dataset)
     if smoke:
         dataset = data.few(dataset, rows=task.TRIAL_ROWS)
     _check_proof(bound, dataset, smoke=smoke)
@@ -73,6 +75,16 @@ def make(
         layers=layers,
         teacher_before=_teacher_before(bound),
         steps=steps,
+        notes=_notes(planned),
+    )
+
+
+def _notes(planned: Planned) -> tuple[str, ...]:
+    if planned.rates.guessed is None:
+        return ()
+    return (
+        "The times are estimated from the numbers of parameters and tokens: one layer of the model "
+        f"could not be timed ({planned.rates.guessed}).",
     )
 
 
@@ -227,11 +239,12 @@ def _planned(
         dataset=dataset,
         tokens=tokens,
         rates=rates.rates(
-            config=model / "config.json",
-            layers=description.layers,
+            model=model,
+            size=rates.Size(description.layers, description.body_parameters),
             device=device,
             batch=batch,
             length=length,
+            window=max_tokens,
         ),
         resolve=bound.resolve,
     )

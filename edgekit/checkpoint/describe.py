@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import converter, licences, widths
+from edgekit.checkpoint import converter, licences, unusable, widths
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
@@ -103,6 +103,9 @@ class Description:
 def describe(folder: Path) -> Description:
     """Reads config.json and weight headers; raises CheckpointError for what cannot be used."""
     config = read_config(folder)
+    unusable.check_whole_weights(folder, config)
+    if family_of(config, folder) is Family.ENCODER:
+        unusable.check_padding(folder, config)
     shapes, weights_bytes = _read_shapes(folder)
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
@@ -275,9 +278,13 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def _number(folder: Path, config: Mapping[str, Any], *names: str) -> int:
     for name in names:
-        if isinstance(config.get(name), int):
+        if isinstance(config.get(name), int) and not isinstance(config[name], bool):
             return int(config[name])
-    raise CheckpointError(f"{folder / 'config.json'}: '{names[0]}' is missing; copy it again.")
+    given = next((name for name in names if name in config), None)
+    fault = (
+        f"'{given}' is {config[given]!r}, no whole number" if given else f"'{names[0]}' is missing"
+    )
+    raise CheckpointError(f"{folder / 'config.json'}: {fault}; copy the file again.")
 
 
 def read_widths(folder: Path, config: Mapping[str, Any]) -> widths.Widths | None:
@@ -312,8 +319,8 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
         positions = _number(folder, config, *_POSITIONS)
     # RoBERTa counts positions from padding_idx + 1: two rows of its table are never used.
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
-    limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)
-    return int(min(positions - unused, limit))
+    settings = _read_json(folder / "tokenizer_config.json")
+    return unusable.window(folder, positions - unused, settings)
 
 
 def _labels(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...] | None:

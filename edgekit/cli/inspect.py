@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli import DONE
 from edgekit.cli.output import print_json, print_section
 from edgekit.cli.terminal import printable
+from edgekit.system import room
 from edgekit.tables import TASKS, task_part
 from edgekit.tasks import quality
 from edgekit.wording.language_names import language_name
@@ -64,7 +65,9 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     if model.abstain_below:
         yield f"abstains   below a score of {model.abstain_below:.0%}"
     yield f"disk       {human_bytes(manifest.needs.disk_bytes)}"
-    fits = "it fits" if inspection.fits else "it does NOT fit now; close other programs"
+    fits = "it fits" if inspection.fits else "it does NOT fit now"
+    if not inspection.fits and (freeing := room.freeing(inspection.needed_bytes)):
+        fits += f"; {freeing}"
     yield (
         f"memory     needs {human_bytes(inspection.needed_bytes)}; "
         f"{human_bytes(inspection.available_bytes)} are free here: {fits}"

@@ -61,5 +61,7 @@ def run(settings: argparse.Namespace) -> int:
         ],
     )
     print(f"\nIn all about {human_seconds(facts['seconds'])}, on the device {plan.device}.")
+    for note in facts["notes"]:
+        print(note)
     print(facts["why"] or "It fits in this machine's memory and disk.")
     return 0

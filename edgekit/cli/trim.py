@@ -13,7 +13,7 @@ from edgekit.cli import DONE
 from edgekit.cli.arguments import count
 from edgekit.cli.output import language_title, messages, print_json, print_table
 from edgekit.errors import DataError, ExportError, MissingExtra
-from edgekit.wording.language_names import CODE
+from edgekit.wording.language_codes import CODE, normal
 from edgekit.wording.units import human_bytes
 
 
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _languages(text: str) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    found = tuple(dict.fromkeys(normal(name) for name in text.split(",")))
     if strange := [name for name in found if not re.fullmatch(CODE, name)]:
         raise argparse.ArgumentTypeError(f"'{strange[0]}' is not a language such as en or pt-BR")
     return found
@@ -130,6 +130,7 @@ def _texts(given: Sequence[str], languages: Sequence[str]) -> dict[str, list[str
         name, equals, path = one.partition("=")
         if not equals and len(languages) == 1:
             [name], path = languages, one
+        name = normal(name)
         if name not in languages:
             raise DataError(
                 f"--texts {one}: say which of the languages ({', '.join(languages)}) the file is "

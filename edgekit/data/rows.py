@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from edgekit.data import turns
+from edgekit.data.class_labels import named_records
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.errors import DataError
+from edgekit.wording.language_codes import normal
 from edgekit.wording.suggestions import did_you_mean
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
     "stream_records",
 ]
 
-Message = Mapping[str, str]
+Message = turns.Turn
 """One turn of a conversation: `role` and `content`."""
 
 
@@ -44,6 +45,8 @@ class Row:
     """The reference summary, written by a person."""
     choices: tuple[str, ...] = ()
     """For a question: the possible answers, of which `label` is the right one."""
+    place: str = field(default="", compare=False, repr=False)
+    """Where it was read from, as `file:line`, for messages; empty for one made otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,13 @@ def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str]
     `slices` are further columns to keep, which must exist. Raises DataError.
     """
     rows = []
-    for place, record in placed_records(path):
+    for place, record in named_records(path):
         rows.append(
             Row(
+                place=place,
                 text=_filled(record, columns.text, place),
                 label=_filled(record, columns.label, place),
-                language=_optional(record, columns.language, place),
+                language=_language(record, columns.language, place),
                 group=_optional(record, columns.group, place),
                 slices=_slices(record, slices, place),
             )
@@ -84,17 +88,19 @@ def read_documents(
 ) -> list[Row]:
     """Every row of a file for a language model: a text, or a conversation in `messages`.
 
-    `messages` is a list of {role, content}; in a CSV file it is JSON. The other columns are those
-    of `read_rows`; a label is neither needed nor read. Raises DataError.
+    `messages` is a list of {role, content}; in a CSV file it is JSON. ShareGPT's `conversations`
+    and Alpaca's `instruction`, `input` and `output` are read too (see data/turns.py). The other
+    columns are those of `read_rows`; a label is neither needed nor read. Raises DataError.
     """
     rows = []
-    for place, record in placed_records(path):
-        messages = _messages(record, columns.messages, place)
+    for place, record in named_records(path):
+        messages = turns.read(record, columns.messages, place)
         text = "\n".join(turn["content"] for turn in messages)
         rows.append(
             Row(
+                place=place,
                 text=text if messages else _filled(record, columns.text, place),
-                language=_optional(record, columns.language, place),
+                language=_language(record, columns.language, place),
                 group=_optional(record, columns.group, place),
                 slices=_slices(record, slices, place),
                 messages=messages,
@@ -112,13 +118,14 @@ def read_pairs(
     """
     return [
         Row(
+            place=place,
             text=_filled(record, columns.text, place),
             summary=_filled(record, columns.summary, place),
-            language=_optional(record, columns.language, place),
+            language=_language(record, columns.language, place),
             group=_optional(record, columns.group, place),
             slices=_slices(record, slices, place),
         )
-        for place, record in placed_records(path)
+        for place, record in named_records(path)
     ]
 
 
@@ -131,7 +138,7 @@ def read_questions(path: Path, *, columns: Columns = Columns()) -> list[Row]:
     """
     found, labels = [], dict[str, None]()
     for row, (place, record) in zip(
-        read_documents(path, columns=columns), placed_records(path), strict=True
+        read_documents(path, columns=columns), named_records(path), strict=True
     ):
         label = _filled(record, columns.label, place)
         choices = _choices(record, columns.choices, place)
@@ -150,7 +157,7 @@ def read_questions(path: Path, *, columns: Columns = Columns()) -> list[Row]:
 
 
 def _choices(record: Record, column: str, place: str) -> tuple[str, ...]:
-    value = _parsed(record, column, place)
+    value = turns.parsed(record, column, place)
     if value is None:
         return ()
     texts = isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
@@ -160,36 +167,6 @@ def _choices(record: Record, column: str, place: str) -> tuple[str, ...]:
             '["yes", "no"]; mend it.'
         )
     return tuple(value)
-
-
-def _parsed(record: Record, column: str, place: str) -> Any:
-    """A JSON value, which in a CSV file is text; None where there is none."""
-    value = record.get(column)
-    if value is None or value == "":
-        return None
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise DataError(f"{place}: column '{column}' is not JSON ({error}); mend it.") from error
-
-
-def _messages(record: Record, column: str, place: str) -> tuple[Message, ...]:
-    """The turns of a conversation; none if the column is missing or empty."""
-    turns = _parsed(record, column, place)
-    if turns is None:
-        return ()
-    if not (isinstance(turns, list) and turns and all(map(_is_turn, turns))):
-        raise DataError(
-            f"{place}: column '{column}' must be a list of turns such as "
-            '[{"role": "user", "content": "…"}]; mend it.'
-        )
-    return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
-
-
-def _is_turn(turn: Any) -> bool:
-    return isinstance(turn, dict) and all(
-        isinstance(turn.get(key), str) and turn[key].strip() for key in ("role", "content")
-    )
 
 
 def read_texts(paths: Iterable[Path], *, column: str = "text") -> Iterator[str]:
@@ -217,6 +194,12 @@ def _filled(record: Record, column: str, place: str) -> str:
     if not value.strip():
         raise DataError(f"{place}: column '{column}' is empty; fill it or remove the row.")
     return value
+
+
+def _language(record: Record, column: str, place: str) -> str | None:
+    """The code in its one spelling, so that no row is left out for `pt_BR` instead of `pt-BR`."""
+    code = _optional(record, column, place)
+    return None if code is None else normal(code) or None
 
 
 def _optional(record: Record, column: str, place: str) -> str | None:

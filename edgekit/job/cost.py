@@ -28,6 +28,8 @@ class Rates:
     """Starting a process with torch and transformers."""
     torch_bytes: int
     """Memory of such a process before it holds a model."""
+    guessed: str | None = None
+    """Why the times for a token are estimated by the number of parameters; None if measured."""
 
     def scaled(self, share: float) -> Rates:
         """The rates of a model that does this share of the work for each token."""

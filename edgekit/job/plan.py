@@ -11,7 +11,8 @@ from edgekit.errors import OutOfDisk, OutOfMemoryBudget
 from edgekit.job.cost import Cost
 from edgekit.recipe import dataset as data
 from edgekit.recipe.recipe import BoundRecipe
-from edgekit.system import machine, paths
+from edgekit.system import machine, paths, room
+from edgekit.tables import SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Plan:
     teacher_before: int
     """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
     steps: tuple[PlannedStep, ...]
+    notes: tuple[str, ...] = ()
+    """A sentence for whatever the estimate could not be made of."""
 
     @property
     def teacher_stands(self) -> bool:
@@ -64,6 +67,7 @@ class Plan:
                 for step in self.steps
             ],
             "seconds": round(sum(step.cost.seconds for step in self.steps), 1),
+            "notes": list(self.notes),
             "fits": why is None,
             "why": str(why) if why else None,
         }
@@ -85,6 +89,14 @@ class Plan:
             return OutOfMemoryBudget(
                 f"{self.bound.path.name}: '{step.name}' needs about "
                 f"{step.cost.peak_bytes / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are "
-                "available; close other programs, or set a smaller batch_size or max_tokens."
+                f"available; {_remedy(step)}."
             )
         return None
+
+
+def _remedy(step: PlannedStep) -> str:
+    """What makes room for a step, as far as it can."""
+    ways = [room.freeing(step.cost.peak_bytes)]
+    if step.name in SHARED:  # the steps that train, in batches
+        ways.append("set a smaller batch_size or max_tokens")
+    return ", or ".join(way for way in ways if way) or "take a machine with more memory"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from edgekit.data.rows import (
@@ -14,10 +15,14 @@ from edgekit.data.rows import (
     told_language,
 )
 from edgekit.errors import DataError
+from edgekit.recipe import labels as written_labels
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tables import task
 from edgekit.wording.suggestions import did_you_mean
+
+_Files = Mapping[str, Mapping[str, Sequence[Row]]]
+"""By set and by file, the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,13 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
     Raises DataError for missing files or columns, labels that the checkpoint lacks, and test texts
     that are also in the training or validation set.
     """
-    sets = {
+    files: _Files = {
         name: _read_set(bound, name, getattr(bound.recipe.data, name))
         for name in ("train", "validation", "test", "choices")
     }
+    sets = {name: tuple(chain.from_iterable(own.values())) for name, own in files.items()}
     known = tuple(sorted({str(row.label) for row in sets["train"]})) if labels is None else labels
+    _check_written(bound, files, known=labels or ())
     for name in ("train", "validation", "test"):
         rows = sets[name]
         _check_labels(bound.place("data", name), name, rows, known)
@@ -95,8 +102,9 @@ def few(dataset: Dataset, *, rows: int) -> Dataset:
     )
 
 
-def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tuple[Row, ...]:
-    rows: list[Row] = []
+def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> dict[str, list[Row]]:
+    """The rows of each file."""
+    found: dict[str, list[Row]] = {}
     for file in files or ():
         path = bound.resolve(file)
         if not path.is_file():
@@ -106,10 +114,23 @@ def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> tup
                 f"{did_you_mean(path.name, beside) if beside else ' Paths are relative to it.'}"
             )
         if name == "choices":
-            rows += read_questions(path)
+            rows = read_questions(path)
         else:
-            rows += task(bound.recipe.task).read_rows(path, slices=tuple(bound.recipe.data.slices))
-    return tuple(told_language(rows, bound.recipe.languages))
+            rows = task(bound.recipe.task).read_rows(path, slices=tuple(bound.recipe.data.slices))
+        found.setdefault(file, []).extend(told_language(rows, bound.recipe.languages))
+    return found
+
+
+def _check_written(bound: BoundRecipe, files: _Files, *, known: Sequence[str]) -> None:
+    """The labels themselves, before anything compares them with the model's."""
+    counts = {
+        file: Counter(row.label for row in rows if row.label is not None)
+        for name in ("train", "validation", "test")
+        for file, rows in files[name].items()
+    }
+    written_labels.check_alike(bound.place("data"), counts, known)
+    trained = sum((counts[file] for file in files["train"]), Counter[str]())
+    written_labels.check_classes(bound.place("data", "train"), "train", trained)
 
 
 def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:

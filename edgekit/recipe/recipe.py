@@ -24,7 +24,7 @@ from edgekit.recipe.faults import sentence
 from edgekit.recipe.settings import Bytes, Fraction, Seconds, Settings, fault
 from edgekit.system import paths
 from edgekit.tables import Family, format_module, step_plan
-from edgekit.wording.language_names import CODE
+from edgekit.wording.language_codes import CODE, normal
 from edgekit.wording.suggestions import did_you_mean
 
 S = TypeVar("S", bound=Settings)
@@ -44,7 +44,7 @@ Texts = Annotated[
     Field(min_length=1),
 ]
 Positive = Annotated[float, Field(gt=0)]
-Language = Annotated[str, Field(pattern=f"^{CODE}$")]
+Language = Annotated[str, Field(pattern=f"^{CODE}$"), AfterValidator(normal)]
 
 
 def _known_task(name: str) -> str:

@@ -58,10 +58,13 @@ def parse(data: bytes, make: Callable[[Any], T]) -> T:
 
 def wrong(manifest: Manifest, number: int, found: str) -> ArtifactError:
     """The error for input `number`, from 0, whose answer differs from that of the build."""
+    engine = ENGINES[manifest.model.format]
+    version = manifest.lock.get("packages", {}).get(engine)
+    told = f" ({version} built it)" if version else ""
     return ArtifactError(
         f"The model '{manifest.name}' does not answer here as it did where it was built "
         f"(golden input {number + 1}: {found}); install another version of "
-        f"{ENGINES[manifest.model.format]}, or build the artifact again."
+        f"{engine}{told}, or build the artifact again on this machine."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import ChatSpec, Manifest
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
-from edgekit.system import machine
+from edgekit.system import machine, room
 from edgekit.wording.units import parse_bytes
 
 CONTEXT = 4096
@@ -70,9 +70,10 @@ def check_memory(artifact: Artifact, *, max_ram: str | None, context: int | None
         )
     available = machine.available_memory_bytes()
     if needed > available:
+        freeing = room.freeing(needed)
         raise OutOfMemoryBudget(
             f"The model '{name}' needs {_megabytes(needed)} of memory and {_megabytes(available)} "
-            f"are free; close other programs or use {smaller}."
+            f"are free; {f'{freeing} or use' if freeing else 'use'} {smaller}."
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
 from edgekit.runtime.ort import onnxruntime, silence
+from edgekit.system import room
 
 # External weights would be read from the working folder, unchecked. Nothing can exist at this path.
 _NOWHERE = f"{os.devnull}/nowhere"
@@ -56,6 +58,25 @@ def _as_source(read_model: Callable[[], bytes]) -> Iterator[str | bytes]:
         yield f"/proc/self/fd/{stream.fileno()}"
 
 
+_REMEDIES = (
+    (
+        re.compile(r"IR version|opset|NOT_IMPLEMENTED|not a registered function|implementation"),
+        "it is made for a newer onnxruntime: pip install --upgrade onnxruntime",
+    ),
+    (
+        re.compile(r"out of data bounds|out of bounds"),
+        "its tokenizer has tokens that its table has no rows for: mend the checkpoint that it was "
+        "made from, and build it again",
+    ),
+    (
+        re.compile(r"[Pp]rotobuf|INVALID_PROTOBUF|INVALID_GRAPH|not a valid model"),
+        "the file was damaged before it was sealed: build it again",
+    ),
+)
+"""What onnxruntime says, and what cures that."""
+_OTHERWISE = "report it with this message, as neither another build nor another copy would differ"
+
+
 @contextmanager
 def remedies(what: str) -> Iterator[None]:
     try:
@@ -68,6 +89,10 @@ def remedies(what: str) -> Iterator[None]:
         ) from error
     except Exception as error:  # onnxruntime's errors have no common base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(
-            f"The ONNX model {what} ({reason}); build it again, or use a newer onnxruntime."
-        ) from error
+        if room.OUT_OF_MEMORY.search(str(error)):
+            raise OutOfMemoryBudget(
+                f"The ONNX model {what} ({reason}): the memory ran out; close other programs and "
+                "try again."
+            ) from error
+        remedy = next((told for said, told in _REMEDIES if said.search(reason)), _OTHERWISE)
+        raise ArtifactError(f"The ONNX model {what} ({reason}); {remedy}.") from error

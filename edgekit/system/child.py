@@ -7,8 +7,8 @@ is its own, native code that aborts takes down nothing else, and it never outliv
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -21,12 +21,11 @@ from types import MappingProxyType, TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 from edgekit.errors import EdgekitError, ExportError, WorkerError
-from edgekit.system import wire
+from edgekit.system import room, wire
 
 PATIENCE_SECONDS = 5
 _KEPT_LINES = 20
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_OUT_OF_MEMORY = re.compile(r"memory|alloc", re.IGNORECASE)
 
 Died = Callable[[str, str], EdgekitError]
 """Makes the error for a dead child, from how it ended and what it printed last."""
@@ -53,7 +52,7 @@ def _taken(exchange: Exchange, doing: str) -> wire.Message:
         return exchange.take()
     except WorkerError as error:
         remedy = "try again, and report it where that does not help"
-        if _OUT_OF_MEMORY.search(str(error)):
+        if room.OUT_OF_MEMORY.search(str(error)):
             remedy = "close other programs and try again"
         raise ExportError(f"{doing} failed ({error}); {remedy}.") from error
     except EdgekitError as error:
@@ -230,6 +229,8 @@ def _spawn(module: str) -> subprocess.Popen[bytes]:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
+        full = error.errno in (errno.ENOMEM, errno.EAGAIN)
+        remedy = "close other programs" if full else f"mend the Python at {sys.executable}"
         raise WorkerError(
-            f"A process for this cannot be started ({error.strerror}); close other programs."
+            f"A process for this cannot be started ({error.strerror}); {remedy}."
         ) from error

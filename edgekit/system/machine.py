@@ -26,6 +26,13 @@ def available_memory_bytes() -> int:
     return int(available)
 
 
+def total_memory_bytes() -> int:
+    """All memory of the machine or the container, whichever is less."""
+    total = int(psutil.virtual_memory().total)
+    limit = _cgroup_bytes("memory.max")
+    return total if limit is None else min(total, limit)
+
+
 def _cgroup_bytes(name: str) -> int | None:
     path = Path("/sys/fs/cgroup") / name
     if not path.is_file():

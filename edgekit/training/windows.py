@@ -17,6 +17,7 @@ from tokenizers import Encoding, Tokenizer
 from edgekit.checkpoint import chat_template
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.decoders import DECODERS
+from edgekit.data.places import placed
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import NO_LANGUAGE, fill
 from edgekit.errors import StepError
@@ -49,8 +50,9 @@ class Reader:
 
     def windows(self, row: Row, *, size: int, answers: bool = False) -> Iterator[Window]:
         """A longer row takes several. Raises StepError for a conversation without a template."""
-        encoded = self._encode(row)
-        ids, told = encoded.ids, self._answers(row, encoded) if answers else []
+        with placed(row.place):
+            encoded = self._encode(row)
+            ids, told = encoded.ids, self._answers(row, encoded) if answers else []
         first = 1 if ids and ids[0] == self.bos_id else 0
         step = size - first
         for start in range(first, len(ids), step):

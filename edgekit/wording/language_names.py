@@ -1,9 +1,6 @@
-"""The form of language codes, and English names for people who do not know them."""
+"""English names of languages, for people who do not know their codes."""
 
 from __future__ import annotations
-
-CODE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*"
-"""A regular expression that a whole code matches, such as en or pt-BR."""
 
 _NAMES = {
     "af": "Afrikaans", "am": "Amharic", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian",

@@ -78,10 +78,11 @@ def test_it_is_told_before_the_first_step_too(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "measure", lambda *_, **__: Rates(1.0, 1.0, 1.0, 1.0, 1))
     monkeypatch.setattr(machine, "write_safely", fail)
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
-    config = tmp_path / "config.json"
-    config.write_text("{}")
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(OutOfDisk, match=r"rates needs more.*EDGEKIT_CACHE"):
-        rates.rates(config=config, layers=2, device="cpu", batch=8, length=8)
+        rates.rates(
+            model=tmp_path, size=rates.Size(2, 9), device="cpu", batch=8, length=8, window=8
+        )
 
 
 @pytest.mark.parametrize("call", range(8))

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgekit.build.new import languages as spoken
 from edgekit.build.new.sets import SHARES, TEST, TRAIN, VALIDATION, divide
-from edgekit.data.records import Record, stream_records
+from edgekit.data.class_labels import named_records
+from edgekit.data.records import Record
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
 from edgekit.recipe.recipe import Language
@@ -75,7 +76,7 @@ def read(
 def _read(paths: Sequence[Path], reader: Callable[[Path], list[Row]]) -> Set:
     return Set(
         rows=[row for path in paths for row in reader(path)],
-        records=[record for path in paths for record in stream_records(path)],
+        records=[record for path in paths for _, record in named_records(path)],
         files=paths,
     )
 

@@ -14,6 +14,8 @@ from edgekit.tables import Family
 from edgekit.wording.suggestions import did_you_mean
 
 LABEL = "label"
+CONVERSATIONAL = frozenset({"conversations", "instruction"})
+"""Columns of ShareGPT and Alpaca, which are read as messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def choose(
     Raises RecipeError for a recipe whose task is not for this family, and DataError where `table`,
     with these columns, lacks what its task reads.
     """
-    _check_columns(table, columns, "text", "messages")
+    if not CONVERSATIONAL & set(columns):
+        _check_columns(table, columns, "text", "messages")
     chosen = best(description, columns)
     base = _read(name or chosen.recipe)
     known = SUITED[description.family]

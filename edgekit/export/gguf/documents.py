@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.data.places import placed
 from edgekit.data.rows import Row
 from edgekit.errors import ExportError
 from edgekit.system import child
@@ -55,7 +56,7 @@ def prompts(model: Path, rows: Sequence[Row]) -> list[list[int]]:
 def _asked(model: Path, rows: Sequence[Row], *, window: int | None) -> dict[str, Any]:
     request = {
         "model": model,
-        "rows": [{"text": row.text, "messages": row.messages} for row in rows],
+        "rows": [{"text": row.text, "messages": row.messages, "place": row.place} for row in rows],
         "window": window,
     }
     return child.ask(_MODULE, "read", request, doing=f"gguf: reading texts with {model.name}")
@@ -70,7 +71,8 @@ def _read(request: Mapping[str, Any]) -> dict[str, Any]:
         facts = opening.facts(model)
         for number, row in enumerate(request["rows"]):
             told, whole = bool(row["messages"]), request["window"] is None
-            text = rendered(row["messages"], facts, answer_next=whole) if told else row["text"]
+            with placed(row["place"]):
+                text = rendered(row["messages"], facts, answer_next=whole) if told else row["text"]
             found = opening.tokenize(model, text, special=told)
             for window in [found] if whole else _windows(found, request["window"], facts):
                 tokens.append(window)

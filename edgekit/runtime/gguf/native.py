@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import numpy as np
 from edgekit.errors import ArtifactError, OutOfMemoryBudget, WorkerError
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 from edgekit.runtime.memory import BATCH_TOKENS, CacheType
+from edgekit.system import room
 from edgekit.system.cancel import Cancel, Cancelled
 
 _CACHE_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
@@ -259,6 +261,16 @@ def _last(said: Sequence[str]) -> str:
     return said[-1] if said else "it does not say why"
 
 
+def _remedy(said: Sequence[str]) -> str:
+    """What cures a file that llama.cpp cannot open, by its reason."""
+    reason = " ".join(said)
+    if room.OUT_OF_MEMORY.search(reason):
+        return "close other programs and try again"
+    if re.search(r"unknown model architecture|unknown (?:pre-tokenizer|tokenizer)", reason):
+        return "install a newer llama-cpp-python: pip install --upgrade llama-cpp-python"
+    return "copy the artifact again or build it again, or install a newer llama-cpp-python"
+
+
 def _load(path: Path, said: Sequence[str]) -> Any:
     settings = llama_cpp.llama_model_default_params()
     settings.n_gpu_layers = 0
@@ -266,7 +278,7 @@ def _load(path: Path, said: Sequence[str]) -> Any:
     if not model:
         raise ArtifactError(
             f"{path.name}: llama.cpp cannot open this file ({said[0] if said else 'no reason'}); "
-            "copy the artifact again or build it again, or install a newer llama-cpp-python."
+            f"{_remedy(said)}."
         )
     return model
 

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import filelock
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data.places import placed
 from edgekit.data.record_writer import RecordWriter, partial_of
-from edgekit.data.records import Record
+from edgekit.data.records import Placed, Record, placed_records
 from edgekit.data.rows import stream_records
 from edgekit.errors import DataError
 from edgekit.system import machine, paths
@@ -117,7 +118,7 @@ def _write(
     on_progress: Callable[[int, int], None] | None,
 ) -> FileResult:
     resumed, empty, abstained = writer.written, 0, 0
-    records = islice(stream_records(source, column=job.column), resumed, None)
+    records = islice(placed_records(source), resumed, None)
     for record, found in _answers(model, records, job):
         writer.write({**record, **_added(job, found)})
         empty += found is None
@@ -216,14 +217,19 @@ def _read_job(out: Path) -> _Job | None:
 
 
 def _answers(
-    model: Labels, records: Iterator[Record], job: _Job
+    model: Labels, records: Iterator[Placed], job: _Job
 ) -> Iterator[tuple[Record, Answer | None]]:
-    """Each record with its answer, or None if it has no text, in order."""
+    """Each record with its answer, or None if it has no text, in order.
+
+    An error that a row's text is the reason of names the row.
+    """
     while batch := list(islice(records, _BATCH)):
-        texts = (record[job.column] for record in batch if record[job.column].strip())
+        texts = (record[job.column] for _, record in batch if record[job.column].strip())
         answers = model.classify(texts, abstain_below=job.abstain_below, labels=job.labels or None)
-        for record in batch:
-            yield record, next(answers) if record[job.column].strip() else None
+        for place, record in batch:
+            with placed(place):
+                found = next(answers) if record[job.column].strip() else None
+            yield record, found
 
 
 def _added(job: _Job, found: Answer | None) -> Record:

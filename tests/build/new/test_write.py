@@ -9,9 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from edgekit.cli import main
+from edgekit.data.rows import read_documents, read_rows
 from edgekit.recipe import recipe
 from edgekit.recipe.dataset import folded
 from tests.tiny import chat as tiny_chat
@@ -105,6 +108,38 @@ def test_what_it_writes_for_each_family_can_be_planned(
     assert set(bound.recipe.languages) <= {"ar", "en", "fr", "sw"}
     assert main(["plan", str(folder / "recipe.yaml")]) == 0
     assert "It fits in this machine's memory and disk." in capsys.readouterr().out
+
+
+def test_integer_labels_of_a_parquet_file_are_divided_by_their_names(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = labelled()
+    columns = {name: [row[name] for row in found] for name in ("text", "language", "group")}
+    columns |= {"label": [tiny.LABELS.index(row["label"]) for row in found]}
+    names = {"label": {"_type": "ClassLabel", "names": list(tiny.LABELS)}}
+    metadata = json.dumps({"info": {"features": names}})
+    pq.write_table(
+        pa.table(columns).replace_schema_metadata({"huggingface": metadata}),
+        tmp_path / "rows.parquet",
+    )
+    folder = tmp_path / "own"
+    assert new(folder, "--model", place / "classifier", "--data", tmp_path / "rows.parquet") == 0
+    assert {row.label for row in read_rows(next((folder / "data").glob("test.*")))} == {
+        *tiny.LABELS
+    }
+    assert main(["plan", str(folder / "recipe.yaml")]) == 0, capsys.readouterr().err
+
+
+def test_instructions_and_their_answers_become_a_chat_recipe(place: Path, tmp_path: Path) -> None:
+    texts = tiny_llama.texts(["en"], of_each=40)
+    records = [
+        {"instruction": text, "input": "", "output": text[:20], "language": "en"} for text in texts
+    ]
+    tiny_chat.write_rows(tmp_path / "alpaca.jsonl", records)
+    folder = tmp_path / "own"
+    assert new(folder, "--model", place / "decoder", "--data", tmp_path / "alpaca.jsonl") == 0
+    [path] = (folder / "data").glob("train.*")
+    assert all(row.messages for row in read_documents(path))
 
 
 def test_a_single_table_is_divided_by_group_and_no_text_is_in_two_sets(

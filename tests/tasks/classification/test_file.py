@@ -18,7 +18,7 @@ import pytest
 
 import edgekit
 from edgekit.data.rows import RecordWriter, stream_records
-from edgekit.errors import DataError
+from edgekit.errors import ContextOverflow, DataError
 from edgekit.system import paths
 from edgekit.system.digest import sha256_json
 from edgekit.tasks.classification import file as files
@@ -223,3 +223,22 @@ def test_killed_again_and_again_the_file_is_the_same(tiny_artifact: Path, tmp_pa
         whole = classify_file(model, tmp_path / "in.csv", tmp_path / "whole.csv", column="text")
     assert out.read_bytes() == whole.path.read_bytes()
     assert sorted(entry.name for entry in tmp_path.glob("out*")) == ["out.csv"]
+
+
+def test_an_error_of_one_row_names_its_file_and_line(model: edgekit.Model, tmp_path: Path) -> None:
+    class Fails:
+        """As the model, and the third text cannot be answered."""
+
+        manifest = model.manifest
+
+        def classify(self, texts: Iterator[str], **settings: Any) -> Iterator[Any]:
+            for number, text in enumerate(texts):
+                if number == 2:
+                    raise ContextOverflow("A single character takes more than a window.")
+                yield model.classify(text)
+
+    path = write(tmp_path / "in.csv", some_records(5))
+    with pytest.raises(ContextOverflow) as caught:
+        classify_file(Fails(), path, tmp_path / "out.csv", column="text")
+    line = 1 + 2 * 2 + 1  # every record of these has two lines
+    assert str(caught.value) == f"{path}:{line}: A single character takes more than a window."

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from edgekit.artifact.folder import FileEntry, Manifest, verify
 from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test
+from edgekit.system import room
 from edgekit.tasks import quality
 from edgekit.tasks.quality import ALL, LANGUAGE, Quality
 from edgekit_tui.found import Found
@@ -139,7 +140,11 @@ def _facts(shown: Found, manifest: Manifest) -> dict[str, str]:
     languages = ", ".join(language_name(code) for code in manifest.languages)
     labels = ngettext("{count} label", "{count} labels", len(manifest.labels))
     labels = labels.format(count=number(len(manifest.labels)))
-    fits = _("it fits") if shown.fits else _("it does not fit now; close other programs")
+    fits = _("it fits")
+    if not shown.fits and room.freeing(needed_bytes(manifest)):
+        fits = _("it does not fit now; close other programs")
+    elif not shown.fits:
+        fits = _("it does not fit into this machine's memory")
     memory = _("needs {needed}, {free} are free: {fits}").format(
         needed=size(needed_bytes(manifest)), free=size(shown.available_bytes), fits=fits
     )

@@ -13,6 +13,7 @@ import numpy as np
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
 from edgekit.checkpoint.describe import Description
+from edgekit.data.places import placed
 from edgekit.data.rows import Row
 from edgekit.data.spread import spread
 from edgekit.errors import RecipeError
@@ -78,6 +79,11 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | No
             f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
             "step trains one; add the step finetune."
         )
+    if bound.recipe.data.validation is None and bound.recipe.data.test is None:
+        raise RecipeError(
+            f"{bound.place('data')}: data has neither 'validation' nor 'test', and the self-test "
+            "of an artifact is taken from their rows; add one of them."
+        )
     return description.labels
 
 
@@ -100,7 +106,10 @@ def measured_shape(tokens: Tokens, rows: int) -> tuple[int, int]:
 def _lengths(encoder: TextTokenizer, rows: Sequence[Row]) -> tuple[list[int], int]:
     """Window lengths of a sample of the rows, and an estimate of the tokens of all rows."""
     part = rows[:: max(1, len(rows) // SAMPLED_TEXTS)]
-    windows = [[len(ids) for ids in encoder.windows(row.text)] for row in part]
+    windows = []
+    for row in part:
+        with placed(row.place):
+            windows.append([len(ids) for ids in encoder.windows(row.text)])
     lengths = list(itertools.chain(*windows))
     return lengths, round(sum(lengths) * len(rows) / max(1, len(part)))
 

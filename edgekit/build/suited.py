@@ -1,0 +1,34 @@
+"""Whether a recipe's head and rows suit its task, before anything else is asked of them."""
+
+from __future__ import annotations
+
+from edgekit.checkpoint.describe import Description
+from edgekit.checkpoint.encoders import ENCODERS
+from edgekit.errors import DataError, RecipeError
+from edgekit.recipe.dataset import Dataset
+from edgekit.recipe.recipe import BoundRecipe
+from edgekit.tables import Family
+
+COULD = {Family.DECODER: "could continue them", Family.SEQ2SEQ: "could write others"}
+
+
+def check_head(bound: BoundRecipe, description: Description) -> None:
+    """A classifier on a model that writes is for no task: raises RecipeError with what is."""
+    if description.labels is None or description.family is Family.ENCODER:
+        return
+    raise RecipeError(
+        f"{bound.place('model')}: {bound.recipe.model.base} labels texts, although its "
+        f"architecture, {description.model_type}, {COULD[description.family]}, and only encoders "
+        f"are made into classifiers here; train one of the types {', '.join(ENCODERS)} on the same "
+        "rows (the step finetune), or give the checkpoint with its language model's head."
+    )
+
+
+def check_rows(bound: BoundRecipe, dataset: Dataset) -> None:
+    """Every export is proven on real rows, and every artifact takes its self-test from them."""
+    if dataset.train or dataset.validation or dataset.test or dataset.unlabeled:
+        return
+    raise DataError(
+        f"{bound.place('data')}: data names no rows, and every export is proven on some; add "
+        "data.validation, or data.test with rows to judge by."
+    )

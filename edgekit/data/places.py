@@ -1,0 +1,26 @@
+"""Names the row of somebody's file that an error is about. Reads no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edgekit.errors import ContextOverflow, DataError, EdgekitError, TemplateError
+
+_OF_A_ROW = (DataError, ContextOverflow, TemplateError)
+
+
+@contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Puts `place` before the message of an error that a row can cause, unless it is there.
+
+    `place` is like rows.csv:12, or empty for a row that comes from no file.
+    """
+    try:
+        yield
+    except EdgekitError as error:
+        # What the tokenizer breaks down on is a plain EdgekitError.
+        if place and (isinstance(error, _OF_A_ROW) or type(error) is EdgekitError):
+            message = str(error)
+            error.args = (message if place in message else f"{place}: {message}",)
+        raise

@@ -1,0 +1,24 @@
+"""One spelling for every language code, by BCP 47: `pt_br` and `PT-BR` are `pt-BR`."""
+
+from __future__ import annotations
+
+import re
+
+CODE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*"
+"""A regular expression that a whole code matches, such as en or pt-BR."""
+
+
+def normal(code: str) -> str:
+    """The code as BCP 47 writes it (RFC 5646, 2.1.1): hyphens; the language in lower case, a script
+    like Hans, a region like BR, all else in lower case. What is no code stays as it is."""
+    bare = code.strip()
+    if not re.fullmatch(CODE, bare):
+        return bare
+    language, *parts = re.split("[-_]", bare)
+    return "-".join([language.lower(), *map(_part, parts)])
+
+
+def _part(part: str) -> str:
+    if part.isalpha() and len(part) == 4:
+        return part.title()
+    return part.upper() if len(part) == 2 else part.lower()
