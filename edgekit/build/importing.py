@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import widths
+from edgekit.checkpoint import weights, widths
 from edgekit.checkpoint.describe import _write_json, carry, describe, read_config
 from edgekit.tables import Family
 
@@ -23,8 +23,7 @@ def import_checkpoint(
     if description.family is not Family.DECODER and (source / widths.FILE).is_file():
         shutil.copyfile(source / widths.FILE, out / widths.FILE)
     carry(source, out)
-    for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
-        shutil.copyfile(path, out / path.name)
+    weights.copy(source, out)
     if adapter is not None:
         from edgekit.training import adapters  # torch
 
@@ -33,4 +32,9 @@ def import_checkpoint(
         from edgekit.checkpoint import models  # torch
 
         models.cut_folder(out, layers)
-    return {"model_type": description.model_type, "parameters": description.parameters}
+    note = weights.find(source).note
+    return {
+        "model_type": description.model_type,
+        "parameters": description.parameters,
+        "notes": [note] if note else [],
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
 from edgekit.build import rates
+from edgekit.checkpoint import weights
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
@@ -73,6 +74,7 @@ def make(
         layers=layers,
         teacher_before=_teacher_before(bound),
         steps=steps,
+        notes=_notes(model),
     )
 
 
@@ -88,6 +90,11 @@ def artifact_names(bound: BoundRecipe) -> list[str]:
             raise RecipeError(f"{entry.place}: two outputs would both be called {name}; drop one.")
         names.append(name)
     return names
+
+
+def _notes(model: Path) -> tuple[str, ...]:
+    note = weights.find(model).note
+    return (f"{model}: {note}",) if note else ()
 
 
 def _teacher_before(bound: BoundRecipe) -> int:

@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.checkpoint import describe, units, widths
+from edgekit.checkpoint import describe, units, weights, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
@@ -124,17 +124,17 @@ def _load_narrow(
     """Like `_load_uniform`, for layers with widths that transformers cannot build itself."""
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     units.resize(model, narrow)
-    weights: dict[str, torch.Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        weights.update(load_file(path))
+    named, found = weights.places(folder), {}
+    for path in weights.find(folder).files:
+        found.update({name: one for name, one in load_file(path).items() if name in named})
     wanted = model.state_dict()
-    strange = [n for n, w in weights.items() if n in wanted and w.shape != wanted[n].shape]
+    strange = [n for n, w in found.items() if n in wanted and w.shape != wanted[n].shape]
     if strange:
         raise CheckpointError(
             f"{folder}: {strange[0]} is of another size than {widths.FILE} and config.json say; "
             "copy the whole folder again."
         )
-    return model, list(model.load_state_dict(weights, strict=False).missing_keys)
+    return model, list(model.load_state_dict(found, strict=False).missing_keys)
 
 
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
@@ -158,8 +158,7 @@ def cut_folder(folder: Path, layers: int) -> None:
         units.keep_layers(model, range(layers))
     else:
         model, _ = _load_uniform(folder, loader, config)
-    for old in folder.glob("*.safetensors*"):
-        old.unlink()
+    weights.remove(folder)
     if description.family is Family.DECODER:
         model.save_pretrained(folder, safe_serialization=True)
     else:

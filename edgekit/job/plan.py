@@ -39,6 +39,8 @@ class Plan:
     teacher_before: int
     """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
     steps: tuple[PlannedStep, ...]
+    notes: tuple[str, ...] = ()
+    """What a person should know before anything runs."""
 
     @property
     def teacher_stands(self) -> bool:
@@ -66,6 +68,7 @@ class Plan:
             "seconds": round(sum(step.cost.seconds for step in self.steps), 1),
             "fits": why is None,
             "why": str(why) if why else None,
+            "notes": list(self.notes),
         }
 
     def why_not(self) -> OutOfDisk | OutOfMemoryBudget | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import peft
 from transformers import PreTrainedModel
 
-from edgekit.checkpoint import models
+from edgekit.checkpoint import models, weights
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
 
@@ -46,6 +46,5 @@ def merge_folder(checkpoint: Path, adapter: Path) -> None:
             )
     model = models.load(checkpoint)
     merged = merge(peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True))
-    for old in checkpoint.glob("*.safetensors*"):
-        old.unlink()
+    weights.remove(checkpoint)
     merged.save_pretrained(checkpoint, safe_serialization=True)
