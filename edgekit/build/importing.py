@@ -24,13 +24,14 @@ def import_checkpoint(
         shutil.copyfile(source / widths.FILE, out / widths.FILE)
     carry(source, out)
     weights.copy(source, out)
+    from edgekit.checkpoint import models  # torch
+
     if adapter is not None:
-        from edgekit.training import adapters  # torch
+        from edgekit.training import adapters
 
         adapters.merge_folder(out, adapter)
+    models.check(out)
     if layers is not None:
-        from edgekit.checkpoint import models  # torch
-
         models.cut_folder(out, layers)
     note = weights.find(source).note
     return {

@@ -182,7 +182,7 @@ def _read_index(folder: Path) -> dict[str, str]:
             f"{path}: 'weight_map', which names the files, is missing; copy it again."
         )
     for name in found.values():
-        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+        if Path(str(name)).name != name or not name.endswith(".safetensors"):
             raise CheckpointError(
                 f"{path}: {name!r} is not the name of a safetensors file in the same folder; copy "
                 "the whole folder again."
@@ -190,9 +190,7 @@ def _read_index(folder: Path) -> dict[str, str]:
     return found
 
 
-def _with_unread(
-    folder: Path, files: tuple[Path, ...], index: Mapping[str, str] | None
-) -> Weights:
+def _with_unread(folder: Path, files: tuple[Path, ...], index: Mapping[str, str] | None) -> Weights:
     beside = sorted({*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")})
     read = {*files, folder / INDEX} if index is not None else {*files}
     return Weights(files, index, tuple(path.name for path in beside if path not in read))
