@@ -61,6 +61,11 @@ def check_classifier(
     if own or not new_head:
         _refuse_mismatched(folder, found.mismatched)
         lost = [name for name in found.missing if not _in_body(name, model)]
+        if not (own or lost):
+            raise CheckpointError(
+                f"{folder}: config.json calls it {model.config.architectures}, whose head is for "
+                "another task; train a new one with the step finetune."
+            )
         if lost:
             raise CheckpointError(
                 f"{folder}: the weights of the head are missing ({_some(lost)}), and without them "
