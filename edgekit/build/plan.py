@@ -11,7 +11,7 @@ from pathlib import Path
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
 from edgekit.build import rates
-from edgekit.checkpoint import weights
+from edgekit.checkpoint import merging, weights
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
@@ -42,7 +42,7 @@ def make(
         out = out / "smoke"
     model = bound.resolve(recipe.model.base)
     adapter = bound.resolve(recipe.model.adapter) if recipe.model.adapter else None
-    description = describe(model)
+    description = _describe(bound, model, adapter)
     layers = min(SMOKE_LAYERS, description.layers) if smoke else None
     if layers is not None:
         description = _cut(description, layers)
@@ -76,6 +76,19 @@ def make(
         steps=steps,
         notes=_notes(model),
     )
+
+
+def _describe(bound: BoundRecipe, model: Path, adapter: Path | None) -> Description:
+    """The model as its steps will find it: with its adapter merged."""
+    labels = bound.recipe.model.labels
+    if adapter is not None:
+        return merging.plan(model, adapter, labels=labels).description
+    if labels is not None:
+        raise RecipeError(
+            f"{bound.place('model', 'labels')}: labels is for an adapter that holds a head, and "
+            "the recipe has none; name labels by id2label in the checkpoint's config.json."
+        )
+    return describe(model)
 
 
 def artifact_names(bound: BoundRecipe) -> list[str]:

@@ -108,7 +108,18 @@ def describe(folder: Path) -> Description:
             f"{folder}: tokenizer.json is missing; save the folder's fast tokenizer into it with "
             "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
         )
-    parameters = sum(math.prod(shape) for shape in shapes.values())
+    size = sum(path.stat().st_size for path in weights.find(folder).files)
+    return from_shapes(folder, config, shapes, weights_bytes=size)
+
+
+def from_shapes(
+    folder: Path,
+    config: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    weights_bytes: int,
+) -> Description:
+    """Describes what a folder holds, or what is made of it with this config and these weights."""
     heads, ffn = _widest(folder, config)
     return Description(
         model_type=config["model_type"],
@@ -118,7 +129,7 @@ def describe(folder: Path) -> Description:
         heads=heads,
         ffn=ffn,
         vocabulary=_number(folder, config, "vocab_size"),
-        parameters=parameters,
+        parameters=sum(math.prod(shape) for shape in shapes.values()),
         embedding_parameters=sum(
             math.prod(shape)
             for name, shape in shapes.items()
@@ -126,7 +137,7 @@ def describe(folder: Path) -> Description:
         ),
         max_tokens=_max_tokens(folder, config),
         labels=_labels(folder, config),
-        weights_bytes=sum(path.stat().st_size for path in weights.find(folder).files),
+        weights_bytes=weights_bytes,
         head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
         decoder_layers=_decoder_layers(folder, config),
     )
@@ -203,7 +214,7 @@ def carry(source: Path, out: Path) -> None:
     licences.carry(source, out)
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

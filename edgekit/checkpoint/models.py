@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,21 @@ def check(folder: Path) -> None:
         _load_classifier(folder, device="meta")
     else:
         keys.check_body(folder, *_load_uniform(folder, AutoModel, device="meta"))
+
+
+def classifier_shapes(
+    folder: Path, settings: Mapping[str, Any]
+) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The class of a classifier with these settings, and its weights' names and shapes; `folder` is
+    that of its body. Makes none."""
+    config = AutoConfig.for_model(**settings)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    narrow = describe.read_widths(folder, settings)
+    if narrow is not None:
+        units.resize(model, narrow)
+    shapes = {name: tuple(one.shape) for name, one in model.state_dict().items()}
+    return type(model).__name__, shapes
 
 
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:

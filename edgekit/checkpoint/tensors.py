@@ -98,10 +98,11 @@ class Computed:
 
 def read(folder: Path) -> dict[str, Tensor]:
     """All tensors of a checkpoint by name; raises CheckpointError for other dtypes."""
-    return {name: _tensor(name, place) for name, place in weights.places(folder).items()}
+    return {name: of(name, place) for name, place in weights.places(folder).items()}
 
 
-def _tensor(name: str, place: weights.Place) -> Tensor:
+def of(name: str, place: weights.Place) -> Tensor:
+    """One tensor; CheckpointError if it is of another dtype."""
     if place.kind not in _TYPES:
         raise CheckpointError(
             f"{place.path}: '{name}' is of type {place.kind}, and only {', '.join(sorted(_TYPES))} "

@@ -99,9 +99,7 @@ def test_each_fault_is_refused_by_its_name(
         assert name in str(caught.value)
 
 
-def test_a_head_whose_weights_are_absent_is_refused(
-    made: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_head_whose_weights_are_absent_is_refused(made: dict[str, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(made["classifier"], tmp_path / "classifier"))
     change(folder, lambda state: drop(state, "classifier.weight"))
     for labels in (None, tiny.LABELS):
@@ -125,9 +123,7 @@ def untied(folder: Path) -> None:
     """A copy of the embeddings under the head's name, as many files of tied models hold."""
     change(
         folder,
-        lambda state: state.update(
-            {"lm_head.weight": state["model.embed_tokens.weight"].clone()}
-        ),
+        lambda state: state.update({"lm_head.weight": state["model.embed_tokens.weight"].clone()}),
     )
 
 
@@ -184,7 +180,7 @@ def test_an_encoder_with_another_tasks_head_may_get_a_new_one(
     for name, one in theirs.items():
         assert torch.equal(body.get(name, one), one)
         assert torch.equal(alone[name], one)
-    with pytest.raises(CheckpointError, match="of the head are missing|for another task"):
+    with pytest.raises(CheckpointError, match=r"of the head are missing|for another task"):
         models.load_classifier(tmp_path)
     name = next(one for one in load_file(tmp_path / WHOLE) if ".layer.0." in one)
     change(tmp_path, lambda state: state.update({name.replace(".0.", ".5."): torch.zeros(1)}))
@@ -192,5 +188,3 @@ def test_an_encoder_with_another_tasks_head_may_get_a_new_one(
         models.check(tmp_path)
     with pytest.raises(CheckpointError, match=r"1 weight has no place .*\.5\."):
         models.load_classifier(tmp_path, labels=tiny.LABELS)
-
-
