@@ -81,6 +81,8 @@ def plan(base: Path, folder: Path, *, labels: Sequence[str] | None = None) -> Me
     tied = description.family is Family.DECODER and _is_tied(base, config)
     named, prefix = _names(found, _stored(base), tied=tied)
     found = _renamed(found, prefix)
+    if description.family is Family.SEQ2SEQ:
+        vocabulary.refuse_tables(found)
     head = heads.of(found) if description.family is Family.ENCODER else {}
     merged = {name: Merged(name, tensor) for name, tensor in named.items()}
     if tied:

@@ -22,6 +22,18 @@ def is_table(name: str) -> bool:
     return name.endswith(tuple(f"{table}.weight" for table in _TABLES))
 
 
+def refuse_tables(found: Adapter) -> None:
+    """For encoder-decoders, which tie their tables in many ways."""
+    names = [*found.replaced, *(f"{name}.weight" for name in (*found.updates, *found.tokens))]
+    touched = next((name for name in names if is_table(name)), None)
+    if touched is not None:
+        raise CheckpointError(
+            f"{found.folder}: the adapter trains '{touched}', and edgekit merges no tables of "
+            "tokens of an encoder-decoder; merge the adapter with peft (merge_and_unload) and give "
+            "the whole checkpoint as model."
+        )
+
+
 def settle_output(
     found: Adapter, merged: dict[str, Merged], config: Mapping[str, Any], *, tied: bool
 ) -> dict[str, Any]:

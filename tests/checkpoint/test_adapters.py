@@ -96,6 +96,9 @@ CASES = {
         "tied", {"task_type": "CAUSAL_LM", "target_modules": ["q_proj", "lm_head"]}
     ),
     "trained embeddings, tied": Case("tied", {**TALKS, "modules_to_save": ["embed_tokens"]}),
+    "trained embeddings, kept tied": Case(
+        "tied", {**TALKS, "modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}
+    ),
     "both, tied": Case("tied", {**TALKS, "modules_to_save": ["lm_head", "embed_tokens"]}),
     "LoRA of the embeddings": Case("decoder", EMBEDDED),
     "LoRA of the embeddings, tied": Case("tied", EMBEDDED),
@@ -312,6 +315,15 @@ def test_a_head_is_a_change(made: dict[str, Path], trained: Path) -> None:
     """Of which the encoder was left alone."""
     change(trained, still)
     merging.plan(made["encoder"], trained, labels=tiny.LABELS)
+
+
+def test_tables_of_an_encoder_decoder_are_left_to_peft(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    case = Case("writer", {"task_type": "SEQ_2_SEQ_LM", "target_modules": ["q", "shared"]})
+    train(case, made["writer"], tmp_path / "adapter")
+    with pytest.raises(CheckpointError, match=r"trains 'shared\.weight', and edgekit merges no"):
+        merging.plan(made["writer"], tmp_path / "adapter")
 
 
 def test_the_labels_of_a_head_are_named_and_never_guessed(
