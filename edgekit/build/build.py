@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import tables
-from edgekit.build import assemble, outcome
-from edgekit.build.importing import import_checkpoint
+from edgekit.build import assemble, importing, outcome
 from edgekit.build.naming import own_words
 from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.build.plan import artifact_names
@@ -97,13 +96,19 @@ class Build:
         inputs = {
             "model": sha256_folder(plan.model),
             "adapter": plan.adapter and sha256_folder(plan.adapter),
+            "labels": self.recipe.model.labels,
+            "version": importing.VERSION,
             "layers": plan.layers,
         }
         first = self._run(
             "checkpoint",
             inputs,
-            lambda out, _: import_checkpoint(
-                plan.model, out, adapter=plan.adapter, layers=plan.layers
+            lambda out, _: importing.import_checkpoint(
+                plan.model,
+                out,
+                adapter=plan.adapter,
+                labels=self.recipe.model.labels,
+                layers=plan.layers,
             ),
             of=0,
         )

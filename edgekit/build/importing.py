@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import widths
-from edgekit.checkpoint.describe import _write_json, carry, describe, read_config
+from edgekit.checkpoint import merging, weights, widths
+from edgekit.checkpoint.describe import carry, describe, family_of, read_config, write_json
 from edgekit.tables import Family
+
+VERSION = 2
+"""Counts up when the same folders give another checkpoint."""
 
 
 def import_checkpoint(
-    source: Path, out: Path, *, adapter: Path | None = None, layers: int | None = None
+    source: Path,
+    out: Path,
+    *,
+    adapter: Path | None = None,
+    labels: Sequence[str] | None = None,
+    layers: int | None = None,
 ) -> dict[str, Any]:
     """Copies the safe parts of a checkpoint into `out`; returns its description.
 
-    An adapter is merged; `layers` keeps only the first few layers, for a trial run.
+    An adapter is merged, and `labels` names those of its head if nothing else does; `layers` keeps
+    only the first few layers, for a trial run.
     """
-    description = describe(source)
-    _write_json(out / "config.json", read_config(source))
-    if description.family is not Family.DECODER and (source / widths.FILE).is_file():
+    from edgekit.checkpoint import models  # torch
+
+    family = family_of(read_config(source), source)
+    if family is not Family.DECODER and (source / widths.FILE).is_file():
         shutil.copyfile(source / widths.FILE, out / widths.FILE)
-    carry(source, out)
-    for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
-        shutil.copyfile(path, out / path.name)
     if adapter is not None:
-        from edgekit.training import adapters  # torch
-
-        adapters.merge_folder(out, adapter)
+        merging.plan(source, adapter, labels=labels).write(out)
+    else:
+        write_json(out / "config.json", read_config(source))
+        carry(source, out)
+        weights.copy(source, out)
+    models.check(out)
+    description = describe(out)
     if layers is not None:
-        from edgekit.checkpoint import models  # torch
-
         models.cut_folder(out, layers)
-    return {"model_type": description.model_type, "parameters": description.parameters}
+    note = weights.find(source).note
+    return {
+        "model_type": description.model_type,
+        "parameters": description.parameters,
+        "notes": [note] if note else [],
+    }

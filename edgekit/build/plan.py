@@ -11,6 +11,7 @@ from pathlib import Path
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
 from edgekit.build import rates, suited
+from edgekit.checkpoint import merging, weights
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
@@ -41,7 +42,7 @@ def make(
         out = out / "smoke"
     model = bound.resolve(recipe.model.base)
     adapter = bound.resolve(recipe.model.adapter) if recipe.model.adapter else None
-    description = describe(model)
+    description = _describe(bound, model, adapter)
     layers = min(SMOKE_LAYERS, description.layers) if smoke else None
     if layers is not None:
         description = _cut(description, layers)
@@ -75,17 +76,30 @@ def make(
         layers=layers,
         teacher_before=_teacher_before(bound),
         steps=steps,
-        notes=_notes(planned),
+        notes=(*_timing_notes(planned), *_notes(model)),
     )
 
 
-def _notes(planned: Planned) -> tuple[str, ...]:
+def _timing_notes(planned: Planned) -> tuple[str, ...]:
     if planned.rates.guessed is None:
         return ()
     return (
         "The times are estimated from the numbers of parameters and tokens: one layer of the model "
         f"could not be timed ({planned.rates.guessed}).",
     )
+
+
+def _describe(bound: BoundRecipe, model: Path, adapter: Path | None) -> Description:
+    """The model as its steps will find it: with its adapter merged."""
+    labels = bound.recipe.model.labels
+    if adapter is not None:
+        return merging.plan(model, adapter, labels=labels).description
+    if labels is not None:
+        raise RecipeError(
+            f"{bound.place('model', 'labels')}: labels is for an adapter that holds a head, and "
+            "the recipe has none; name labels by id2label in the checkpoint's config.json."
+        )
+    return describe(model)
 
 
 def artifact_names(bound: BoundRecipe) -> list[str]:
@@ -100,6 +114,11 @@ def artifact_names(bound: BoundRecipe) -> list[str]:
             raise RecipeError(f"{entry.place}: two outputs would both be called {name}; drop one.")
         names.append(name)
     return names
+
+
+def _notes(model: Path) -> tuple[str, ...]:
+    note = weights.find(model).note
+    return (f"{model}: {note}",) if note else ()
 
 
 def _teacher_before(bound: BoundRecipe) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import converter, licences, unusable, widths
+from edgekit.checkpoint import converter, licences, unusable, weights, widths
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
@@ -49,7 +49,6 @@ _TABLES = (
 )
 # T5 has no position limit; this is the length that it was trained on.
 _T5_TOKENS = 512
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
 _TYPES = {
@@ -106,13 +105,24 @@ def describe(folder: Path) -> Description:
     unusable.check_whole_weights(folder, config)
     if family_of(config, folder) is Family.ENCODER:
         unusable.check_padding(folder, config)
-    shapes, weights_bytes = _read_shapes(folder)
+    shapes = {name: place.shape for name, place in weights.places(folder).items()}
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
             f"{folder}: tokenizer.json is missing; save the folder's fast tokenizer into it with "
             "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
         )
-    parameters = sum(math.prod(shape) for shape in shapes.values())
+    size = sum(path.stat().st_size for path in weights.find(folder).files)
+    return from_shapes(folder, config, shapes, weights_bytes=size)
+
+
+def from_shapes(
+    folder: Path,
+    config: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    weights_bytes: int,
+) -> Description:
+    """Describes what a folder holds, or what is made of it with this config and these weights."""
     heads, ffn = _widest(folder, config)
     return Description(
         model_type=config["model_type"],
@@ -122,7 +132,7 @@ def describe(folder: Path) -> Description:
         heads=heads,
         ffn=ffn,
         vocabulary=_number(folder, config, "vocab_size"),
-        parameters=parameters,
+        parameters=sum(math.prod(shape) for shape in shapes.values()),
         embedding_parameters=sum(
             math.prod(shape)
             for name, shape in shapes.items()
@@ -156,7 +166,12 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} is no folder; `model` names a Hugging Face folder with config.json, "
             "*.safetensors and tokenizer.json."
         )
-    config = _read_json(folder / "config.json")
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"{folder} is an adapter and no checkpoint; write model: {{base: …, adapter: …}} with "
+            "the checkpoint that it was trained on as base."
+        )
+    config = weights.read_json(folder / "config.json")
     if "auto_map" in config:
         raise CheckpointError(
             f"{folder / 'config.json'}: 'auto_map' asks for code that the checkpoint brings along, "
@@ -202,77 +217,7 @@ def carry(source: Path, out: Path) -> None:
     licences.carry(source, out)
 
 
-def _read_shapes(folder: Path) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes of all tensors, and the bytes of their files; checks that every file is complete."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    total = 0
-    for path in _weight_files(folder):
-        header, header_bytes = _read_header(path)
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        size = path.stat().st_size
-        if size != 8 + header_bytes + end:
-            raise CheckpointError(
-                f"{path}: {size:,} bytes where its header says {8 + header_bytes + end:,}; the "
-                "file is cut or damaged, copy it again."
-            )
-        shapes.update({name: tuple(entry["shape"]) for name, entry in header.items()})
-        total += size
-    return shapes, total
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(_read_json(index).get("weight_map", {}).values()))
-        missing = [name for name in names if not (folder / name).is_file()]
-        if missing:
-            raise CheckpointError(
-                f"{folder}: {len(missing)} of {len(names)} weight files are missing "
-                f"(first: {missing[0]}); copy the whole folder again."
-            )
-        return [folder / name for name in names]
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
-    pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
-    if pickles:
-        raise CheckpointError(
-            f"{folder}: its weights are only in {pickles[0]}, a format that can run programs; "
-            "save them as safetensors where you trust them: model.save_pretrained(folder)."
-        )
-    raise CheckpointError(f"{folder}: there is no model.safetensors; copy the whole folder again.")
-
-
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The JSON header of a safetensors file, and its length in bytes."""
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if not 2 <= length <= min(100_000_000, path.stat().st_size - 8):
-            raise CheckpointError(f"{path}: this is no safetensors file; copy it again.")
-        try:
-            header = json.loads(stream.read(length))
-            header.pop("__metadata__", None)
-            for entry in header.values():
-                math.prod(entry["shape"]), entry["data_offsets"][1]
-        except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
-            raise CheckpointError(f"{path}: its header is damaged; copy it again.") from error
-    return header, length
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing; the folder must be a whole Hugging Face folder.")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(
-            f"{path}: this is not JSON ({error}); copy the file again."
-        ) from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: this must be a JSON object; copy the file again.")
-    return value
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -319,7 +264,7 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
         positions = _number(folder, config, *_POSITIONS)
     # RoBERTa counts positions from padding_idx + 1: two rows of its table are never used.
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
-    settings = _read_json(folder / "tokenizer_config.json")
+    settings = weights.read_json(folder / "tokenizer_config.json")
     return unusable.window(folder, positions - unused, settings)
 
 

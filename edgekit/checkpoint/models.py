@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +20,13 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.checkpoint import describe, units, widths
+from edgekit.checkpoint import describe, keys, units, weights, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
+
+Device = Literal["cpu", "meta"]
+"""Where a model is loaded: with its weights, or only its shapes."""
 
 # So that a static student loads like any other checkpoint.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
@@ -36,12 +39,49 @@ def load(folder: Path) -> PreTrainedModel:
     return load_decoder(folder) if decodes else load_classifier(folder)
 
 
+def check(folder: Path) -> None:
+    """Whether the folder holds exactly the weights that its config.json asks for; reads none.
+
+    Raises CheckpointError.
+    """
+    description = describe.describe(folder)
+    if description.family is Family.SEQ2SEQ:
+        keys.check_whole(folder, _load_uniform(folder, AutoModelForSeq2SeqLM, device="meta")[1])
+    elif description.family is Family.DECODER:
+        keys.check_whole(folder, _load_uniform(folder, AutoModelForCausalLM, device="meta")[1])
+    elif description.labels is not None:
+        _load_classifier(folder, device="meta")
+    else:
+        keys.check_body(folder, *_load_uniform(folder, AutoModel, device="meta"))
+
+
+def classifier_shapes(
+    folder: Path, settings: Mapping[str, Any]
+) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The class of a classifier with these settings, and its weights' names and shapes; `folder` is
+    that of its body. Makes none."""
+    config = AutoConfig.for_model(**settings)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    narrow = describe.read_widths(folder, settings)
+    if narrow is not None:
+        units.resize(model, narrow)
+    shapes = {name: tuple(one.shape) for name, one in model.state_dict().items()}
+    return type(model).__name__, shapes
+
+
 def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
     """A checkpoint as a sequence classifier in fp32 on the CPU.
 
-    `labels` gives a new head to an encoder that has none. Raises CheckpointError if weights of the
-    body are missing.
+    `labels` gives a new head to an encoder that has none. Raises CheckpointError if weights are
+    missing, of another shape or of another model.
     """
+    return _load_classifier(folder, labels=labels).eval()
+
+
+def _load_classifier(
+    folder: Path, *, labels: Sequence[str] | None = None, device: Device = "cpu"
+) -> PreTrainedModel:
     narrow = describe.read_widths(folder, describe.read_config(folder))
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if labels is not None:
@@ -49,50 +89,44 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
     config.problem_type = "single_label_classification"
-    model, missing = (
-        _load_uniform(folder, AutoModelForSequenceClassification, config)
+    model, found = (
+        _load_uniform(folder, AutoModelForSequenceClassification, config, device=device)
         if narrow is None
-        else _load_narrow(folder, config, narrow)
+        else _load_narrow(folder, config, narrow, device=device)
     )
-    body = f"{model.base_model_prefix}."
-    lost = [name for name in missing if name.startswith(body) and "pooler" not in name]
-    _check_whole(folder, lost)
-    model.eval()
+    keys.check_classifier(folder, model, found, new_head=labels is not None)
     return model
 
 
 def load_encoder(folder: Path) -> PreTrainedModel:
     """A checkpoint's body, without a head, in fp32 on the CPU; CheckpointError as above."""
-    model, missing = _load_uniform(folder, AutoModel)
-    _check_whole(folder, [name for name in missing if "pooler" not in name])
+    model, found = _load_uniform(folder, AutoModel)
+    keys.check_body(folder, model, found)
     return model.eval()
 
 
-def _check_whole(folder: Path, lost: Sequence[str]) -> None:
-    if lost:
-        raise CheckpointError(
-            f"{folder}: {len(lost)} weights are missing (first: {lost[0]}); the folder does not "
-            "hold the model that its config.json describes."
-        )
-
-
-def load_decoder(
-    folder: Path, *, config: PretrainedConfig | None = None, dtype: torch.dtype | None = None
-) -> PreTrainedModel:
+def load_decoder(folder: Path, *, dtype: torch.dtype | None = None) -> PreTrainedModel:
     """A checkpoint that continues texts, on the CPU; in its stored precision unless another is
-    asked for."""
+    asked for. CheckpointError as above."""
+    model, found = _load_decoder(folder, dtype=dtype)
+    keys.check_whole(folder, found)
+    return model.eval()
+
+
+def _load_decoder(
+    folder: Path, *, config: PretrainedConfig | None = None, dtype: torch.dtype | None = None
+) -> tuple[PreTrainedModel, keys.Differences]:
     config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
     if getattr(config, "attn_logit_softcapping", None):
         # The other implementations leave out the soft cap on attention's scores.
         config._attn_implementation = "eager"
-    model, _ = _load_uniform(folder, AutoModelForCausalLM, config, dtype=dtype or "auto")
-    return model.eval()
+    return _load_uniform(folder, AutoModelForCausalLM, config, dtype=dtype or "auto")
 
 
 def load_seq2seq(folder: Path) -> PreTrainedModel:
-    """An encoder-decoder's checkpoint, in fp32 on the CPU."""
-    model, missing = _load_uniform(folder, AutoModelForSeq2SeqLM)
-    _check_whole(folder, missing)
+    """An encoder-decoder's checkpoint, in fp32 on the CPU; CheckpointError as above."""
+    model, found = _load_uniform(folder, AutoModelForSeq2SeqLM)
+    keys.check_whole(folder, found)
     return model.eval()
 
 
@@ -102,9 +136,10 @@ def _load_uniform(
     config: PretrainedConfig | None = None,
     *,
     dtype: torch.dtype | Literal["auto"] = torch.float32,
-) -> tuple[PreTrainedModel, list[str]]:
-    """The model, and the names of the weights that are missing from the folder; `loader` is one of
-    transformers' Auto classes."""
+    device: Device = "cpu",
+) -> tuple[PreTrainedModel, keys.Differences]:
+    """The model, and in what the folder differs from it; `loader` is one of transformers' Auto
+    classes. On the device meta, no weight is read."""
     with _quiet():
         model, notes = loader.from_pretrained(
             folder,
@@ -113,28 +148,38 @@ def _load_uniform(
             use_safetensors=True,
             trust_remote_code=False,
             dtype=dtype,
+            device_map=None if device == "cpu" else device,
+            # Else it fails at the first: here all are collected, and the caller refuses them.
+            ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    return model, list(notes["missing_keys"])
+    # With these, a name comes with its two shapes.
+    mismatched = [name if isinstance(name, str) else name[0] for name in notes["mismatched_keys"]]
+    return model, keys.Differences(notes["missing_keys"], notes["unexpected_keys"], mismatched)
 
 
 def _load_narrow(
-    folder: Path, config: PretrainedConfig, narrow: widths.Widths
-) -> tuple[PreTrainedModel, list[str]]:
+    folder: Path, config: PretrainedConfig, narrow: widths.Widths, *, device: Device
+) -> tuple[PreTrainedModel, keys.Differences]:
     """Like `_load_uniform`, for layers with widths that transformers cannot build itself."""
-    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    with torch.device(device):
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     units.resize(model, narrow)
-    weights: dict[str, torch.Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        weights.update(load_file(path))
+    places = weights.places(folder)
     wanted = model.state_dict()
-    strange = [n for n, w in weights.items() if n in wanted and w.shape != wanted[n].shape]
+    strange = [n for n, place in places.items() if n in wanted and place.shape != wanted[n].shape]
     if strange:
         raise CheckpointError(
             f"{folder}: {strange[0]} is of another size than {widths.FILE} and config.json say; "
             "copy the whole folder again."
         )
-    return model, list(model.load_state_dict(weights, strict=False).missing_keys)
+    if device == "cpu":
+        found: dict[str, torch.Tensor] = {}
+        for path in weights.find(folder).files:
+            found.update({name: one for name, one in load_file(path).items() if name in places})
+        model.load_state_dict(found, strict=False)
+    missing, unexpected = (sorted(one) for one in (wanted.keys() - places, places.keys() - wanted))
+    return model, keys.Differences(missing, unexpected, [])
 
 
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
@@ -152,14 +197,13 @@ def cut_folder(folder: Path, layers: int) -> None:
     description = describe.describe(folder)
     loader = AutoModel if description.labels is None else AutoModelForSequenceClassification
     if description.family is Family.DECODER:
-        model = load_decoder(folder, config=config)
+        model, _ = _load_decoder(folder, config=config)
     elif (folder / widths.FILE).is_file():
         model = load_classifier(folder)
         units.keep_layers(model, range(layers))
     else:
         model, _ = _load_uniform(folder, loader, config)
-    for old in folder.glob("*.safetensors*"):
-        old.unlink()
+    weights.remove(folder)
     if description.family is Family.DECODER:
         model.save_pretrained(folder, safe_serialization=True)
     else:

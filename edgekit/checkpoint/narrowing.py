@@ -9,12 +9,29 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from edgekit.checkpoint.tensors import Tensor
 
 _ALIGNMENT = 8
+
+
+class Written(Protocol):
+    """A tensor that is written a few rows at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def kind(self) -> str:
+        """Its dtype, as safetensors calls it."""
+
+    @property
+    def item_bytes(self) -> int: ...
+
+    def parts(self) -> Iterator[np.ndarray]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,14 @@ class Part:
                 found[axis] = len(kept)
         return tuple(found)
 
+    @property
+    def kind(self) -> str:
+        return self.source.kind
+
+    @property
+    def item_bytes(self) -> int:
+        return self.source.item_bytes
+
     def parts(self) -> Iterator[np.ndarray]:
         for part in self.source.stored(self.rows):
             yield part if self.columns is None else part[:, self.columns]
@@ -40,16 +65,16 @@ class Part:
 
 def write(
     path: Path,
-    kept: Mapping[str, Part],
+    kept: Mapping[str, Written],
     *,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> None:
     """Writes a safetensors file with these tensors under these names."""
     header, end = {}, 0
     for name, part in kept.items():
-        size = int(np.prod(part.shape)) * part.source.item_bytes
+        size = int(np.prod(part.shape)) * part.item_bytes
         header[name] = {
-            "dtype": part.source.kind,
+            "dtype": part.kind,
             "shape": list(part.shape),
             "data_offsets": [end, end + size],
         }

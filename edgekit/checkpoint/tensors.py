@@ -5,15 +5,15 @@ Only numpy: bfloat16, which numpy lacks, is read as the upper half of float32.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekit.checkpoint import weights
 from edgekit.errors import CheckpointError
 
 PART = 500_000
@@ -97,34 +97,15 @@ class Computed:
 
 
 def read(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint by name; raises CheckpointError for other dtypes.
-
-    The folder's files must be complete, as checkpoint.describe checks.
-    """
-    found: dict[str, Tensor] = {}
-    for path in _files(folder):
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header: dict[str, Any] = json.loads(stream.read(length))
-        header.pop("__metadata__", None)
-        found.update({name: _tensor(path, 8 + length, name, entry)
-                      for name, entry in header.items()})  # fmt: skip
-    return found
+    """All tensors of a checkpoint by name; raises CheckpointError for other dtypes."""
+    return {name: of(name, place) for name, place in weights.places(folder).items()}
 
 
-def _files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return [folder / "model.safetensors"]
-    places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    return [folder / name for name in sorted(set(places.values()))]
-
-
-def _tensor(path: Path, start: int, name: str, entry: Mapping[str, Any]) -> Tensor:
-    if entry["dtype"] not in _TYPES:
+def of(name: str, place: weights.Place) -> Tensor:
+    """One tensor; CheckpointError if it is of another dtype."""
+    if place.kind not in _TYPES:
         raise CheckpointError(
-            f"{path}: '{name}' is of type {entry['dtype']}, and only {', '.join(sorted(_TYPES))} "
+            f"{place.path}: '{name}' is of type {place.kind}, and only {', '.join(sorted(_TYPES))} "
             "can be exported; save the checkpoint before it was quantized."
         )
-    shape = tuple(entry["shape"])
-    return Tensor(path, start + entry["data_offsets"][0], shape, entry["dtype"])
+    return Tensor(place.path, place.offset, place.shape, place.kind)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgekit.cli.output import print_json, print_table
+from edgekit.cli.terminal import printable
 from edgekit.wording.units import human_bytes, human_seconds
 
 
@@ -61,7 +62,7 @@ def run(settings: argparse.Namespace) -> int:
         ],
     )
     print(f"\nIn all about {human_seconds(facts['seconds'])}, on the device {plan.device}.")
-    for note in facts["notes"]:
-        print(note)
+    for note in plan.notes:
+        print(printable(f"Note: {note}", most=1000))
     print(facts["why"] or "It fits in this machine's memory and disk.")
     return 0

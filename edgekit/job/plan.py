@@ -41,7 +41,7 @@ class Plan:
     """The teacher is the checkpoint that enters this step (or the outputs, if past the last)."""
     steps: tuple[PlannedStep, ...]
     notes: tuple[str, ...] = ()
-    """A sentence for whatever the estimate could not be made of."""
+    """What a person should know before anything runs."""
 
     @property
     def teacher_stands(self) -> bool:
@@ -67,9 +67,9 @@ class Plan:
                 for step in self.steps
             ],
             "seconds": round(sum(step.cost.seconds for step in self.steps), 1),
-            "notes": list(self.notes),
             "fits": why is None,
             "why": str(why) if why else None,
+            "notes": list(self.notes),
         }
 
     def why_not(self) -> OutOfDisk | OutOfMemoryBudget | None:

@@ -74,6 +74,8 @@ class Checkpoint(Settings):
     """Folder of the checkpoint, relative to the recipe."""
     adapter: str | None = None
     """Folder of a LoRA adapter that is merged into the base."""
+    labels: list[str] | None = None
+    """Labels of the head that the adapter holds, in its order, if no config.json names them."""
 
 
 class Data(Settings):

@@ -1,15 +1,12 @@
-"""LoRA adapters: adds one for training, and merges one into its checkpoint (Hu et al. 2021)."""
+"""LoRA adapters: adds one for training, and merges it when that is done (Hu et al. 2021)."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import peft
 from transformers import PreTrainedModel
 
-from edgekit.checkpoint import models
-from edgekit.errors import CheckpointError
 from edgekit.tables import Family
 
 if TYPE_CHECKING:
@@ -34,18 +31,3 @@ def add_lora(model: PreTrainedModel, settings: Lora, *, family: Family) -> peft.
 
 def merge(model: peft.PeftModel) -> PreTrainedModel:
     return model.merge_and_unload(safe_merge=True)
-
-
-def merge_folder(checkpoint: Path, adapter: Path) -> None:
-    """Merges an adapter's folder into a checkpoint's folder, in place."""
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (adapter / name).is_file():
-            raise CheckpointError(
-                f"{adapter}: {name} is missing; an adapter is a folder that peft saved with "
-                "safetensors."
-            )
-    model = models.load(checkpoint)
-    merged = merge(peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True))
-    for old in checkpoint.glob("*.safetensors*"):
-        old.unlink()
-    merged.save_pretrained(checkpoint, safe_serialization=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from edgekit.checkpoint import weights
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS, SEQ2SEQ_TABLES
 from edgekit.errors import StepError
@@ -33,7 +35,7 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
     elif model_type in ENCODERS:
         words = (ENCODERS[model_type].word_embeddings + ".weight",)
     found = 0
-    for path in sorted(source.glob("*.safetensors")):
+    for path in weights.find(source).files:
         with path.open("rb") as stream, (out / path.name).open("wb") as sink:
             header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
             tables = {
@@ -51,9 +53,8 @@ def trim(source: Path, out: Path, rows: Sequence[int], *, model_type: str, befor
             f"{source}: no weights end in '{words[0]}' with {before:,} rows, as config.json says; "
             "the checkpoint is not of the architecture that it names."
         )
-    index = source / "model.safetensors.index.json"
-    if index.is_file():
-        (out / index.name).write_text(index.read_text(encoding="utf-8"), encoding="utf-8")
+    if weights.find(source).index is not None:
+        shutil.copyfile(source / weights.INDEX, out / weights.INDEX)
 
 
 def _copy(

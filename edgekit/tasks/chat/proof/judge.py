@@ -25,11 +25,12 @@ from edgekit.export.gguf import documents, greedy
 from edgekit.export.gguf.documents import Documents
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
+from edgekit.job.tokenizer import tokenizer_of
 from edgekit.judging.judged import Judged
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime import memory
-from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.store.store import Finished
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
@@ -103,8 +104,7 @@ def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
             f"{bound.place('data')}: data names neither 'train' nor 'validation' nor 'unlabeled', "
             "and the export is proven on texts that do not judge; add some."
         )
-    model = bound.resolve(bound.recipe.model.base)
-    encoder = TextTokenizer(model / TOKENIZER, max_tokens=_ONE_WINDOW)
+    encoder = TextTokenizer(tokenizer_of(bound), max_tokens=_ONE_WINDOW)
     sets = (dataset.train, dataset.validation, dataset.test)
     train, validation, test = (_count(encoder, rows) for rows in sets)
     return Tokens(train=train, validation=validation, test=test, longest=min(WINDOW, max_tokens))

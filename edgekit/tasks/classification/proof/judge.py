@@ -19,6 +19,7 @@ from edgekit.data.spread import spread
 from edgekit.errors import RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
+from edgekit.job.tokenizer import tokenizer_of
 from edgekit.judging.judged import Judged
 from edgekit.judging.latency import measure
 from edgekit.recipe.dataset import Dataset
@@ -88,8 +89,7 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | No
 
 
 def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
-    model = bound.resolve(bound.recipe.model.base)
-    encoder = TextTokenizer(model / TOKENIZER, prefix=bound.recipe.prefix, max_tokens=max_tokens)
+    encoder = TextTokenizer(tokenizer_of(bound), prefix=bound.recipe.prefix, max_tokens=max_tokens)
     lengths = [
         _lengths(encoder, rows) for rows in (dataset.train, dataset.validation, dataset.test)
     ]
