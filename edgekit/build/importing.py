@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.checkpoint import widths
 from edgekit.checkpoint.describe import _write_json, carry, describe, read_config
+from edgekit.checkpoint.tables import refuse_beyond
+from edgekit.system import child
 from edgekit.tables import Family
+
+VERSION = 2
+# A separate process takes seconds to start; a large model's memory is worth that.
+APART_FROM_BYTES = 100_000_000
 
 
 def import_checkpoint(
@@ -23,6 +30,10 @@ def import_checkpoint(
     if description.family is not Family.DECODER and (source / widths.FILE).is_file():
         shutil.copyfile(source / widths.FILE, out / widths.FILE)
     carry(source, out)
+    # transformers: only where a checkpoint is imported.
+    from edgekit.checkpoint import auto_tokenizer, unread
+
+    notes = [*auto_tokenizer.settle(source, out), *unread.notes(source)]
     for path in [*source.glob("*.safetensors"), *source.glob("*.safetensors.index.json")]:
         shutil.copyfile(path, out / path.name)
     if adapter is not None:
@@ -33,4 +44,20 @@ def import_checkpoint(
         from edgekit.checkpoint import models  # torch
 
         models.cut_folder(out, layers)
-    return {"model_type": description.model_type, "parameters": description.parameters}
+    refuse_beyond(out, describe(out))
+    return {
+        "model_type": description.model_type,
+        "parameters": description.parameters,
+        **({"notes": notes} if notes else {}),
+    }
+
+
+def hold(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) -> dict[str, Any]:
+    """The checkpoint as transformers itself reads it, against ours: see checkpoint/held.py."""
+    if describe(folder).fp32_bytes < APART_FROM_BYTES:
+        from edgekit.checkpoint import held  # torch
+
+        return held.check(folder, texts, prefix=prefix, max_tokens=max_tokens)
+    request = {"folder": folder, "texts": list(texts), "prefix": prefix, "max_tokens": max_tokens}
+    doing = "checkpoint: comparing it with transformers"
+    return child.ask("edgekit.checkpoint.held", "check", request, doing=doing)

@@ -11,7 +11,9 @@ from pathlib import Path
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
 from edgekit.build import rates
+from edgekit.checkpoint import pooling
 from edgekit.checkpoint.describe import Description, describe
+from edgekit.checkpoint.tables import refuse_beyond
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
@@ -46,6 +48,10 @@ def make(
     if layers is not None:
         description = _cut(description, layers)
     _check_family(bound, description)
+    if adapter is None:  # which may bring a tokenizer and rows of its own
+        refuse_beyond(model, description)
+    if tables.task(recipe.task).heads[description.family] == "embedding":
+        pooling.refuse_other_than_mean(model)
     task = task_part(recipe.task, "proof.judge")
     labels = task.labels(bound, description)
     max_tokens = _max_tokens(bound, description)

@@ -19,6 +19,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from edgekit.checkpoint import describe, units, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
@@ -28,6 +29,19 @@ from edgekit.tables import Family
 # So that a static student loads like any other checkpoint.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
 AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """config.json as transformers reads it, whichever version wrote it; CheckpointError."""
+    told = describe.read_config(folder)
+    kind = told["model_type"]
+    if kind not in CONFIG_MAPPING:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: the installed transformers {transformers.__version__} does "
+            f"not know the model type {kind!r}; take a checkpoint of another type."
+        )
+    config: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(told)
+    return config
 
 
 def load(folder: Path) -> PreTrainedModel:
@@ -43,7 +57,7 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
     body are missing.
     """
     narrow = describe.read_widths(folder, describe.read_config(folder))
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = read_config(folder)
     if labels is not None:
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
@@ -63,7 +77,7 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
 
 def load_encoder(folder: Path) -> PreTrainedModel:
     """A checkpoint's body, without a head, in fp32 on the CPU; CheckpointError as above."""
-    model, missing = _load_uniform(folder, AutoModel)
+    model, missing = _load_uniform(folder, AutoModel, read_config(folder))
     _check_whole(folder, [name for name in missing if "pooler" not in name])
     return model.eval()
 
@@ -81,7 +95,7 @@ def load_decoder(
 ) -> PreTrainedModel:
     """A checkpoint that continues texts, on the CPU; in its stored precision unless another is
     asked for."""
-    config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = config or read_config(folder)
     if getattr(config, "attn_logit_softcapping", None):
         # The other implementations leave out the soft cap on attention's scores.
         config._attn_implementation = "eager"
@@ -91,7 +105,13 @@ def load_decoder(
 
 def load_seq2seq(folder: Path) -> PreTrainedModel:
     """An encoder-decoder's checkpoint, in fp32 on the CPU."""
-    model, missing = _load_uniform(folder, AutoModelForSeq2SeqLM)
+    model, missing = _load_uniform(folder, AutoModelForSeq2SeqLM, read_config(folder))
+    if missing == ["lm_head.weight"]:
+        raise CheckpointError(
+            f"{folder}: its head is its embeddings and config.json does not scale what it reads, "
+            "which transformers 4 cannot compute; save the checkpoint with a head of its own "
+            "(lm_head.weight)."
+        )
     _check_whole(folder, missing)
     return model.eval()
 
@@ -105,7 +125,7 @@ def _load_uniform(
 ) -> tuple[PreTrainedModel, list[str]]:
     """The model, and the names of the weights that are missing from the folder; `loader` is one of
     transformers' Auto classes."""
-    with _quiet():
+    with quiet():
         model, notes = loader.from_pretrained(
             folder,
             config=config,
@@ -145,10 +165,8 @@ def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
 
 def cut_folder(folder: Path, layers: int) -> None:
     """Keeps the first `layers` layers of a checkpoint, in place."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    config.num_hidden_layers = layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
+    config = read_config(folder)
+    keep_first(config, layers)
     description = describe.describe(folder)
     loader = AutoModel if description.labels is None else AutoModelForSequenceClassification
     if description.family is Family.DECODER:
@@ -166,6 +184,13 @@ def cut_folder(folder: Path, layers: int) -> None:
         _save_weights(model, folder)
 
 
+def keep_first(config: PretrainedConfig, layers: int) -> None:
+    """Makes it that of a model with only the first `layers` layers."""
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+
+
 def _save_weights(model: PreTrainedModel, folder: Path) -> None:
     """Includes the widths of the layers if config.json cannot express them."""
     model.save_pretrained(folder, safe_serialization=True)
@@ -175,7 +200,7 @@ def _save_weights(model: PreTrainedModel, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silences transformers' warning about a new head, which is what was asked for."""
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
