@@ -16,6 +16,10 @@ from edgekit.tables import Family
 VERSION = 2
 # A separate process takes seconds to start; a large model's memory is worth that.
 APART_FROM_BYTES = 100_000_000
+HELD_TOKENS = 8_000
+"""About how many tokens `hold` has a model read."""
+MOST_HELD_BYTES = 2_000_000_000
+"""The most weights that `hold` loads at once: see checkpoint/held.py, and the limit of ONNX."""
 
 
 def import_checkpoint(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
-from edgekit.build import rates
+from edgekit.build import importing, rates
 from edgekit.checkpoint import pooling
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.checkpoint.tables import refuse_beyond
@@ -270,10 +270,12 @@ def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
 
 
 def _import_cost(planned: Planned) -> Cost:
-    size = planned.description.fp32_bytes
+    """The folder is copied; then transformers and edgekit each load it, and answer some rows."""
+    size, rates = planned.description.fp32_bytes, planned.rates
     return Cost(
-        seconds=2 * size * planned.rates.write_seconds_per_byte,
-        peak_bytes=planned.rates.torch_bytes,
+        seconds=4 * size * rates.write_seconds_per_byte
+        + importing.HELD_TOKENS * rates.forward_seconds_per_token,
+        peak_bytes=rates.torch_bytes + min(size, importing.MOST_HELD_BYTES),
         disk_bytes=size,
     )
 

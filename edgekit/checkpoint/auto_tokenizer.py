@@ -30,6 +30,7 @@ _FILES = (
 )  # fmt: skip
 _CLASS, _PLAIN = "tokenizer_class", "PreTrainedTokenizerFast"
 _BARE = 16
+_CHARACTERS = 400
 _ADDED = 64
 """At most this many added tokens are put into texts, evenly chosen."""
 
@@ -51,12 +52,13 @@ def settle(source: Path, out: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         told = _copied(source, Path(scratch))
         theirs = _load(told, source)
-        texts = [*scripts.texts(), *of_added(theirs)]
+        rows = int(read_config(source)["vocab_size"])
+        texts = [text[:_CHARACTERS] for text in scripts.texts()]
+        texts += of_added(theirs, rows=rows)
         if first_difference(out / TOKENIZER, theirs, texts) is None:
             return []
         key = _culprit(told, texts, out)
-        # As save_pretrained writes it, which takes in what overruled it.
-        (out / TOKENIZER).write_text(theirs.backend_tokenizer.to_str(), encoding="utf-8")
+        _write(theirs, out / TOKENIZER, rows=rows)
         refuse_difference(out / TOKENIZER, theirs, texts, place=source, key=key)
         return [
             f"tokenizer.json was written anew as transformers reads it: {key} overrules it, and "
@@ -108,11 +110,34 @@ def ids(
     return [list(one) for one in told["input_ids"]]
 
 
-def of_added(tokenizer: PreTrainedTokenizerFast) -> list[str]:
+def added(tokenizer: PreTrainedTokenizerFast, *, rows: int, most: int = _ADDED) -> list[str]:
+    """Some of the added tokens, evenly chosen.
+
+    Those beyond the embeddings' `rows` are of transformers' own making: a class that knows a mask
+    adds one, for which no model was trained. Those of tokenizer.json are refused: see tables.py.
+    """
+    found = [
+        token.content for number, token in tokenizer.added_tokens_decoder.items() if number < rows
+    ]
+    return found[:: max(1, len(found) // most)][:most]
+
+
+def of_added(tokenizer: PreTrainedTokenizerFast, *, rows: int) -> list[str]:
     """Texts around the added tokens."""
-    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    chosen = added[:: max(1, len(added) // _ADDED)]
+    chosen = added(tokenizer, rows=rows)
     return [text for one in chosen for text in (one, f"one{one}two", f"Three {one} {one} 4. {one}")]
+
+
+def _write(tokenizer: PreTrainedTokenizerFast, path: Path, *, rows: int) -> None:
+    """As save_pretrained writes it, but for tokens of transformers' own making: see `added`."""
+    before = {entry["content"] for entry in _read_json(path).get("added_tokens") or ()}
+    document = json.loads(tokenizer.backend_tokenizer.to_str())
+    document["added_tokens"] = [
+        entry
+        for entry in document["added_tokens"]
+        if entry["id"] < rows or entry["content"] in before
+    ]
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
 def _copied(folder: Path, out: Path) -> Path:

@@ -6,6 +6,7 @@ would be wrong alike, so once for each checkpoint transformers is asked as any p
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def check(
     description = describe(folder)
     theirs = auto_tokenizer.load(folder)
     rows = [prefix + clean(text) for text in texts if text.strip()] or list(scripts.hard_texts())
-    read = [*rows, *auto_tokenizer.of_added(theirs)]
+    read = [*rows, *auto_tokenizer.of_added(theirs, rows=description.vocabulary)]
     auto_tokenizer.refuse_difference(folder / TOKENIZER, theirs, read, place=folder)
     record: dict[str, Any] = {"texts": len(read), "answers": 0}
     if description.model_type == STATIC or (folder / widths.FILE).is_file():
@@ -75,9 +76,9 @@ def _asked(
     """Texts that fit into the window, and their ids: of the rows, the longest, the added tokens."""
     encoder = TextTokenizer(folder / TOKENIZER, max_tokens=max_tokens)
     size = min(max_tokens, TOKENS[description.family])
-    added = [token.content for token in theirs.added_tokens_decoder.values()]
+    added = auto_tokenizer.added(theirs, rows=description.vocabulary, most=_ADDED)
     texts = [*rows[:: max(1, len(rows) // ANSWERED)][:ANSWERED]]
-    texts += [f"a {one} b" for one in added[:: max(1, len(added) // _ADDED)][:_ADDED]]
+    texts += [f"a {one} b" for one in added]
     told = [fitting(encoder, text, size) for text in texts]
     if description.family is not Family.DECODER:  # whose positions are computed, not looked up
         told.append(longest(encoder, rows, min(max_tokens, MOST_WINDOW)))
@@ -123,13 +124,21 @@ def _library(
     )
     with models.quiet():
         model = loader.from_pretrained(folder, trust_remote_code=False, **settings).float().eval()
+    takes = inspect.signature(model.forward).parameters
     for text in texts:
-        inputs = dict(tokenizer(text, return_tensors="pt", verbose=False))
+        told = tokenizer(text, return_tensors="pt", verbose=False)
+        inputs = {name: values for name, values in told.items() if name in takes}
         if family is Family.SEQ2SEQ:
             inputs["decoder_input_ids"] = _begun(model, inputs["input_ids"])
         if family is not Family.ENCODER:
             inputs.pop("token_type_ids", None)  # generate() leaves them out
-        yield _answer(model(**inputs))
+        try:
+            yield _answer(model(**inputs))
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder}: transformers itself fails on the text {text[:60]!r} "
+                f"({type(error).__name__}: {str(error)[:200]}); mend the checkpoint first."
+            ) from error
 
 
 def _ours(
@@ -147,6 +156,7 @@ def _ours(
         model = models.load_classifier(folder)
     for ids in asked:
         inputs = {"input_ids": torch.tensor([ids])}
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         if description.family is Family.SEQ2SEQ:
             inputs["decoder_input_ids"] = _begun(model, inputs["input_ids"])
         yield _answer(model(**inputs))
