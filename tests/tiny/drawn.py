@@ -179,7 +179,7 @@ def _config(one: Drawn, rows: int) -> Any:
         told["max_position_embeddings"] = one.positions + 8
     if one.kind == "phi3":
         # Beyond the trained context llama.cpp rotates short texts as long ones, which is noted.
-        told |= {"max_position_embeddings": 200, "original_max_position_embeddings": 100}
+        told |= {"max_position_embeddings": 4000, "original_max_position_embeddings": 2000}
     if "rope_theta" in told:
         told["rope_theta"] = one.theta
     if one.kind in DECODERS and one.kind != "gemma2":
