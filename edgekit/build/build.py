@@ -17,6 +17,7 @@ from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.build.plan import artifact_names
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Row
+from edgekit.data.spread import spread
 from edgekit.job.events import Event, OnEvent, State, StepProgress
 from edgekit.job.job import Job, Make, OnProgress, OutputJob
 from edgekit.job.plan import Plan
@@ -30,6 +31,10 @@ from edgekit.tables import SHARED, format_module, step_plan, step_run, task_part
 
 if TYPE_CHECKING:
     from edgekit.training.crew import Processes
+
+
+HELD_ROWS = 64
+"""Rows that transformers reads, too, to see that both read them alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,9 @@ class Build:
             "model": sha256_folder(plan.model),
             "adapter": plan.adapter and sha256_folder(plan.adapter),
             "labels": self.recipe.model.labels,
-            "version": importing.VERSION,
             "layers": plan.layers,
+            "version": importing.VERSION,
+            "packages": self.packages,
         }
         first = self._run(
             "checkpoint",
@@ -113,9 +119,26 @@ class Build:
             of=0,
         )
         chain = [Link(first.folder, first.digest, describe(first.folder))]
+        self._hold(chain[0])
         for entry in plan.bound.steps:
             chain.append(self._step(entry, chain))
         return chain
+
+    def _hold(self, link: Link) -> None:
+        """Compares what edgekit and transformers read in the checkpoint, once; CheckpointError."""
+        dataset = self.plan.dataset
+        rows = dataset.validation or dataset.train or dataset.test
+        texts = [row.text for row in spread(rows, HELD_ROWS, total=True)]
+        texts += dataset.unlabeled[: HELD_ROWS - len(texts)]
+        common = {**self._common(link), "version": importing.VERSION, "texts": sha256_json(texts)}
+        self._run(
+            "checkpoint-parity",
+            common,
+            lambda _, __: importing.hold(
+                link.folder, texts, prefix=self.recipe.prefix, max_tokens=self.plan.max_tokens
+            ),
+            of=0,
+        )
 
     def _step(self, entry: Entry, chain: list[Link]) -> Link:
         before, number = chain[-1], len(chain)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from edgekit import tables
 from edgekit.artifact import folder as artifacts
-from edgekit.build import rates, suited
-from edgekit.checkpoint import merging, weights
+from edgekit.build import importing, rates, suited
+from edgekit.checkpoint import merging, pooling, weights
 from edgekit.checkpoint.describe import Description, describe
+from edgekit.checkpoint.tables import refuse_beyond
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
@@ -48,6 +49,10 @@ def make(
         description = _cut(description, layers)
     suited.check_head(bound, description)
     _check_family(bound, description)
+    if adapter is None:  # which may bring a tokenizer and rows of its own
+        refuse_beyond(model, description)
+    if tables.task(recipe.task).heads[description.family] == "embedding":
+        pooling.refuse_other_than_mean(model)
     task = task_part(recipe.task, "proof.judge")
     labels = task.labels(bound, description)
     max_tokens = _max_tokens(bound, description)
@@ -296,10 +301,12 @@ def _planned_output(entry: Entry, planned: Planned) -> PlannedStep:
 
 
 def _import_cost(planned: Planned) -> Cost:
-    size = planned.description.fp32_bytes
+    """The folder is copied; then transformers and edgekit each load it, and answer some rows."""
+    size, rates = planned.description.fp32_bytes, planned.rates
     return Cost(
-        seconds=2 * size * planned.rates.write_seconds_per_byte,
-        peak_bytes=planned.rates.torch_bytes,
+        seconds=4 * size * rates.write_seconds_per_byte
+        + importing.HELD_TOKENS * rates.forward_seconds_per_token,
+        peak_bytes=rates.torch_bytes + min(size, importing.MOST_HELD_BYTES),
         disk_bytes=size,
     )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import converter, licences, unusable, weights, widths
+from edgekit.checkpoint import converter, form, licences, unusable, weights, widths
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
@@ -25,7 +25,8 @@ from edgekit.wording.suggestions import did_you_mean
 
 STATIC = "edgekit-static"
 """The model type of a static student (checkpoint/static.py), which transformers does not know."""
-CARRIED = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+CARRIED = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json")
 CARRIED_BY = {
     Family.ENCODER: (),
     Family.DECODER: ("generation_config.json", "chat_template.jinja", "chat_template.json"),
@@ -154,7 +155,8 @@ def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json without private keys; refused if it needs code or an unknown architecture."""
+    """config.json in the form of transformers 4 and without private keys; refused if it needs code
+    or an unknown architecture."""
     if folder.suffix == ".gguf":
         raise CheckpointError(
             f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
@@ -179,7 +181,8 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     family_of(config, folder)
-    return {key: value for key, value in config.items() if not key.startswith("_")}
+    public = {key: value for key, value in config.items() if not key.startswith("_")}
+    return form.config(public, folder / "config.json")
 
 
 def family_of(config: Mapping[str, Any], folder: Path) -> Family:
@@ -214,6 +217,10 @@ def carry(source: Path, out: Path) -> None:
     for name in (*CARRIED, *CARRIED_BY[family]):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
+    if (out / TOKENIZER_CONFIG).is_file():
+        told = weights.read_json(out / TOKENIZER_CONFIG)
+        if (known := form.tokenizer_config(told)) != told:
+            write_json(out / TOKENIZER_CONFIG, known)
     licences.carry(source, out)
 
 
@@ -262,9 +269,13 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
         positions = int(config.get("n_positions") or _T5_TOKENS)
     else:
         positions = _number(folder, config, *_POSITIONS)
-    # RoBERTa counts positions from padding_idx + 1: two rows of its table are never used.
-    unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
-    settings = weights.read_json(folder / "tokenizer_config.json")
+    # RoBERTa counts positions from padding_idx + 1: the rows before are never used.
+    unused = 0
+    if config["model_type"] in {"roberta", "xlm-roberta", "camembert"}:
+        unused = 1 + int(config.get("pad_token_id", 1) or 0)
+    elif config["model_type"] == "mpnet":
+        unused = 2  # whatever its padding is
+    settings = weights.read_json(folder / TOKENIZER_CONFIG)
     return unusable.window(folder, positions - unused, settings)
 
 

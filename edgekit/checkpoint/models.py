@@ -19,6 +19,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from edgekit.checkpoint import describe, keys, units, weights, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
@@ -31,6 +32,19 @@ Device = Literal["cpu", "meta"]
 # So that a static student loads like any other checkpoint.
 AutoConfig.register(StaticConfig.model_type, StaticConfig)
 AutoModelForSequenceClassification.register(StaticConfig, StaticForSequenceClassification)
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """config.json as transformers reads it, whichever version wrote it; CheckpointError."""
+    told = describe.read_config(folder)
+    kind = told["model_type"]
+    if kind not in CONFIG_MAPPING:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: the installed transformers {transformers.__version__} does "
+            f"not know the model type {kind!r}; take a checkpoint of another type."
+        )
+    config: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(told)
+    return config
 
 
 def load(folder: Path) -> PreTrainedModel:
@@ -46,7 +60,7 @@ def check(folder: Path) -> None:
     """
     description = describe.describe(folder)
     if description.family is Family.SEQ2SEQ:
-        keys.check_whole(folder, _load_uniform(folder, AutoModelForSeq2SeqLM, device="meta")[1])
+        _check_seq2seq(folder, _load_uniform(folder, AutoModelForSeq2SeqLM, device="meta")[1])
     elif description.family is Family.DECODER:
         keys.check_whole(folder, _load_uniform(folder, AutoModelForCausalLM, device="meta")[1])
     elif description.labels is not None:
@@ -83,7 +97,7 @@ def _load_classifier(
     folder: Path, *, labels: Sequence[str] | None = None, device: Device = "cpu"
 ) -> PreTrainedModel:
     narrow = describe.read_widths(folder, describe.read_config(folder))
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = read_config(folder)
     if labels is not None:
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
@@ -116,7 +130,7 @@ def load_decoder(folder: Path, *, dtype: torch.dtype | None = None) -> PreTraine
 def _load_decoder(
     folder: Path, *, config: PretrainedConfig | None = None, dtype: torch.dtype | None = None
 ) -> tuple[PreTrainedModel, keys.Differences]:
-    config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = config or read_config(folder)
     if getattr(config, "attn_logit_softcapping", None):
         # The other implementations leave out the soft cap on attention's scores.
         config._attn_implementation = "eager"
@@ -126,8 +140,18 @@ def _load_decoder(
 def load_seq2seq(folder: Path) -> PreTrainedModel:
     """An encoder-decoder's checkpoint, in fp32 on the CPU; CheckpointError as above."""
     model, found = _load_uniform(folder, AutoModelForSeq2SeqLM)
-    keys.check_whole(folder, found)
+    _check_seq2seq(folder, found)
     return model.eval()
+
+
+def _check_seq2seq(folder: Path, found: keys.Differences) -> None:
+    if list(found.missing) == ["lm_head.weight"]:
+        raise CheckpointError(
+            f"{folder}: its head is its embeddings and config.json does not scale what it reads, "
+            "which transformers 4 cannot compute; save the checkpoint with a head of its own "
+            "(lm_head.weight)."
+        )
+    keys.check_whole(folder, found)
 
 
 def _load_uniform(
@@ -140,10 +164,10 @@ def _load_uniform(
 ) -> tuple[PreTrainedModel, keys.Differences]:
     """The model, and in what the folder differs from it; `loader` is one of transformers' Auto
     classes. On the device meta, no weight is read."""
-    with _quiet():
+    with quiet():
         model, notes = loader.from_pretrained(
             folder,
-            config=config,
+            config=config or read_config(folder),
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
@@ -190,10 +214,8 @@ def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
 
 def cut_folder(folder: Path, layers: int) -> None:
     """Keeps the first `layers` layers of a checkpoint, in place."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    config.num_hidden_layers = layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
+    config = read_config(folder)
+    keep_first(config, layers)
     description = describe.describe(folder)
     loader = AutoModel if description.labels is None else AutoModelForSequenceClassification
     if description.family is Family.DECODER:
@@ -210,6 +232,13 @@ def cut_folder(folder: Path, layers: int) -> None:
         _save_weights(model, folder)
 
 
+def keep_first(config: PretrainedConfig, layers: int) -> None:
+    """Makes it that of a model with only the first `layers` layers."""
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+
+
 def _save_weights(model: PreTrainedModel, folder: Path) -> None:
     """Includes the widths of the layers if config.json cannot express them."""
     model.save_pretrained(folder, safe_serialization=True)
@@ -219,7 +248,7 @@ def _save_weights(model: PreTrainedModel, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silences transformers' warning about a new head, which is what was asked for."""
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()

@@ -15,23 +15,28 @@ import numpy as np
 import torch
 from accelerate import init_empty_weights
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from edgekit.checkpoint import tensors
+from edgekit.checkpoint import models, tensors
 from edgekit.checkpoint.tensors import Tensor
 from edgekit.errors import CheckpointError
 
 
 @torch.inference_mode()
 def logits(
-    checkpoint: Path, tokens: Sequence[Sequence[int]], *, pieces: np.ndarray | None = None
+    checkpoint: Path,
+    tokens: Sequence[Sequence[int]],
+    *,
+    pieces: np.ndarray | None = None,
+    layers: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The logits of each sequence, float32 of shape (tokens, vocabulary), or only for `pieces`.
+    """The logits of each sequence, float32 of shape (tokens, vocabulary), or only for `pieces`; by
+    the first `layers` layers alone, where these are given.
 
     Equal weights give equal bits: a table made of the rows `pieces` of another gives exactly the
     logits that the other gives for them.
     """
-    model, found = open_decoder(checkpoint), tensors.read(checkpoint)
+    model, found = open_decoder(checkpoint, layers=layers), tensors.read(checkpoint)
     config = model.config
     longest = max(map(len, tokens))
     # Causal: padding after a sequence changes nothing before it.
@@ -44,9 +49,11 @@ def logits(
         yield _limited(found_scores, config).numpy()
 
 
-def open_decoder(checkpoint: Path) -> PreTrainedModel:
+def open_decoder(checkpoint: Path, *, layers: int | None = None) -> PreTrainedModel:
     """The model; all its modules except the head compute in fp32 with weights from the files."""
-    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+    config = models.read_config(checkpoint)
+    if layers is not None:
+        models.keep_first(config, layers)
     # Other implementations of attention leave out Gemma 2's soft cap on its scores.
     config._attn_implementation = "eager"
     with init_empty_weights(include_buffers=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees everything; called when nothing is running any more."""
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """An engine whose tables could be smaller than its tokenizer and its window say."""
+
+    def probe(self) -> None:
+        """Runs the longest window and every added token; ArtifactError where the model fails."""
 
 
 class Writer(Engine, Protocol):

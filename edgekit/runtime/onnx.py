@@ -105,6 +105,13 @@ class OnnxModel:
             return found[0], 1
         return np.stack(found).mean(axis=0, dtype=np.float64).astype(np.float32), len(found)
 
+    def probe(self) -> None:
+        """Runs the longest window and every added token; ArtifactError where the model fails."""
+        session = self._session(self.threads)
+        for ids in self._encoder.edges():
+            if not np.isfinite(_run(session, self._output, ids)).all():
+                raise ArtifactError(f"The answer to {len(ids)} tokens is not a number.")
+
     def map(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, int]]:
         """`vector` of each text, in order; several run at the same time."""
         return in_order(partial(self.vector, alone=False), texts, workers=self.workers)

@@ -11,7 +11,7 @@ from edgekit.artifact.folder import Artifact, verify_for_load
 from edgekit.artifact.manifest import SPECS, Manifest
 from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
 from edgekit.runtime import golden, isolated
-from edgekit.runtime.engine import Asked, Engine
+from edgekit.runtime.engine import Asked, Engine, Probed
 from edgekit.runtime.memory import check_memory
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
@@ -40,7 +40,8 @@ def open_engine(artifact: Artifact, asked: Asked) -> Engine:
 
 
 def self_test(artifact: Artifact) -> int:
-    """Runs the golden answers, even if they were right before; returns their number."""
+    """Runs the golden answers, even if they were right before, and returns their number; then the
+    longest window and every added token, which no golden answer may have."""
     if artifact.manifest.model.format in ISOLATED:
         return isolated.self_test(artifact)
     return self_test_here(artifact)
@@ -50,9 +51,25 @@ def self_test_here(artifact: Artifact) -> int:
     """`self_test` in this process, whatever the format."""
     engine, answers = _open(artifact, Asked())
     try:
-        return answers.check(engine, artifact.manifest)
+        count = answers.check(engine, artifact.manifest)
+        _probe(engine, artifact)
+        return count
     finally:
         engine.close()
+
+
+def _probe(engine: Engine, artifact: Artifact) -> None:
+    if not isinstance(engine, Probed):
+        return  # in a GGUF the tables are as long as the vocabulary, or it does not open
+    try:
+        engine.probe()
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{artifact.folder}: the model fails on the longest text that it says it reads, or on "
+            f"one of its tokenizer's added tokens ({error}); its tables are smaller than they "
+            "should be: resize the embeddings of its checkpoint, or lower max_tokens, and build it "
+            "again."
+        ) from error
 
 
 def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:

@@ -56,6 +56,17 @@ class TextTokenizer:
         whole = clean(text)
         return [ids for section in _sections(whole) for ids in self._section_windows(section)]
 
+    def edges(self) -> list[list[int]]:
+        """Windows that reach the ends of a model's tables: one as long as any can be, and others
+        with every added token and the piece with the highest id."""
+        frame = self._encode("a").ids
+        added = sorted(self.tokenizer.get_added_tokens_decoder())
+        added.append(max(self.tokenizer.get_vocab().values()))
+        room = max(1, self._max_tokens - len(frame))
+        parts = [added[start : start + room] for start in range(0, len(added), room)]
+        longest = frame * -(-self._max_tokens // max(1, len(frame)))
+        return [longest[: self._max_tokens], *([*frame, *part] for part in parts)]
+
     def _section_windows(self, text: str) -> Iterator[list[int]]:
         ids = self._encode(text).ids
         if len(ids) <= self._max_tokens:

@@ -20,9 +20,9 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from edgekit.checkpoint.decoders import DECODERS
-from edgekit.data import declaration
+from edgekit.data import declaration, scripts
 from edgekit.errors import SampleError
-from edgekit.export.gguf import predicting, trials
+from edgekit.export.gguf import predicting
 from edgekit.runtime.numerics import kl_divergence
 from edgekit.samples.rescaling import Shape, rescale
 
@@ -35,7 +35,7 @@ SCRIPTS = (
     "ur", "ug", "hi", "ne", "bn", "pa", "gu", "ta", "te", "kn", "ml", "si", "th", "lo", "my", "km",
     "am", "ti", "zh", "zh-hant", "ja", "ko",
 )  # fmt: skip
-"""Languages of the Declaration, in 25 scripts; trials.hard_texts has more."""
+"""Languages of the Declaration, in 25 scripts; scripts.hard_texts has more."""
 _GENERATION = ("bos_token_id", "eos_token_id", "pad_token_id", "transformers_version")
 
 
@@ -137,7 +137,7 @@ def prove_tokenizer(source: Path, folder: Path, *, origin: str) -> int:
     # llama.cpp reads their names literally here.
     special = [token.content for token in added if token.special]
     declared = (text for code in SCRIPTS for text in declaration.paragraphs(code)[:40])
-    texts = [text for text in (*trials.hard_texts(), *declared)
+    texts = [text for text in (*scripts.hard_texts(), *declared)
              if not any(token in text for token in special)]  # fmt: skip
     wanted = predicting.tokenize(source, texts, special=False)
     for text, ids in zip(texts, wanted, strict=True):

@@ -116,8 +116,8 @@ def test_a_second_run_finds_everything_done_and_a_fresh_store_gives_the_same_byt
     shutil.copyfile(rates, paths.rates_file())
     fresh, events = make_again(tmp_path / "elsewhere", tmp_path / "out")
     made_once = [event.step for event in events if event.state == "done"]
-    assert made_once == ["checkpoint", "gguf-convert", "gguf-parity", "teacher", "gguf-importance",
-                         "gguf-quantize", "judge"]  # fmt: skip
+    assert made_once == ["checkpoint", "checkpoint-parity", "gguf-convert", "gguf-parity",
+                         "teacher", "gguf-importance", "gguf-quantize", "judge"]  # fmt: skip
     assert fresh.artifacts[0].manifest["digest"] == built_chat.artifacts[0].manifest["digest"]
 
 

@@ -31,7 +31,10 @@ from edgekit.store.store import COMMIT_POINTS
 from tests.crash import kill
 
 # All commit points of the tiny recipe with one epoch of 21 iterations.
-STEPS = ("checkpoint", "finetune", "teacher", "onnx-export", "onnx-quantize", "judge")
+STEPS = (
+    "checkpoint", "checkpoint-parity", "finetune", "teacher", "onnx-export", "onnx-quantize",
+    "judge",
+)  # fmt: skip
 SAVES = 21
 POINTS = (
     *(f"{step}:{point}" for step in STEPS for point in COMMIT_POINTS),

@@ -23,7 +23,7 @@ from tests.crash.forked import Forked, Run
 
 TIMES = os.environ.get("EDGEKIT_CRASH_TIMES")
 WRITING = ("gguf-convert", "gguf-importance", "gguf-quantize", "judge")
-OTHERS = ("checkpoint", "gguf-parity", "teacher")
+OTHERS = ("checkpoint", "checkpoint-parity", "gguf-parity", "teacher")
 OF_A_BUDGET = ("gguf-losses", "gguf-sensitivity", "gguf-round", "gguf-budget")
 BUDGET = (
     "outputs=[{gguf: {quantize: {bits: 7}, calibration_tokens: 256}}]",

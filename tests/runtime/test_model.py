@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from tokenizers import Tokenizer
 
 import edgekit
 from edgekit.artifact import folder as artifact
@@ -243,6 +244,19 @@ class TestGoldenAnswers:
             edgekit.load(wrong, isolate=isolate)
         with pytest.raises(ArtifactError, match="golden input 4"):
             opening.self_test(artifact.read(wrong))
+
+    def test_a_token_beyond_the_table_is_found_though_no_golden_answer_has_it(
+        self, tiny_artifact: Path, tmp_path: Path
+    ) -> None:
+        wrong = Path(shutil.copytree(tiny_artifact, tmp_path / "beyond"))
+        tokenizer = Tokenizer.from_file(str(wrong / "tokenizer.json"))
+        tokenizer.add_tokens(["[ORDER]"])
+        tokenizer.save(str(wrong / "tokenizer.json"))
+        rewrite(wrong)
+        edgekit.load(wrong).close()
+        with pytest.raises(ArtifactError, match=r"added tokens.*resize the embeddings"):
+            opening.self_test(artifact.read(wrong))
+        assert opening.self_test(artifact.read(tiny_artifact)) > 0
 
     def test_they_run_once_a_machine_and_version(
         self, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.checkpoint import tokenizer as tokenizing
+from edgekit.data import scripts
 from edgekit.errors import ExportError
-from edgekit.export.gguf import trials
 from edgekit.runtime.numerics import kl_divergence
 from edgekit.system import allocator, child, machine
 from edgekit.system.serving import Verb
@@ -27,7 +27,7 @@ def prove(checkpoint: Path, model: Path, *, texts: Sequence[str], threads: int) 
     Reads the beginnings of up to 8 of the texts, evenly chosen; where all are empty, texts of our
     own. Returns what was found, and `peak_bytes` of the process that did it.
     """
-    told = [text for text in texts if text.strip()] or trials.hard_texts()
+    told = [text for text in texts if text.strip()] or scripts.hard_texts()
     request = {
         "checkpoint": checkpoint,
         "model": model,

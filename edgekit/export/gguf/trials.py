@@ -7,12 +7,10 @@ trial that dies is a trial that failed.
 from __future__ import annotations
 
 import contextlib
-import json
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,20 +21,14 @@ from tokenizers import Tokenizer
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.decoders import Architecture
 from edgekit.checkpoint.tokenizer import Preparation, Vocabulary
+from edgekit.data import scripts
 from edgekit.errors import ExportError
 from edgekit.export.gguf import predicting, pretokenizers
 from edgekit.runtime.gguf.prepared import prepared
 from edgekit.system import child
 from edgekit.system.serving import Request, Verb
 
-LANGUAGES = (
-    "en", "fr", "vi", "tr", "pl", "sw", "yo", "ru", "el", "hy", "ka", "he", "ar", "fa", "ur", "hi",
-    "bn", "pa", "gu", "ta", "te", "kn", "ml", "si", "th", "lo", "my", "km", "am", "zh", "zh-hant",
-    "ja", "ko",
-)  # fmt: skip
-"""Joins texts.json: texts in more than 30 scripts."""
 _MODULE = "edgekit.export.gguf.trials"
-_PARAGRAPHS = 2
 _ADDED_TOKENS = 32
 _MOST_DEATHS = 3
 """After this many, the name is not what llama.cpp dies of."""
@@ -94,7 +86,7 @@ def prove(
     conversations. Raises ExportError with the first that gives other tokens."""
     tokenizer = tokenizing.load(checkpoint)
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    plain = [text for text in hard_texts() if not any(token in text for token in added)]
+    plain = [text for text in scripts.hard_texts() if not any(token in text for token in added)]
     for texts, special in ((plain, False), (conversations, True)):
         told = [told_text(text, preparation, tokenizer) for text in texts]
         found = predicting.tokenize(model, told, special=special)
@@ -116,11 +108,7 @@ def told_text(text: str, preparation: Preparation, tokenizer: Tokenizer) -> str:
 
 
 def _texts(vocabulary: Vocabulary, tokenizer: Tokenizer) -> Iterator[str]:
-    from edgekit.data import declaration  # langcodes, which the child has no use for
-
-    yield from hard_texts()
-    for language in LANGUAGES:
-        yield from sorted(declaration.paragraphs(language), key=len)[-_PARAGRAPHS:]
+    yield from scripts.texts()
     yield from _of_pieces(tokenizer)
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     every = max(1, len(added) // _ADDED_TOKENS)
@@ -136,13 +124,6 @@ def _of_pieces(tokenizer: Tokenizer) -> Iterator[str]:
     for start in range(0, len(whole), _PIECES_OF_TEXT):
         part = whole[start : start + _PIECES_OF_TEXT]
         yield from ("".join(part), " ".join(part[::-1]))
-
-
-@cache
-def hard_texts() -> tuple[str, ...]:
-    """Odd spaces, digits, code, emoji, rare scripts: what tokenizers disagree about."""
-    path = Path(__file__).with_name("texts.json")
-    return tuple(json.loads(path.read_text(encoding="utf-8")))
 
 
 class _Trials:

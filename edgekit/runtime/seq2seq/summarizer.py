@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tokenizers
 
-from edgekit.errors import ContextOverflow
+from edgekit.errors import ArtifactError, ContextOverflow
 from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation, bounded
@@ -45,6 +45,13 @@ class Seq2SeqSummarizer:
     @property
     def version(self) -> str:
         return f"onnxruntime {onnxruntime.__version__}, tokenizers {tokenizers.__version__}"
+
+    def probe(self) -> None:
+        """As OnnxModel.probe, with the first token of each summary."""
+        for ids in self._encoder.edges():
+            (scores,) = self._network.read(ids).next([self._generation.decoder_start_token_id], [0])
+            if not np.isfinite(scores).all():
+                raise ArtifactError(f"The answer to {len(ids)} tokens is not a number.")
 
     def count(self, text: str) -> int:
         found = guarded(self._encoder.tokenizer.encode, clean(text), add_special_tokens=False)

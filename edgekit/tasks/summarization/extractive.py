@@ -15,7 +15,7 @@ import numpy as np
 from edgekit.artifact.folder import Artifact
 from edgekit.data import words as counting
 from edgekit.data.sentences import Span, flat, spans
-from edgekit.runtime.engine import Asked
+from edgekit.runtime.engine import Asked, Probed
 from edgekit.runtime.onnx import open_encoder
 from edgekit.runtime.parallel import in_order
 from edgekit.system.cancel import Cancel
@@ -58,6 +58,10 @@ class Extractive:
         """The text's vector, float32 of shape (width,)."""
         # In the same session as sentences: another one would hold the model a second time.
         return self._vector(text)
+
+    def probe(self) -> None:
+        if isinstance(self._encoder, Probed):
+            self._encoder.probe()
 
     def summarize(
         self,

@@ -66,5 +66,8 @@ class Seq2SeqEngine:
     def first_tokens(self, prompt: str | Sequence[Message], count: int) -> list[int]:
         return [piece for piece, _ in self._summarizer.greedy(str(prompt), count)]
 
+    def probe(self) -> None:
+        self._summarizer.probe()
+
     def close(self) -> None:
         self._summarizer.close()

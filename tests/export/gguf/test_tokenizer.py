@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.decoders import DECODERS, Architecture
 from edgekit.checkpoint.tokenizer import Preparation, Vocabulary
-from edgekit.data import declaration
+from edgekit.data import declaration, scripts
 from edgekit.errors import ExportError
 from edgekit.export.gguf import pretokenizers, trials
 from tests.tiny import llama as tiny_llama
@@ -48,13 +48,13 @@ def changed(source: Path, folder: Path, **parts: Any) -> Path:
 
 
 def test_the_texts_are_in_thirty_scripts_and_more() -> None:
-    texts = [*trials.hard_texts()]
-    for language in trials.LANGUAGES:
+    texts = [*scripts.hard_texts()]
+    for language in scripts.LANGUAGES:
         assert declaration.paragraphs(language)
         texts += declaration.paragraphs(language)
     letters = {character for text in texts for character in text if character.isalpha()}
-    scripts = {unicodedata.name(letter, "?").split()[0] for letter in letters}
-    assert len(scripts) > 30
+    found = {unicodedata.name(letter, "?").split()[0] for letter in letters}
+    assert len(found) > 30
 
 
 def test_the_way_to_cut_texts_is_found(made: dict[str, Path]) -> None:
