@@ -299,7 +299,8 @@ def _check_labels(manifest: Manifest) -> None:
         raise ArtifactError(f"{MANIFEST}: a label is listed twice; build the artifact again.")
 
 
-def _is_shown_as_is(text: str) -> bool:
+def shown_as_is(text: str) -> bool:
+    """Whether a terminal shows exactly this text: it is not empty and has no control characters."""
     return bool(text) and not _DECEIVING.search(text)
 
 
@@ -324,7 +325,7 @@ class _Section:
 
     def text(self, key: str) -> str:
         value = self._take(key, str, "a text")
-        if not _is_shown_as_is(value):
+        if not shown_as_is(value):
             raise self._wrong("a text without control characters", key)
         return str(value)
 
@@ -349,7 +350,7 @@ class _Section:
 
     def texts(self, key: str) -> tuple[str, ...]:
         values = self.values(key)
-        if not all(isinstance(value, str) and _is_shown_as_is(value) for value in values):
+        if not all(isinstance(value, str) and shown_as_is(value) for value in values):
             raise self._wrong("a list of texts without control characters", key)
         return tuple(values)
 

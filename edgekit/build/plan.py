@@ -12,6 +12,7 @@ from edgekit import tables
 from edgekit.artifact import folder as artifacts
 from edgekit.build import rates
 from edgekit.checkpoint.describe import Description, describe
+from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
@@ -110,6 +111,8 @@ def _check_family(bound: BoundRecipe, description: Description) -> None:
     """The task must support checkpoints of this family, and so must each step."""
     name, family = bound.recipe.task, description.family
     steps = tables.steps_of(name)
+    if description.labels is not None and family is not Family.ENCODER:
+        _refuse_head(bound, description)
     if family not in steps:
         suited = " or ".join(
             f"task: {other}" for other in tables.TASKS if family in tables.task(other).heads
@@ -126,6 +129,16 @@ def _check_family(bound: BoundRecipe, description: Description) -> None:
                 f"{description.model_type} model, which {DOES[family]}: its steps are "
                 f"{', '.join(sorted(steps[family]))}; remove it, or take another checkpoint."
             )
+
+
+def _refuse_head(bound: BoundRecipe, description: Description) -> None:
+    """No task reads such a head, so there is no other task to advise."""
+    raise RecipeError(
+        f"{bound.place('model')}: {bound.recipe.model.base} labels texts, although its "
+        f"architecture, {description.model_type}, could write them ({description.architecture}), "
+        f"and edgekit reads such a head on encoders alone: {', '.join(sorted(ENCODERS))}; "
+        "fine-tune one of these on the same rows."
+    )
 
 
 def _check_suited(bound: BoundRecipe) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import converter, licences, widths
+from edgekit.checkpoint import answers, converter, licences, widths
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
@@ -84,6 +84,10 @@ class Description:
     """Parameters of the matrix that predicts tokens, if it is not the embeddings'."""
     decoder_layers: int = 0
     """Of an encoder-decoder; 0 for others."""
+    strange_head: str | None = None
+    """Why it is not clear what the head in the weights answers; None where that is clear."""
+    architecture: str = ""
+    """The first of `architectures` in config.json; empty where there is none."""
 
     @property
     def body_parameters(self) -> int:
@@ -111,6 +115,7 @@ def describe(folder: Path) -> Description:
         )
     parameters = sum(math.prod(shape) for shape in shapes.values())
     heads, ffn = _widest(folder, config)
+    said = answers.read(config, shapes, folder / "config.json")
     return Description(
         model_type=config["model_type"],
         family=family_of(config, folder),
@@ -126,10 +131,12 @@ def describe(folder: Path) -> Description:
             if any(table in name for table in _TABLES)
         ),
         max_tokens=_max_tokens(folder, config),
-        labels=_labels(folder, config),
+        labels=said.labels,
         weights_bytes=weights_bytes,
         head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
         decoder_layers=_decoder_layers(folder, config),
+        strange_head=said.strange_head,
+        architecture=answers.architecture(config),
     )
 
 
@@ -314,16 +321,3 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
     unused = 2 if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet"} else 0
     limit = _read_json(folder / "tokenizer_config.json").get("model_max_length", positions)
     return int(min(positions - unused, limit))
-
-
-def _labels(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...] | None:
-    architectures = config.get("architectures") or [""]
-    if not architectures[0].endswith("ForSequenceClassification"):
-        return None
-    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    try:
-        return tuple(str(names[str(index)]) for index in range(len(names)))
-    except KeyError as error:
-        raise CheckpointError(
-            f"{folder / 'config.json'}: 'id2label' does not number its labels from 0; mend it."
-        ) from error

@@ -73,6 +73,13 @@ class Answers:
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
     """An existing head fixes the labels; a new one takes those of the training rows."""
+    if description.strange_head is not None:
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} does not say what it answers: "
+            f"{description.strange_head}; if it labels whole texts, write the class that does into "
+            "'architectures' of its config.json, such as BertForSequenceClassification, else save "
+            "its encoder alone: AutoModel.from_pretrained(folder).save_pretrained(another)."
+        )
     if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
