@@ -30,6 +30,11 @@ Message = Mapping[str, str]
 """One turn of a conversation: `role` and `content`."""
 
 
+TEXT_PAIR = "text_pair"
+"""The column in which data sets of pairs (a premise and a hypothesis, a query and a passage) keep
+the second text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     text: str
@@ -67,6 +72,7 @@ def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str]
     """
     rows = []
     for place, record in placed_records(path):
+        refuse_pairs(record, place)
         rows.append(
             Row(
                 text=_filled(record, columns.text, place),
@@ -244,6 +250,16 @@ def _text(record: Record, column: str, place: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return cell(record, column, place)
+
+
+def refuse_pairs(record: Record, place: str) -> None:
+    """A second text that no model would be given: every answer would be to half of a question."""
+    if TEXT_PAIR in record:
+        raise DataError(
+            f"{place}: there is a column '{TEXT_PAIR}', and edgekit gives a model one text for "
+            "each row, so it cannot compress one for pairs; rename the column if it is no second "
+            "text."
+        )
 
 
 def told_language(rows: Sequence[Row], languages: Sequence[str]) -> list[Row]:

@@ -171,3 +171,15 @@ def test_rows_of_one_language_need_not_name_it() -> None:
     rows = [Row("a", "x"), Row("b", "y", language="fr")]
     assert [row.language for row in told_language(rows, ["en"])] == ["en", "fr"]
     assert [row.language for row in told_language(rows, ["en", "fr"])] == [None, "fr"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_second_text_is_never_left_out_silently(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows{suffix}"
+    texts = {
+        ".csv": "text,text_pair,label\na man sleeps,a man is awake,contradiction\n",
+        ".jsonl": '{"text": "a man sleeps", "text_pair": "a man is awake", "label": "no"}\n',
+    }
+    path.write_text(texts[suffix])
+    with pytest.raises(DataError, match=r"there is a column 'text_pair', .* one text for each row"):
+        read_rows(path)

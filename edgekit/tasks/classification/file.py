@@ -19,7 +19,7 @@ import filelock
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Record
-from edgekit.data.rows import stream_records
+from edgekit.data.rows import TEXT_PAIR, refuse_pairs, stream_records
 from edgekit.errors import DataError
 from edgekit.system import machine, paths
 from edgekit.system.digest import canonical_json, sha256_file, sha256_json
@@ -151,6 +151,8 @@ def _plan(
     """Reads the whole input once: better to refuse it now than after hours."""
     rows, names = 0, set[str]()
     for record in stream_records(source, column=column):
+        if column != TEXT_PAIR:
+            refuse_pairs(record, str(source))
         rows += 1
         names.update(record)
     floor = model.manifest.model.abstain_below if abstain_below is None else abstain_below

@@ -223,3 +223,11 @@ def test_killed_again_and_again_the_file_is_the_same(tiny_artifact: Path, tmp_pa
         whole = classify_file(model, tmp_path / "in.csv", tmp_path / "whole.csv", column="text")
     assert out.read_bytes() == whole.path.read_bytes()
     assert sorted(entry.name for entry in tmp_path.glob("out*")) == ["out.csv"]
+
+
+def test_a_second_text_is_never_left_out_silently(model: edgekit.Model, tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", [{"text": "lamp", "text_pair": "on"}])
+    with pytest.raises(DataError, match="there is a column 'text_pair'"):
+        classify_file(model, path, tmp_path / "out.csv", column="text")
+    asked_for = classify_file(model, path, tmp_path / "out.csv", column="text_pair")
+    assert asked_for.rows == 1
