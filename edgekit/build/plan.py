@@ -53,7 +53,7 @@ def make(
     _check_suited(bound)
     _check_unlabeled(bound)
     _check_files(bound)
-    dataset = data.read(bound, labels=labels)
+    dataset = data.read(bound, labels=labels, several=description.several_labels)
     if smoke:
         dataset = data.few(dataset, rows=task.TRIAL_ROWS)
     _check_proof(bound, dataset, smoke=smoke)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact.manifest import shown_as_is
+from edgekit.artifact.sections import shown_as_is
+from edgekit.data.label_sets import BETWEEN
 from edgekit.errors import CheckpointError
 
 SEQUENCE = "ForSequenceClassification"
@@ -24,6 +25,8 @@ _HEADS = ("classifier.out_proj.weight", "classifier.weight")
 class Said:
     labels: tuple[str, ...] | None
     """None where there is no head that labels texts."""
+    several: bool = False
+    """Whether a text may have several labels or none, by a sigmoid for each."""
     strange_head: str | None = None
     """Weights of a head that `architectures` does not call one for texts, in words for people."""
 
@@ -35,12 +38,14 @@ def read(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], place
     """
     head = next((name for name in _HEADS if name in shapes), None)
     if not is_labelling(config):
-        return Said(None, None if head is None else _strange(config, head, shapes[head][0]))
+        return Said(None, strange_head=_strange(config, head, shapes[head][0]) if head else None)
     labels = _names(config, place)
     _check_count(labels, config, shapes[head][0] if head else len(labels), place)
     _check_problem(config, place)
     _check_names(labels, place)
-    return Said(labels)
+    if config.get("problem_type") == SEVERAL_LABELS:
+        _check_written(labels, place)
+    return Said(labels, several=config.get("problem_type") == SEVERAL_LABELS)
 
 
 def is_labelling(config: Mapping[str, Any]) -> bool:
@@ -83,22 +88,17 @@ def _check_count(
 
 
 def _check_problem(config: Mapping[str, Any], place: Path) -> None:
-    problem = config.get("problem_type")
+    said = config.get("problem_type")
     known = (None, ONE_LABEL, SEVERAL_LABELS, REGRESSION)
-    if problem not in known:
+    if said not in known:
         raise CheckpointError(
-            f"{place}: 'problem_type' is {problem!r}, which transformers does not know either; "
+            f"{place}: 'problem_type' is {said!r}, which transformers does not know either; "
             f"write {ONE_LABEL} or {SEVERAL_LABELS}, as the model was trained."
         )
-    if problem == REGRESSION:
+    if said == REGRESSION:
         raise CheckpointError(
             f"{place}: 'problem_type' is {REGRESSION}, so the model gives numbers and no labels, "
             "and edgekit compresses models that label texts; give one of these."
-        )
-    if problem == SEVERAL_LABELS:
-        raise CheckpointError(
-            f"{place}: 'problem_type' is {SEVERAL_LABELS}, so a text has several labels or none, "
-            "and edgekit compresses models that give one label; give one of these."
         )
 
 
@@ -120,6 +120,20 @@ def _check_names(labels: tuple[str, ...], place: Path) -> None:
             f"{place}: label {bad[0]} of 'id2label' is empty or has control characters, which "
             "cannot be shown as they are; rename it."
         )
+
+
+def _check_written(labels: tuple[str, ...], place: Path) -> None:
+    """Several labels of a row are written with a sign between them."""
+    if bad := [label for label in labels if BETWEEN in label]:
+        raise CheckpointError(
+            f"{place}: the label '{bad[0]}' has the sign '{BETWEEN}', which stands between the "
+            "labels of a text; rename it."
+        )
+
+
+def problem(*, several: bool) -> str:
+    """The `problem_type` of a new head."""
+    return SEVERAL_LABELS if several else ONE_LABEL
 
 
 def _strange(config: Mapping[str, Any], head: str, rows: int) -> str:

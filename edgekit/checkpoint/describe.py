@@ -80,6 +80,8 @@ class Description:
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
+    several_labels: bool = False
+    """Whether a text may have several of the labels, or none."""
     head_parameters: int = 0
     """Parameters of the matrix that predicts tokens, if it is not the embeddings'."""
     decoder_layers: int = 0
@@ -133,6 +135,7 @@ def describe(folder: Path) -> Description:
         max_tokens=_max_tokens(folder, config),
         labels=said.labels,
         weights_bytes=weights_bytes,
+        several_labels=said.several,
         head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
         decoder_layers=_decoder_layers(folder, config),
         strange_head=said.strange_head,

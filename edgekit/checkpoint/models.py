@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from edgekit.checkpoint import describe, units, widths
+from edgekit.checkpoint import answers, describe, units, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
@@ -36,10 +36,13 @@ def load(folder: Path) -> PreTrainedModel:
     return load_decoder(folder) if decodes else load_classifier(folder)
 
 
-def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
+def load_classifier(
+    folder: Path, *, labels: Sequence[str] | None = None, several: bool = False
+) -> PreTrainedModel:
     """A checkpoint as a sequence classifier in fp32 on the CPU.
 
-    `labels` gives a new head to an encoder that has none. Raises CheckpointError if weights of the
+    `labels` gives a new head to an encoder that has none; `several` says that a text may have
+    several of them. Raises CheckpointError if weights of the
     body are missing.
     """
     narrow = describe.read_widths(folder, describe.read_config(folder))
@@ -48,7 +51,8 @@ def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> Pre
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+        config.problem_type = answers.problem(several=several)
+    config.problem_type = config.problem_type or answers.ONE_LABEL
     model, missing = (
         _load_uniform(folder, AutoModelForSequenceClassification, config)
         if narrow is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.data import label_sets
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.errors import DataError
@@ -49,6 +50,13 @@ class Row:
     """The reference summary, written by a person."""
     choices: tuple[str, ...] = ()
     """For a question: the possible answers, of which `label` is the right one."""
+    labels: tuple[str, ...] | None = None
+    """All labels of a text that may have several or none; None where it has one, in `label`."""
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Of either kind; empty where there are none."""
+        return self.labels or (() if self.label is None else (self.label,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +75,19 @@ class Columns:
 def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
     """Every row of a labelled file, for training or judging.
 
-    The text and label columns must exist and be filled; language and group may be missing or empty;
-    `slices` are further columns to keep, which must exist. Raises DataError.
+    The text and label columns must exist and be filled, or `labels`, which may be empty, instead of
+    `label`; language and group may be missing or empty; `slices` are further columns to keep, which
+    must exist. Raises DataError.
     """
     rows = []
     for place, record in placed_records(path):
         refuse_pairs(record, place)
+        several = label_sets.has(record, columns.label)
         rows.append(
             Row(
                 text=_filled(record, columns.text, place),
-                label=_filled(record, columns.label, place),
+                label=None if several else _filled(record, columns.label, place),
+                labels=label_sets.read(record, place) if several else None,
                 language=_optional(record, columns.language, place),
                 group=_optional(record, columns.group, place),
                 slices=_slices(record, slices, place),

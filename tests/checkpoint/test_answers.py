@@ -79,6 +79,12 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda p: change(p, problem_type="multilabel"),
         "'problem_type' is 'multilabel', which transformers does not know either",
     ),
+    "a name that could not be written in a set": (
+        lambda p: change(
+            p, problem_type="multi_label_classification", id2label={**THREE, "1": "a|b"}
+        ),
+        "the label 'a|b' has the sign '|', which stands between the labels of a text",
+    ),
     "too few names": (
         lambda p: change(p, id2label={"0": "heat", "1": "light"}),
         "'id2label' names 2 labels, and the head in the weights gives 3 scores",
