@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
+from edgekit.artifact.sections import Section
 from edgekit.errors import ArtifactError, IntegrityError
 from edgekit.system.digest import canonical_json, sha256_json
 from edgekit.wording.language_codes import normal
 
 FORMAT_VERSION = 1
-SPECS = ("chat", "summary")
+SPECS = ("chat", "summary", "thresholds")
 """Parts of `model` that only some tasks have."""
 MANIFEST = "manifest.json"
 UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
@@ -22,8 +23,6 @@ UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
 _NAME = re.compile(r"(?!\.)[a-z0-9._-]{1,100}(?<!\.)")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Control characters and those that change the direction of text: both can deceive a terminal.
-_DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,18 @@ class SummarySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ThresholdSpec:
+    """When a label is given, where a text may have several; by the sigmoid of its logit."""
+
+    labels: tuple[float, ...]
+    """The least score of each label, in the order of the manifest's labels."""
+    teacher: tuple[float, ...]
+    """The same for the teacher, found on the same rows, for comparisons with it."""
+    rows: int
+    """Validation rows on which they were found; with 0 each is a half."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     format: str
     files: tuple[str, ...]
@@ -83,6 +94,8 @@ class ModelSpec:
     """None for other tasks, whose manifests lack it."""
     summary: SummarySpec | None = None
     """None for other tasks, whose manifests lack it."""
+    thresholds: ThresholdSpec | None = None
+    """None where a text has one label, by softmax; such manifests lack it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,10 @@ class Manifest:
             if value["model"][name] is None:
                 del value["model"][name]
         return dict(json.loads(json.dumps(value)))
+
+
+SEVERAL = "a text may have several of them or none"
+"""Said of labels that have thresholds."""
 
 
 def encode(fields: Mapping[str, Any]) -> bytes:
@@ -180,7 +197,7 @@ def check_name(name: str) -> None:
 
 
 def _parse(value: dict[str, Any], digest: str) -> Manifest:
-    top = _Section(value, MANIFEST)
+    top = Section(value, MANIFEST)
     version = top.integer("format_version")
     if version != FORMAT_VERSION:
         raise ArtifactError(
@@ -211,7 +228,7 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
     return manifest
 
 
-def _model(section: _Section) -> ModelSpec:
+def _model(section: Section) -> ModelSpec:
     spec = ModelSpec(
         format=section.text("format"),
         files=section.texts("files"),
@@ -223,6 +240,9 @@ def _model(section: _Section) -> ModelSpec:
         abstain_below=section.number("abstain_below"),
         chat=_chat(section.section("chat")) if section.has("chat") else None,
         summary=_summary(section.section("summary")) if section.has("summary") else None,
+        thresholds=_thresholds(section.section("thresholds"))
+        if section.has("thresholds")
+        else None,
     )
     section.finish()
     if not (spec.temperature > 0 and 0 <= spec.abstain_below <= 1 and spec.max_tokens > 0):
@@ -233,7 +253,7 @@ def _model(section: _Section) -> ModelSpec:
     return spec
 
 
-def _chat(section: _Section) -> ChatSpec:
+def _chat(section: Section) -> ChatSpec:
     spec = ChatSpec(
         template_sha256=section.raw_text("template_sha256"),
         context=section.integer("context"),
@@ -246,7 +266,7 @@ def _chat(section: _Section) -> ChatSpec:
     return spec
 
 
-def _summary(section: _Section) -> SummarySpec:
+def _summary(section: Section) -> SummarySpec:
     engine, words = section.text("engine"), section.integer("words")
     spec = SummarySpec(
         engine=cast("SummaryKind", engine),
@@ -264,7 +284,17 @@ def _summary(section: _Section) -> SummarySpec:
     return spec
 
 
-def _needs(section: _Section) -> Needs:
+def _thresholds(section: Section) -> ThresholdSpec:
+    spec = ThresholdSpec(
+        labels=section.shares("labels"),
+        teacher=section.shares("teacher"),
+        rows=section.integer("rows"),
+    )
+    section.finish()
+    return spec
+
+
+def _needs(section: Section) -> Needs:
     needs = Needs(
         disk_bytes=section.integer("disk_bytes"),
         ram_bytes=section.integer("ram_bytes"),
@@ -274,7 +304,7 @@ def _needs(section: _Section) -> Needs:
     return needs
 
 
-def _file(section: _Section) -> FileEntry:
+def _file(section: Section) -> FileEntry:
     entry = FileEntry(
         path=section.text("path"),
         size_bytes=section.integer("size_bytes"),
@@ -299,85 +329,9 @@ def _check_files(manifest: Manifest) -> None:
 def _check_labels(manifest: Manifest) -> None:
     if len(set(manifest.labels)) != len(manifest.labels):
         raise ArtifactError(f"{MANIFEST}: a label is listed twice; build the artifact again.")
-
-
-def _is_shown_as_is(text: str) -> bool:
-    return bool(text) and not _DECEIVING.search(text)
-
-
-class _Section:
-    """One mapping of the manifest: each key is read once, with its type, and none may be left."""
-
-    def __init__(self, value: Any, place: str) -> None:
-        self.place = place
-        if not isinstance(value, dict):
-            raise self._wrong("a mapping")
-        self._value = dict(value)
-
-    def _wrong(self, wanted: str, key: str = "") -> ArtifactError:
-        place = f"{self.place}: {key}" if key else self.place
-        return ArtifactError(f"{place} must be {wanted}; build the artifact again.")
-
-    def _take(self, key: str, kind: type, wanted: str) -> Any:
-        value = self._value.pop(key, None)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise self._wrong(wanted, key)
-        return value
-
-    def text(self, key: str) -> str:
-        value = self._take(key, str, "a text")
-        if not _is_shown_as_is(value):
-            raise self._wrong("a text without control characters", key)
-        return str(value)
-
-    def raw_text(self, key: str) -> str:
-        """A text that only the model reads and nobody is shown; it may be empty."""
-        return str(self._take(key, str, "a text"))
-
-    def integer(self, key: str) -> int:
-        value = self._take(key, int, "a whole number")
-        if not 0 <= value < 2**63:
-            raise self._wrong("a whole number from 0 up", key)
-        return int(value)
-
-    def number(self, key: str) -> float:
-        value = self._value.pop(key, None)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self._wrong("a number", key)
-        return float(value)
-
-    def values(self, key: str) -> list[Any]:
-        return list(self._take(key, list, "a list"))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self.values(key)
-        if not all(isinstance(value, str) and _is_shown_as_is(value) for value in values):
-            raise self._wrong("a list of texts without control characters", key)
-        return tuple(values)
-
-    def mapping(self, key: str) -> dict[str, Any]:
-        return dict(self._take(key, dict, "a mapping"))
-
-    def mappings(self, key: str) -> tuple[dict[str, Any], ...]:
-        values = self.values(key)
-        if not all(isinstance(value, dict) for value in values):
-            raise self._wrong("a list of mappings", key)
-        return tuple(values)
-
-    def has(self, key: str) -> bool:
-        return key in self._value
-
-    def section(self, key: str) -> _Section:
-        return _Section(self._value.pop(key, None), f"{self.place}: {key}")
-
-    def sections(self, key: str) -> list[_Section]:
-        place = f"{self.place}: {key}"
-        return [_Section(value, f"{place}[{i}]") for i, value in enumerate(self.values(key))]
-
-    def finish(self) -> None:
-        """An unknown key may change what the rest means, so it is never skipped."""
-        if self._value:
-            raise ArtifactError(
-                f"{self.place}: this edgekit does not know '{next(iter(self._value))}'; "
-                "pip install --upgrade edgekit"
-            )
+    found = manifest.model.thresholds
+    counts = {len(found.labels), len(found.teacher)} if found else {len(manifest.labels)}
+    if counts != {len(manifest.labels)}:
+        raise ArtifactError(
+            f"{MANIFEST}: there is not one threshold for each label; build the artifact again."
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.artifact.manifest import SEVERAL
 from edgekit.tables import task_part
 from edgekit.tasks import quality
 from edgekit.tasks.quality import Section
@@ -40,6 +41,7 @@ def _facts(fields: Mapping[str, Any]) -> list[str]:
     model, reads = fields["model"], task_part(fields["task"], "quality").READS
     parents = ", ".join(f"{parent['name']} ({parent['licence']})" for parent in fields["parents"])
     labels = [f"- Labels: {', '.join(fields['labels'])}"] if fields["labels"] else []
+    labels += [f"- Of these, {SEVERAL}; {_thresholds(fields)}"] if "thresholds" in model else []
     return [
         *labels,
         f"- Format: {model['format']}, {model['quantization']}, "
@@ -47,6 +49,17 @@ def _facts(fields: Mapping[str, Any]) -> list[str]:
         f"- Reads {reads.format(max_tokens=model['max_tokens'])}.",
         f"- Made from: {parents}. Licence: {fields['licence']}; see LICENSE.",
     ]
+
+
+def _thresholds(fields: Mapping[str, Any]) -> str:
+    found = fields["model"]["thresholds"]
+    least = ", ".join(
+        f"{label} {share:.3g}"
+        for label, share in zip(fields["labels"], found["labels"], strict=True)
+    )
+    if not found["rows"]:
+        return f"for want of validation rows each is given from a score of a half ({least})."
+    return f"each is given from a score that {found['rows']:,} validation rows chose ({least})."
 
 
 def _step(step: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ def make(
     _check_suited(bound)
     _check_unlabeled(bound)
     _check_files(bound)
-    dataset = data.read(bound, labels=labels)
+    dataset = data.read(bound, labels=labels, several=description.several_labels)
     suited.check_rows(bound, dataset)
     if smoke:
         dataset = data.few(dataset, rows=task.TRIAL_ROWS)

@@ -18,9 +18,10 @@ def check_head(bound: BoundRecipe, description: Description) -> None:
         return
     raise RecipeError(
         f"{bound.place('model')}: {bound.recipe.model.base} labels texts, although its "
-        f"architecture, {description.model_type}, {COULD[description.family]}, and only encoders "
-        f"are made into classifiers here; train one of the types {', '.join(ENCODERS)} on the same "
-        "rows (the step finetune), or give the checkpoint with its language model's head."
+        f"architecture, {description.model_type}, {COULD[description.family]} "
+        f"({description.architecture}), and edgekit reads such a head on encoders alone; train one "
+        f"of the types {', '.join(sorted(ENCODERS))} on the same rows (the step finetune), or give "
+        "the checkpoint with its language model's head."
     )
 
 

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint import converter, form, licences, unusable, weights, widths
+from edgekit.checkpoint import (
+    answers,
+    converter,
+    form,
+    licences,
+    unusable,
+    weights,
+    widths,
+)
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
@@ -80,10 +88,16 @@ class Description:
     labels: tuple[str, ...] | None
     """None for an encoder that has no classification head yet."""
     weights_bytes: int
+    several_labels: bool = False
+    """Whether a text may have several of the labels, or none."""
     head_parameters: int = 0
     """Parameters of the matrix that predicts tokens, if it is not the embeddings'."""
     decoder_layers: int = 0
     """Of an encoder-decoder; 0 for others."""
+    strange_head: str | None = None
+    """Why it is not clear what the head in the weights answers; None where that is clear."""
+    architecture: str = ""
+    """The first of `architectures` in config.json; empty where there is none."""
 
     @property
     def body_parameters(self) -> int:
@@ -125,6 +139,7 @@ def from_shapes(
 ) -> Description:
     """Describes what a folder holds, or what is made of it with this config and these weights."""
     heads, ffn = _widest(folder, config)
+    said = answers.read(config, shapes, folder / "config.json")
     return Description(
         model_type=config["model_type"],
         family=family_of(config, folder),
@@ -140,10 +155,13 @@ def from_shapes(
             if any(table in name for table in _TABLES)
         ),
         max_tokens=_max_tokens(folder, config),
-        labels=_labels(folder, config),
+        labels=said.labels,
         weights_bytes=weights_bytes,
+        several_labels=said.several,
         head_parameters=math.prod(shapes.get("lm_head.weight", (0,))),
         decoder_layers=_decoder_layers(folder, config),
+        strange_head=said.strange_head,
+        architecture=answers.architecture(config),
     )
 
 
@@ -277,16 +295,3 @@ def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
         unused = 2  # whatever its padding is
     settings = weights.read_json(folder / TOKENIZER_CONFIG)
     return unusable.window(folder, positions - unused, settings)
-
-
-def _labels(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...] | None:
-    architectures = config.get("architectures") or [""]
-    if not architectures[0].endswith("ForSequenceClassification"):
-        return None
-    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    try:
-        return tuple(str(names[str(index)]) for index in range(len(names)))
-    except KeyError as error:
-        raise CheckpointError(
-            f"{folder / 'config.json'}: 'id2label' does not number its labels from 0; mend it."
-        ) from error

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from edgekit.checkpoint import describe, keys, units, weights, widths
+from edgekit.checkpoint import answers, describe, keys, units, weights, widths
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
@@ -84,17 +84,24 @@ def classifier_shapes(
     return type(model).__name__, shapes
 
 
-def load_classifier(folder: Path, *, labels: Sequence[str] | None = None) -> PreTrainedModel:
+def load_classifier(
+    folder: Path, *, labels: Sequence[str] | None = None, several: bool = False
+) -> PreTrainedModel:
     """A checkpoint as a sequence classifier in fp32 on the CPU.
 
-    `labels` gives a new head to an encoder that has none. Raises CheckpointError if weights are
-    missing, of another shape or of another model.
+    `labels` gives a new head to an encoder that has none; `several` says that a text may have
+    several of them. Raises CheckpointError if weights are missing, of another shape or of another
+    model.
     """
-    return _load_classifier(folder, labels=labels).eval()
+    return _load_classifier(folder, labels=labels, several=several).eval()
 
 
 def _load_classifier(
-    folder: Path, *, labels: Sequence[str] | None = None, device: Device = "cpu"
+    folder: Path,
+    *,
+    labels: Sequence[str] | None = None,
+    several: bool = False,
+    device: Device = "cpu",
 ) -> PreTrainedModel:
     narrow = describe.read_widths(folder, describe.read_config(folder))
     config = read_config(folder)
@@ -102,7 +109,8 @@ def _load_classifier(
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+        config.problem_type = answers.problem(several=several)
+    config.problem_type = config.problem_type or answers.ONE_LABEL
     model, found = (
         _load_uniform(folder, AutoModelForSequenceClassification, config, device=device)
         if narrow is None

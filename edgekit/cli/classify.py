@@ -110,10 +110,11 @@ def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
 
 def _lines(texts: Sequence[str], answers: Sequence[Answer]) -> list[str]:
     """One line per answer: the label first, so that it can be cut out, the text last, if any."""
-    width = max(len(answer.label) for answer in answers)
+    named = [", ".join(answer.labels) or "–" for answer in answers]
+    width = max(map(len, named))
     lines = []
-    for text, answer in zip(texts, answers, strict=True):
-        line = f"{answer.label:{width}}  {answer.score:6.1%}"
+    for text, name, answer in zip(texts, named, answers, strict=True):
+        line = f"{name:{width}}  {answer.score:6.1%}"
         if answer.abstained:
             line += "  (not sure)"
         if answer.parts > 1:

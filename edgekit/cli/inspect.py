@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.artifact.manifest import SEVERAL
 from edgekit.cli import DONE
 from edgekit.cli.output import print_json, print_section
 from edgekit.cli.terminal import printable
@@ -55,6 +56,8 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     yield f"{manifest.name}: {manifest.task} in {printable(languages, most=1000)}"
     if manifest.labels:
         yield f"labels     {printable(', '.join(manifest.labels), most=1000)}"
+    if model.thresholds is not None:
+        yield f"           {SEVERAL}, {_least(manifest)}"
     yield (
         f"model      {model.format} {model.quantization}, {model.parameters:,} parameters, "
         f"{human_bytes(size)}"
@@ -75,6 +78,17 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     yield f"licence    {manifest.licence}"
     yield from _steps(manifest)
     yield f"digest     {manifest.digest}"
+
+
+def _least(manifest: Manifest) -> str:
+    """From which score a label is given, and where that comes from."""
+    found = manifest.model.thresholds
+    if found is None or not found.rows:
+        return "each from a score of 50 %, for want of validation rows"
+    return (
+        f"each from a score between {min(found.labels):.0%} and {max(found.labels):.0%}, by "
+        f"{found.rows:,} validation rows"
+    )
 
 
 def _steps(manifest: Manifest) -> Iterator[str]:

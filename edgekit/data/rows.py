@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgekit.data import turns
+from edgekit.data import label_sets, turns
 from edgekit.data.class_labels import named_records
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
@@ -31,6 +31,11 @@ Message = turns.Turn
 """One turn of a conversation: `role` and `content`."""
 
 
+TEXT_PAIR = "text_pair"
+"""The column in which data sets of pairs (a premise and a hypothesis, a query and a passage) keep
+the second text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     text: str
@@ -45,6 +50,14 @@ class Row:
     """The reference summary, written by a person."""
     choices: tuple[str, ...] = ()
     """For a question: the possible answers, of which `label` is the right one."""
+    labels: tuple[str, ...] | None = None
+    """All labels of a text that may have several or none; None where it has one, in `label`."""
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Of either kind; empty where there are none."""
+        return self.labels or (() if self.label is None else (self.label,))
+
     place: str = field(default="", compare=False, repr=False)
     """Where it was read from, as `file:line`, for messages; empty for one made otherwise."""
 
@@ -65,16 +78,20 @@ class Columns:
 def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
     """Every row of a labelled file, for training or judging.
 
-    The text and label columns must exist and be filled; language and group may be missing or empty;
-    `slices` are further columns to keep, which must exist. Raises DataError.
+    The text and label columns must exist and be filled, or `labels`, which may be empty, instead of
+    `label`; language and group may be missing or empty; `slices` are further columns to keep, which
+    must exist. Raises DataError.
     """
     rows = []
     for place, record in named_records(path):
+        refuse_pairs(record, place)
+        several = label_sets.has(record, columns.label)
         rows.append(
             Row(
                 place=place,
                 text=_filled(record, columns.text, place),
-                label=_filled(record, columns.label, place),
+                label=None if several else _filled(record, columns.label, place),
+                labels=label_sets.read(record, place) if several else None,
                 language=_language(record, columns.language, place),
                 group=_optional(record, columns.group, place),
                 slices=_slices(record, slices, place),
@@ -227,6 +244,16 @@ def _text(record: Record, column: str, place: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return cell(record, column, place)
+
+
+def refuse_pairs(record: Record, place: str) -> None:
+    """A second text that no model would be given: every answer would be to half of a question."""
+    if TEXT_PAIR in record:
+        raise DataError(
+            f"{place}: there is a column '{TEXT_PAIR}', and edgekit gives a model one text for "
+            "each row, so it cannot compress one for pairs; rename the column if it is no second "
+            "text."
+        )
 
 
 def told_language(rows: Sequence[Row], languages: Sequence[str]) -> list[Row]:

@@ -15,6 +15,8 @@ from typing import Literal
 
 import numpy as np
 
+from edgekit.runtime.scoring import as_sets, equal
+
 Metric = Literal["macro_f1", "accuracy"]
 RESAMPLES = 10_000
 CHUNK = 250
@@ -24,7 +26,7 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Label indexes for the same rows; int64 arrays of shape (rows,)."""
+    """Answers to the same rows, as runtime.scoring.Given: label indexes, or sets of labels."""
 
     truth: np.ndarray
     artifact: np.ndarray
@@ -47,6 +49,8 @@ class Kept:
 
 def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
     """Bounds by RESAMPLES draws; the order of rows and the numbers of groups do not matter."""
+    if metric == "accuracy" and paired.truth.ndim == 2:
+        paired = _exact(paired)
     counts = _counts_by_group(paired)
     # Groups with the same counts are equal: drawing kinds of groups gives the same, far cheaper.
     # `unique` sorts the kinds, which makes the draws independent of the order of rows.
@@ -99,24 +103,27 @@ def _ratio(sums: np.ndarray) -> np.ndarray:
 def _counts_by_group(paired: Paired) -> np.ndarray:
     """For each group and label: right and given answers of both sides, and rows; float32."""
     _, group = np.unique(paired.groups, return_inverse=True)
-    labels = paired.labels
-    shape = (int(group.max()) + 1, labels)
+    truth, artifact, teacher = (
+        as_sets(side, paired.labels) for side in (paired.truth, paired.artifact, paired.teacher)
+    )
 
-    def count(label: np.ndarray, where: np.ndarray) -> np.ndarray:
-        flat = np.bincount(group[where] * labels + label[where], minlength=shape[0] * labels)
-        return flat.reshape(shape)
+    def count(where: np.ndarray) -> np.ndarray:
+        row, label = np.nonzero(where)
+        flat = np.bincount(
+            group[row] * paired.labels + label, minlength=(int(group.max()) + 1) * paired.labels
+        )
+        return flat.reshape(-1, paired.labels)
 
-    everywhere = np.ones(len(group), dtype=bool)
-    return np.concatenate(
-        [
-            count(paired.truth, paired.artifact == paired.truth),
-            count(paired.artifact, everywhere),
-            count(paired.truth, paired.teacher == paired.truth),
-            count(paired.teacher, everywhere),
-            count(paired.truth, everywhere),
-        ],
-        axis=1,
-    ).astype(np.float32)
+    parts = [truth & artifact, artifact, truth & teacher, teacher, truth]
+    return np.concatenate([count(part) for part in parts], axis=1).astype(np.float32)
+
+
+def _exact(paired: Paired) -> Paired:
+    """Of sets only whether all of a row is right: label 0 where it is, else 1."""
+    right = np.zeros(len(paired.truth), dtype=np.int64)
+    wrong = (~equal(side, paired.truth) for side in (paired.artifact, paired.teacher))
+    artifact, teacher = (one.astype(np.int64) for one in wrong)
+    return Paired(right, artifact, teacher, paired.groups, labels=2)
 
 
 def _share(metric: Metric, sums: np.ndarray) -> np.ndarray:
@@ -133,7 +140,8 @@ def _macro_f1(right: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndar
     """Over the labels that occur in the truth, which here is the drawn one."""
     occurs = rows > 0
     f1 = 2 * right / np.maximum(given + rows, 1)
-    return np.where(occurs, f1, 0).sum(axis=-1) / occurs.sum(axis=-1)
+    # Sets may all be empty.
+    return np.where(occurs, f1, 0).sum(axis=-1) / np.maximum(occurs.sum(axis=-1), 1)
 
 
 def _accuracy(right: np.ndarray, given: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -38,6 +38,8 @@ class Dataset:
     digests: Mapping[str, str]
     choices: tuple[Row, ...] = ()
     """Questions that judge a chat model, besides the test set."""
+    several: bool = False
+    """Whether a text may have several of the labels, or none."""
 
     def without_test(self) -> Dataset:
         """What a step may see: the rows that judge must not influence what they judge."""
@@ -46,8 +48,9 @@ class Dataset:
         return replace(self, test=(), choices=(), digests=digests)
 
 
-def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
-    """Reads all rows. `labels` are the checkpoint's, None if it has no head yet.
+def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None, several: bool = False) -> Dataset:
+    """Reads all rows. `labels` are the checkpoint's, None if it has no head yet, and `several` says
+    whether it gives a text several of them.
 
     Raises DataError for missing files or columns, labels that the checkpoint lacks, and test texts
     that are also in the training or validation set.
@@ -57,11 +60,18 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
         for name in ("train", "validation", "test", "choices")
     }
     sets = {name: tuple(chain.from_iterable(own.values())) for name, own in files.items()}
-    known = tuple(sorted({str(row.label) for row in sets["train"]})) if labels is None else labels
+    known = (
+        tuple(sorted({label for row in sets["train"] for label in row.all_labels}))
+        if labels is None
+        else labels
+    )
+    if labels is None:
+        several = any(row.labels is not None for row in sets["train"])
     _check_written(bound, files, known=labels or ())
     for name in ("train", "validation", "test"):
         rows = sets[name]
         _check_labels(bound.place("data", name), name, rows, known)
+        _check_kind(bound.place("data", name), name, rows, several=several)
     unlabeled_files = _unlabeled_files(bound)
     unlabeled = tuple(read_texts(unlabeled_files))
     texts = {name: [row.text for row in rows] for name, rows in sets.items()}
@@ -75,6 +85,7 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None) -> Dataset:
         test=sets["test"],
         choices=sets["choices"],
         unlabeled=unlabeled,
+        several=several,
         digests={
             name: sha256_json([sha256_file(path) for path in files])
             for name, files in {
@@ -124,17 +135,18 @@ def _read_set(bound: BoundRecipe, name: str, files: Sequence[str] | None) -> dic
 def _check_written(bound: BoundRecipe, files: _Files, *, known: Sequence[str]) -> None:
     """The labels themselves, before anything compares them with the model's."""
     counts = {
-        file: Counter(row.label for row in rows if row.label is not None)
+        file: Counter(label for row in rows for label in row.all_labels)
         for name in ("train", "validation", "test")
         for file, rows in files[name].items()
     }
     written_labels.check_alike(bound.place("data"), counts, known)
-    trained = sum((counts[file] for file in files["train"]), Counter[str]())
+    rows = chain.from_iterable(files["train"].values())
+    trained = Counter(row.label for row in rows if row.label is not None)
     written_labels.check_classes(bound.place("data", "train"), "train", trained)
 
 
 def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[str]) -> None:
-    labels = (row.label for row in rows if row.label is not None)
+    labels = (label for row in rows for label in row.all_labels)
     strange = Counter(label for label in labels if label not in known)
     if strange:
         label, count = strange.most_common(1)[0]
@@ -142,6 +154,21 @@ def _check_labels(place: str, name: str, rows: Sequence[Row], known: Sequence[st
             f"{place}: {count} rows of data.{name} carry the label '{label}', which the model does "
             f"not know.{did_you_mean(label, known)}"
         )
+
+
+def _check_kind(place: str, name: str, rows: Sequence[Row], *, several: bool) -> None:
+    """All rows have one label, or all have a set of them."""
+    sets = {
+        row.labels is not None for row in rows if row.label is not None or row.labels is not None
+    }
+    if sets <= {several}:
+        return
+    given = "several labels or none" if several else "one label"
+    wanted, found = ("labels", "label") if several else ("label", "labels")
+    raise DataError(
+        f"{place}: rows of data.{name} have the column '{found}', and the model gives a text "
+        f"{given}; name the column '{wanted}', or take a model of the other kind."
+    )
 
 
 def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
@@ -178,9 +205,9 @@ def folded(text: str) -> str:
 
 def _spread(rows: Sequence[Row], count: int) -> tuple[Row, ...]:
     """Takes rows from every (language, label) in turn, in a fixed order."""
-    piles: dict[tuple[str | None, str | None], list[Row]] = {}
+    piles: dict[tuple[str | None, tuple[str, ...]], list[Row]] = {}
     for row in rows:
-        piles.setdefault((row.language, row.label), []).append(row)
+        piles.setdefault((row.language, row.all_labels), []).append(row)
     depth = max((len(pile) for pile in piles.values()), default=0)
     order = [pile[level] for level in range(depth) for pile in piles.values() if level < len(pile)]
     return tuple(order[:count])

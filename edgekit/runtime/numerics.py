@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and the divergence of logits, in numpy. Knows no model."""
+"""Softmax, sigmoid, their logarithms and the divergence of logits, in numpy. Knows no model."""
 
 from __future__ import annotations
 
@@ -36,3 +36,13 @@ def kl_divergence(
     )
     # One row at a time: a row of a large vocabulary takes megabytes.
     return np.array([(np.exp(mine) * (mine - theirs)).sum() for mine, theirs in rows])
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Of the shape of the logits, computed in float64 without overflow."""
+    return np.exp(log_sigmoid(logits))
+
+
+def log_sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logarithms of `sigmoid`, computed in float64."""
+    return -np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64))

@@ -88,10 +88,10 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
 
 def check_spec(manifest: Manifest) -> None:
     """Raises ArtifactError if `model` lacks the part that its task needs, or has another's."""
-    wanted = task(manifest.task).spec
+    known = task(manifest.task)
     for name in SPECS:
         there = getattr(manifest.model, name) is not None
-        if there != (name == wanted):
+        if there != (name == known.spec) and not (there and name == known.may_have):
             raise ArtifactError(
                 f"'{manifest.name}': a {manifest.task} artifact must {'' if not there else 'not '}"
                 f"have '{name}' in the manifest's model; build it again."

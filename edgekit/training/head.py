@@ -23,7 +23,7 @@ HeadLoss = Callable[[torch.Tensor, Sequence[Example]], torch.Tensor]
 
 
 class Head(Protocol):
-    """The class `Head` of a task's proof/head.py; it takes the labels of the data."""
+    """What `of` in a task's proof/head.py makes for the recipe's rows."""
 
     metric: ClassVar[str]
     """The name of `score` in the record of a step."""
@@ -76,5 +76,5 @@ class Head(Protocol):
 
 def head_of(job: Job) -> Head:
     """The head of the recipe's task, for the labels of the job's data."""
-    found = task_part(job.recipe.task, "proof.head").Head(job.dataset.labels)
+    found = task_part(job.recipe.task, "proof.head").of(job.dataset)
     return cast("Head", found)

@@ -28,6 +28,15 @@ def kl(student: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> t
     return functional.kl_div(given, wanted, reduction="sum", log_target=True) * temperature**2
 
 
+def binary_kl(student: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> torch.Tensor:
+    """`kl` where each label is there or not by itself: the sum over rows and labels."""
+    wanted, given = teacher.float() / temperature, student.float() / temperature
+    odds = wanted.sigmoid()
+    there = odds * (functional.logsigmoid(wanted) - functional.logsigmoid(given))
+    absent = (1 - odds) * (functional.logsigmoid(-wanted) - functional.logsigmoid(-given))
+    return (there + absent).sum() * temperature**2
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """From the hidden states of a language model to its logits."""

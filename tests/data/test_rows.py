@@ -171,3 +171,63 @@ def test_rows_of_one_language_need_not_name_it() -> None:
     rows = [Row("a", "x"), Row("b", "y", language="fr")]
     assert [row.language for row in told_language(rows, ["en"])] == ["en", "fr"]
     assert [row.language for row in told_language(rows, ["en", "fr"])] == [None, "fr"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_second_text_is_never_left_out_silently(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows{suffix}"
+    texts = {
+        ".csv": "text,text_pair,label\na man sleeps,a man is awake,contradiction\n",
+        ".jsonl": '{"text": "a man sleeps", "text_pair": "a man is awake", "label": "no"}\n',
+    }
+    path.write_text(texts[suffix])
+    with pytest.raises(DataError, match=r"there is a column 'text_pair', .* one text for each row"):
+        read_rows(path)
+
+
+SETS = {
+    "csv": "text,labels\na,heat|light\nb,\nc, music \n",
+    "jsonl": '{"text": "a", "labels": ["heat", "light"]}\n{"text": "b", "labels": []}\n'
+    '{"text": "c", "labels": "music"}\n',
+    "null.jsonl": '{"text": "a", "labels": "heat|light"}\n{"text": "b", "labels": null}\n'
+    '{"text": "c", "labels": ["music"]}\n',
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_rows_may_have_several_labels_or_none(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{name}"
+    path.write_text(SETS[name])
+    found = read_rows(path)
+    assert [row.labels for row in found] == [("heat", "light"), (), ("music",)]
+    assert {row.label for row in found} == {None}
+
+
+def test_sets_of_labels_come_from_lists_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "labels": [["heat", "light"], []]}), path)
+    assert [row.labels for row in read_rows(path)] == [("heat", "light"), ()]
+
+
+def test_a_column_of_one_label_is_read_as_before_beside_one_of_several(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label,labels\na,heat,heat|light\n")
+    assert [(row.label, row.labels) for row in read_rows(path)] == [("heat", None)]
+
+
+BAD_SETS = {
+    "a label twice": '"heat|light|heat"',
+    "an empty label": '"heat||light"',
+    "scores": "[0.0, 1.0, 0.0]",
+    "booleans": "[true, false]",
+    "a sign inside a label": '["a|b"]',
+    "a number": "1.5",
+}
+
+
+@pytest.mark.parametrize("fault", BAD_SETS)
+def test_bad_sets_of_labels_are_refused_with_their_place(fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"text": "a", "labels": {BAD_SETS[fault]}}}\n')
+    with pytest.raises(DataError, match=r"rows.jsonl:1: column 'labels' .*(mend it|once)\."):
+        read_rows(path)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from edgekit.artifact import folder as artifact
 from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.scoring import LabelSet, OneLabel, Scoring
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tasks.classification.answer import answer
 
@@ -155,15 +156,23 @@ def make_artifact(
     return folder
 
 
+def make_set_artifact(folder: Path, *thresholds: float) -> Path:
+    """An artifact whose texts may have several labels, each from one of the thresholds on."""
+    spec = {"labels": list(thresholds), "teacher": list(thresholds), "rows": 0}
+    return make_artifact(folder, model={**fields()["model"], "thresholds": spec})
+
+
 def golden_answers(folder: Path, manifest: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     spec = manifest["model"]
     encoder = TextTokenizer(
         folder / "tokenizer.json", prefix=spec["prefix"], max_tokens=spec["max_tokens"]
     )
+    scoring: Scoring = OneLabel(spec["temperature"])
+    if "thresholds" in spec:
+        scoring = LabelSet(tuple(spec["thresholds"]["labels"]))
     with OnnxClassifier((folder / "model.onnx").read_bytes, encoder, threads=1) as model:
         found = [
-            answer(model.logits(text)[0], manifest["labels"], temperature=spec["temperature"])
-            for text in texts
+            answer(model.logits(text)[0], manifest["labels"], scoring=scoring) for text in texts
         ]
     answers = [{"label": entry.label, "scores": entry.scores} for entry in found]
     return {"inputs": list(texts), "answers": answers, "tolerance": 0.02}

@@ -21,6 +21,7 @@ from edgekit.artifact import manifest
 from edgekit.artifact.folder import Artifact, Manifest
 from edgekit.data.conversation import Message, Reply, WhenFull, messages, oldest_turn
 from edgekit.errors import ContextOverflow, UnsupportedTask, WorkerError
+from edgekit.runtime.scoring import OneLabel
 from edgekit.tasks.classification.answer import Answer, answer
 from tests.tiny.artifact import fields
 
@@ -144,7 +145,7 @@ class ScriptedModel:
         logits = np.array([0.5, 0.2, 0.1])
         for word in re.findall(r"\w+", text):
             logits = logits + np.array(_WORDS.get(word, (0.0, 0.1, 0.0)))
-        return answer(logits, self.manifest.labels, temperature=1.5, abstain_below=floor)
+        return answer(logits, self.manifest.labels, scoring=OneLabel(1.5), abstain_below=floor)
 
     def chat(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import threading
 from pathlib import Path
@@ -192,3 +193,15 @@ def test_a_worker_that_dies_twice_is_told() -> None:
         kept.answer(Path("/a"), DEADLY)
     assert model.asked == [DEADLY, DEADLY]
     assert kept.answer(Path("/a"), "lamp").label == "light"
+
+
+def test_a_text_without_any_of_several_labels_is_not_one_without_text(tmp_path: Path) -> None:
+    labelled = tmp_path / "sets.jsonl"
+    rows = [("a", "heat|light", 0.9), ("b", "", 0.1), (" ", None, None)]
+    lines = (
+        json.dumps({"text": text, "label": label, "score": score, "abstained": score is None})
+        for text, label, score in rows
+    )
+    labelled.write_text("".join(f"{line}\n" for line in lines))
+    make_index(labelled, tmp_path / "sets.index", column="text")
+    assert Results(tmp_path / "sets.index").by_label() == {"": 1, "heat|light": 1, "–": 1}

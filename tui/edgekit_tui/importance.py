@@ -34,10 +34,12 @@ def weigh(model: Answerer, text: str, answer: Answer) -> Iterator[tuple[str, flo
 
     Lazy: a caller that stops iterating stops the work. A one-word text has nothing to compare with.
     """
+    # The highest score even where a model of several labels gave none.
+    best = answer.label or max(answer.scores, key=answer.scores.__getitem__)
     pieces = split(text)
     for place, piece in enumerate(pieces):
         rest = "".join(pieces[:place] + pieces[place + 1 :])
         if piece.isspace() or not rest.strip():
             yield piece, 0.0
         else:
-            yield piece, answer.score - model.classify(rest).scores[answer.label]
+            yield piece, answer.score - model.classify(rest).scores[best]

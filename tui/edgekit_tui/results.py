@@ -23,6 +23,7 @@ _BATCH = 2000
 _VERSION = 1
 # How long to wait for another app that writes the same index.
 _LOCK_SECONDS = 5.0
+NO_LABEL = "–"
 _SCHEMA = """
 CREATE TABLE result (number INTEGER PRIMARY KEY, text TEXT, label TEXT, score REAL, abstained INT);
 """
@@ -44,7 +45,7 @@ class Result:
     """From 1, like the file's records."""
     text: str
     label: str
-    """Empty for a record without text."""
+    """Empty for a record without text; NO_LABEL for one that was given none of several labels."""
     score: float
     abstained: bool
 
@@ -106,7 +107,8 @@ def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, b
         yield (
             number,
             record[column],
-            str(label or ""),
+            # A text that was given none of several labels has a score.
+            str(label or ("" if score in (None, "") else NO_LABEL)),
             float(score) if score not in (None, "") else 0.0,
             abstained in (True, "true", "True"),
         )

@@ -12,11 +12,11 @@ import numpy as np
 from edgekit.checkpoint.describe import describe
 from edgekit.data.spread import spread
 from edgekit.export.onnx import candidates
-from edgekit.export.onnx.candidates import divergence, fastest_near
+from edgekit.export.onnx.candidates import fastest_near
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
-from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import LOGITS, OnnxClassifier
+from edgekit.runtime.scoring import equal, untuned
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
@@ -91,13 +91,15 @@ def _choose(
 ) -> dict[str, Any]:
     """Quantizes every candidate and keeps the fastest whose answers stay nearest to fp32's."""
     texts = [row.text for row in spread(job.rows, SELECTION_ROWS, total=True)]
-    wanted = softmax(_answers(job, fp32 / MODEL, texts))
+    said = describe(job.checkpoint)
+    scoring = untuned(len(said.labels or ()), several=said.several_labels)
+    wanted = _answers(job, fp32 / MODEL, texts)
 
     def measure(folder: Path, done: candidates.Done) -> dict[str, Any]:
-        found = softmax(_answers(job, folder / MODEL, texts))
+        found = _answers(job, folder / MODEL, texts)
         return {
-            "kl": round(divergence(wanted, found), 8),
-            "flips": int((wanted.argmax(1) != found.argmax(1)).sum()),
+            "kl": round(float(scoring.divergence(wanted, found).mean()), 8),
+            "flips": int((~equal(scoring.given(wanted), scoring.given(found))).sum()),
         }
 
     files = candidates.Files(fp32, (MODEL,), embeddings)

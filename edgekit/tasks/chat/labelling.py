@@ -16,6 +16,7 @@ import numpy as np
 from edgekit.data.conversation import Message
 from edgekit.errors import DataError
 from edgekit.runtime.numerics import softmax
+from edgekit.runtime.scoring import OneLabel
 from edgekit.tasks.classification import answer as classification
 from edgekit.tasks.classification.answer import Answer
 from edgekit.wording.suggestions import did_you_mean
@@ -82,7 +83,7 @@ class Question:
         return classification.answer(
             scores - np.array(balance.bias or 0.0),
             self.labels,
-            temperature=balance.temperature,
+            scoring=OneLabel(balance.temperature),
             abstain_below=abstain_below,
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.errors import DataError, EdgekitError
 from edgekit.runtime.numerics import softmax
+from edgekit.runtime.scoring import SOFTMAX, Given, LabelSet, Scoring, as_sets, equal
 from edgekit.wording.suggestions import did_you_mean
 
 ECE_BINS = 15
@@ -21,17 +22,21 @@ ECE_BINS = 15
 class Answer:
     """A model's answer to one text."""
 
-    label: str
+    label: str | None
+    """The likeliest label that the text was given; None where a model of several gave none."""
     score: float
+    """That label's score; the highest of all where none was given."""
     scores: dict[str, float]
     abstained: bool
-    """True if the best score is below `abstain_below`; `label` is still the best guess."""
+    """True if `score` is below `abstain_below`; `label` is still the best guess."""
     parts: int
     """How many windows the text was read in; more than one if it is longer than the model's."""
+    labels: tuple[str, ...] = ()
+    """All labels that the text was given, the likeliest first."""
 
     def as_json(self) -> dict[str, Any]:
         """What `classify --json` prints."""
-        return asdict(self)
+        return {**asdict(self), "labels": list(self.labels)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,9 @@ class LabelScores:
 class Scores:
     rows: int
     accuracy: float
+    """Share of rows whose label, or whose whole set of labels, is the right one."""
+    micro_f1: float | None
+    """F1 of all answers together; None where a text has one label, since it is the accuracy."""
     macro_f1: float
     """Mean of F1 over the labels that occur in the truth of these rows."""
     by_label: Mapping[str, LabelScores]
@@ -62,7 +70,7 @@ def answer(
     logits: np.ndarray,
     labels: Sequence[str],
     *,
-    temperature: float = 1.0,
+    scoring: Scoring = SOFTMAX,
     abstain_below: float = 0.0,
     parts: int = 1,
 ) -> Answer:
@@ -70,19 +78,37 @@ def answer(
     # For so few numbers numpy's overhead would be half of a small model's time.
     found: list[float] = logits.tolist()
     _require(finite=all(map(math.isfinite, found)))
-    # The label comes from the logits: after softmax, two close scores may be equal.
-    highest = max(found)
-    best = found.index(highest)
-    powers = [math.exp((value - highest) / temperature) for value in found]
-    total = sum(powers)
-    score = powers[best] / total
+    if isinstance(scoring, LabelSet):
+        scores = [_sigmoid(value) for value in found]
+        order = sorted(range(len(found)), key=lambda place: -found[place])
+        given = [place for place in order if scores[place] >= scoring.thresholds[place]]
+    else:
+        scores = _softmax(found, scoring.temperature)
+        # The label comes from the logits: after softmax, two close scores may be equal.
+        order = given = [found.index(max(found))]
+    score = scores[(given or order)[0]]
     return Answer(
-        label=labels[best],
+        label=labels[given[0]] if given else None,
         score=score,
-        scores={label: power / total for label, power in zip(labels, powers, strict=True)},
-        abstained=score < abstain_below,
+        scores=dict(zip(labels, scores, strict=True)),
+        # That no label fits is an answer, not a doubt.
+        abstained=bool(given) and score < abstain_below,
         parts=parts,
+        labels=tuple(labels[place] for place in given),
     )
+
+
+def _softmax(logits: Sequence[float], temperature: float) -> list[float]:
+    highest = max(logits)
+    powers = [math.exp((value - highest) / temperature) for value in logits]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _sigmoid(logit: float) -> float:
+    # exp of a large number overflows.
+    power = math.exp(-abs(logit))
+    return (1.0 if logit >= 0 else power) / (1.0 + power)
 
 
 def _require(*, finite: bool) -> None:
@@ -141,25 +167,31 @@ def _nll(logits: np.ndarray, truth: np.ndarray, temperature: float) -> float:
 
 
 def ece(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Expected calibration error over ECE_BINS bins of equal width."""
-    confidence = probabilities.max(axis=-1)
-    right = probabilities.argmax(axis=-1) == truth
+    """Expected calibration error over ECE_BINS bins of equal width.
+
+    Of the likeliest labels (rows,), or with a bool truth (rows, labels) of every label.
+    """
+    if truth.ndim == 2:
+        return _ece(probabilities.ravel(), truth.ravel())
+    return _ece(probabilities.max(axis=-1), probabilities.argmax(axis=-1) == truth)
+
+
+def _ece(confidence: np.ndarray, right: np.ndarray) -> float:
     bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     gaps = np.bincount(bins, weights=confidence - right, minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(truth))
+    return float(np.abs(gaps).sum() / len(right))
 
 
 def scores(
-    logits: np.ndarray, truth: np.ndarray, labels: Sequence[str], *, temperature: float = 1.0
+    logits: np.ndarray, truth: Given, labels: Sequence[str], *, scoring: Scoring = SOFTMAX
 ) -> Scores:
-    """Metrics of `logits`, of shape (rows, labels), against label indexes `truth`."""
+    """Metrics of `logits`, of shape (rows, labels), against the right answers."""
     if len(truth) == 0:
         raise DataError("There are no rows to judge; give a file with at least one labelled row.")
     _require(finite=bool(np.isfinite(logits).all()))
-    predicted = np.argmax(logits, axis=-1)
-    hits = np.bincount(truth[predicted == truth], minlength=len(labels))
-    rows = np.bincount(truth, minlength=len(labels))
-    guesses = np.bincount(predicted, minlength=len(labels))
+    given = scoring.given(logits)
+    right, found = as_sets(truth, len(labels)), as_sets(given, len(labels))
+    hits, rows, guesses = ((right & found).sum(0), right.sum(0), found.sum(0))
     f1 = 2 * hits / np.maximum(rows + guesses, 1)
     by_label = {
         label: LabelScores(
@@ -174,8 +206,12 @@ def scores(
     }
     return Scores(
         rows=len(truth),
-        accuracy=float((predicted == truth).mean()),
-        macro_f1=float(f1[rows > 0].mean()),
+        accuracy=float(equal(given, truth).mean()),
+        micro_f1=float(2 * hits.sum() / max(1, rows.sum() + guesses.sum()))
+        if scoring.several
+        else None,
+        # Where no row carries a label, there is nothing to find.
+        macro_f1=float(f1[rows > 0].mean()) if rows.any() else 0.0,
         by_label=by_label,
-        ece=ece(softmax(logits, temperature), truth),
+        ece=ece(scoring.probabilities(logits), truth),
     )

@@ -17,10 +17,11 @@ from typing import Any, Protocol
 import filelock
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data import label_sets
 from edgekit.data.places import placed
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Placed, Record, placed_records
-from edgekit.data.rows import stream_records
+from edgekit.data.rows import TEXT_PAIR, refuse_pairs, stream_records
 from edgekit.errors import DataError
 from edgekit.system import machine, paths
 from edgekit.system.digest import canonical_json, sha256_file, sha256_json
@@ -88,7 +89,8 @@ def classify_file(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FileResult:
-    """Writes every record of `source` to `out` with the columns label, score and abstained.
+    """Writes every record of `source` to `out` with the columns label, score and abstained; where a
+    text may have several labels, as `a|b`, or empty for none.
 
     If the input has a column of that name already, the new one is called edgekit_label and so on.
     The suffix decides the format, also of `out`; memory is bounded. The whole input is checked
@@ -152,6 +154,8 @@ def _plan(
     """Reads the whole input once: better to refuse it now than after hours."""
     rows, names = 0, set[str]()
     for record in stream_records(source, column=column):
+        if column != TEXT_PAIR:
+            refuse_pairs(record, str(source))
         rows += 1
         names.update(record)
     floor = model.manifest.model.abstain_below if abstain_below is None else abstain_below
@@ -233,8 +237,9 @@ def _answers(
 
 
 def _added(job: _Job, found: Answer | None) -> Record:
-    # A row without text gets no label; a made-up answer would look like any other.
+    # A row without text gets no label; a made-up answer would look like any other. A text that was
+    # given none of several labels has a score.
     values = (None, None, True) if found is None else (
-        found.label, round(found.score, 6), found.abstained,
+        label_sets.written(found.labels), round(found.score, 6), found.abstained,
     )  # fmt: skip
     return dict(zip(job.added, values, strict=True))

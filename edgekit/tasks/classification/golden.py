@@ -10,6 +10,7 @@ from edgekit.artifact.manifest import Manifest
 from edgekit.runtime import golden
 from edgekit.tasks.classification.answer import Answer, answer
 from edgekit.tasks.classification.engine import Classifier, run
+from edgekit.tasks.classification.recorded import of_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,10 @@ class GoldenScores:
         return list(self.inputs)
 
     def check(self, engine: Classifier, manifest: Manifest) -> int:
-        labels, temperature = manifest.labels, manifest.model.temperature
+        labels, scoring = manifest.labels, of_model(manifest.model)
         for number, text in enumerate(self.inputs):
             logits, parts = run(engine, manifest, text, alone=True)
-            found = answer(logits, labels, temperature=temperature, parts=parts)
+            found = answer(logits, labels, scoring=scoring, parts=parts)
             # Only scores: labels can then differ only if two are practically equal.
             if not _near(found, self.scores[number], self.tolerance):
                 told = f"'{found.label}' at {found.score:.3f} instead of"

@@ -21,6 +21,8 @@ from edgekit.tasks.quality import (
 )
 
 READS = "{max_tokens} tokens at once; longer texts are read in several parts"
+EXACT = "subset accuracy"
+"""The share of texts that get exactly their labels, where a text may have several."""
 _ROWS = Measure("rows", ("rows",), ",")
 
 
@@ -32,9 +34,7 @@ def read(judged: Mapping[str, Any]) -> Quality:
         f"is left, {shown(judged, '.1%', 'agreement')} of answers are equal."
     )
     return Quality(
-        alone=f"On {shown(judged, ',', 'rows')} test rows: macro-F1 "
-        f"{shown(judged, '.3f', 'artifact', 'macro_f1')}, accuracy "
-        f"{shown(judged, '.3f', 'artifact', 'accuracy')}.",
+        alone=f"On {shown(judged, ',', 'rows')} test rows: {_figures(judged)}.",
         beside=beside if against else "",
         facts=_facts(judged, against=against),
         card=table(
@@ -52,12 +52,27 @@ def read(judged: Mapping[str, Any]) -> Quality:
     )
 
 
+def _several(judged: Mapping[str, Any]) -> bool:
+    return judged.get("several_labels") is True
+
+
+def _figures(judged: Mapping[str, Any]) -> str:
+    figures = {"macro-F1": "macro_f1", "accuracy": "accuracy"}
+    if _several(judged):
+        figures = {"macro-F1": "macro_f1", "micro-F1": "micro_f1", EXACT: "accuracy"}
+    return ", ".join(
+        f"{word} {shown(judged, '.3f', 'artifact', key)}" for word, key in figures.items()
+    )
+
+
 def _metric(judged: Mapping[str, Any]) -> str:
     return text(judged, "metric", default="macro_f1")
 
 
 def _word(judged: Mapping[str, Any]) -> str:
-    return "macro-F1" if _metric(judged) == "macro_f1" else _metric(judged)
+    if _metric(judged) == "macro_f1":
+        return "macro-F1"
+    return EXACT if _several(judged) else _metric(judged)
 
 
 def _facts(judged: Mapping[str, Any], *, against: bool) -> tuple[tuple[str, str, str], ...]:
@@ -104,8 +119,9 @@ def _scores(judged: Mapping[str, Any]) -> Section:
     return Section(
         "How far its scores can be trusted",
         notes=(
-            "Each answer comes with a score. A score of 80 % should be right 80 times in 100. On "
-            "the test texts the score and the share of right answers differ by "
+            f"Each {'label' if _several(judged) else 'answer'} comes with a score. A score of 80 % "
+            "should be right 80 times in 100. On the test texts the score and the share of right "
+            "answers differ by "
             f"{share(judged, 'artifact', 'ece')} on average (ECE).",
         ),
     )

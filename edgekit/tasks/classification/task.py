@@ -15,5 +15,6 @@ TASK = Task(
     },
     read_rows=read_rows,
     heads={Family.ENCODER: "logits"},
+    may_have="thresholds",
     engines={"onnx": "edgekit.runtime.onnx:open_classifier"},
 )

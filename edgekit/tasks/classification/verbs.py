@@ -18,6 +18,7 @@ from edgekit.runtime.parallel import in_order
 from edgekit.tables import ISOLATED
 from edgekit.tasks.classification.answer import Answer, answer
 from edgekit.tasks.classification.engine import Classifier, run
+from edgekit.tasks.classification.recorded import of_model
 from edgekit.tasks.classification.wire import IsolatedClassifier
 
 
@@ -33,6 +34,7 @@ class ClassifierVerbs:
     def __init__(self, manifest: Manifest, engine: Classifier) -> None:
         self._manifest = manifest
         self._engine = engine
+        self._scoring = of_model(manifest.model)
         self._gate = Gate()
 
     def classify(
@@ -72,7 +74,7 @@ class ClassifierVerbs:
         return answer(
             logits,
             self._manifest.labels,
-            temperature=self._manifest.model.temperature,
+            scoring=self._scoring,
             abstain_below=abstain_below,
             parts=parts,
         )

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 
 from edgekit.errors import DataError, EdgekitError
 from edgekit.runtime.numerics import softmax
+from edgekit.runtime.scoring import OneLabel
 from edgekit.tasks.classification import answer as classification
 from edgekit.tasks.classification.answer import answer, fit_temperature, label_indexes
 
@@ -51,7 +52,7 @@ LOGITS = arrays(np.float32, 4, elements=st.floats(-1e4, 1e4, width=32))
 
 @given(logits=LOGITS, temperature=st.floats(0.05, 20))
 def test_temperature_never_changes_the_label(logits: np.ndarray, temperature: float) -> None:
-    warm = answer(logits, LABELS, temperature=temperature)
+    warm = answer(logits, LABELS, scoring=OneLabel(temperature))
     assert warm.label == answer(logits, LABELS).label
     assert warm.score == max(warm.scores.values())
 
@@ -88,14 +89,16 @@ def test_temperature_is_found_for_a_model_that_is_too_sure() -> None:
     temperature = fit_temperature(logits, truth)
     assert temperature == pytest.approx(3.0, rel=0.1)
     before = classification.scores(logits, truth, LABELS)
-    after = classification.scores(logits, truth, LABELS, temperature=temperature)
+    after = classification.scores(logits, truth, LABELS, scoring=OneLabel(temperature))
     assert after.ece < before.ece / 3
 
 
 def test_temperature_is_left_alone_where_it_does_not_help() -> None:
     logits, truth = sample(2, 300)
     fitted = fit_temperature(logits, truth)
-    old, new = (classification.scores(logits, truth, LABELS, temperature=t) for t in (1.0, fitted))
+    old, new = (
+        classification.scores(logits, truth, LABELS, scoring=OneLabel(t)) for t in (1.0, fitted)
+    )
     assert new.ece <= old.ece
     # Never wrong and unsure: any temperature below 1 lowers both, down to the end of the range.
     sure = np.eye(4)[[0, 1, 2, 3]]

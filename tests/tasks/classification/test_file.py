@@ -242,3 +242,11 @@ def test_an_error_of_one_row_names_its_file_and_line(model: edgekit.Model, tmp_p
         classify_file(Fails(), path, tmp_path / "out.csv", column="text")
     line = 1 + 2 * 2 + 1  # every record of these has two lines
     assert str(caught.value) == f"{path}:{line}: A single character takes more than a window."
+
+
+def test_a_second_text_is_never_left_out_silently(model: edgekit.Model, tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", [{"text": "lamp", "text_pair": "on"}])
+    with pytest.raises(DataError, match="there is a column 'text_pair'"):
+        classify_file(model, path, tmp_path / "out.csv", column="text")
+    asked_for = classify_file(model, path, tmp_path / "out.csv", column="text_pair")
+    assert asked_for.rows == 1

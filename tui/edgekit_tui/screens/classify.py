@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static, TextArea
 from textual.worker import get_current_worker
 
+from edgekit.artifact.manifest import Manifest
 from edgekit.tasks.classification.answer import Answer
 from edgekit_tui import importance, speed
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
@@ -49,6 +50,7 @@ class ClassifyScreen(Page):
         self._answer: Answer | None = None
         self._timer: Timer | None = None
         self._facts: list[str] = []
+        self._several = False
 
     def body(self) -> Iterable[Widget]:
         yield TextField(self.text, id="text", placeholder=_("Type or paste a text here"))
@@ -71,9 +73,11 @@ class ClassifyScreen(Page):
     def load(self) -> None:
         with self.reporting():
             manifest = self.edgekit.models.get(self.folder).manifest
-            self.app.call_from_thread(self._ready, manifest.name, len(manifest.labels))
+            self.app.call_from_thread(self._ready, manifest)
 
-    def _ready(self, name: str, labels: int) -> None:
+    def _ready(self, manifest: Manifest) -> None:
+        name, labels = manifest.name, len(manifest.labels)
+        self._several = manifest.model.thresholds is not None
         counted = ngettext("{count} label", "{count} labels", labels)
         self.top.say(f"{name} · {counted.format(count=number(labels))}")
         self._say("")
@@ -160,7 +164,8 @@ class ClassifyScreen(Page):
         if answer is None:
             scores.show({})
         else:
-            scores.show(answer.scores, abstained=answer.abstained)
+            given = answer.labels if self._several else None
+            scores.show(answer.scores, abstained=answer.abstained, given=given)
 
     def _say(self, text: str) -> None:
         self.query_one("#status", Static).update(clean(text))

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UnsupportedTask
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.i18n import N_, _, number, percent
 from edgekit_tui.labelling import LabelJob
@@ -73,6 +73,11 @@ class ReviewScreen(Page):
     def read(self) -> None:
         with self.reporting():
             manifest = self.edgekit.models.get(self.job.artifact).manifest
+            if manifest.model.thresholds is not None:
+                raise UnsupportedTask(
+                    f"'{manifest.name}' may give a text several labels, and corrections here are "
+                    "of one label each; correct the column 'label' of the labelled file."
+                )
             corrections = Corrections(manifest.name)
             known = corrections.all()
             rows = [

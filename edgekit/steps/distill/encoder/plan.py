@@ -141,6 +141,11 @@ def _check_student(student: str, planned: Planned) -> None:
             f"{place}: the student {student} has other labels than the teacher (only one of them "
             f"knows '{strange}'); take a student without a head."
         )
+    if found.labels is not None and found.several_labels is not planned.dataset.several:
+        raise RecipeError(
+            f"{place}: one of teacher and student ({student}) gives a text one label and the other "
+            "several, by 'problem_type' of config.json; take a student without a head."
+        )
     window = planned.recipe.max_tokens or planned.description.max_tokens
     if found.max_tokens < window:
         raise RecipeError(
@@ -158,7 +163,12 @@ def _student(settings: DistillSettings, planned: Planned) -> Description:
         other = describe(planned.resolve(settings.student))
         # A fresh head is a layer as wide as the model, and one for the labels.
         head = other.hidden * (other.hidden + len(before.labels or ())) if not other.labels else 0
-        return replace(other, labels=before.labels, parameters=other.parameters + head)
+        return replace(
+            other,
+            labels=before.labels,
+            several_labels=before.several_labels,
+            parameters=other.parameters + head,
+        )
     if settings.layers is None:
         return before
     kept = len(kept_layers(settings.layers, before.layers))

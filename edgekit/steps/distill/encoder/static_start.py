@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from edgekit.checkpoint import answers
 from edgekit.checkpoint.describe import read_config
 from edgekit.checkpoint.static import StaticConfig, StaticForSequenceClassification
 from edgekit.job.job import Job, OnProgress
@@ -43,6 +44,7 @@ def make(job: Job, texts: Sequence[str], *, width: int) -> StaticForSequenceClas
         pad_token_id=read_config(job.checkpoint).get("pad_token_id"),
         id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
+        problem_type=answers.problem(several=job.dataset.several),
     )
     student = StaticForSequenceClassification(config)
     rows = narrowed(_states(job), width) * weights(job, texts)[:, None]

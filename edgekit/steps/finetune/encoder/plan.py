@@ -20,5 +20,9 @@ def check(settings: FinetuneSettings, planned: Planned) -> None:
 
 def after(settings: FinetuneSettings, planned: Planned) -> Planned:
     """The same model, with a head for the data's labels."""
-    description = replace(planned.description, labels=planned.dataset.labels)
+    description = replace(
+        planned.description,
+        labels=planned.dataset.labels,
+        several_labels=planned.dataset.several,
+    )
     return replace(planned, description=description)

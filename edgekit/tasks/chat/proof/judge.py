@@ -20,7 +20,7 @@ from edgekit.artifact.manifest import ChatSpec
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import spread
-from edgekit.errors import DataError, RecipeError
+from edgekit.errors import DataError
 from edgekit.export.gguf import documents, greedy
 from edgekit.export.gguf.documents import Documents
 from edgekit.job.cost import Cost
@@ -88,12 +88,6 @@ class Parent:
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
     """None: its rows are texts and conversations."""
-    if description.labels is not None:
-        raise RecipeError(
-            f"{bound.place('model')}: {bound.recipe.model.base} labels texts, although its "
-            f"architecture, {description.model_type}, could continue them; give a checkpoint with "
-            "a language model's head."
-        )
     return ()
 
 

@@ -15,6 +15,7 @@ from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
 from edgekit.bench.child import SidePlan
 from edgekit.bench.measure import machine_now, measure, torch_plan
 from edgekit.bench.table import Table
+from edgekit.data.label_sets import COLUMN
 from edgekit.data.records import READERS
 from edgekit.data.rows import Row, read_rows, stream_records
 from edgekit.errors import EdgekitError
@@ -70,7 +71,8 @@ def _rows(data: Path | None) -> list[Row]:
     """The labelled rows of the data; none if it has no labels."""
     if data is None or data.suffix.lower() not in READERS:
         return []
-    return read_rows(data) if "label" in next(iter(stream_records(data))) else []
+    labelled = {"label", COLUMN} & set(next(iter(stream_records(data))))
+    return read_rows(data) if labelled else []
 
 
 def bench(

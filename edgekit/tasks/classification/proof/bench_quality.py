@@ -16,11 +16,11 @@ from edgekit.artifact.manifest import Manifest
 from edgekit.bench import exports
 from edgekit.bench.exports import PACKAGES
 from edgekit.data.rows import Row, told_language
-from edgekit.errors import CheckpointError
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import Store
 from edgekit.system.digest import sha256_file, sha256_folder, sha256_json
+from edgekit.tasks.classification.proof import teacher_labels
 from edgekit.tasks.classification.proof.quality import judge_artifact
 
 
@@ -31,20 +31,13 @@ def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -
     artifact of this teacher.
     """
     # torch
-    from edgekit.checkpoint.describe import describe
     from edgekit.training import predict
 
     texts = [row.text for row in rows]
     with edgekit.load(folder) as model:
         manifest = model.manifest
         artifact = np.stack(list(model.logits(texts)))
-    spec, labels = manifest.model, describe(against).labels
-    if labels is None or sorted(labels) != sorted(manifest.labels):
-        raise CheckpointError(
-            f"{against}: its labels ({', '.join(labels or ('none',))}) are not those of the "
-            f"artifact ({', '.join(manifest.labels)}); name the teacher that it was made from."
-        )
-    order = [labels.index(label) for label in manifest.labels]
+    spec, order = manifest.model, teacher_labels.order(against, manifest)
     teacher = _kept(
         store,
         {"checkpoint": sha256_folder(against)},

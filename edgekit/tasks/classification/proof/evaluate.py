@@ -12,9 +12,9 @@ import edgekit
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.rows import Row
-from edgekit.errors import CheckpointError, MissingExtra
+from edgekit.errors import MissingExtra
 from edgekit.judging.judged import Bars
-from edgekit.tasks.classification.proof.quality import flip_rows, judge_artifact
+from edgekit.tasks.classification.proof.quality import flip_rows, judge_artifact, recorded
 
 
 def evaluate(
@@ -29,7 +29,9 @@ def evaluate(
     result = judge_artifact(manifest, rows, logits, teacher)
     if teacher is None:
         return result
-    flips = flip_rows(rows, logits, manifest.labels, teacher_logits=teacher)
+    flips = flip_rows(
+        rows, logits, manifest.labels, teacher_logits=teacher, scorings=recorded(manifest)
+    )
     return {**result, "flip_rows": flips}
 
 
@@ -47,16 +49,11 @@ def _teacher(
 ) -> np.ndarray:
     """The teacher's logits in fp32, in the order of the artifact's labels."""
     try:
-        from edgekit.checkpoint.describe import describe
+        from edgekit.tasks.classification.proof import teacher_labels
         from edgekit.training import predict  # torch
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "compress") from error
-    labels = describe(checkpoint).labels
-    if labels is None or sorted(labels) != sorted(manifest.labels):
-        raise CheckpointError(
-            f"{checkpoint}: its labels ({', '.join(labels or ('none',))}) are not those of the "
-            f"artifact ({', '.join(manifest.labels)}); name the teacher that it was made from."
-        )
+    order = teacher_labels.order(checkpoint, manifest)
     with progress("teacher") as told:
         logits = predict.logits(
             checkpoint,
@@ -65,4 +62,4 @@ def _teacher(
             max_tokens=manifest.model.max_tokens,
             on_progress=lambda fraction: told("teacher", fraction),
         )
-    return logits[:, [labels.index(label) for label in manifest.labels]]
+    return logits[:, order]

@@ -15,14 +15,22 @@ from transformers import PreTrainedModel
 from edgekit.checkpoint import models
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
+from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.numerics import kl_divergence
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tasks.classification import answer as classification
+from edgekit.tasks.classification.proof.set_head import SetHead
+from edgekit.tasks.classification.proof.weighing import label_weights
 from edgekit.training import losses, predict
 from edgekit.training.batches import Example, examples
 from edgekit.training.head import HeadLoss
 
 UNLABELED = -1
+
+
+def of(dataset: Dataset) -> Head | SetHead:
+    """The head for rows with one label, or with sets of them."""
+    return (SetHead if dataset.several else Head)(dataset.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +125,3 @@ class Head:
 def _targets(part: Sequence[Example], device: torch.device) -> torch.Tensor:
     numbers = [example.target[0] if example.target else UNLABELED for example in part]
     return torch.tensor(numbers, device=device)
-
-
-def label_weights(counts: np.ndarray, balance: str) -> np.ndarray:
-    """Weights with mean 1 over the rows: 'none', 'sqrt' or 'inverse' of the labels' counts."""
-    power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[balance]
-    weights = np.where(counts > 0, np.maximum(counts, 1).astype(float) ** -power, 0.0)
-    return weights * counts.sum() / (weights * counts).sum()

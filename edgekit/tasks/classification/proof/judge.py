@@ -24,14 +24,16 @@ from edgekit.judging.judged import Judged
 from edgekit.judging.latency import measure
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
-from edgekit.runtime.numerics import softmax
 from edgekit.runtime.onnx import OnnxClassifier
+from edgekit.runtime.scoring import LabelSet, OneLabel, Scoring, untuned
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
-from edgekit.tasks.classification.answer import fit_temperature, label_indexes
-from edgekit.tasks.classification.proof.quality import Must, flip_rows
+from edgekit.tasks.classification import thresholds
+from edgekit.tasks.classification.answer import answer, fit_temperature
+from edgekit.tasks.classification.proof.quality import Must, Scorings, flip_rows
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
+from edgekit.tasks.classification.truth import right_answers
 
 if TYPE_CHECKING:
     from edgekit.job.plan import Plan
@@ -75,6 +77,13 @@ class Answers:
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
     """An existing head fixes the labels; a new one takes those of the training rows."""
+    if description.strange_head is not None:
+        raise RecipeError(
+            f"{bound.place('model')}: {bound.recipe.model.base} does not say what it answers: "
+            f"{description.strange_head}; if it labels whole texts, write the class that does into "
+            "'architectures' of its config.json, such as BertForSequenceClassification, else save "
+            "its encoder alone: AutoModel.from_pretrained(folder).save_pretrained(another)."
+        )
     if description.labels is None and not any(step.name == "finetune" for step in bound.steps):
         raise RecipeError(
             f"{bound.place('model')}: {bound.recipe.model.base} has no classification head, and no "
@@ -159,18 +168,25 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
     """Runs the artifact on the same texts, through the runtime that users have."""
     answers = _artifact_answers(plan, job, exported.model)
     tokenizer, dataset = job.checkpoint / TOKENIZER, plan.dataset
-    temperature = _temperature(dataset, answers)
+    scorings = _scorings(dataset, answers, teacher)
+    scoring = scorings.artifact
     return Judged(
         files={MODEL: exported.model, TOKENIZER: tokenizer},
-        golden=_golden(dataset, answers, temperature),
-        model={"prefix": job.prefix, "temperature": temperature},
+        golden=_golden(dataset, answers, scoring),
+        model={"prefix": job.prefix, **_recorded(scorings, len(dataset.validation))},
         ram_bytes=round(
             RAM_BASE_BYTES
             + RAM_PER_MODEL_BYTE * exported.model.stat().st_size
             + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
         ),
-        quality=_quality(plan, answers, teacher, temperature),
-        flips=flip_rows(dataset.test, answers.test, dataset.labels, teacher_logits=teacher.test)
+        quality=_quality(plan, answers, teacher, scorings),
+        flips=flip_rows(
+            dataset.test,
+            answers.test,
+            dataset.labels,
+            teacher_logits=teacher.test,
+            scorings=scorings,
+        )
         if dataset.test
         else (),
     )
@@ -218,44 +234,60 @@ def _run_texts(
     return np.stack(found).astype(np.float32)
 
 
-def _temperature(dataset: Dataset, answers: Answers) -> float:
-    """The temperature that calibrates the scores; 1 if that does not help."""
-    if not dataset.validation:
-        return 1.0
-    found = [str(row.label) for row in dataset.validation]
-    return fit_temperature(answers.validation, label_indexes(found, dataset.labels))
+def _scorings(dataset: Dataset, answers: Answers, teacher: Answers) -> Scorings:
+    """How each side's logits become answers: tuned on the validation rows, if there are any."""
+    count, rows = len(dataset.labels), dataset.validation
+    if not rows:
+        plain = untuned(count, several=dataset.several)
+        return Scorings(plain, plain)
+    truth = right_answers(rows, dataset.labels, several=dataset.several)
+    if dataset.several:
+        # The teacher's thresholds, too: else the artifact would keep more than was compressed.
+        fitted = (thresholds.fit(side.validation, truth) for side in (answers, teacher))
+        return Scorings(*fitted)
+    return Scorings(OneLabel(fit_temperature(answers.validation, truth)))
 
 
-def _golden(dataset: Dataset, answers: Answers, temperature: float) -> dict[str, Any]:
+def _recorded(scorings: Scorings, rows: int) -> dict[str, Any]:
+    """The same for the manifest's `model`."""
+    artifact, teacher = scorings.artifact, scorings.teacher
+    if isinstance(artifact, LabelSet) and isinstance(teacher, LabelSet):
+        found = {"labels": artifact.thresholds, "teacher": teacher.thresholds, "rows": rows}
+        return {"temperature": 1.0, "thresholds": found}
+    return {"temperature": artifact.temperature if isinstance(artifact, OneLabel) else 1.0}
+
+
+def _golden(dataset: Dataset, answers: Answers, scoring: Scoring) -> dict[str, Any]:
     """The self-test: inputs of every language that the model is sure of, and its answers."""
     rows, logits = (
         (dataset.validation, answers.validation)
         if dataset.validation
         else (dataset.test, answers.test)
     )
-    scores = softmax(logits, temperature)
-    second, best = np.sort(scores, axis=1)[:, -2:].T
+    margins = scoring.margins(logits)
     number = {id(row): index for index, row in enumerate(rows)}
-    clear = [row for row in rows if (best - second)[number[id(row)]] > 2 * GOLDEN_TOLERANCE]
+    clear = [row for row in rows if margins[number[id(row)]] > 2 * GOLDEN_TOLERANCE]
     # Even a model that is sure of nothing has answers that must be reproduced.
     chosen = spread(clear or rows, GOLDEN_PER_LANGUAGE)
+    places = [number[id(row)] for row in chosen]
+    probabilities = scoring.probabilities(logits)
     return {
         "inputs": [row.text for row in chosen],
         "answers": [
             {
-                "label": dataset.labels[int(scores[number[id(row)]].argmax())],
+                "label": answer(logits[place], dataset.labels, scoring=scoring).label,
                 "scores": {
                     label: round(float(score), 6)
-                    for label, score in zip(dataset.labels, scores[number[id(row)]], strict=True)
+                    for label, score in zip(dataset.labels, probabilities[place], strict=True)
                 },
             }
-            for row in chosen
+            for place in places
         ],
         "tolerance": GOLDEN_TOLERANCE,
     }
 
 
-def _quality(plan: Plan, answers: Answers, teacher: Answers, temperature: float) -> dict[str, Any]:
+def _quality(plan: Plan, answers: Answers, teacher: Answers, scorings: Scorings) -> dict[str, Any]:
     """The judgement on the test set, without its texts; empty if there is no test set."""
     if not plan.dataset.test:
         return {}
@@ -268,6 +300,6 @@ def _quality(plan: Plan, answers: Answers, teacher: Answers, temperature: float)
         teacher_logits=teacher.test,
         languages=recipe.languages,
         must=must,
-        temperature=temperature,
+        scorings=scorings,
         seed=recipe.seed,
     )

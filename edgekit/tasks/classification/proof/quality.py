@@ -13,8 +13,11 @@ from edgekit.data.rows import Row
 from edgekit.errors import DataError
 from edgekit.judging.noninferiority import Metric, Paired, kept_share
 from edgekit.judging.verdict import Finding, Must, as_json, decide, worst_language
+from edgekit.runtime.scoring import SOFTMAX, Given, Scoring, as_sets, equal
 from edgekit.tasks.classification import answer as classification
 from edgekit.tasks.classification.answer import Scores
+from edgekit.tasks.classification.recorded import of_model, of_teacher
+from edgekit.tasks.classification.truth import right_answers
 from edgekit.wording.suggestions import did_you_mean
 
 __all__ = ["Must", "flip_rows", "judge", "judge_artifact"]
@@ -26,6 +29,17 @@ Places = np.ndarray
 """Indexes of rows: a part of the data."""
 Measure = Callable[[Places], Scores]
 """One side's metrics on a part of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scorings:
+    """How the logits of both sides become answers; both give one label, or both give sets."""
+
+    artifact: Scoring = SOFTMAX
+    teacher: Scoring = SOFTMAX
+
+
+SOFTMAXES = Scorings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,7 @@ def judge(
     teacher_logits: np.ndarray | None = None,
     languages: Sequence[str] = (),
     must: Must | None = None,
-    temperature: float = 1.0,
+    scorings: Scorings = SOFTMAXES,
     seed: int = 0,
 ) -> dict[str, Any]:
     """What `evaluate --json` prints: metrics, and with a teacher flips and the verdict.
@@ -67,18 +81,21 @@ def judge(
     labels that the model does not know, and if no row is left to judge.
     """
     must = must or Must()
-    truth = classification.label_indexes([str(row.label) for row in rows], labels)
+    truth = right_answers(rows, labels, several=scorings.artifact.several)
     judged, others = listed_rows(rows, languages)
     spoken = [row.language for row in rows]
     by_language = split(judged, spoken)
     sides = _Sides(
-        artifact=_measure(logits, truth, labels, temperature),
-        teacher=None if teacher_logits is None else _measure(teacher_logits, truth, labels, 1.0),
+        artifact=_measure(logits, truth, labels, scorings.artifact),
+        teacher=None
+        if teacher_logits is None
+        else _measure(teacher_logits, truth, labels, scorings.teacher),
         metric=must.metric,
     )
     result = {
         "rows": len(judged),
         "metric": must.metric,
+        **({"several_labels": True} if scorings.artifact.several else {}),
         "artifact": _side(sides.artifact, judged, by_language),
         "languages_without_rows": [name for name in languages if name not in by_language],
         "other_languages": sides.parts(split(others, spoken)),
@@ -92,8 +109,8 @@ def judge(
     same = np.allclose(logits[judged], teacher_logits[judged], rtol=0, atol=SAME_LOGITS)
     paired = Paired(
         truth=truth[judged],
-        artifact=logits[judged].argmax(axis=1),
-        teacher=teacher_logits[judged].argmax(axis=1),
+        artifact=scorings.artifact.given(logits[judged]),
+        teacher=scorings.teacher.given(teacher_logits[judged]),
         groups=group_numbers([rows[place] for place in judged]),
         labels=len(labels),
     )
@@ -116,9 +133,13 @@ def judge_artifact(
         teacher_logits=teacher,
         languages=manifest.languages,
         must=Must(**manifest.recipe.get("must", {})),
-        temperature=manifest.model.temperature,
+        scorings=recorded(manifest),
         seed=int(manifest.recipe.get("seed", 0)),
     )
+
+
+def recorded(manifest: Manifest) -> Scorings:
+    return Scorings(of_model(manifest.model), of_teacher(manifest.model))
 
 
 def flip_rows(
@@ -127,6 +148,7 @@ def flip_rows(
     labels: Sequence[str],
     *,
     teacher_logits: np.ndarray,
+    scorings: Scorings = SOFTMAXES,
 ) -> list[dict[str, str]]:
     """Every row on which the sides differ, the ones that got worse first.
 
@@ -135,27 +157,31 @@ def flip_rows(
     """
     order = ("worse", "better", "both wrong")
     found = []
-    answers = zip(rows, logits.argmax(axis=1), teacher_logits.argmax(axis=1), strict=True)
-    for row, artifact, teacher in answers:
+    right = right_answers(rows, labels, several=scorings.artifact.several)
+    sides = (right, scorings.artifact.given(logits), scorings.teacher.given(teacher_logits))
+    for row, *sets in zip(rows, *(as_sets(side, len(labels)) for side in sides), strict=True):
+        label, artifact, teacher = (_named(one, labels) for one in sets)
         if artifact != teacher:
-            kinds = {labels[teacher]: "worse", labels[artifact]: "better"}
             flip = {
-                "kind": kinds.get(str(row.label), "both wrong"),
+                "kind": {teacher: "worse", artifact: "better"}.get(label, "both wrong"),
                 "language": row.language or "",
-                "label": str(row.label),
-                "artifact": labels[artifact],
-                "teacher": labels[teacher],
+                "label": label,
+                "artifact": artifact,
+                "teacher": teacher,
                 "text": row.text,
             }
             found.append(flip)
     return sorted(found, key=lambda flip: (order.index(flip["kind"]), *flip.values()))
 
 
-def _measure(
-    logits: np.ndarray, truth: np.ndarray, labels: Sequence[str], temperature: float
-) -> Measure:
+def _named(given: np.ndarray, labels: Sequence[str]) -> str:
+    """A set of labels, for people; a dash for none."""
+    return " + ".join(labels[int(place)] for place in np.flatnonzero(given)) or "–"
+
+
+def _measure(logits: np.ndarray, truth: Given, labels: Sequence[str], scoring: Scoring) -> Measure:
     return lambda places: classification.scores(
-        logits[places], truth[places], labels, temperature=temperature
+        logits[places], truth[places], labels, scoring=scoring
     )
 
 
@@ -194,6 +220,7 @@ def _side(measure: Measure, judged: Places, by_language: Mapping[str, Places]) -
     scores = measure(judged)
     return {
         "accuracy": scores.accuracy,
+        **({} if scores.micro_f1 is None else {"micro_f1": scores.micro_f1}),
         "macro_f1": scores.macro_f1,
         "ece": scores.ece,
         "by_language": {name: _short(measure(places)) for name, places in by_language.items()},
@@ -206,9 +233,9 @@ def _short(scores: Scores) -> dict[str, Any]:
 
 
 def _flips(paired: Paired) -> dict[str, Any]:
-    right, before = paired.artifact == paired.truth, paired.teacher == paired.truth
+    right, before = equal(paired.artifact, paired.truth), equal(paired.teacher, paired.truth)
     return {
-        "agreement": float((paired.artifact == paired.teacher).mean()),
+        "agreement": float(equal(paired.artifact, paired.teacher).mean()),
         "flips": {"better": int((right & ~before).sum()), "worse": int((before & ~right).sum())},
     }
 

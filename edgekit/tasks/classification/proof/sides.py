@@ -12,6 +12,8 @@ from edgekit.errors import EdgekitError
 if TYPE_CHECKING:
     import numpy as np
 
+    from edgekit.tasks.classification.answer import Answer
+
 # A side's imports are part of its cold start, so each function below has its own.
 
 
@@ -21,9 +23,13 @@ def open_artifact(folder: Path, threads: int, **_: Any) -> Side:
 
     model = edgekit.load(folder, threads=threads)
     return Side(
-        one=lambda text: Answered(model.classify(text).label),
-        many=lambda texts: [answer.label for answer in model.classify(texts)],
+        one=lambda text: Answered(_said(model.classify(text))),
+        many=lambda texts: [_said(answer) for answer in model.classify(texts)],
     )
+
+
+def _said(found: Answer) -> str:
+    return ", ".join(found.labels)
 
 
 def open_torch(folder: Path, threads: int, prefix: str, max_tokens: int) -> Side:
@@ -93,7 +99,7 @@ def _checkpoint_side(
 
     def one(text: str) -> str:
         found = np.mean([logits(ids) for ids in encoder.windows(text)], axis=0)
-        return answer(found, labels).label
+        return _said(answer(found, labels))
 
     return Side(
         one=lambda text: Answered(one(text)), many=lambda texts: [one(text) for text in texts]

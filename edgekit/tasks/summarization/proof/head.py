@@ -15,6 +15,7 @@ from edgekit.checkpoint import models
 from edgekit.checkpoint.generation import search_settings
 from edgekit.export.onnx.seq2seq import tracing
 from edgekit.job.job import Job
+from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.runtime.tokens import TOKENIZER
@@ -33,6 +34,10 @@ class Head:
 
     def alike(self, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         return np.asarray(found.argmax(axis=1) == wanted.argmax(axis=1))
+
+
+def of(dataset: Dataset) -> Head:
+    return Head(dataset.labels)
 
 
 def written(job: Job, texts: Sequence[str]) -> Generator[str, None, None]:
