@@ -146,8 +146,10 @@ def main() -> None:
     parser.add_argument("--languages", type=int, nargs="+", default=[1, 8, 20])
     parser.add_argument("--rows", type=int, nargs="+", default=[316, 700, 1500])
     parser.add_argument("--flips", type=float, nargs="+", default=[0.01, 0.02, 0.04])
+    parser.add_argument("--resamples", type=int, default=1000, help="a build draws 10,000")
     given = parser.parse_args()
-    print(f"The threshold is {KEEP:.0%}; {given.builds:,} builds in each row.\n")
+    noninferiority.RESAMPLES = given.resamples
+    print(f"The threshold is {KEEP:.0%}; {given.builds:,} builds in each row.\n", flush=True)
     print("| rows of each language | flips | artifact | languages | PASS | FAIL | by point FAIL |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for rows, flips in itertools.product(given.rows, given.flips):

@@ -49,7 +49,7 @@ def test_the_worst_of_many_equal_languages_lies_below_by_chance_and_does_not_fai
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(noninferiority, "RESAMPLES", 500)
-    equal = outcomes(population(0.04), 150, count=100)
+    equal = outcomes(population(0.1), 150, count=100)
     found = build([equal] * 20, builds=500)
     assert found.failed_by_point > 0.2
     assert found.failed == 0
