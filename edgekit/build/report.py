@@ -117,7 +117,7 @@ def _table(section: Section) -> list[_Row]:
     """A section's rows as texts, by name."""
     measures = section.measures
     drawn = 0
-    if measures[0].is_share and len(measures) <= 4:
+    if measures[0].is_share and len(measures) <= 5:
         drawn = 1 + (measures[1].name == LARGE)
     rows = [
         _Row(

@@ -14,6 +14,8 @@ from edgekit.cli.terminal import printable
 from edgekit.tasks.quality import LANGUAGE, Section
 from edgekit.wording.language_names import language_name
 
+MOST_NAME = 24
+
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout, on a line of its own, as a command's last output."""
@@ -31,9 +33,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     """A table on stdout; every column after the first is aligned right."""
     if title:
         print(title)
-    table = Table(box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    table, rows = Table(box=None, pad_edge=False), list(rows)
+    # In a narrow terminal the figures' headings break before the names do.
+    names = min(MOST_NAME, max((len(row[0]) for row in rows), default=0))
+    table.add_column(columns[0], overflow="fold", min_width=names)
+    for column in columns[1:]:
+        table.add_column(column, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console(markup=False, highlight=False).print(table)

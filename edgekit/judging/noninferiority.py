@@ -1,8 +1,15 @@
-"""Whether one classifier is no worse than another on the same rows. Knows counts, no models.
+"""Whether one model is no worse than another on the same rows. Knows counts, no models.
 
 The share of the teacher's metric that the artifact keeps is bounded by a paired bootstrap: whole
-groups of rows are resampled with replacement, for both sides at once, and the 5th and 95th
-percentiles of the share are its one-sided 95 % bounds (Efron and Tibshirani 1993, chapter 13).
+groups of rows are resampled with replacement, for both sides at once, and percentiles of the share
+are its one-sided 95 % bounds (Efron and Tibshirani 1993, chapter 13).
+
+A bootstrap draws only what was seen. Where few groups lose anything, the 5th percentile lies too
+high: it passes one artifact in six that loses just too much. The lower bound is therefore drawn
+with one group more that loses, as the exact bounds of a count are (Clopper and Pearson 1934: with k
+losses seen, the bound is where the distribution of k + 1 has it). With none seen, that is the rule
+of three. The upper bound, which decides FAIL, needs none of it. tests/judging/chances.py measures
+how often both err.
 """
 
 from __future__ import annotations
@@ -10,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import Literal
 
@@ -22,6 +30,8 @@ RESAMPLES = 10_000
 CHUNK = 250
 ERROR_RATE = 0.05
 POWER = 0.8
+EXPECTED_DRAWS = 50
+"""A p-value is compared with nothing that fewer draws than these would reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,34 @@ class Paired:
     labels: int
     """How many labels there are."""
 
+    def part(self, places: np.ndarray) -> Paired:
+        return Paired(
+            self.truth[places],
+            self.artifact[places],
+            self.teacher[places],
+            self.groups[places],
+            self.labels,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Groups of rows in a form that can be drawn. Equal groups are one kind: drawing kinds gives
+    the same, far cheaper."""
+
+    kinds: np.ndarray
+    """What is summed over groups, for each kind; (kinds, figures), float32 or float64."""
+    sizes: np.ndarray
+    """How many groups there are of each kind."""
+    loss: np.ndarray
+    """A group that loses, (figures,): like those seen, or one that loses all if none was seen."""
+    share: Callable[[np.ndarray], np.ndarray]
+    """Kept shares from sums of shape (…, figures)."""
+
+    @property
+    def groups(self) -> int:
+        return int(self.sizes.sum())
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -45,54 +83,101 @@ class Kept:
     low: float
     high: float
     groups: int
+    spread: float | None = None
+    """The standard deviation of the share; None if only the bounds are known."""
+    loss: float = 0.0
+    """The share that one group more that loses would take."""
+    chance: float = 1.0
+    """The p-value of keeping what is asked or more: small where a loss of more is shown."""
 
 
 def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
     """Bounds by RESAMPLES draws; the order of rows and the numbers of groups do not matter."""
-    if metric == "accuracy" and paired.truth.ndim == 2:
-        paired = _exact(paired)
-    counts = _counts_by_group(paired)
-    # Groups with the same counts are equal: drawing kinds of groups gives the same, far cheaper.
-    # `unique` sorts the kinds, which makes the draws independent of the order of rows.
-    kinds, sizes = np.unique(counts, axis=0, return_counts=True)
-    groups = int(sizes.sum())
-    random = np.random.default_rng(seed)
-    shares = []
-    for _ in range(RESAMPLES // CHUNK):
-        draws = random.multinomial(groups, sizes / groups, size=CHUNK).astype(np.float32)
-        shares.append(_share(metric, (draws @ kinds).astype(np.float64)))
-    drawn = np.concatenate(shares)
-    return Kept(
-        point=float(_share(metric, sizes @ kinds.astype(np.float64))),
-        # No interpolation: the low bound is at least `keep` if and only if 95 % of the draws are.
-        low=float(np.quantile(drawn, ERROR_RATE, method="lower")),
-        high=float(np.quantile(drawn, 1 - ERROR_RATE, method="higher")),
-        groups=groups,
-    )
+    return kept(answers(metric, paired), seed=seed)
 
 
 def kept_mean(
     artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray, *, seed: int = 0
 ) -> Kept:
     """`kept_share` for a metric that is a mean over rows, such as ROUGE; arrays are (rows,)."""
+    return kept(means(artifact, teacher, groups), seed=seed)
+
+
+def answers(metric: Metric, paired: Paired) -> Sample:
+    """What is drawn of a classifier's answers."""
+    if metric == "accuracy" and paired.truth.ndim == 2:
+        paired = _exact(paired)
+    counts = _counts_by_group(paired)
+    # `unique` sorts the kinds, which makes the draws independent of the order of rows.
+    kinds, sizes = np.unique(counts, axis=0, return_counts=True)
+    right, _, teacher_right, _, _ = np.split(kinds, 5, axis=1)
+    lossy = right.sum(axis=1) < teacher_right.sum(axis=1)
+    if lossy.any():
+        loss = np.average(kinds[lossy], axis=0, weights=sizes[lossy])
+    else:
+        loss = np.average(kinds, axis=0, weights=sizes)
+        loss[: paired.labels] = 0
+    return Sample(kinds, sizes, loss, partial(_share, metric))
+
+
+def means(artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray) -> Sample:
+    """What is drawn where the metric is a mean over rows."""
     _, group = np.unique(groups, return_inverse=True)
     sums = np.stack([np.bincount(group, weights=side) for side in (artifact, teacher)], axis=1)
     # Sorted, so that the draws do not depend on the order of rows.
-    sums = sums[np.lexsort(sums.T)]
-    count = len(sums)
-    random = np.random.default_rng(seed)
-    drawn = np.concatenate(
-        [
-            _ratio(random.multinomial(count, np.full(count, 1 / count), size=CHUNK) @ sums)
-            for _ in range(RESAMPLES // CHUNK)
-        ]
-    )
+    kinds, sizes = np.unique(sums, axis=0, return_counts=True)
+    lossy = kinds[:, 0] < kinds[:, 1]
+    if lossy.any():
+        loss = np.average(kinds[lossy], axis=0, weights=sizes[lossy])
+    else:
+        loss = np.array([0.0, np.average(kinds[:, 1], weights=sizes)])
+    return Sample(kinds, sizes, loss, _ratio)
+
+
+def kept(
+    sample: Sample, *, keep: float | None = None, seed: int = 0, least: float = ERROR_RATE
+) -> Kept:
+    """The bounds, and if `keep` is asked, how likely as much is kept.
+
+    `least` is the smallest level with which that p-value will be compared: if it may be as small,
+    it is drawn again, so often that EXPECTED_DRAWS are expected to be below that level.
+    """
+    plain, with_loss = _drawn(sample, RESAMPLES, seed)
+    chance = 1.0 if keep is None else _chance(plain, keep)
+    enough = math.ceil(EXPECTED_DRAWS / least)
+    if keep is not None and chance <= ERROR_RATE and enough > RESAMPLES:
+        chance = _chance(_drawn(sample, enough, seed)[0], keep)
+    sums = sample.sizes @ sample.kinds.astype(np.float64)
+    point = float(sample.share(sums))
     return Kept(
-        point=float(_ratio(sums.sum(axis=0))),
-        low=float(np.quantile(drawn, ERROR_RATE, method="lower")),
-        high=float(np.quantile(drawn, 1 - ERROR_RATE, method="higher")),
-        groups=count,
+        point=point,
+        # No interpolation: the low bound is at least `keep` if and only if 95 % of the draws are.
+        low=float(np.quantile(with_loss, ERROR_RATE, method="lower")),
+        high=float(np.quantile(plain, 1 - ERROR_RATE, method="higher")),
+        groups=sample.groups,
+        spread=float(plain.std()),
+        loss=point - float(sample.share(sums + sample.loss)),
+        chance=chance,
     )
+
+
+def _chance(shares: np.ndarray, keep: float) -> float:
+    # Of the data and the draws together, as many keep that much (Davison and Hinkley 1997, 4.2).
+    return (1 + int((shares >= keep).sum())) / (1 + len(shares))
+
+
+def _drawn(sample: Sample, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of so many draws of all groups, and of the same with one group more that loses."""
+    random, groups = np.random.default_rng(seed), sample.groups
+    odds = sample.sizes / groups
+    plain, with_loss = [], []
+    for _ in range(math.ceil(resamples / CHUNK)):
+        draws = random.multinomial(groups, odds, size=CHUNK).astype(sample.kinds.dtype)
+        sums = (draws @ sample.kinds).astype(np.float64)
+        plain.append(sample.share(sums))
+        losses = random.binomial(groups + 1, 1 / (groups + 1), size=(CHUNK, 1))
+        with_loss.append(sample.share(sums + losses * sample.loss))
+    return np.concatenate(plain), np.concatenate(with_loss)
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:
@@ -169,10 +254,13 @@ def rows_needed(kept: Kept, keep: float, rows: int) -> int | None:
     None if the share itself is too low: then more rows would only make that more certain.
     """
     groups = groups_needed_without_a_flip(keep)
-    if kept.point <= keep or math.isinf(groups):
+    margin = kept.point - keep
+    if margin <= 0 or math.isinf(groups):
         return None
     normal = NormalDist()
     sure, power = normal.inv_cdf(1 - ERROR_RATE), normal.inv_cdf(POWER)
-    spread = (kept.point - kept.low) / sure
-    by_bound = rows * ((sure + power) * spread / (kept.point - keep)) ** 2
-    return math.ceil(max(by_bound, rows * groups / kept.groups))
+    spread = (kept.point - kept.low) / sure if kept.spread is None else kept.spread
+    # With n times the rows, the bound lies lower than the share by wide / √n + loss / n.
+    wide, loss = (sure + power) * spread, max(kept.loss, 0.0)
+    root = (wide + math.sqrt(wide**2 + 4 * margin * loss)) / (2 * margin)
+    return math.ceil(max(rows * root**2, rows * groups / kept.groups))

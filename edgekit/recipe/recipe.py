@@ -127,7 +127,8 @@ class Must(Settings):
     """Share of the teacher's metric that must be shown to be kept; for a chat model, of its
     accuracy on data.choices."""
     worst_language: Fraction | None = None
-    """Share that must be kept in the worst of the listed languages with 100 test rows or more."""
+    """Share that must be shown to be kept in every listed language, and in every value of
+    data.slices, with 100 test rows or more."""
     kld: Positive | None = None
     """Mean divergence from the teacher's predictions, in nats a token, at most."""
     top1: Fraction | None = None
@@ -135,7 +136,8 @@ class Must(Settings):
     ppl_ratio: Positive | None = None
     """Perplexity as a multiple of the teacher's, at most."""
     worst_language_kld: Positive | None = None
-    """`kld` in the worst of the listed languages with 1,000 test tokens or more, at most."""
+    """`kld` at most, shown in every listed language, and in every value of data.slices, with 1,000
+    test tokens or more."""
 
     def asks(self) -> bool:
         """Whether anything must hold; `metric` by itself only says how it would be measured."""

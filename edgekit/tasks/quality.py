@@ -24,6 +24,8 @@ ALL = "all of these"
 """The name of the row about all the others together."""
 LARGE = "large model's"
 """The name of the column with the teacher's figure."""
+SURELY = "surely at least"
+"""The name of the column with the bound of what is kept, which decides a verdict."""
 LANGUAGE = "language"
 _MOST = 1e15
 
@@ -177,7 +179,7 @@ def tables(
                 *notes,
                 *([f"Not judged, for want of test texts: {', '.join(names)}."] if names else []),
                 *(
-                    f"{language_name(code)} has {few} {counted}, too few to be the worst language."
+                    f"{language_name(code)} has {few} {counted}, too few to be judged by itself."
                     for code, few in parts(judged, "small_languages").items()
                 ),
             ],
@@ -191,6 +193,19 @@ def tables(
         title = "Languages it was not made for"
         found.append(table(title, LANGUAGE, others, measures, caption=caption, notes=[note]))
     return found + [
-        table(f"Quality by {column}", column, parts(values), measures, caption=caption)
-        for column, values in parts(judged, "by_slice").items()
+        table(
+            f"Quality by {column}", column, _with_bounds(judged, column), measures, caption=caption
+        )
+        for column in parts(judged, "by_slice")
     ]
+
+
+def _with_bounds(judged: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """The parts of a slice, each with the bound of what it keeps."""
+    return {
+        value: {
+            "kept_low": number(judged, "bounds_by_slice", column, value, "kept_low"),
+            **parts(part),
+        }
+        for value, part in parts(judged, "by_slice", column).items()
+    }

@@ -63,10 +63,12 @@ def test_order_of_rows_and_names_of_groups_do_not_matter(seed: int) -> None:
 
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=10, deadline=None)
-def test_equal_answers_keep_all(seed: int) -> None:
+def test_equal_answers_keep_all_that_their_number_can_show(seed: int) -> None:
     paired = simulated(seed, 50, 2, worse=0.1)
     kept = kept_share("macro_f1", replace(paired, artifact=paired.teacher))
-    assert (kept.point, kept.low, kept.high) == (1, 1, 1)
+    assert (kept.point, kept.high) == (1, 1)
+    # The rule of three: none of 50 leaves about 3 of 50 possible.
+    assert kept.low == pytest.approx(1 - 3 / 50, abs=0.01)
 
 
 def test_more_groups_give_narrower_bounds() -> None:
@@ -127,4 +129,4 @@ def test_three_percent_of_flips_take_the_rows_that_the_documents_name() -> None:
     teacher = np.where(flips & better, 1 - truth, truth)
     artifact = np.where(flips & ~better, 1 - truth, truth)
     kept = kept_share("accuracy", Paired(truth, artifact, teacher, np.arange(rows), 2))
-    assert rows_needed(kept, 0.99, rows) == pytest.approx(1850, rel=0.1)
+    assert rows_needed(kept, 0.99, rows) == pytest.approx(2050, rel=0.1)

@@ -24,6 +24,7 @@ READS = "and writes {max_tokens} tokens in one conversation at most"
 _COUNTED = [Measure("tokens", ("tokens",), ","), Measure("rows", ("rows",), ",")]
 _COMPARED = [
     Measure("divergence", ("kld",), ".4f"),
+    Measure("surely at most", ("kld_high",), ".4f"),
     Measure("99 % below", ("kld_p99",), ".3f"),
     Measure("same choice", ("top1",)),
     Measure("perplexity, times", ("ppl_ratio",), ".4f"),
@@ -33,6 +34,7 @@ _ALONE = [Measure("perplexity", ("perplexity",), ".2f"), *_COUNTED]
 _CARD = [
     Measure("tokens", ("tokens",), ""),
     Measure("divergence", ("kld",), ".4f"),
+    Measure("surely at most", ("kld_high",), ".4f"),
     Measure("same choice", ("top1",)),
     Measure("perplexity, times", ("ppl_ratio",), ".4f"),
 ]
@@ -52,7 +54,7 @@ def read(judged: Mapping[str, Any]) -> Quality:
     alone = f"{counted}: perplexity {shown(judged, '.2f', 'perplexity')}."
     by_language = parts(judged, "by_language")
     languages = tables(
-        judged,
+        {**judged, "kld_high": number(judged, "bounds", "kld", "high")},
         by_language,
         _COMPARED if against else _ALONE,
         caption="small model beside the large one, on the same tokens"

@@ -8,6 +8,7 @@ from typing import Any
 from edgekit.tasks.quality import (
     LANGUAGE,
     LARGE,
+    SURELY,
     Measure,
     Quality,
     Section,
@@ -31,7 +32,8 @@ def read(judged: Mapping[str, Any]) -> Quality:
     against = "teacher" in judged
     beside = (
         f"Against the uncompressed model: {shown(judged, '.1%', 'kept')} of its {_metric(judged)} "
-        f"is left, {shown(judged, '.1%', 'agreement')} of answers are equal."
+        f"is left, surely at least {shown(judged, '.1%', 'kept_low')}; "
+        f"{shown(judged, '.1%', 'agreement')} of answers are equal."
     )
     return Quality(
         alone=f"On {shown(judged, ',', 'rows')} test rows: {_figures(judged)}.",
@@ -40,8 +42,15 @@ def read(judged: Mapping[str, Any]) -> Quality:
         card=table(
             "",
             LANGUAGE,
-            parts(judged, "artifact", "by_language"),
-            [Measure("rows", ("rows",), ""), Measure("macro-F1", ("macro_f1",), ".3f")],
+            {
+                name: {**parts(part), "low": number(judged, "bounds_by_language", name, "kept_low")}
+                for name, part in parts(judged, "artifact", "by_language").items()
+            },
+            [
+                Measure("rows", ("rows",), ""),
+                Measure("macro-F1", ("macro_f1",), ".3f"),
+                *([Measure("kept, surely at least", ("low",))] if against else []),
+            ],
         ),
         sections=(
             *_by_part(judged, against=against),
@@ -85,13 +94,18 @@ def _facts(judged: Mapping[str, Any], *, against: bool) -> tuple[tuple[str, str,
 
 def _by_part(judged: Mapping[str, Any], *, against: bool) -> list[Section]:
     metric, word = _metric(judged), _word(judged)
-    large = [Measure(LARGE, ("teacher", metric)), Measure("kept", ("kept",))]
+    large = [
+        Measure(LARGE, ("teacher", metric)),
+        Measure("kept", ("kept",)),
+        Measure(SURELY, ("kept_low",)),
+    ]
     by_language = {
         name: {
             "rows": number(part, "rows"),
             "artifact": part,
             "teacher": parts(judged, "teacher", "by_language", name),
             "kept": number(judged, "kept_by_language", name),
+            "kept_low": number(judged, "bounds_by_language", name, "kept_low"),
         }
         for name, part in parts(judged, "artifact", "by_language").items()
     }

@@ -8,6 +8,7 @@ from typing import Any
 from edgekit.tasks.quality import (
     LANGUAGE,
     LARGE,
+    SURELY,
     Measure,
     Quality,
     Section,
@@ -28,13 +29,21 @@ READS = "{max_tokens} tokens at once; longer texts are read in parts, all of the
 def read(judged: Mapping[str, Any]) -> Quality:
     """From the result of `proof.quality.judge`, with or without a teacher."""
     metric, against = text(judged, "metric", default="rougeLsum"), "teacher" in judged
-    by_language = parts(judged, "by_language")
+    by_language = {
+        name: {**parts(part), "kept_low": number(judged, "bounds_by_language", name, "kept_low")}
+        for name, part in parts(judged, "by_language").items()
+    }
     card = [
         Measure("rows", ("rows",), ""),
         Measure(metric, (metric,), ".3f"),
         Measure("a lead", ("lead", metric), ".3f"),
+        *([Measure("kept, surely at least", ("kept_low",))] if against else []),
     ]
-    large = [Measure(LARGE, ("teacher", metric)), Measure("kept", ("kept",))]
+    large = [
+        Measure(LARGE, ("teacher", metric)),
+        Measure("kept", ("kept",)),
+        Measure(SURELY, ("kept_low",)),
+    ]
     measures = [
         Measure(metric, (metric,)),
         *(large if against else []),
@@ -75,8 +84,10 @@ def _beats(part: object) -> bool:
 def _kept(judged: Mapping[str, Any], metric: str) -> str:
     if number(judged, "kept") is None:
         return f"The uncompressed model's {metric} is 0: there is nothing to keep."
-    kept = shown(judged, ".1%", "kept")
-    return f"Against the uncompressed model: {kept} of its {metric} is left."
+    kept, least = (shown(judged, ".1%", key) for key in ("kept", "kept_low"))
+    return (
+        f"Against the uncompressed model: {kept} of its {metric} is left, surely at least {least}."
+    )
 
 
 def _facts(judged: Mapping[str, Any], metric: str) -> tuple[tuple[str, str, str], ...]:

@@ -15,6 +15,7 @@ from sklearn.metrics import f1_score
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
 from edgekit.judging.noninferiority import Kept
+from edgekit.judging.parts import Part
 from edgekit.judging.verdict import Finding, decide
 from edgekit.tasks.classification.proof.quality import Must, flip_rows, judge
 
@@ -119,6 +120,22 @@ def test_one_bad_language_fails_the_whole() -> None:
     assert result["verdict"] == "FAIL"
     assert result["worst_language"]["language"] == "ar"
     assert "In Arabic" in result["why"]
+    bounds = {code: one["verdict"] for code, one in result["bounds_by_language"].items()}
+    assert bounds == {"ar": "FAIL", "en": "PASS", "fr": "PASS"}
+
+
+def test_a_language_that_lies_low_by_chance_fails_nothing() -> None:
+    """Three languages of 300 rows; in one of them, 12 answers in 100 are lost and 8 gained."""
+    rows, _, teacher = made(3, 900)
+    truth = np.array([LABELS.index(str(row.label)) for row in rows])
+    teacher, artifact = np.eye(3)[truth] * 4, np.eye(3)[truth] * 4
+    french = [place for place, row in enumerate(rows) if row.language == "fr"]
+    artifact[french[:36]] = np.roll(artifact[french[:36]], 1, axis=1)
+    teacher[french[36:60]] = np.roll(teacher[french[36:60]], 1, axis=1)
+    result = judged(rows, artifact, teacher, must=Must(worst_language=0.97))
+    assert result["worst_language"]["kept"] < 0.97
+    assert result["verdict"] == "INCONCLUSIVE"
+    assert result["rows_needed_by_language"] == {"fr": None}
 
 
 def test_languages_outside_the_recipe_are_reported_apart() -> None:
@@ -159,6 +176,14 @@ def test_slices_are_judged_like_languages() -> None:
         "north": 400,
         "south": 200,
     }
+    rows = [replace(row, slices={"region": "south"}) if n < 400 else row
+            for n, row in enumerate(rows * 10)]  # fmt: skip
+    artifact, teacher = np.tile(teacher, (10, 1)), np.tile(teacher, (10, 1))
+    artifact[:400] = artifact[:400][:, ::-1]
+    result = judged(rows, artifact, teacher, must=Must(worst_language=0.95))
+    assert result["verdict"] == "FAIL"
+    assert "Where region is south" in result["why"]
+    assert result["bounds_by_slice"]["region"]["north"]["verdict"] == "PASS"
 
 
 @given(seed=st.integers(0, 50))
@@ -201,26 +226,51 @@ def test_without_must_there_is_no_verdict() -> None:
     assert (result["verdict"], result["rows_needed"]) == (None, None)
 
 
+def part(low: float, verdict: str | None, *, rows: int = 900, needed: int | None = None) -> Part:
+    return Part(Kept(1.0, low, 1.01, rows), rows, verdict, needed)  # type: ignore[arg-type]
+
+
+GOOD, UNSURE, BAD = part(0.975, "PASS"), part(0.96, "INCONCLUSIVE", needed=1800), part(0.9, "FAIL")
+SMALL = part(0.9, None, rows=20)
+
+
 @pytest.mark.parametrize(
-    ("kept", "worst", "must", "expected"),
+    ("kept", "languages", "must", "expected"),
     [
-        (Kept(1.0, 0.991, 1.01, 900), ("fr", 0.98), MUST, "PASS"),
-        (Kept(1.0, 0.99, 1.01, 299), ("fr", 0.97), MUST, "PASS"),
-        (Kept(1.0, 0.99, 1.01, 298), ("fr", 0.97), MUST, "INCONCLUSIVE"),
-        (Kept(1.0, 0.9899, 1.01, 900), ("fr", 0.98), MUST, "INCONCLUSIVE"),
-        (Kept(0.98, 0.97, 0.99, 900), ("fr", 0.98), MUST, "INCONCLUSIVE"),
-        (Kept(0.98, 0.97, 0.9899, 900), ("fr", 0.98), MUST, "FAIL"),
-        (Kept(1.0, 0.991, 1.01, 900), ("fr", 0.9699), MUST, "FAIL"),
-        (Kept(0.5, 0.4, 0.6, 900), ("fr", 0.98), Must(worst_language=0.97), "PASS"),
-        (Kept(0.5, 0.4, 0.6, 900), None, Must(), None),
-        (Kept(1.0, 1.0, 1.0, 9000), None, Must(keep=1.0), "INCONCLUSIVE"),
+        (Kept(1.0, 0.991, 1.01, 900), {"fr": GOOD}, MUST, "PASS"),
+        (Kept(1.0, 0.99, 1.01, 299), {"fr": GOOD}, MUST, "PASS"),
+        (Kept(1.0, 0.99, 1.01, 298), {"fr": GOOD}, MUST, "INCONCLUSIVE"),
+        (Kept(1.0, 0.9899, 1.01, 900), {"fr": GOOD}, MUST, "INCONCLUSIVE"),
+        (Kept(0.98, 0.97, 0.99, 900), {"fr": GOOD}, MUST, "INCONCLUSIVE"),
+        (Kept(0.98, 0.97, 0.9899, 900), {"fr": GOOD}, MUST, "FAIL"),
+        (Kept(1.0, 0.991, 1.01, 900), {"fr": BAD, "de": GOOD}, MUST, "FAIL"),
+        (Kept(1.0, 0.991, 1.01, 900), {"fr": UNSURE, "de": GOOD}, MUST, "INCONCLUSIVE"),
+        (Kept(1.0, 0.991, 1.01, 900), {"fr": SMALL, "de": GOOD}, MUST, "PASS"),
+        (Kept(1.0, 0.991, 1.01, 900), {"fr": SMALL}, MUST, "INCONCLUSIVE"),
+        (Kept(0.5, 0.4, 0.6, 900), {"fr": GOOD}, Must(worst_language=0.97), "PASS"),
+        (Kept(0.5, 0.4, 0.6, 900), {}, Must(), None),
+        (Kept(1.0, 1.0, 1.0, 9000), {}, Must(keep=1.0), "INCONCLUSIVE"),
     ],
 )
 def test_verdict_follows_the_bounds(
-    kept: Kept, worst: tuple[str, float] | None, must: Must, expected: str | None
+    kept: Kept, languages: dict[str, Part], must: Must, expected: str | None
 ) -> None:
-    finding = Finding(kept=kept, worst=worst, same=False, rows=2000)
+    finding = Finding(kept=kept, languages=languages, same=False, rows=2000)
     assert decide(must, finding).verdict == expected
+
+
+def test_a_verdict_names_the_languages_that_decide_it() -> None:
+    whole = Kept(1.0, 0.991, 1.01, 900)
+    finding = Finding(whole, same=False, rows=2000, languages={"fr": UNSURE, "de": GOOD})
+    unsure = decide(MUST, finding)
+    assert "In French it keeps" in unsure.why
+    assert "German" not in unsure.why
+    assert "1,800 such rows" in unsure.why
+    assert unsure.rows_needed == 2000 + 900
+    passed = decide(MUST, replace(finding, languages={"fr": SMALL, "de": GOOD}))
+    assert "Too few rows to be judged: French" in passed.why
+    many = {f"x{number}": BAD for number in range(12)}
+    assert "The same is true of 7 more" in decide(MUST, replace(finding, languages=many)).why
 
 
 def test_unknown_label_and_no_rows_are_refused() -> None:

@@ -15,7 +15,13 @@ from statistics import NormalDist
 import numpy as np
 
 from edgekit.export.gguf.divergence import MEASURES, Measure, Tokenwise
-from edgekit.judging.noninferiority import CHUNK, ERROR_RATE, POWER, RESAMPLES
+from edgekit.judging.noninferiority import (
+    CHUNK,
+    ERROR_RATE,
+    EXPECTED_DRAWS,
+    POWER,
+    RESAMPLES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +39,53 @@ class Bounds:
 
 def bounds(tokens: Tokenwise, groups: np.ndarray, *, seed: int = 0) -> Mapping[Measure, Bounds]:
     """The bounds of each measure; tokens with the same number in `groups` belong together."""
-    _, group = np.unique(groups, return_inverse=True)
-    values = [tokens.kld, tokens.same_top, tokens.nll - tokens.parent_nll, np.ones(len(group))]
-    if tokens.compared is not None:
-        values.append(tokens.compared)
-    sums = np.stack([np.bincount(group, weights=one) for one in values], axis=1)
-    count = len(sums)
-    # Sorted, so that the draws do not depend on the order of rows.
-    sums = sums[np.lexsort(sums.T)]
-    random = np.random.default_rng(seed)
-    drawn = np.concatenate(
-        [
-            random.multinomial(count, np.full(count, 1 / count), size=CHUNK) @ sums
-            for _ in range(RESAMPLES // CHUNK)
-        ]
-    )
-    points, samples = _measured(sums.sum(axis=0)), _measured(drawn)
+    sums = _sums(tokens, groups)
+    points = _measured(sums.sum(axis=0))
+    samples = _measured(_drawn(sums, RESAMPLES, seed))
     return {
         name: Bounds(
             point=float(points[name]),
             # No interpolation, as in judging/noninferiority.py.
             low=float(np.quantile(samples[name], ERROR_RATE, method="lower")),
             high=float(np.quantile(samples[name], 1 - ERROR_RATE, method="higher")),
-            groups=count,
+            groups=len(sums),
         )
         for name in MEASURES
     }
+
+
+def chance_of(
+    tokens: Tokenwise, groups: np.ndarray, limit: float, *, seed: int = 0, least: float
+) -> float:
+    """The p-value of a divergence of `limit` or less; `least` as in judging/noninferiority.py."""
+    sums = _sums(tokens, groups)
+    for resamples in (RESAMPLES, math.ceil(EXPECTED_DRAWS / least)):
+        drawn = _measured(_drawn(sums, resamples, seed))["kld"]
+        chance = (1 + int((drawn <= limit).sum())) / (1 + len(drawn))
+        if chance > ERROR_RATE or EXPECTED_DRAWS / least <= RESAMPLES:
+            break
+    return chance
+
+
+def _sums(tokens: Tokenwise, groups: np.ndarray) -> np.ndarray:
+    """What is summed over tokens, for each group."""
+    _, group = np.unique(groups, return_inverse=True)
+    values = [tokens.kld, tokens.same_top, tokens.nll - tokens.parent_nll, np.ones(len(group))]
+    if tokens.compared is not None:
+        values.append(tokens.compared)
+    sums = np.stack([np.bincount(group, weights=one) for one in values], axis=1)
+    # Sorted, so that the draws do not depend on the order of rows.
+    return sums[np.lexsort(sums.T)]
+
+
+def _drawn(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    count, random = len(sums), np.random.default_rng(seed)
+    return np.concatenate(
+        [
+            random.multinomial(count, np.full(count, 1 / count), size=CHUNK) @ sums
+            for _ in range(math.ceil(resamples / CHUNK))
+        ]
+    )
 
 
 def _measured(sums: np.ndarray) -> dict[Measure, np.ndarray]:

@@ -9,9 +9,11 @@ import numpy as np
 
 from edgekit.data.rows import Row
 from edgekit.export.gguf.divergence import Measure, Tokenwise
-from edgekit.tasks.chat.proof.distance import Bounds, bounds
-from edgekit.tasks.chat.proof.verdict import MIN_LANGUAGE_TOKENS, ChatFinding, ChatMust, decide
+from edgekit.judging.noninferiority import ERROR_RATE
+from edgekit.tasks.chat.proof.distance import Bounds, bounds, chance_of
+from edgekit.tasks.chat.proof.verdict import ChatFinding, ChatMust, ChatPart, decide, part_claim
 from edgekit.tasks.classification.proof.quality import group_numbers, listed_rows, split
+from edgekit.wording.language_names import language_name
 
 __all__ = ["ChatMust", "judge", "measure"]
 
@@ -34,35 +36,44 @@ def judge(
     places = _Places(rows, row_of, languages)
     judged = tokens.part(places.judged)
     groups = group_numbers(rows)[row_of][places.judged]
+    must = must or ChatMust()
+    drawn = _Drawn(places, tokens, group_numbers(rows)[row_of], must.worst_language_kld, seed)
+    spoken, sliced = drawn.parts()
+    found = bounds(judged, groups, seed=seed)
     by_language = {
-        name: {"rows": places.rows(part), **tokens.part(part).measures()}
+        name: {**places.apart({name: part}, tokens)[name], **_bounds_of(spoken[name])}
         for name, part in places.by_language.items()
     }
-    found = bounds(judged, groups, seed=seed)
-    worst = _worst(by_language)
-    judgement = decide(
-        must or ChatMust(),
-        ChatFinding(found, worst, same=judged.same, rows=places.rows(places.judged)),
+    worst = _worst(spoken)
+    named = {f"In {language_name(code)}": part for code, part in spoken.items()}
+    finding = ChatFinding(
+        found,
+        named | {f"Where {column} is {value}": part for (column, value), part in sliced.items()},
+        frozenset(named),
+        same=judged.same,
+        rows=places.rows(places.judged),
     )
+    judgement = decide(must, finding)
     return {
-        "rows": places.rows(places.judged),
+        "rows": finding.rows,
         **judged.measures(),
         "bounds": _as_json(found),
         "documents": found["kld"].groups,
         "by_language": by_language,
         "languages_without_rows": [name for name in languages if name not in by_language],
-        "small_languages": {
-            name: _compared(part)
-            for name, part in by_language.items()
-            if _compared(part) < MIN_LANGUAGE_TOKENS
-        },
+        "small_languages": {name: part.tokens for name, part in spoken.items() if not part.enough},
         "other_languages": places.apart(places.other_languages, tokens),
         "by_slice": {
-            column: places.apart(parts, tokens) for column, parts in places.by_slice.items()
+            column: {
+                value: {**figures, **_bounds_of(sliced[column, value])}
+                for value, figures in places.apart(parts, tokens).items()
+            }
+            for column, parts in places.by_slice.items()
         },
         "worst_language": None if worst is None else {"language": worst[0], "kld": worst[1]},
         "verdict": judgement.verdict,
         "rows_needed": judgement.rows_needed,
+        "rows_needed_by_language": _needed(spoken, must, same=judged.same),
         "why": judgement.why,
     }
 
@@ -121,18 +132,73 @@ class _Places:
         return np.flatnonzero(np.isin(self._row_of, rows))
 
 
-def _worst(languages: Mapping[str, Mapping[str, Any]]) -> tuple[str, float] | None:
-    found = [
-        (float(part["kld"]), name)
-        for name, part in languages.items()
-        if _compared(part) >= MIN_LANGUAGE_TOKENS
-    ]
+class _Drawn:
+    """The parts of the data, each with its bounds."""
+
+    def __init__(
+        self,
+        places: _Places,
+        tokens: Tokenwise,
+        groups: np.ndarray,
+        limit: float | None,
+        seed: int,
+    ) -> None:
+        self._places, self._tokens, self._groups = places, tokens, groups
+        self._limit, self._seed = limit, seed
+        self._count = len(places.by_language) + sum(map(len, places.by_slice.values()))
+
+    def parts(self) -> tuple[dict[str, ChatPart], dict[tuple[str, str], ChatPart]]:
+        """Languages by their codes, and slices by column and value."""
+        return (
+            {name: self._part(part) for name, part in self._places.by_language.items()},
+            {
+                (column, value): self._part(part)
+                for column, parts in self._places.by_slice.items()
+                for value, part in parts.items()
+            },
+        )
+
+    def _part(self, part: np.ndarray) -> ChatPart:
+        tokens, groups = self._tokens.part(part), self._groups[part]
+        chance = 1.0
+        if self._limit is not None:
+            least = ERROR_RATE / self._count
+            chance = chance_of(tokens, groups, self._limit, seed=self._seed, least=least)
+        return ChatPart(
+            kld=bounds(tokens, groups, seed=self._seed)["kld"],
+            chance=chance,
+            tokens=_compared(tokens.measures()),
+            rows=self._places.rows(part),
+        )
+
+
+def _bounds_of(part: ChatPart) -> dict[str, float]:
+    return {"kld_low": part.kld.low, "kld_high": part.kld.high}
+
+
+def _needed(
+    languages: Mapping[str, ChatPart], must: ChatMust, *, same: bool
+) -> dict[str, int | None]:
+    """How many rows it would take in each language that is not shown to be close enough."""
+    limit = must.worst_language_kld
+    if limit is None:
+        return {}
+    claims = {
+        name: part_claim(part, limit, same=same) for name, part in languages.items() if part.enough
+    }
+    return {
+        name: claim.rows_needed for name, claim in claims.items() if claim.verdict == "INCONCLUSIVE"
+    }
+
+
+def _worst(languages: Mapping[str, ChatPart]) -> tuple[str, float] | None:
+    found = [(part.kld.point, name) for name, part in languages.items() if part.enough]
     return max(found)[::-1] if found else None
 
 
-def _compared(part: Mapping[str, Any]) -> int:
+def _compared(measured: Mapping[str, Any]) -> int:
     """How many tokens have a known divergence."""
-    return int(part.get("compared", part["tokens"]))
+    return int(measured.get("compared", measured["tokens"]))
 
 
 def _as_json(found: Mapping[Measure, Bounds]) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from edgekit.export.gguf.divergence import Measure
-from edgekit.judging.verdict import Judgement
+from edgekit.judging.parts import holm
+from edgekit.judging.verdict import NAMED_PARTS, Judgement, joined
 from edgekit.tasks.chat.proof.distance import Bounds, rows_needed
-from edgekit.tasks.quality import Verdict
-from edgekit.wording.language_names import language_name
 
 MIN_LANGUAGE_TOKENS = 1000
 MIN_GROUPS = 20
@@ -27,7 +26,23 @@ class ChatMust:
     ppl_ratio: float | None = None
     """Perplexity as a multiple of the parent's, at most."""
     worst_language_kld: float | None = None
-    """`kld` in the worst listed language of at least MIN_LANGUAGE_TOKENS tokens, at most."""
+    """`kld` in every listed language, and every slice, of at least MIN_LANGUAGE_TOKENS tokens, at
+    most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPart:
+    """What was found of the tokens of one language, or of one value of a slice."""
+
+    kld: Bounds
+    chance: float
+    """The p-value of a divergence of what is asked, or less; 1 if nothing is asked."""
+    tokens: int
+    rows: int
+
+    @property
+    def enough(self) -> bool:
+        return self.tokens >= MIN_LANGUAGE_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +50,20 @@ class ChatFinding:
     """What was measured."""
 
     bounds: Mapping[Measure, Bounds]
-    worst: tuple[str, float] | None
-    """The worst language and its `kld`; None if no language has enough tokens."""
+    parts: Mapping[str, ChatPart]
+    """Languages and slices by their names in a sentence ('In French')."""
+    languages: Collection[str]
+    """Which of the parts are languages."""
     same: bool
     """Both predict the same: the same function, whatever the number of rows."""
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """One measure compared with what must hold for it."""
-
-    verdict: Verdict
-    why: str
-    rows_needed: int | None = None
-
-
 def decide(must: ChatMust, finding: ChatFinding) -> Judgement:
     """FAIL if a loss is shown, PASS if its absence is shown, else INCONCLUSIVE."""
-    asked: tuple[tuple[Measure, float | None, Callable[[Measure, float, ChatFinding], _Claim]], ...]
+    asked: tuple[
+        tuple[Measure, float | None, Callable[[Measure, float, ChatFinding], Judgement]], ...
+    ]
     asked = (
         ("kld", must.kld, _at_most),
         ("ppl_ratio", must.ppl_ratio, _at_most),
@@ -61,74 +71,101 @@ def decide(must: ChatMust, finding: ChatFinding) -> Judgement:
     )
     claims = [claim(name, limit, finding) for name, limit, claim in asked if limit is not None]
     if must.worst_language_kld is not None:
-        claims.append(_worst(must.worst_language_kld, finding))
+        claims.append(_every_part(must.worst_language_kld, finding))
     if not claims:
         return Judgement(None, "The recipe asks for nothing that must hold.")
-    unlike = [claim for claim in claims if claim.verdict == "FAIL"]
-    if unlike:
-        return Judgement("FAIL", _joined(unlike))
-    unsure = [claim for claim in claims if claim.verdict == "INCONCLUSIVE"]
-    if unsure:
-        needed = [claim.rows_needed for claim in unsure]
-        known = [rows for rows in needed if rows is not None]
-        return Judgement(
-            "INCONCLUSIVE", _joined(unsure), max(known) if len(known) == len(needed) else None
-        )
-    return Judgement("PASS", _joined(claims))
+    return joined(claims)
 
 
-def _joined(claims: Sequence[_Claim]) -> str:
-    return " ".join(claim.why for claim in claims)
-
-
-def _at_most(name: Measure, limit: float, finding: ChatFinding) -> _Claim:
+def _at_most(name: Measure, limit: float, finding: ChatFinding) -> Judgement:
     found = finding.bounds[name]
     if found.low > limit:
-        return _Claim("FAIL", _shown(name, found.point, "least", found.low, limit))
+        return Judgement("FAIL", _shown(name, found.point, "least", found.low, limit))
     shown = _shown(name, found.point, "most", found.high, limit)
-    return _settled(shown, found, limit, finding, holds=found.high <= limit)
+    return _settled(shown, found, limit, finding.rows, holds=found.high <= limit, same=finding.same)
 
 
-def _at_least(name: Measure, limit: float, finding: ChatFinding) -> _Claim:
+def _at_least(name: Measure, limit: float, finding: ChatFinding) -> Judgement:
     found = finding.bounds[name]
     if found.high < limit:
-        return _Claim("FAIL", _shown(name, found.point, "most", found.high, limit))
+        return Judgement("FAIL", _shown(name, found.point, "most", found.high, limit))
     shown = _shown(name, found.point, "least", found.low, limit)
-    return _settled(shown, found, limit, finding, holds=found.low >= limit)
+    return _settled(shown, found, limit, finding.rows, holds=found.low >= limit, same=finding.same)
 
 
 def _settled(
-    shown: str, found: Bounds, limit: float, finding: ChatFinding, *, holds: bool
-) -> _Claim:
+    shown: str, found: Bounds, limit: float, rows: int, *, holds: bool, same: bool
+) -> Judgement:
     """PASS or INCONCLUSIVE for a measure that did not FAIL."""
-    few = found.groups < MIN_GROUPS and not finding.same
+    few = found.groups < MIN_GROUPS and not same
     if holds and not few:
-        return _Claim("PASS", shown)
-    needed = rows_needed(found, limit, finding.rows)
+        return Judgement("PASS", shown)
+    needed = rows_needed(found, limit, rows)
     if few:
-        needed = max(needed or 0, -(-finding.rows * MIN_GROUPS // found.groups))
+        needed = max(needed or 0, -(-rows * MIN_GROUPS // found.groups))
         shown += f" {found.groups} independent documents are too few to be sure of that."
     more = (
         "More rows are unlikely to change that."
         if needed is None
         else f"About {needed:,} test rows like these would settle it."
     )
-    return _Claim("INCONCLUSIVE", f"{shown} {more}", needed)
+    return Judgement("INCONCLUSIVE", f"{shown} {more}", needed)
 
 
-def _worst(limit: float, finding: ChatFinding) -> _Claim:
-    if finding.worst is None:
-        return _Claim(
-            "INCONCLUSIVE",
-            f"No language has {MIN_LANGUAGE_TOKENS:,} test tokens, so the worst one cannot be "
-            "judged; add rows, and name the language of each in the column 'language'.",
+def _every_part(limit: float, finding: ChatFinding) -> Judgement:
+    """FAIL names the parts that are shown to be further off, as in judging/parts.py."""
+    chances = {name: part.chance for name, part in finding.parts.items()}
+    if below := holm(chances):
+        told = _each(
+            {name: part for name, part in finding.parts.items() if name in below},
+            lambda part: _shown("kld", part.kld.point, "least", part.kld.low, limit),
         )
-    language, found = finding.worst
-    return _Claim(
-        "FAIL" if found > limit else "PASS",
-        f"In {language_name(language)}, the worst language, it is {found:.3g} nats a token from "
-        f"the large model; {limit:g} is asked.",
-    )
+        corrected = f" The {len(chances)} parts were judged together." if len(chances) > 1 else ""
+        return Judgement("FAIL", told + corrected)
+    if not any(finding.parts[name].enough for name in finding.languages):
+        return Judgement(
+            "INCONCLUSIVE",
+            f"No language has {MIN_LANGUAGE_TOKENS:,} test tokens, so none can be judged by "
+            "itself; add rows, and name the language of each in the column 'language'.",
+        )
+
+    def tell(part: ChatPart) -> str:
+        return part_claim(part, limit, same=finding.same).why
+
+    judged = {name: part for name, part in finding.parts.items() if part.enough}
+    claims = {name: part_claim(part, limit, same=finding.same) for name, part in judged.items()}
+    unsure = [name for name, claim in claims.items() if claim.verdict == "INCONCLUSIVE"]
+    if unsure:
+        needed = [claims[name].rows_needed for name in unsure]
+        known = [rows for rows in needed if rows is not None]
+        total = finding.rows + sum(known) - sum(judged[name].rows for name in unsure)
+        return Judgement(
+            "INCONCLUSIVE",
+            _each({name: judged[name] for name in unsure}, tell),
+            total if len(known) == len(needed) else None,
+        )
+    small = [name.removeprefix("In ") for name, part in finding.parts.items() if not part.enough]
+    few = f" Too few tokens to be judged: {', '.join(small)}." if small else ""
+    worst = max(judged, key=lambda name: (judged[name].kld.point, name))
+    return Judgement("PASS", f"{_each({worst: judged[worst]}, tell)}{few}")
+
+
+def part_claim(part: ChatPart, limit: float, *, same: bool) -> Judgement:
+    """PASS or INCONCLUSIVE for a part that did not FAIL."""
+    shown = _shown("kld", part.kld.point, "most", part.kld.high, limit)
+    return _settled(shown, part.kld, limit, part.rows, holds=part.kld.high <= limit, same=same)
+
+
+def _each(found: Mapping[str, ChatPart], tell: Callable[[ChatPart], str]) -> str:
+    """A sentence for each part, the one that is furthest off first."""
+    order = sorted(found, key=lambda name: (-found[name].kld.point, name))
+    sentences = [f"{name}: {tell(found[name])}" for name in order[:NAMED_PARTS]]
+    if order[0].startswith("In "):
+        sentences[0] = sentences[0].replace(":", ", the worst language:", 1)
+    if others := order[NAMED_PARTS:]:
+        names = ", ".join(name.removeprefix("In ") for name in others)
+        sentences.append(f"The same is true of {len(others)} more: {names}.")
+    return " ".join(sentences)
 
 
 def _shown(name: Measure, point: float, side: str, bound: float, limit: float) -> str:

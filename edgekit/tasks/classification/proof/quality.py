@@ -11,8 +11,9 @@ import numpy as np
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.judging.noninferiority import Metric, Paired, kept_share
-from edgekit.judging.verdict import Finding, Must, as_json, decide, worst_language
+from edgekit.judging.noninferiority import Metric, Paired, answers, kept
+from edgekit.judging.verdict import Finding, Must, as_json, decide, judge_parts
+from edgekit.judging.verdict import Places as PartPlaces
 from edgekit.runtime.scoring import SOFTMAX, Given, Scoring, as_sets, equal
 from edgekit.tasks.classification import answer as classification
 from edgekit.tasks.classification.answer import Scores
@@ -84,7 +85,7 @@ def judge(
     truth = right_answers(rows, labels, several=scorings.artifact.several)
     judged, others = listed_rows(rows, languages)
     spoken = [row.language for row in rows]
-    by_language = split(judged, spoken)
+    by_language, sliced = split(judged, spoken), slices(judged, rows)
     sides = _Sides(
         artifact=_measure(logits, truth, labels, scorings.artifact),
         teacher=None
@@ -99,10 +100,7 @@ def judge(
         "artifact": _side(sides.artifact, judged, by_language),
         "languages_without_rows": [name for name in languages if name not in by_language],
         "other_languages": sides.parts(split(others, spoken)),
-        "by_slice": {
-            column: sides.parts(split(judged, [row.slices.get(column) for row in rows]))
-            for column in sorted({column for row in rows for column in row.slices})
-        },
+        "by_slice": {column: sides.parts(values) for column, values in sliced.items()},
     }
     if teacher_logits is None or sides.teacher is None:
         return result
@@ -118,7 +116,14 @@ def judge(
         **result,
         "teacher": _side(sides.teacher, judged, by_language),
         **_flips(paired),
-        **_prove(paired, must, sides.parts(by_language), same=bool(same), seed=seed),
+        "kept_by_language": {name: sides.part(at)["kept"] for name, at in by_language.items()},
+        **_prove(
+            paired,
+            must,
+            part_places(judged, by_language, sliced),
+            same=bool(same) and bool((paired.artifact == paired.teacher).all()),
+            seed=seed,
+        ),
     }
 
 
@@ -216,6 +221,23 @@ def split(places: Places, names: Sequence[str | None]) -> dict[str, Places]:
     return {name: np.array(parts[name]) for name in sorted(parts)}
 
 
+def slices(places: Places, rows: Sequence[Row]) -> dict[str, dict[str, Places]]:
+    """The indexes by each further column of the rows, and by its values."""
+    columns = sorted({column for row in rows for column in row.slices})
+    return {column: split(places, [row.slices.get(column) for row in rows]) for column in columns}
+
+
+def part_places(
+    judged: Places, by_language: Mapping[str, Places], sliced: Mapping[str, Mapping[str, Places]]
+) -> PartPlaces:
+    """The parts' rows counted among the judged ones, which are in order."""
+
+    def among(found: Mapping[str, Places]) -> dict[str, Sequence[int]]:
+        return {name: np.searchsorted(judged, at).tolist() for name, at in found.items()}
+
+    return PartPlaces(among(by_language), {column: among(one) for column, one in sliced.items()})
+
+
 def _side(measure: Measure, judged: Places, by_language: Mapping[str, Places]) -> dict[str, Any]:
     scores = measure(judged)
     return {
@@ -241,20 +263,18 @@ def _flips(paired: Paired) -> dict[str, Any]:
 
 
 def _prove(
-    paired: Paired, must: Must, languages: Mapping[str, Any], *, same: bool, seed: int
+    paired: Paired, must: Must, places: PartPlaces, *, same: bool, seed: int
 ) -> dict[str, Any]:
-    kept = kept_share(must.metric, paired, seed=seed)
-    finding = Finding(
-        kept=kept,
-        worst=worst_language(languages),
-        same=same and bool((paired.artifact == paired.teacher).all()),
-        rows=len(paired.truth),
+    whole = kept(answers(must.metric, paired), seed=seed)
+    languages, sliced = judge_parts(
+        places,
+        lambda rows: answers(must.metric, paired.part(np.asarray(rows))),
+        keep=must.worst_language,
+        seed=seed,
+        same=same,
     )
-    return {
-        "kept": kept.point,
-        "kept_by_language": {name: part["kept"] for name, part in languages.items()},
-        **as_json(decide(must, finding), finding, languages),
-    }
+    finding = Finding(whole, same, len(paired.truth), languages, sliced)
+    return {"kept": whole.point, **as_json(decide(must, finding), finding)}
 
 
 def group_numbers(rows: Sequence[Row]) -> np.ndarray:

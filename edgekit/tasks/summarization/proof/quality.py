@@ -9,9 +9,15 @@ from typing import Any, Literal
 import numpy as np
 
 from edgekit.data.rows import Row
-from edgekit.judging.noninferiority import kept_mean
-from edgekit.judging.verdict import Finding, Must, as_json, decide, worst_language
-from edgekit.tasks.classification.proof.quality import group_numbers, listed_rows, split
+from edgekit.judging.noninferiority import kept, kept_mean, means
+from edgekit.judging.verdict import Finding, Must, Places, as_json, decide, judge_parts
+from edgekit.tasks.classification.proof.quality import (
+    group_numbers,
+    listed_rows,
+    part_places,
+    slices,
+    split,
+)
 from edgekit.tasks.summarization.proof import rouge
 from edgekit.tasks.summarization.proof.rouge import Scored
 
@@ -82,21 +88,19 @@ def judge(
     spoken = [row.language for row in rows]
     by_language = split(judged, spoken)
     sides = _sides(rows, summaries, teacher, must.metric)
-    columns = sorted({column for row in rows for column in row.slices})
+    sliced = slices(judged, rows)
     result = {
         "metric": must.metric,
         **sides.part(judged),
         "by_language": sides.parts(by_language),
         "languages_without_rows": [name for name in languages if name not in by_language],
         "other_languages": sides.parts(split(others, spoken)),
-        "by_slice": {
-            column: sides.parts(split(judged, [row.slices.get(column) for row in rows]))
-            for column in columns
-        },
+        "by_slice": {column: sides.parts(values) for column, values in sliced.items()},
     }
     if teacher is None or sides.teacher is None:
         return result
-    return {**result, **_prove(rows, judged, sides, must, result["by_language"], seed)}
+    places = part_places(judged, by_language, sliced)
+    return {**result, **_prove(rows, judged, sides, must, places, seed)}
 
 
 def changed_rows(
@@ -154,18 +158,27 @@ def _prove(
     judged: np.ndarray,
     sides: _Sides,
     must: SummaryMust,
-    by_language: Mapping[str, Any],
+    places: Places,
     seed: int,
 ) -> dict[str, Any]:
     groups = group_numbers([rows[place] for place in judged])
-    sides_of = [side.metrics[must.metric][judged] for side in (sides.artifact, sides.lead)]
     teacher = sides.teacher or sides.artifact
-    kept = kept_mean(sides_of[0], teacher.metrics[must.metric][judged], groups, seed=seed)
+    artifact, lead, before = (
+        side.metrics[must.metric][judged] for side in (sides.artifact, sides.lead, teacher)
+    )
+    whole = kept(means(artifact, before, groups), seed=seed)
     # Equal summaries of these texts do not prove that the models are equal.
-    finding = Finding(kept=kept, worst=worst_language(by_language), same=False, rows=len(judged))
+    languages, sliced = judge_parts(
+        places,
+        lambda at: means(artifact[at], before[at], groups[at]),
+        keep=must.worst_language,
+        seed=seed,
+        same=False,
+    )
+    finding = Finding(whole, False, len(judged), languages, sliced)
     judgement = decide(Must(keep=must.keep, worst_language=must.worst_language), finding)
-    over = kept_mean(sides_of[0], sides_of[1], groups, seed=seed)
+    over = kept_mean(artifact, lead, groups, seed=seed)
     return {
         "over_lead": {"point": over.point, "low": over.low, "high": over.high},
-        **as_json(judgement, finding, by_language),
+        **as_json(judgement, finding),
     }

@@ -90,5 +90,5 @@ def _logits(
 
 def _verdict(plan: Plan, same: np.ndarray) -> dict[str, Any]:
     kept = kept_mean(same.astype(float), np.ones(len(same)), np.arange(len(same)), seed=7)
-    finding = Finding(kept=kept, worst=None, same=bool(same.all()), rows=len(same))
+    finding = Finding(kept=kept, same=bool(same.all()), rows=len(same))
     return asdict(decide(Must(keep=plan.bound.recipe.must.keep), finding))
