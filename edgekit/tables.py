@@ -64,6 +64,7 @@ ISOLATED = frozenset({"gguf"})
 """Formats whose engine aborts its process on a bad file: they always run in a worker."""
 
 SAMPLES = {
+    "guide-chapters": "edgekit.samples.guide_chapters:make",
     "home-intents": "edgekit.samples.home_intents:make",
     "package-summaries": "edgekit.samples.package_summaries:make",
     "smollm2": "edgekit.samples.smollm2:make",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from edgekit.errors import MissingExtra
 from edgekit.runtime.onnx import LOGITS
 from edgekit.store.store import Store
-from edgekit.system import child
+from edgekit.system import child, machine
 from edgekit.system.digest import sha256_folder
 
 PACKAGES = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime")
@@ -29,18 +29,35 @@ def fp32(store: Store, checkpoint: Path) -> Path:
 
 
 def optimum_int8(store: Store, checkpoint: Path) -> Path:
-    """What optimum makes from the checkpoint: its own export, in its own int8 for AVX2."""
-    return _kept(store, "bench-optimum", checkpoint, "edgekit.bench.optimum", "make")
+    """What optimum makes from the checkpoint: its own export, in its own int8 for this CPU."""
+    preset = preset_for(machine.cpu_features())
+    more = {"preset": preset}
+    return _kept(store, "bench-optimum", checkpoint, "edgekit.bench.optimum", "make", more=more)
 
 
-def _kept(store: Store, name: str, checkpoint: Path, module: str, verb: str) -> Path:
+def preset_for(features: Collection[str]) -> str:
+    """optimum's fastest configuration that its guide names for a CPU with these instructions."""
+    known = {"vnni": "avx512_vnni", "avx512f": "avx512", "neon": "arm64"}
+    return next((preset for one, preset in known.items() if one in features), "avx2")
+
+
+def _kept(
+    store: Store,
+    name: str,
+    checkpoint: Path,
+    module: str,
+    verb: str,
+    *,
+    more: Mapping[str, str] | None = None,
+) -> Path:
     inputs = {
+        **(more or {}),
         "checkpoint": sha256_folder(checkpoint),
         "packages": {package: metadata.version(package) for package in PACKAGES},
     }
 
     def make(folder: Path) -> Mapping[str, Any]:
-        request = {"checkpoint": checkpoint, "folder": folder}
+        request = {"checkpoint": checkpoint, "folder": folder, **(more or {})}
         doing = f"onnx: exporting {checkpoint} to compare with it"
         return child.ask(module, verb, request, doing=doing)
 

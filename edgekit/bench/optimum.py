@@ -1,4 +1,4 @@
-"""What a user would do today: optimum's own export of a classifier and its int8 for AVX2.
+"""What a user would do today: optimum's own export of a classifier and its int8 for this CPU.
 
 For child processes only, because it needs several times the weights' memory. Uses nothing of
 edgekit's exporter.
@@ -20,8 +20,12 @@ from edgekit.system import machine
 from edgekit.system.serving import Verb
 
 
-def make(checkpoint: Path, folder: Path) -> Path:
-    """Writes `folder`/model.onnx with optimum's defaults, following its guide."""
+def make(checkpoint: Path, folder: Path, preset: str) -> Path:
+    """Writes `folder`/model.onnx with optimum's defaults, following its guide.
+
+    `preset` is the name of one of optimum's configurations, such as avx2.
+    """
+    configure = getattr(AutoQuantizationConfig, preset)
     read_config(checkpoint)  # refuses checkpoints that contain code
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -33,14 +37,14 @@ def make(checkpoint: Path, folder: Path) -> Path:
         quantizer = ORTQuantizer.from_pretrained(scratch)
         quantizer.quantize(
             save_dir=scratch,
-            quantization_config=AutoQuantizationConfig.avx2(is_static=False, per_channel=False),
+            quantization_config=configure(is_static=False, per_channel=False),
         )
         return (Path(scratch) / "model_quantized.onnx").rename(folder / "model.onnx")
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """Runs in the child."""
-    make(Path(request["checkpoint"]), Path(request["folder"]))
+    make(Path(request["checkpoint"]), Path(request["folder"]), request["preset"])
     return {"peak_bytes": machine.peak_rss_bytes()}
 
 

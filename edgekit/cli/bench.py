@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline",
         action="store_true",
-        help="compare with optimum's own int8 of the teacher, too, and judge both on the rows of "
-        "--data where they have labels",
+        help="compare with optimum's own int8 of the teacher for this CPU, too, and judge both on "
+        "the rows of --data where they have labels",
     )
     parser.add_argument(
         "--quick",

@@ -16,7 +16,7 @@ from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import Recipe
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.store.store import Finished
-from edgekit.system.devices import MICRO_BATCH_TOKENS
+from edgekit.system import devices
 
 Resolve = Callable[[str], Path]
 """Resolves a path of a recipe: relative ones are relative to its file."""
@@ -51,10 +51,11 @@ class Planned:
     """The checkpoint that entered the first step that shrinks the model; None before that step."""
 
     def activation_bytes(self, rows: int) -> int:
-        """What training keeps of `rows` rows for the backward pass: about 40 vectors for each layer
-        and token of a micro-batch."""
-        tokens = min(rows * self.tokens.longest, max(MICRO_BATCH_TOKENS, self.tokens.longest))
-        return 4 * 40 * self.description.hidden * self.description.layers * tokens
+        """What training keeps of `rows` rows for the backward pass, micro-batch by micro-batch."""
+        found, longest = self.description, self.tokens.longest
+        shape = {"layers": found.layers, "hidden": found.hidden, "heads": found.heads}
+        tokens = min(rows * longest, devices.micro_batch_tokens(longest, **shape))
+        return devices.activation_bytes(tokens, longest, **shape)
 
 
 class RunStored(Protocol):

@@ -7,7 +7,7 @@ activations over the whole batch, so a text's answer would depend on its neighbo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Self
 
@@ -179,7 +179,14 @@ def _check(session: onnxruntime.InferenceSession, output: str) -> None:
 
 
 def _run(session: onnxruntime.InferenceSession, output: str, ids: list[int]) -> np.ndarray:
+    return run(session, [output], ids)[0][0]
+
+
+def run(
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], ids: list[int]
+) -> list[np.ndarray]:
+    """What the model returns for one window of ids."""
     tokens = np.array([ids], dtype=np.int64)
     feeds = {entry.name: _INPUTS[entry.name](tokens) for entry in session.get_inputs()}
     with remedies(f"failed on a text of {len(ids)} tokens"):
-        return np.asarray(session.run([output], feeds)[0])[0]
+        return [np.asarray(one) for one in session.run(list(outputs), feeds)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import SampleError
+from edgekit.samples import apt
 
 ENGLISH = "en"
 _FILE = re.compile(r".*_i18n_Translation-([A-Za-z_]+|[a-z]+%5f[A-Z]+)")
@@ -36,25 +36,18 @@ def fetch(folder: Path, languages: Sequence[str]) -> list[Path]:
             "This sample is made of package descriptions that apt fetches, and there is no apt-get "
             "here; make it on Debian or Ubuntu and copy the folder."
         )
-    lists, cache = folder / "lists", folder / "cache"
-    (lists / "partial").mkdir(parents=True)
-    (cache / "archives" / "partial").mkdir(parents=True)
-    options = {
-        "Dir::State::lists": str(lists),
-        "Dir::Cache": str(cache),
-        "APT::Sandbox::User": "root",
-        "Acquire::Languages": ",".join(name.replace("-", "_") for name in languages),
-        # Uncompressed.
-        "Acquire::GzipIndexes": "false",
-    }
-    command = ["apt-get", *(part for item in options.items() for part in ("-o", "=".join(item)))]
-    done = subprocess.run(
-        [*command, "update"], capture_output=True, text=True, errors="replace", check=False
+    options = apt.private(
+        folder,
+        {
+            "Acquire::Languages": ",".join(name.replace("-", "_") for name in languages),
+            # Uncompressed.
+            "Acquire::GzipIndexes": "false",
+        },
     )
+    done, lists = apt.run(options, ["update"], folder), folder / "lists"
     found = sorted(path for path in lists.iterdir() if _FILE.fullmatch(path.name))
     if done.returncode != 0 or not found:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        reason = lines[-1] if lines else "it found no translated descriptions"
+        reason = apt.last_error(done) if done.returncode else "it found no translated descriptions"
         raise SampleError(
             f"apt-get could not fetch the package descriptions ({reason}); look at its sources "
             "and at the network, and try again."

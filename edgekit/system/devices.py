@@ -21,8 +21,14 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 # From this compute capability on, a GPU has native bf16; torch emulates it on older ones.
 HAS_BF16 = (8, 0)
-# Of one micro-batch, padding included: larger ones would take 4 GB and train no faster.
+# Of one micro-batch, padding included: larger ones would take more memory and train no faster.
 MICRO_BATCH_TOKENS = 4096
+MICRO_BATCH_BYTES = 2**30
+"""What a micro-batch may keep for the backward pass on a CPU, where it shares 4 GB with weights."""
+_VECTORS = 40
+"""Of the hidden size, which a layer keeps of each token."""
+_SCORES = 4
+"""Numbers that a head keeps of each pair of tokens: attention grows with the length's square."""
 # Batches have many lengths: the heap would fragment, by gigabytes in an hour.
 KEPT_BYTES = 4 * machine.MIB
 
@@ -59,6 +65,18 @@ class Compute:
     def as_text(self) -> str:
         """The part of a stored result's key that names the device: `cpu`, or `cuda bf16`."""
         return self.device if self.device == "cpu" else f"{self.device} {self.precision}"
+
+
+def activation_bytes(tokens: int, longest: int, *, layers: int, hidden: int, heads: int) -> int:
+    """What training keeps of `tokens` tokens for the backward pass, in windows of `longest`."""
+    return 4 * layers * tokens * (_VECTORS * hidden + _SCORES * heads * longest)
+
+
+def micro_batch_tokens(longest: int, *, layers: int, hidden: int, heads: int) -> int:
+    """How many tokens, padding included, go through a model of this shape at once on a CPU: one
+    window of the length `longest`, and as many as MICRO_BATCH_BYTES hold."""
+    each = activation_bytes(1, longest, layers=layers, hidden=hidden, heads=heads)
+    return max(longest, min(MICRO_BATCH_TOKENS, MICRO_BATCH_BYTES // max(1, each)))
 
 
 def choose_device(asked: Asked, gpu: Gpu | None) -> Device:

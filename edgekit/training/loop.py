@@ -110,6 +110,7 @@ class Training:
         self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.best: Weights = {}
         self.pad = int(model.config.pad_token_id or 0)
+        self.shape = _shape(model)
         self.shuffled: tuple[int, list[list[int]]] = (-1, [])
         rows = schedule.batch_size * schedule.accumulate
         self.per_epoch = math.ceil(len(examples) / rows)
@@ -293,12 +294,18 @@ class Training:
         for row in rows:
             longest = max(len(one.ids) for one in (*part, self.examples[row]))
             tokens = longest * (len(part) + 1)
-            if part and (len(part) == self.state.micro_batch or tokens > MICRO_BATCH_TOKENS):
+            if part and (len(part) == self.state.micro_batch or tokens > self._most(longest)):
                 yield part
                 part = []
             part.append(self.examples[row])
         if part:
             yield part
+
+    def _most(self, longest: int) -> int:
+        """Tokens of a micro-batch whose longest window has this length."""
+        if self.device.type != "cpu":
+            return MICRO_BATCH_TOKENS  # and fewer where a GPU's memory runs out
+        return min(MICRO_BATCH_TOKENS, devices.micro_batch_tokens(longest, **self.shape))
 
     def _judge(self) -> None:
         """Scores the epoch that just ended and keeps the weights if they are the best so far."""
@@ -362,6 +369,17 @@ class Training:
         self.optimizer.load_state_dict({**settings, "state": moments})
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(scaler)
+
+
+def _shape(model: Model) -> dict[str, int]:
+    """What decides how much a token keeps for the backward pass."""
+    config = model.config
+    further = getattr(config, "decoder_layers", getattr(config, "num_decoder_layers", None))
+    return {
+        "layers": int(getattr(config, "num_hidden_layers", 1)) + int(further or 0),
+        "hidden": int(config.hidden_size),
+        "heads": int(getattr(config, "num_attention_heads", 1)),
+    }
 
 
 def _numbered(moments: dict[int, dict[str, torch.Tensor]]) -> Weights:

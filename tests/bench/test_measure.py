@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
 from edgekit.artifact import folder as artifacts
 from edgekit.bench import exports
@@ -94,6 +95,22 @@ def test_the_teacher_is_exported_once_and_the_store_counts_it(built: Built, stor
     (entry,) = (entry for entry in store.entries() if entry.name == "bench-fp32")
     assert entry.size_bytes > first.stat().st_size
     assert entry.in_use
+
+
+@pytest.mark.parametrize(
+    ("features", "preset"),
+    [
+        ({"avx2", "fma"}, "avx2"),
+        ({"avx2", "avx512f"}, "avx512"),
+        ({"avx2", "avx512f", "vnni"}, "avx512_vnni"),
+        ({"avx2", "vnni"}, "avx512_vnni"),
+        ({"neon", "dotprod"}, "arm64"),
+        (set(), "avx2"),
+    ],
+)
+def test_optimum_is_asked_for_its_best_on_this_cpu(features: set[str], preset: str) -> None:
+    assert exports.preset_for(features) == preset
+    assert hasattr(AutoQuantizationConfig, preset)
 
 
 def test_a_teacher_that_cannot_be_exported_is_an_error(

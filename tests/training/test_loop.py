@@ -15,10 +15,11 @@ from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
 from edgekit.errors import StepError
+from edgekit.system import devices
 from edgekit.tasks.classification.proof.head import label_weights
 from edgekit.training import loop as training
 from edgekit.training.batches import Example, bucketed, collate
-from edgekit.training.loop import Loss, Schedule, Trained, Training
+from edgekit.training.loop import Loss, Model, Schedule, Trained, Training
 from tests.tiny import encoder as tiny
 from tests.tiny.training import SCHEDULE, PowerCut
 
@@ -141,6 +142,52 @@ def test_accumulated_batches_give_the_gradient_of_one(checkpoint: Path, tmp_path
         gradients.append(model.classifier.weight.grad.clone())
     assert torch.allclose(gradients[0], gradients[1], atol=1e-6)
     assert torch.allclose(gradients[0], gradients[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [384, 768])
+@pytest.mark.parametrize("longest", [16, 128, 256, 512])
+def test_what_a_micro_batch_keeps_grows_neither_with_the_width_nor_with_the_length(
+    longest: int, hidden: int
+) -> None:
+    shape = {"layers": 12, "hidden": hidden, "heads": 12}
+    tokens = devices.micro_batch_tokens(longest, **shape)
+    assert tokens >= longest
+    kept = devices.activation_bytes(tokens, longest, **shape)
+    one = devices.activation_bytes(longest, longest, **shape)
+    assert kept <= max(devices.MICRO_BATCH_BYTES, one)
+    assert devices.micro_batch_tokens(longest, **{**shape, "layers": 1}) <= 4096
+
+
+def test_long_rows_give_the_gradient_of_one_batch_in_micro_batches_of_few(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for kept in (2**40, 200_000):
+        monkeypatch.setattr(devices, "MICRO_BATCH_BYTES", kept)
+        model = models.load_classifier(checkpoint).eval()
+        sizes: list[int] = []
+
+        def loss(model: Model, inputs: Any, part: Any, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(len(part))
+            return cross_entropy(model, inputs, part)
+
+        run = Training(
+            model,
+            EXAMPLES,
+            schedule=with_changes(batch_size=8, accumulate=1),
+            loss=loss,
+            score=lambda: 0.0,
+            folder=tmp_path,
+        )
+        run._backward(range(8))
+        gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        found.append((sizes, gradients))
+    (whole, wanted), (parts, split) = found
+    assert whole == [8]
+    assert len(parts) > 2
+    assert sum(parts) == 8
+    for name, gradient in wanted.items():
+        assert torch.allclose(gradient, split[name], atol=1e-5), name
 
 
 def test_a_loss_that_is_no_number_stops_with_the_batch(checkpoint: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from edgekit.checkpoint.describe import describe
 from edgekit.data.spread import spread
-from edgekit.export.onnx import candidates
-from edgekit.export.onnx.candidates import fastest_near
+from edgekit.export.onnx import calibration, candidates
+from edgekit.export.onnx.candidates import Candidate, fastest_near
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import LOGITS, OnnxClassifier
@@ -20,7 +20,7 @@ from edgekit.runtime.scoring import equal, untuned
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
-VERSION = 4
+VERSION = 5
 MODEL = "model.onnx"
 MOST_LOGIT_ERROR = 1e-3
 PARITY_ROWS_PER_LANGUAGE = 8
@@ -29,19 +29,19 @@ SELECTION_ROWS = 1500
 APART_FROM_BYTES = 100_000_000
 
 
-def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
+def run(tries: Sequence[Candidate], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
     """Exports and quantizes through the step store; raises ExportError where the export differs.
 
-    `schemes` are the candidates, fastest first; empty for fp32.
+    `tries` are the candidates, fastest first; empty for fp32.
     """
     inputs = job.inputs(VERSION)
     exported = job.run("onnx-export", inputs, partial(_export, job))
-    if not schemes:
+    if not tries:
         return Exported(exported.folder / MODEL, "none", {"parity": exported.record["parity"]})
     chosen = job.run(
         "onnx-quantize",
         {**inputs, "fp32": exported.digest, "quantize": quantize, "embeddings": embeddings},
-        partial(_choose, schemes, embeddings, job, exported.folder),
+        partial(_choose, tries, embeddings, job, exported.folder),
     )
     record = {"parity": exported.record["parity"], **chosen.record["after"]}
     return Exported(chosen.folder / MODEL, quantize, record)
@@ -82,7 +82,7 @@ def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
 
 
 def _choose(
-    schemes: Sequence[str],
+    tries: Sequence[Candidate],
     embeddings: str,
     job: OutputJob,
     fp32: Path,
@@ -102,9 +102,13 @@ def _choose(
             "flips": int((~equal(scoring.given(wanted), scoring.given(found))).sum()),
         }
 
-    files = candidates.Files(fp32, (MODEL,), embeddings)
+    files = candidates.Files(fp32, (MODEL,), embeddings, out / "seen")
+    files.seen.mkdir()
+    # int4 has a scale for every few inputs: there is nothing to smooth.
+    if any(one.smooth for one in tries):
+        calibration.observe(job, fp32 / MODEL, texts, files.seen)
     return candidates.choose(
-        schemes, files, out, on_progress, measure=measure, best=fastest_near, rows=len(texts)
+        tries, files, out, on_progress, measure=measure, best=fastest_near, rows=len(texts)
     )
 
 

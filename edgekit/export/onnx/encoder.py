@@ -15,33 +15,32 @@ import numpy as np
 from edgekit.checkpoint.describe import describe
 from edgekit.data.sentences import flat, spans
 from edgekit.data.spread import spread
-from edgekit.export.onnx import candidates
+from edgekit.export.onnx import calibration, candidates
+from edgekit.export.onnx.candidates import Candidate, fastest_close
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.onnx import EMBEDDING, OnnxModel
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
-VERSION = 1
+VERSION = 2
 MODEL = "model.onnx"
 MOST_ERROR = 1e-3
 PARITY_SENTENCES_PER_LANGUAGE = 8
 SELECTION_SENTENCES = 800
-# The slower scheme must be this much nearer to fp32.
-DISTANCES = 2.0
 APART_FROM_BYTES = 100_000_000
 
 
-def run(schemes: Sequence[str], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
+def run(tries: Sequence[Candidate], quantize: str, job: OutputJob, *, embeddings: str) -> Exported:
     """Through the step store; raises ExportError where the export's vectors differ."""
     inputs = job.inputs(VERSION)
     exported = job.run("onnx-export-encoder", inputs, partial(_export, job))
-    if not schemes:
+    if not tries:
         return Exported(exported.folder / MODEL, "none", {"parity": exported.record["parity"]})
     chosen = job.run(
         "onnx-quantize-encoder",
         {**inputs, "fp32": exported.digest, "quantize": quantize, "embeddings": embeddings},
-        partial(_choose, schemes, embeddings, job, exported.folder),
+        partial(_choose, tries, embeddings, job, exported.folder),
     )
     record = {"parity": exported.record["parity"], **chosen.record["after"]}
     return Exported(chosen.folder / MODEL, quantize, record)
@@ -81,7 +80,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _choose(
-    schemes: Sequence[str],
+    tries: Sequence[Candidate],
     embeddings: str,
     job: OutputJob,
     fp32: Path,
@@ -97,15 +96,14 @@ def _choose(
         found = _units(vectors(job, folder / MODEL, texts))
         return {"distance": round(float(1 - (wanted * found).sum(axis=1).mean()), 8)}
 
-    files = candidates.Files(fp32, (MODEL,), embeddings)
+    files = candidates.Files(fp32, (MODEL,), embeddings, out / "seen")
+    files.seen.mkdir()
+    # int4 has a scale for every few inputs: there is nothing to smooth.
+    if any(one.smooth for one in tries):
+        calibration.observe(job, fp32 / MODEL, texts, files.seen)
     return candidates.choose(
-        schemes, files, out, on_progress, measure=measure, best=_fastest_near, rows=len(texts)
+        tries, files, out, on_progress, measure=measure, best=fastest_close, rows=len(texts)
     )
-
-
-def _fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    least = min(one["distance"] for one in tried)
-    return next(one for one in tried if one["distance"] <= DISTANCES * max(least, 1e-8))
 
 
 def vectors(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:

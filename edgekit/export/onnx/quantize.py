@@ -4,8 +4,9 @@ Activations are quantized at run time (one scale per tensor), weights here, with
 scale per output column. Nothing of the machine that quantizes enters the file: the schemes answer
 alike on every CPU.
 
-    s8    8-bit signed weights in 7 bits: the u8×s8 product of AVX2 adds two neighbours in 16 bits,
-          and 255·64·2 still fits; full-range weights would saturate there
+    s8    8-bit signed weights, of which the two for inputs 2i and 2i + 1 add up to 128 at most: the
+          u8×s8 product of AVX2 adds such neighbours in 16 bits, where 255·128 still fits and any
+          two weights in 8 bits would saturate
     u8    8-bit unsigned weights around 128, for which AVX2 has an exact, slower product
     int4  4-bit weights in blocks of 32 along the input (MatMulNBits)
 
@@ -28,17 +29,18 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
 from edgekit.errors import ExportError
+from edgekit.export.onnx.graph import Graph, is_linear, is_transposed
 from edgekit.export.onnx.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
+from edgekit.export.onnx.observing import Seen, read
+from edgekit.export.onnx.smoothing import smooth
 from edgekit.export.onnx.weights import open_weights
 from edgekit.system import machine
 from edgekit.system.serving import Verb
 
 SCHEMES = ("s8", "u8", "int4")
-# Smaller matrices and tables stay as they are: there is nothing to gain.
-LEAST_WEIGHTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +54,29 @@ class Quantized:
     tables: int
     kept_fp32: int
     """Number of matrices and tables that are too small or of another kind."""
+    smoothed: int
+    """Tensors whose channels a node of their own scales; others are scaled where they are made."""
     size_bytes: int
     peak_bytes: int
 
 
-def quantize(source: Path, out: Path, *, scheme: str, embeddings: str = "int8") -> Quantized:
+def quantize(
+    source: Path,
+    out: Path,
+    *,
+    scheme: str,
+    embeddings: str = "int8",
+    seen: Mapping[str, Seen] | None = None,
+) -> Quantized:
     """Reads an fp32 ONNX file and writes a quantized one; neither has external data.
 
+    With what was `seen` of the tensors that matrices read, their channels are smoothed first.
     The source's weights are read from disk as needed, never all at once. Raises ExportError where
     the file holds nothing that can be quantized.
     """
     model, weights = open_weights(source)
-    graph = _Graph(model, weights)
+    graph = Graph(model, weights)
+    smoothed = smooth(graph, seen) if seen and scheme != "int4" else 0
     words = _widest_table(graph) if embeddings == "int4" else None
     counts = Counter[str]()
     nodes: list[NodeProto] = []
@@ -87,63 +100,13 @@ def quantize(source: Path, out: Path, *, scheme: str, embeddings: str = "int8") 
         matrices=counts["matrices"],
         tables=counts["tables"],
         kept_fp32=counts["kept"],
+        smoothed=smoothed,
         size_bytes=out.stat().st_size,
         peak_bytes=machine.peak_rss_bytes(),
     )
 
 
-class _Graph:
-    """Initializers by name, new ones, and the quantized inputs that several matrices share."""
-
-    def __init__(self, model: onnx.ModelProto, weights: Mapping[str, np.ndarray]) -> None:
-        self.proto = model.graph
-        self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.weights = weights
-        self.aliases = {
-            node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
-        }
-        self.quantized_inputs: set[str] = set()
-        self.heads = self._heads()
-        """Tables both looked up and multiplied, by the name of their transposition."""
-
-    def _heads(self) -> dict[str, str]:
-        looked_up = {node.input[0] for node in self.proto.node if node.op_type == "Gather"}
-        return {
-            node.output[0]: node.input[0]
-            for node in self.proto.node
-            if node.op_type == "Transpose"
-            and node.input[0] in looked_up
-            and self.matrix(node.input[0]) is not None
-        }
-
-    def matrix(self, name: str) -> np.ndarray | None:
-        """A constant float matrix that is worth quantizing, by the name that a node uses."""
-        while name in self.aliases:
-            name = self.aliases[name]
-        tensor = self.initializers.get(name)
-        if tensor is None or tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
-            return None
-        if np.prod(tensor.dims) < LEAST_WEIGHTS:
-            return None
-        return self.weights[name] if name in self.weights else numpy_helper.to_array(tensor)
-
-    def add(self, name: str, values: np.ndarray) -> str:
-        if name not in self.initializers:
-            self.initializers[name] = numpy_helper.from_array(values, name)
-        return name
-
-    def drop_unused(self) -> None:
-        """Keeps the initializers that a node still reads, and no others."""
-        used = {name for node in self.proto.node for name in node.input}
-        kept = [tensor for name, tensor in self.initializers.items() if name in used]
-        for tensor in kept:
-            if tensor.name in self.weights:
-                tensor.raw_data = self.weights[tensor.name].tobytes()
-        del self.proto.initializer[:]
-        self.proto.initializer.extend(kept)
-
-
-def _widest_table(graph: _Graph) -> str | None:
+def _widest_table(graph: Graph) -> str | None:
     """The name of the largest lookup table: the word embeddings."""
     tables = {
         node.input[0]: table.size
@@ -154,7 +117,7 @@ def _widest_table(graph: _Graph) -> str | None:
 
 
 def _replace(
-    graph: _Graph, node: NodeProto, scheme: str, words: str | None, counts: Counter[str]
+    graph: Graph, node: NodeProto, scheme: str, words: str | None, counts: Counter[str]
 ) -> list[NodeProto] | None:
     """The nodes that replace one node after quantizing, None where it stays as it is."""
     if node.output[0] in graph.heads:
@@ -174,7 +137,7 @@ def _replace(
     if node.op_type == "MatMul" and (weights := graph.matrix(node.input[1])) is not None:
         counts["matrices"] += 1
         return _product(graph, node, weights, scheme)
-    if node.op_type == "Gemm" and _is_linear(node):
+    if node.op_type == "Gemm" and is_linear(node):
         weights = graph.matrix(node.input[1])
         if weights is not None:
             counts["matrices"] += 1
@@ -183,23 +146,15 @@ def _replace(
     return None
 
 
-def _is_linear(node: NodeProto) -> bool:
-    """Whether a Gemm is x·Wᵀ + b or x·W + b, with nothing scaled."""
-    values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    plain = values.get("alpha", 1.0) == 1.0 and values.get("beta", 1.0) == 1.0
-    return plain and not values.get("transA", 0)
-
-
-def _linear(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
-    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+def _linear(graph: Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
     product = helper.make_node("MatMul", node.input[:2], [f"{node.output[0]}/product"])
-    nodes = _product(graph, product, weights.T if transposed else weights, scheme)
+    nodes = _product(graph, product, weights.T if is_transposed(node) else weights, scheme)
     if len(node.input) < 3:
         return [*nodes, helper.make_node("Identity", [product.output[0]], node.output)]
     return [*nodes, helper.make_node("Add", [product.output[0], node.input[2]], node.output)]
 
 
-def _product(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
+def _product(graph: Graph, node: NodeProto, weights: np.ndarray, scheme: str) -> list[NodeProto]:
     """x·W for W of shape (inputs, outputs)."""
     if scheme == "int4":
         return _blockwise_product(graph, node, weights)
@@ -207,11 +162,11 @@ def _product(graph: _Graph, node: NodeProto, weights: np.ndarray, scheme: str) -
 
 
 def _integer_product(
-    graph: _Graph, node: NodeProto, weights: np.ndarray, *, unsigned: bool
+    graph: Graph, node: NodeProto, weights: np.ndarray, *, unsigned: bool
 ) -> list[NodeProto]:
     name = node.input[1]
-    limit = 127 if unsigned else 64
-    integers, scales = quantize_rows(weights.T, limit=limit)
+    importance = graph.importance.get(name)
+    integers, scales = quantize_rows(weights.T, limit=127, paired=not unsigned, weighed=importance)
     if unsigned:
         columns = _raised(integers.T)
         zero = np.full(len(scales), 128, np.uint8)
@@ -222,7 +177,7 @@ def _integer_product(
     return _integer_nodes(graph, node, graph.add(f"{name}/q8", columns), name)
 
 
-def _integer_nodes(graph: _Graph, node: NodeProto, columns: str, name: str) -> list[NodeProto]:
+def _integer_nodes(graph: Graph, node: NodeProto, columns: str, name: str) -> list[NodeProto]:
     """The product with quantized `columns`, whose zero point and scale belong to weight `name`."""
     data, out = node.input[0], node.output[0]
     quantized, scale, offset = f"{data}/u8", f"{data}/u8_scale", f"{data}/u8_zero"
@@ -244,7 +199,7 @@ def _raised(integers: np.ndarray) -> np.ndarray:
     return (integers.astype(np.int16) + 128).astype(np.uint8)
 
 
-def _share(graph: _Graph, name: str, table: np.ndarray) -> str:
+def _share(graph: Graph, name: str, table: np.ndarray) -> str:
     """The rows of a table in a form for both lookup and product; made once."""
     if f"{name}/q8" not in graph.initializers:
         integers, scales = quantize_rows(table, limit=127)
@@ -255,7 +210,7 @@ def _share(graph: _Graph, name: str, table: np.ndarray) -> str:
     return f"{name}/q8"
 
 
-def _shared_product(graph: _Graph, node: NodeProto) -> list[NodeProto]:
+def _shared_product(graph: Graph, node: NodeProto) -> list[NodeProto]:
     name = graph.heads[node.input[1]]
     table = graph.matrix(name)
     if table is None:
@@ -265,7 +220,7 @@ def _shared_product(graph: _Graph, node: NodeProto) -> list[NodeProto]:
     return [turn, *_integer_nodes(graph, node, columns, name)]
 
 
-def _shared_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+def _shared_lookup(graph: Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
     name, rows, out = node.input[0], node.input[1], node.output[0]
     graph.add(f"{name}/last_axis", np.array([-1], np.int64))
     return [
@@ -278,7 +233,7 @@ def _shared_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[No
     ]
 
 
-def _blockwise_product(graph: _Graph, node: NodeProto, weights: np.ndarray) -> list[NodeProto]:
+def _blockwise_product(graph: Graph, node: NodeProto, weights: np.ndarray) -> list[NodeProto]:
     inputs, outputs = weights.shape
     integers, scales = quantize_blocks(weights.T)
     packed = pack_nibbles(integers).reshape(outputs, -1, BLOCK // 2)
@@ -302,7 +257,7 @@ def _blockwise_product(graph: _Graph, node: NodeProto, weights: np.ndarray) -> l
     ]
 
 
-def _lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+def _lookup(graph: Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
     """Rows of a table by number: 8-bit rows and their scales are looked up, then multiplied."""
     name, rows, out = node.input[0], node.input[1], node.output[0]
     integers, scales = quantize_rows(table, limit=127)
@@ -321,7 +276,7 @@ def _lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto
     ]
 
 
-def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
+def _blockwise_lookup(graph: Graph, node: NodeProto, table: np.ndarray) -> list[NodeProto]:
     """Rows of a table in 4 bits; 16-bit scales give 16-bit rows, which are cast."""
     name, rows, out = node.input[0], node.input[1], node.output[0]
     integers, scales = quantize_blocks(table)
@@ -347,8 +302,9 @@ def _blockwise_lookup(graph: _Graph, node: NodeProto, table: np.ndarray) -> list
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """Runs in the child."""
     source, out = Path(request["source"]), Path(request["out"])
-    done = quantize(source, out, scheme=request["scheme"], embeddings=request["embeddings"])
-    return asdict(done)
+    seen = read(Path(request["seen"])) if request["seen"] else None
+    scheme, embeddings = request["scheme"], request["embeddings"]
+    return asdict(quantize(source, out, scheme=scheme, embeddings=embeddings, seen=seen))
 
 
 VERBS: Mapping[str, Verb] = {"quantize": _run}

@@ -24,7 +24,8 @@ LEAST_BYTES = 4096
 # Numbers written at once.
 PART = 4_000_000
 _MODEL_GRAPH = 7
-_GRAPH_INITIALIZER = 5
+_GRAPH_INITIALIZER, _GRAPH_OUTPUT = 5, 12
+_VALUE_NAME = 1
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 8, 9
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -59,6 +60,13 @@ def append_weight(path: Path, name: str, values: np.ndarray) -> None:
         stream.write(_open(_MODEL_GRAPH, len(initializer) + values.nbytes) + initializer)
         for start in range(0, len(flat), PART):
             stream.write(flat[start : start + PART].astype("<f4").tobytes())
+
+
+def append_output(path: Path, name: str) -> None:
+    """Makes the graph return one more of its tensors, of whatever type and shape it has."""
+    output = _bytes(_GRAPH_OUTPUT, _bytes(_VALUE_NAME, name.encode("utf-8")))
+    with path.open("ab") as stream:
+        stream.write(_bytes(_MODEL_GRAPH, output))
 
 
 def _without_weights(data: mmap.mmap, path: Path, lifted: dict[str, np.ndarray]) -> Iterator[bytes]:

@@ -15,6 +15,8 @@ from edgekit.runtime.seq2seq.files import cache_names
 from edgekit.runtime.sessions import open_session, remedies
 
 Caches = dict[str, Any]
+Opener = Callable[[Callable[[], bytes], int], Any]
+"""Opens a file on a number of threads: an onnxruntime session, or what acts like one."""
 
 
 class Network:
@@ -26,9 +28,10 @@ class Network:
         read_decoder: Callable[[], bytes],
         *,
         threads: int,
+        open_one: Opener = open_session,
     ) -> None:
-        self._encoder = open_session(read_encoder, threads)
-        self._decoder = open_session(read_decoder, threads)
+        self._encoder = open_one(read_encoder, threads)
+        self._decoder = open_one(read_decoder, threads)
         inputs = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
         self._layers = sum(name.startswith("past_key_") for name in inputs)
         self._past = cache_names("past_", self._layers)

@@ -11,8 +11,9 @@ from edgekit.errors import ArtifactError, ContextOverflow
 from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation, bounded
-from edgekit.runtime.seq2seq.network import Network
+from edgekit.runtime.seq2seq.network import Network, Opener
 from edgekit.runtime.seq2seq.search import OnPieces, search
+from edgekit.runtime.sessions import open_session
 from edgekit.runtime.tokens import TextTokenizer, clean, guarded
 from edgekit.system import machine
 
@@ -31,6 +32,7 @@ class Seq2SeqSummarizer:
         prefix: str = "",
         max_tokens: int,
         threads: int | None = None,
+        open_one: Opener = open_session,
     ) -> None:
         """`read_model` returns the bytes of the file with a name: ENCODER or DECODER."""
         self._encoder = TextTokenizer(tokenizer, prefix=prefix, max_tokens=max_tokens)
@@ -40,6 +42,7 @@ class Seq2SeqSummarizer:
             lambda: read_model(ENCODER),
             lambda: read_model(DECODER),
             threads=threads or min(2, machine.cores()),
+            open_one=open_one,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from edgekit.checkpoint.describe import describe
 from edgekit.checkpoint.encoders import ENCODERS
+from edgekit.export.onnx import calibration, observing, smoothing
 from edgekit.export.onnx.classifier import export
 from edgekit.export.onnx.quantize import quantize
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.training import predict
+from tests.export.onnx import smoothed
+from tests.export.onnx.test_seq2seq import job_of
 from tests.tiny import encoder as tiny
 
 SMALL: dict[str, Any] = {
@@ -36,7 +40,9 @@ LONG = " ".join(tiny.texts()[:12])
 
 
 @pytest.mark.parametrize("model_type", sorted(ENCODERS))
-def test_it_is_exported_exactly_and_quantized(model_type: str, tmp_path: Path) -> None:
+def test_it_is_exported_exactly_and_quantized(
+    model_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokenizer = tiny.make_tokenizer(tmp_path)
     torch.manual_seed(0)
     config = AutoConfig.for_model(
@@ -57,6 +63,16 @@ def test_it_is_exported_exactly_and_quantized(model_type: str, tmp_path: Path) -
     assert done.matrices >= 8
     found = answers(tmp_path / "s8.onnx", tmp_path, texts)
     assert np.abs(found - wanted).max() < 0.3 * np.abs(wanted).max()
+    # Smoothing changes no answer, wherever its factors go.
+    monkeypatch.setattr(smoothing, "LEAST_GAIN", -1e9)
+    job = replace(job_of(tmp_path), max_tokens=64)
+    (tmp_path / "seen").mkdir()
+    calibration.observe(job, fp32, texts, tmp_path / "seen")
+    seen = observing.read(tmp_path / "seen" / "model.onnx.safetensors")
+    assert len(seen) >= 6
+    smoothed.write(fp32, tmp_path / "smooth.onnx", seen)
+    error = np.abs(answers(tmp_path / "smooth.onnx", tmp_path, texts) - wanted).max()
+    assert error < 1e-3 * np.abs(wanted).max()
 
 
 def answers(path: Path, checkpoint: Path, texts: list[str]) -> np.ndarray:

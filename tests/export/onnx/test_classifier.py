@@ -50,7 +50,7 @@ def test_embeddings_in_4_bits_are_smaller_and_recorded(job: OutputJob) -> None:
     four = onnx.run(OnnxSettings(quantize="int8", embeddings="int4"), job)
     assert (eight.record["embeddings"], four.record["embeddings"]) == ("int8", "int4")
     assert four.model.stat().st_size < eight.model.stat().st_size
-    assert [one["scheme"] for one in four.record["tried"]] == ["s8", "u8"]
+    assert [one["scheme"] for one in four.record["tried"]] == ["s8", "s8-smooth", "u8-smooth"]
     assert all(
         one["flips"] <= 0.2 * four.record["rows"] and one["kl"] < 0.1
         for one in four.record["tried"]
@@ -94,7 +94,7 @@ def test_embeddings_of_a_model_that_is_not_quantized_are_refused(project: Path) 
         recipe.read(path)
 
 
-def test_the_slower_scheme_is_taken_only_where_it_is_clearly_nearer() -> None:
+def test_the_slower_scheme_is_taken_only_where_it_is_nearer_than_by_chance() -> None:
     def chosen(s8: tuple[int, float], u8: tuple[int, float]) -> str:
         names = ("s8", s8), ("u8", u8)
         tried = [{"scheme": name, "flips": flips, "kl": kl} for name, (flips, kl) in names]
@@ -104,5 +104,6 @@ def test_the_slower_scheme_is_taken_only_where_it_is_clearly_nearer() -> None:
     assert chosen((9, 0.0020), (5, 0.0019)) == "s8"  # four of fourteen is chance
     assert chosen((60, 0.0020), (20, 0.0019)) == "u8"
     assert chosen((6, 0.0200), (6, 0.0019)) == "u8"
+    assert chosen((49, 0.0085), (36, 0.0068)) == "u8"  # of 993: fidelity before speed
     # Each is better in one way: divergence decides.
     assert chosen((60, 0.0010), (20, 0.0050)) == "s8"

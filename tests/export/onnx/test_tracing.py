@@ -66,7 +66,13 @@ def test_a_model_of_the_size_of_xlm_r_is_exported_and_quantized_in_3_gb(tmp_path
     exported = trace(checkpoint, tmp_path)
     assert exported["peak_bytes"] < 3_000_000_000
     source, out = tmp_path / "model.onnx", tmp_path / "int8.onnx"
-    request = {"source": source, "out": out, "scheme": "s8", "embeddings": "int4"}
+    request = {
+        "source": source,
+        "out": out,
+        "scheme": "s8",
+        "embeddings": "int4",
+        "seen": None,
+    }
     done = child.ask("edgekit.export.onnx.quantize", "quantize", request, doing="quantizing")
     assert done["peak_bytes"] < 3_000_000_000
     assert done["size_bytes"] < 200_000_000

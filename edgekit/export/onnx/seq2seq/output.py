@@ -12,8 +12,8 @@ import numpy as np
 from edgekit.checkpoint.describe import describe
 from edgekit.data.spread import spread
 from edgekit.export.onnx import candidates
-from edgekit.export.onnx.candidates import divergence, fastest_near
-from edgekit.export.onnx.seq2seq import proof
+from edgekit.export.onnx.candidates import Candidate, divergence, fastest_near
+from edgekit.export.onnx.seq2seq import calibration, proof
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.numerics import softmax
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
@@ -22,31 +22,33 @@ from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
 from edgekit.store.store import Finished
 from edgekit.system import child
 
-VERSION = 1
+VERSION = 2
 PARITY_ROWS_PER_LANGUAGE = 4
 SELECTION_ROWS = 100
 # A separate process takes seconds to start; a large model's memory is worth that.
 APART_FROM_BYTES = 100_000_000
 
 
-def run(schemes: Sequence[str], quantization: str, job: OutputJob, *, embeddings: str) -> Exported:
+def run(
+    tries: Sequence[Candidate], quantization: str, job: OutputJob, *, embeddings: str
+) -> Exported:
     """Exports and quantizes through the step store; raises ExportError where the export differs.
 
-    `schemes` are the candidates, fastest first; empty for fp32.
+    `tries` are the candidates, fastest first; empty for fp32.
     """
     exported = fp32(job)
     parity, generation = exported.record["parity"], exported.record["generation"]
-    if not schemes:
+    if not tries:
         return _found(exported.folder, quantization, {"parity": parity}, generation)
     chosen = job.run(
         "onnx-quantize-seq2seq",
         {
             **job.inputs(VERSION),
             "fp32": exported.digest,
-            "schemes": list(schemes),
+            "schemes": [one.name for one in tries],
             "embeddings": embeddings,
         },
-        partial(_choose, schemes, embeddings, job, exported.folder, generation),
+        partial(_choose, tries, embeddings, job, exported.folder, generation),
     )
     record = {"parity": parity, **chosen.record["after"]}
     return _found(chosen.folder, quantization, record, generation)
@@ -104,7 +106,7 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
 
 
 def _choose(
-    schemes: Sequence[str],
+    tries: Sequence[Candidate],
     embeddings: str,
     job: OutputJob,
     unquantized: Path,
@@ -123,9 +125,12 @@ def _choose(
         matrices = {name: one["matrices"] for name, one in done.items()}
         return {"kl": round(kl, 8), "flips": flips, "matrices": matrices}
 
-    files = candidates.Files(unquantized, (ENCODER, DECODER), embeddings)
+    files = candidates.Files(unquantized, (ENCODER, DECODER), embeddings, out / "seen")
+    files.seen.mkdir()
+    if any(one.smooth for one in tries):
+        calibration.observe(job, unquantized, settings, written, files.seen)
     return candidates.choose(
-        schemes, files, out, on_progress, measure=measure, best=fastest_near, rows=len(texts)
+        tries, files, out, on_progress, measure=measure, best=fastest_near, rows=len(texts)
     )
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import OutputJob
 from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.network import Opener
 from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.sessions import open_session
 from edgekit.runtime.tokens import TOKENIZER
 
 MOST_LOGIT_ERROR = 1e-3
@@ -28,7 +30,9 @@ class Parity:
     equally likely."""
 
 
-def open_pair(job: OutputJob, folder: Path, generation: Generation) -> Seq2SeqSummarizer:
+def open_pair(
+    job: OutputJob, folder: Path, generation: Generation, *, open_one: Opener = open_session
+) -> Seq2SeqSummarizer:
     """The same engine that will answer users."""
     return Seq2SeqSummarizer(
         lambda name: (folder / name).read_bytes(),
@@ -36,6 +40,7 @@ def open_pair(job: OutputJob, folder: Path, generation: Generation) -> Seq2SeqSu
         generation,
         prefix=job.prefix,
         max_tokens=job.max_tokens,
+        open_one=open_one,
     )
 
 

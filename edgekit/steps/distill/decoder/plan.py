@@ -14,7 +14,7 @@ from edgekit.tables import SHRINKING
 from edgekit.training import decoder_settings
 from edgekit.training.decoder_settings import DecoderSettings
 
-VERSION = 1
+VERSION = 2
 # A token's most likely pieces on disk: their ids and half floats.
 BYTES_PER_TOKEN = 64 * (4 + 2)
 _CLASSIFIERS = {

@@ -13,7 +13,7 @@ from edgekit.steps.distill import settings as settings_of_all
 from edgekit.steps.distill.settings import DistillSettings, passes
 from edgekit.steps.layers import check_there, kept_layers
 
-VERSION = 2
+VERSION = 3
 
 
 STATIC_HEAD = 256

@@ -9,7 +9,7 @@ from edgekit.steps import layers
 from edgekit.steps.distill import settings as settings_of_all
 from edgekit.steps.distill.settings import DistillSettings
 
-VERSION = 2
+VERSION = 3
 SETTINGS = DistillSettings
 KNOWN = frozenset(
     {

@@ -7,7 +7,7 @@ from edgekit.job.job import Planned
 from edgekit.training import decoder_settings
 from edgekit.training.decoder_settings import DecoderSettings
 
-VERSION = 1
+VERSION = 2
 
 
 class FinetuneSettings(DecoderSettings):

@@ -8,7 +8,7 @@ from edgekit.steps.finetune.settings import FinetuneSettings, check_rows, cost
 
 __all__ = ["SETTINGS", "VERSION", "after", "check", "cost"]
 
-VERSION = 2
+VERSION = 3
 SETTINGS = FinetuneSettings
 
 

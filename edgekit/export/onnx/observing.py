@@ -1,0 +1,99 @@
+"""What the matrices of an ONNX file read on real texts, channel by channel. Knows no texts.
+
+An observed file is a copy whose graph also returns those tensors: a protobuf message that follows
+another is merged into it (weights.py), so the copy is never held in memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from edgekit.export.onnx.graph import Graph, product_of
+from edgekit.export.onnx.weights import append_output, open_weights
+
+MOST_RUNS = 1000
+"""A decoder runs once for every token."""
+_FIELDS = ("low", "high", "square")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of one tensor."""
+
+    low: np.ndarray
+    """(runs, channels), at most 0: every grid holds 0."""
+    high: np.ndarray
+    """(runs, channels), at least 0."""
+    square: np.ndarray
+    """(channels,): the mean square."""
+
+
+class Observer:
+    """Collects what the runs of one file return."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self._low: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        self._high: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        self._square: dict[str, np.ndarray] = {}
+        self._rows: dict[str, int] = dict.fromkeys(names, 0)
+
+    def add(self, tensors: Sequence[np.ndarray]) -> None:
+        """The tensors of one run, in the order of the names."""
+        for name, tensor in zip(self.names, tensors, strict=True):
+            rows = tensor.reshape(-1, tensor.shape[-1])
+            if not len(rows) or len(self._low[name]) == MOST_RUNS:
+                continue
+            self._low[name].append(np.minimum(rows.min(axis=0), 0))
+            self._high[name].append(np.maximum(rows.max(axis=0), 0))
+            square = np.square(rows, dtype=np.float64).sum(axis=0)
+            self._square[name] = self._square.get(name, 0) + square
+            self._rows[name] += len(rows)
+
+    def seen(self) -> dict[str, Seen]:
+        """Of every tensor that a run returned."""
+        return {
+            name: Seen(
+                np.stack(self._low[name]),
+                np.stack(self._high[name]),
+                (self._square[name] / self._rows[name]).astype(np.float32),
+            )
+            for name in self.names
+            if self._rows[name]
+        }
+
+
+def observed(source: Path, out: Path) -> tuple[str, ...]:
+    """Writes the copy of `source` that returns what its matrices read, and the tensors' names."""
+    model, weights = open_weights(source)
+    graph = Graph(model, weights)
+    made = {entry.name for entry in model.graph.output}
+    computed = {name for node in model.graph.node for name in node.output}
+    found = {node.input[0] for node in model.graph.node if product_of(graph, node) is not None}
+    names = tuple(sorted(found & computed))
+    shutil.copyfile(source, out)
+    for name in names:
+        if name not in made:
+            append_output(out, name)
+    return names
+
+
+def write(path: Path, seen: Mapping[str, Seen]) -> None:
+    arrays = {
+        f"{name} {field}": np.ascontiguousarray(getattr(one, field), np.float32)
+        for name, one in seen.items()
+        for field in _FIELDS
+    }
+    save_file(arrays, path)
+
+
+def read(path: Path) -> dict[str, Seen]:
+    found = load_file(path)
+    names = sorted({key.rsplit(" ", 1)[0] for key in found})
+    return {name: Seen(*(found[f"{name} {field}"] for field in _FIELDS)) for name in names}
