@@ -42,7 +42,7 @@ def test_the_manifest_says_what_was_done(built: Built) -> None:
     assert manifest["labels"] == list(tiny.LABELS)
     assert [step["step"] for step in manifest["steps"]] == ["finetune", "onnx"]
     tried = manifest["steps"][1]["after"]["tried"]
-    assert [one["scheme"] for one in tried] == ["s8", "u8"]
+    assert [one["scheme"] for one in tried] == ["s8", "s8-smooth", "u8-smooth"]
     assert manifest["steps"][1]["after"]["scheme"] == candidates.fastest_near(tried)["scheme"]
     assert manifest["licence"] == "cc0-1.0"
     assert manifest["quality"]["verdict"] == "PASS"

@@ -42,7 +42,7 @@ def test_the_artifact_says_what_it_is_and_how_good(built_summaries: Built) -> No
     assert {"rouge1", "rouge2", "rougeLsum", "chrf", "lead", "teacher", "kept"} <= set(quality)
     assert one.verdict == quality["verdict"]
     step = one.manifest["steps"][-1]["after"]
-    assert {tried["scheme"] for tried in step["tried"]} == {"s8", "u8"}
+    assert {tried["scheme"] for tried in step["tried"]} == {"s8", "s8-smooth", "u8-smooth"}
     assert all(tried["distance"] < 0.01 for tried in step["tried"])
 
 

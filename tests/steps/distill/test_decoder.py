@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 from edgekit.build import build, plan
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
-from edgekit.errors import EdgekitError, StepError
+from edgekit.errors import CheckpointError, EdgekitError, StepError
 from edgekit.export.gguf import convert
 from edgekit.job.job import Job, Make
 from edgekit.job.plan import Plan
@@ -139,7 +139,7 @@ def test_the_teacher_is_asked_once_and_rightly(job: Job, parent: Path) -> None:
     gone = dataclasses.replace(job, teacher=Path("gone"))
     again = teacher.ask(gone, texts, temperature=2.0)
     assert np.array_equal(again.logp, found.logp)
-    with pytest.raises(OSError, match="couldn't connect"):
+    with pytest.raises(CheckpointError, match="gone is no folder"):
         teacher.ask(gone, texts, temperature=1.0)
 
 
