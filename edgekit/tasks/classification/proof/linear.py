@@ -27,14 +27,14 @@ PACKAGES = ("scikit-learn", "numpy")
 PIECES = 50_000
 """n-grams that it knows at most: those that occur most often."""
 COUNTED_CHARACTERS = 2_000_000
-"""They are counted in so many characters: all n-grams that occur in more would fill the memory."""
+"""They are counted in so many: those of longer sets, before the rare ones go, fill the memory."""
 CHARACTERS = 12_000_000
-"""It learns from so many characters at most; of more, from every n-th row."""
-STRENGTH = 10.0
+"""It learns from so many at most; of longer sets, from an even share of the rows."""
+STRENGTH = 30.0
 """The inverse of the regularization, as scikit-learn's `C`."""
-ROWS_SEEN = 250_000
+ROWS_SEEN = 50_000
 """So many rows pass the optimizer in all epochs together, within EPOCHS."""
-EPOCHS = (10, 60)
+EPOCHS = (5, 60)
 NEVER = -50.0
 """The logit of a label that no training row carries."""
 TIMED_TEXTS = 200
@@ -111,8 +111,8 @@ def train(
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import SGDClassifier
 
-    learnt = every_nth(rows, CHARACTERS)
-    counted = every_nth(learnt, COUNTED_CHARACTERS)
+    learnt = even_share(rows, CHARACTERS)
+    counted = even_share(learnt, COUNTED_CHARACTERS)
 
     def vectorizer_of(**known: Any) -> TfidfVectorizer:
         return TfidfVectorizer(
@@ -154,10 +154,13 @@ def train(
     )
 
 
-def every_nth(rows: Sequence[Row], characters: int) -> Sequence[Row]:
-    """All rows, or every n-th where they have more characters than that."""
+def even_share(rows: Sequence[Row], characters: int) -> Sequence[Row]:
+    """All rows, or of more characters than that, rows at even distances."""
     total = sum(len(row.text) for row in rows)
-    return rows[:: max(1, math.ceil(total / characters))]
+    if total <= characters:
+        return rows
+    count = max(1, len(rows) * characters // total)
+    return [rows[place * len(rows) // count] for place in range(count)]
 
 
 def _epochs(rows: int) -> int:
@@ -170,7 +173,7 @@ def cost(planned: Planned) -> Cost:
     rows = planned.dataset.train
     if not rows or not planned.dataset.test:
         return Cost(seconds=0.0, peak_bytes=0, disk_bytes=0)
-    learnt = every_nth(rows, CHARACTERS)
+    learnt = even_share(rows, CHARACTERS)
     characters = sum(len(row.text) for row in learnt)
     read = characters + (COUNTED_CHARACTERS if characters > COUNTED_CHARACTERS else 0)
     read += sum(len(row.text) for row in planned.dataset.test)
