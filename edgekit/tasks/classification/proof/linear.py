@@ -41,7 +41,7 @@ TIMED_TEXTS = 200
 # Measured on one core, rounded up.
 _IMPORT_SECONDS = 3.0
 _SECONDS_PER_CHARACTER = 8e-6
-_SECONDS_PER_ROW_SEEN_AND_LABEL = 1e-6
+_SECONDS_PER_CHARACTER_SEEN_AND_LABEL = 3e-8
 _BASE_BYTES = 300 * MIB
 _BYTES_PER_CHARACTER = 40
 
@@ -179,7 +179,8 @@ def cost(planned: Planned) -> Cost:
     read += sum(len(row.text) for row in planned.dataset.test)
     labels = len(planned.dataset.labels)
     seconds = _IMPORT_SECONDS + read * _SECONDS_PER_CHARACTER
-    seconds += _epochs(len(learnt)) * characters * labels * _SECONDS_PER_ROW_SEEN_AND_LABEL
+    seen = _epochs(len(learnt)) * characters
+    seconds += seen * labels * _SECONDS_PER_CHARACTER_SEEN_AND_LABEL
     return Cost(
         seconds=seconds / len(planned.recipe.outputs),
         peak_bytes=planned.rates.torch_bytes + _BASE_BYTES + _BYTES_PER_CHARACTER * characters,
