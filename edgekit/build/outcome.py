@@ -44,6 +44,8 @@ class BuiltArtifact:
     manifest: dict[str, Any]
     flips: Sequence[Mapping[str, str]]
     latency: dict[str, float]
+    measured: Mapping[str, Any]
+    """What else its task measured on this machine."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -104,6 +106,7 @@ def judge(plan: Plan, artifact: Artifact, judged: Judged) -> BuiltArtifact:
         manifest=manifest,
         flips=judged.flips,
         latency=latency,
+        measured=judged.measured,
     )
 
 
@@ -119,7 +122,9 @@ def write(built: Built) -> None:
         "seconds": round(built.seconds, 2),
         "peak_rss_bytes": built.peak_rss_bytes,
         "steps": compared(built),
-        "artifacts": [{**one.as_json(), "latency": one.latency} for one in built.artifacts],
+        "artifacts": [
+            {**one.as_json(), "latency": one.latency, **one.measured} for one in built.artifacts
+        ],
     }
     data = json.dumps(measured, indent=2, ensure_ascii=False).encode("utf-8")
     with told_when_full("the report", built.out, elsewhere="--out"):
@@ -131,7 +136,11 @@ def _reported(built: Built) -> Reported:
     """The build in the form that the report shows."""
     outputs = [
         ReportedOutput(
-            manifest=one.manifest, flips=one.flips, missed=one.missed, latency=one.latency or None
+            manifest=one.manifest,
+            flips=one.flips,
+            missed=one.missed,
+            latency=one.latency or None,
+            measured=one.measured,
         )
         for one in built.artifacts
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class ReportedOutput:
     """`p50_ms`, `p95_ms` and `texts`: one text at a time on the building machine."""
     bench: Mapping[str, Any] | None = None
     """What `bench --json` prints, if it was run."""
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    """What else the task measured on the building machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +26,6 @@ class Judged:
     """The judgement on the test set, without its texts; empty if there is no test set."""
     flips: Sequence[Mapping[str, str]] = ()
     """Rows whose answers changed, with their texts: for the report, not for the artifact."""
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    """What depends on this machine and this run: for measured.json and the report, never for the
+    artifact."""

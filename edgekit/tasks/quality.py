@@ -72,6 +72,8 @@ class Quality:
     why: str = ""
     rows_needed: float | None = None
     """The number of test rows that would settle an INCONCLUSIVE verdict, if there is one."""
+    caveat: str = ""
+    """What casts doubt on all the rest, in a sentence; empty if nothing does."""
     alone: str = ""
     """The artifact's own result, in a sentence."""
     beside: str = ""
@@ -87,7 +89,8 @@ class Quality:
     def lines(self) -> list[str]:
         """Plain sentences, most important first, with the verdict."""
         verdict = f" Verdict: {self.verdict}." if self.verdict else ""
-        return [line for line in (self.alone, (self.beside + verdict).strip(), *self.more) if line]
+        beside = (self.beside + verdict).strip()
+        return [line for line in (self.caveat, self.alone, beside, *self.more) if line]
 
 
 def read(task: str, judged: Mapping[str, Any]) -> Quality | None:

@@ -23,6 +23,7 @@ from edgekit.recipe import recipe
 from edgekit.system import machine, paths
 from edgekit.system.digest import sha256_folder
 from edgekit.tables import Family
+from edgekit.tasks import quality
 from edgekit.tasks.classification.proof import judge as classification
 from edgekit.training import predict
 from tests.tiny import encoder as tiny
@@ -48,6 +49,42 @@ def test_the_manifest_says_what_was_done(built: Built) -> None:
     assert manifest["quality"]["verdict"] == "PASS"
     assert set(manifest["quality"]["artifact"]["by_language"]) == set(tiny.LANGUAGES)
     assert set(manifest["lock"]) == {"packages", "data", "teacher", "seed"}
+
+
+def test_a_linear_model_of_the_same_rows_stands_beside_the_artifact(built: Built) -> None:
+    one = built.artifacts[0]
+    judged = one.manifest["quality"]
+    linear = judged["linear"]
+    assert linear["rows"] == 162
+    assert set(linear["by_language"]) == set(tiny.LANGUAGES)
+    # The tiny texts are easier for pieces of words than for an encoder that knows no language.
+    assert linear["macro_f1"] > 0.9
+    assert linear["better"] is False
+    told = quality.read("classification", judged)
+    assert told is not None
+    assert told.caveat
+    measured = json.loads((built.out / "measured.json").read_text())
+    assert measured["artifacts"][0]["linear"]["text_ms"] > 0
+    assert "text_ms" not in json.dumps(one.manifest)
+    heading, _, rest = (built.out / "report.html").read_text().partition("</h2>")
+    assert told.caveat in heading
+    assert "What the task needs: a linear model" in rest
+    assert "Beside a linear model" in rest
+    card = (one.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert told.caveat in card.split("## How good it is")[1].splitlines()[2]
+
+
+def test_without_training_rows_there_is_no_linear_model_and_it_is_said(
+    project: Path, built: Built, tmp_path: Path
+) -> None:
+    path = project / "recipe.yaml"
+    text = path.read_text().replace("./encoder", str(built.teacher))
+    text = text.replace("  train: data/train.csv\n", "").split("steps:")[0]
+    path.write_text(text + "outputs: [onnx: {quantize: none}]\n")
+    made, events = make_again(project, tmp_path)
+    assert "linear" not in {event.step for event in events}
+    assert made.artifacts[0].manifest["quality"]["linear"] == {"rows": 0}
+    assert "no training rows" in (made.out / "report.html").read_text()
 
 
 def test_nothing_of_this_machine_or_this_run_is_inside(built: Built, made_project: Path) -> None:

@@ -12,6 +12,7 @@ from edgekit.job.plan import Plan
 from edgekit.recipe import dataset as data
 from edgekit.recipe import recipe
 from edgekit.tasks.classification.proof import judge as classification
+from edgekit.tasks.classification.proof import linear
 from tests.tiny import encoder as tiny
 
 
@@ -43,6 +44,21 @@ def test_a_plan_knows_every_piece_of_work_and_writes_nothing(project: Path) -> N
     assert facts["fits"] is True
     assert facts["why"] is None
     assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize("outputs", [["int8"], ["int8", "none"]])
+def test_the_linear_model_is_counted_once_under_the_outputs(
+    project: Path, monkeypatch: pytest.MonkeyPatch, outputs: list[str]
+) -> None:
+    told = "".join(f"  - onnx: {{quantize: {one}}}\n" for one in outputs)
+    replace(project, "recipe.yaml", "  - onnx: {quantize: int8}\n", told)
+
+    def seconds() -> float:
+        return sum(step.cost.seconds for step in make(project).steps[-len(outputs) :])
+
+    before = seconds()
+    monkeypatch.setattr(linear, "_IMPORT_SECONDS", linear._IMPORT_SECONDS + 1000)
+    assert seconds() == pytest.approx(before + 1000)
 
 
 def drop_file(project: Path) -> None:

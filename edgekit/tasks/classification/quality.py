@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgekit.tasks.classification import baseline
 from edgekit.tasks.quality import (
     LANGUAGE,
     LARGE,
@@ -38,6 +39,8 @@ def read(judged: Mapping[str, Any]) -> Quality:
     return Quality(
         alone=f"On {shown(judged, ',', 'rows')} test rows: {_figures(judged)}.",
         beside=beside if against else "",
+        caveat=baseline.caveat(judged),
+        more=baseline.lines(judged, word=_word(judged), metric=_metric(judged)),
         facts=_facts(judged, against=against),
         card=table(
             "",
@@ -54,6 +57,7 @@ def read(judged: Mapping[str, Any]) -> Quality:
         ),
         sections=(
             *_by_part(judged, against=against),
+            *baseline.sections(judged, word=_word(judged), metric=_metric(judged)),
             _by_label(judged, against=against),
             _scores(judged),
             *([_changed(judged)] if against else []),

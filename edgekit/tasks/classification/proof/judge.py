@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,9 @@ from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tasks.classification import thresholds
 from edgekit.tasks.classification.answer import answer, fit_temperature
-from edgekit.tasks.classification.proof.quality import Must, Scorings, flip_rows
+from edgekit.tasks.classification.proof import linear
+from edgekit.tasks.classification.proof.linear import Linear
+from edgekit.tasks.classification.proof.quality import Must, Scorings, flip_rows, judge_linear
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
 from edgekit.tasks.classification.truth import right_answers
 
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
     from edgekit.job.plan import Plan
 
 PACKAGES = dict.fromkeys(
-    ("torch", "transformers", "tokenizers", "optimum", "onnx", "onnxruntime", "numpy", "peft"),
+    (
+        *("torch", "transformers", "tokenizers", "optimum", "onnx", "onnxruntime", "numpy", "peft"),
+        "scikit-learn",
+    ),
     "compress",
 )
 TRIAL_ROWS = 64
@@ -135,11 +140,10 @@ def teacher_cost(planned: Planned) -> Cost:
 
 
 def judging_cost(planned: Planned) -> Cost:
-    return Cost(
-        seconds=planned.tokens.test * planned.rates.forward_seconds_per_token,
-        peak_bytes=0,
-        disk_bytes=0,
-    )
+    """The artifact answers the test set, and so does a linear model, once it is trained."""
+    beside = linear.cost(planned)
+    answering = planned.tokens.test * planned.rates.forward_seconds_per_token
+    return replace(beside, seconds=beside.seconds + answering)
 
 
 def teacher(plan: Plan, job: OutputJob) -> Answers:
@@ -170,6 +174,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
     tokenizer, dataset = job.checkpoint / TOKENIZER, plan.dataset
     scorings = _scorings(dataset, answers, teacher)
     scoring = scorings.artifact
+    beside = linear.stored(job, dataset) if dataset.test else None
     return Judged(
         files={MODEL: exported.model, TOKENIZER: tokenizer},
         golden=_golden(dataset, answers, scoring),
@@ -179,7 +184,8 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
             + RAM_PER_MODEL_BYTE * exported.model.stat().st_size
             + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
         ),
-        quality=_quality(plan, answers, teacher, scorings),
+        quality=_quality(plan, answers, teacher, scorings, beside=beside),
+        measured={} if beside is None else {"linear": {"text_ms": beside.text_ms}},
         flips=flip_rows(
             dataset.test,
             answers.test,
@@ -287,19 +293,37 @@ def _golden(dataset: Dataset, answers: Answers, scoring: Scoring) -> dict[str, A
     }
 
 
-def _quality(plan: Plan, answers: Answers, teacher: Answers, scorings: Scorings) -> dict[str, Any]:
+def _quality(
+    plan: Plan, answers: Answers, teacher: Answers, scorings: Scorings, *, beside: Linear | None
+) -> dict[str, Any]:
     """The judgement on the test set, without its texts; empty if there is no test set."""
-    if not plan.dataset.test:
+    dataset, recipe = plan.dataset, plan.bound.recipe
+    if not dataset.test:
         return {}
-    recipe = plan.bound.recipe
     must = None if plan.smoke else Must(**recipe.must.model_dump(exclude_none=True))
-    return judge_rows(
-        plan.dataset.test,
+    judged = judge_rows(
+        dataset.test,
         answers.test,
-        plan.dataset.labels,
+        dataset.labels,
         teacher_logits=teacher.test,
         languages=recipe.languages,
         must=must,
         scorings=scorings,
         seed=recipe.seed,
     )
+    if beside is None:
+        return {**judged, "linear": {"rows": 0}}
+    against = judge_linear(
+        dataset.test,
+        answers.test,
+        dataset.labels,
+        linear_logits=beside.logits,
+        languages=recipe.languages,
+        metric=judged["metric"],
+        scoring=scorings.artifact,
+        seed=recipe.seed,
+    )
+    return {
+        **judged,
+        "linear": {"rows": beside.rows, "size_bytes": beside.size_bytes, **against},
+    }

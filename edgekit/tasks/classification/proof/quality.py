@@ -14,17 +14,19 @@ from edgekit.errors import DataError
 from edgekit.judging.noninferiority import Metric, Paired, answers, kept
 from edgekit.judging.verdict import Finding, Must, as_json, decide, judge_parts
 from edgekit.judging.verdict import Places as PartPlaces
-from edgekit.runtime.scoring import SOFTMAX, Given, Scoring, as_sets, equal
+from edgekit.runtime.scoring import SOFTMAX, Given, Scoring, as_sets, equal, untuned
 from edgekit.tasks.classification import answer as classification
 from edgekit.tasks.classification.answer import Scores
 from edgekit.tasks.classification.recorded import of_model, of_teacher
 from edgekit.tasks.classification.truth import right_answers
 from edgekit.wording.suggestions import did_you_mean
 
-__all__ = ["Must", "flip_rows", "judge", "judge_artifact"]
+__all__ = ["Must", "flip_rows", "judge", "judge_artifact", "judge_linear"]
 
 SAME_LOGITS = 1e-4
 """Logits this close on every row come from the same function, rounded in another order."""
+FEWEST_GROUPS = 5
+"""Fewer could all lie on one side by chance, more often than a test at 95 % allows."""
 
 Places = np.ndarray
 """Indexes of rows: a part of the data."""
@@ -124,6 +126,46 @@ def judge(
             same=bool(same) and bool((paired.artifact == paired.teacher).all()),
             seed=seed,
         ),
+    }
+
+
+def judge_linear(
+    rows: Sequence[Row],
+    logits: np.ndarray,
+    labels: Sequence[str],
+    *,
+    linear_logits: np.ndarray,
+    languages: Sequence[str] = (),
+    metric: Metric = "macro_f1",
+    scoring: Scoring = SOFTMAX,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """How good a linear model is on the rows of `judge`, and whether the artifact, whose `logits`
+    and `scoring` are given, is shown to be better.
+
+    It is if the linear model FAILs to keep all of the artifact's metric, by the test that decides
+    verdicts; a linear model that keeps surely more than all of it is better.
+    """
+    truth = right_answers(rows, labels, several=scoring.several)
+    judged, _ = listed_rows(rows, languages)
+    plain = untuned(len(labels), several=scoring.several)
+    measure = _measure(linear_logits, truth, labels, plain)
+    paired = Paired(
+        truth=truth[judged],
+        artifact=plain.given(linear_logits[judged]),
+        teacher=scoring.given(logits[judged]),
+        groups=group_numbers([rows[place] for place in judged]),
+        labels=len(labels),
+    )
+    share = kept(answers(metric, paired), seed=seed)
+    by_language = split(judged, [row.language for row in rows])
+    return {
+        **{key: value for key, value in _short(measure(judged)).items() if key != "rows"},
+        "by_language": {name: _short(measure(places)) for name, places in by_language.items()},
+        "kept": share.point,
+        "kept_low": share.low,
+        "kept_high": share.high,
+        "better": share.groups >= FEWEST_GROUPS and share.high < 1,
     }
 
 
