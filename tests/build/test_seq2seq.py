@@ -153,5 +153,7 @@ def test_an_engine_that_answers_otherwise_here_is_named(built: Built) -> None:
             return [0] * count
 
     wrong = golden.read(json.dumps(said).encode(), found.manifest)
-    with pytest.raises(ArtifactError, match=r"another version of onnxruntime \(.* built it\), or build"):
+    with pytest.raises(
+        ArtifactError, match=r"another version of onnxruntime \(.* built it\), or build"
+    ):
         wrong.check(cast("Any", Stuck()), found.manifest)
