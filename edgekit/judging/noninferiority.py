@@ -8,8 +8,9 @@ A bootstrap draws only what was seen. Where few groups lose anything, the 5th pe
 high: it passes one artifact in six that loses just too much. The lower bound is therefore drawn
 with one group more that loses, as the exact bounds of a count are (Clopper and Pearson 1934: with k
 losses seen, the bound is where the distribution of k + 1 has it). With none seen, that is the rule
-of three. The upper bound, which decides FAIL, needs none of it. tests/judging/chances.py measures
-how often both err.
+of three. Which group that is, is drawn, too: of those that were seen to lose, or of all, whichever
+costs more, because the next loss may be in a rarer label. The upper bound, which decides FAIL,
+needs none of it. tests/judging/chances.py measures how often both err.
 """
 
 from __future__ import annotations
@@ -65,8 +66,10 @@ class Sample:
     """What is summed over groups, for each kind; (kinds, figures), float32 or float64."""
     sizes: np.ndarray
     """How many groups there are of each kind."""
-    loss: np.ndarray
-    """A group that loses, (figures,): like those seen, or one that loses all if none was seen."""
+    losses: np.ndarray
+    """Kinds of groups that lose, of which one group more is drawn."""
+    odds: np.ndarray
+    """How likely each of them is."""
     share: Callable[[np.ndarray], np.ndarray]
     """Kept shares from sums of shape (…, figures)."""
 
@@ -97,10 +100,15 @@ def kept_share(metric: Metric, paired: Paired, *, seed: int = 0) -> Kept:
 
 
 def kept_mean(
-    artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray, *, seed: int = 0
+    artifact: np.ndarray,
+    teacher: np.ndarray,
+    groups: np.ndarray,
+    *,
+    keep: float | None = None,
+    seed: int = 0,
 ) -> Kept:
     """`kept_share` for a metric that is a mean over rows, such as ROUGE; arrays are (rows,)."""
-    return kept(means(artifact, teacher, groups), seed=seed)
+    return kept(means(artifact, teacher, groups), keep=keep, seed=seed)
 
 
 def answers(metric: Metric, paired: Paired) -> Sample:
@@ -110,14 +118,28 @@ def answers(metric: Metric, paired: Paired) -> Sample:
     counts = _counts_by_group(paired)
     # `unique` sorts the kinds, which makes the draws independent of the order of rows.
     kinds, sizes = np.unique(counts, axis=0, return_counts=True)
-    right, _, teacher_right, _, _ = np.split(kinds, 5, axis=1)
-    lossy = right.sum(axis=1) < teacher_right.sum(axis=1)
-    if lossy.any():
-        loss = np.average(kinds[lossy], axis=0, weights=sizes[lossy])
-    else:
-        loss = np.average(kinds, axis=0, weights=sizes)
-        loss[: paired.labels] = 0
-    return Sample(kinds, sizes, loss, partial(_share, metric))
+    return of_counts(metric, kinds, sizes)
+
+
+def of_counts(metric: Metric, kinds: np.ndarray, sizes: np.ndarray) -> Sample:
+    """A sample of so many groups of each kind, (kinds, 5 × labels) as `_share` sums them."""
+    share = partial(_share, metric)
+    right, given, teacher_right, teacher_given, rows = np.split(kinds, 5, axis=1)
+    gone = teacher_right.sum(axis=1) - right.sum(axis=1)
+    lossy, losable = gone > 0, teacher_right.sum(axis=1) > 0
+    if not losable.any():
+        return Sample(kinds, sizes, kinds, sizes / sizes.sum(), share)
+    # Any group may be the next to lose, and loses as large a part as those do that were seen to.
+    before = sizes @ (teacher_right.sum(axis=1) * (lossy if lossy.any() else losable))
+    part = sizes @ np.maximum(gone, 0) / before if lossy.any() else 1.0
+    left = teacher_right * (1 - part)
+    parts = [left, np.maximum(given, left), teacher_right, teacher_given, rows]
+    any_one = np.concatenate(parts, axis=1)[losable], sizes[losable] / sizes[losable].sum()
+    seen = (kinds[lossy], sizes[lossy] / sizes[lossy].sum()) if lossy.any() else any_one
+    # Those that were seen may be in common labels, where they cost little, or in rare ones.
+    sums = sizes @ kinds.astype(np.float64)
+    losses, odds = min((any_one, seen), key=lambda one: float(share(sums + one[1] @ one[0])))
+    return Sample(kinds, sizes, losses, odds, share)
 
 
 def means(artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray) -> Sample:
@@ -128,10 +150,8 @@ def means(artifact: np.ndarray, teacher: np.ndarray, groups: np.ndarray) -> Samp
     kinds, sizes = np.unique(sums, axis=0, return_counts=True)
     lossy = kinds[:, 0] < kinds[:, 1]
     if lossy.any():
-        loss = np.average(kinds[lossy], axis=0, weights=sizes[lossy])
-    else:
-        loss = np.array([0.0, np.average(kinds[:, 1], weights=sizes)])
-    return Sample(kinds, sizes, loss, _ratio)
+        return Sample(kinds, sizes, kinds[lossy], sizes[lossy] / sizes[lossy].sum(), _ratio)
+    return Sample(kinds, sizes, kinds * [0, 1], sizes / sizes.sum(), _ratio)
 
 
 def kept(
@@ -143,10 +163,17 @@ def kept(
     it is drawn again, so often that EXPECTED_DRAWS are expected to be below that level.
     """
     plain, with_loss = _drawn(sample, RESAMPLES, seed)
-    chance = 1.0 if keep is None else _chance(plain, keep)
+    chance = 1.0 if keep is None else chance_of(plain, keep)
     enough = math.ceil(EXPECTED_DRAWS / least)
     if keep is not None and chance <= ERROR_RATE and enough > RESAMPLES:
-        chance = _chance(_drawn(sample, enough, seed)[0], keep)
+        chance = chance_of(_drawn(sample, enough, seed)[0], keep)
+    return bounded(sample, plain, with_loss, chance=chance)
+
+
+def bounded(
+    sample: Sample, plain: np.ndarray, with_loss: np.ndarray, *, chance: float = 1.0
+) -> Kept:
+    """What the drawn shares, without and with one group more that loses, say of the true one."""
     sums = sample.sizes @ sample.kinds.astype(np.float64)
     point = float(sample.share(sums))
     return Kept(
@@ -156,12 +183,13 @@ def kept(
         high=float(np.quantile(plain, 1 - ERROR_RATE, method="higher")),
         groups=sample.groups,
         spread=float(plain.std()),
-        loss=point - float(sample.share(sums + sample.loss)),
+        loss=point - float(sample.share(sums + sample.odds @ sample.losses)),
         chance=chance,
     )
 
 
-def _chance(shares: np.ndarray, keep: float) -> float:
+def chance_of(shares: np.ndarray, keep: float) -> float:
+    """The p-value of keeping `keep` or more, from drawn shares."""
     # Of the data and the draws together, as many keep that much (Davison and Hinkley 1997, 4.2).
     return (1 + int((shares >= keep).sum())) / (1 + len(shares))
 
@@ -170,14 +198,27 @@ def _drawn(sample: Sample, resamples: int, seed: int) -> tuple[np.ndarray, np.nd
     """Shares of so many draws of all groups, and of the same with one group more that loses."""
     random, groups = np.random.default_rng(seed), sample.groups
     odds = sample.sizes / groups
-    plain, with_loss = [], []
-    for _ in range(math.ceil(resamples / CHUNK)):
-        draws = random.multinomial(groups, odds, size=CHUNK).astype(sample.kinds.dtype)
-        sums = (draws @ sample.kinds).astype(np.float64)
-        plain.append(sample.share(sums))
-        losses = random.binomial(groups + 1, 1 / (groups + 1), size=(CHUNK, 1))
-        with_loss.append(sample.share(sums + losses * sample.loss))
+    chunks = [
+        shares_of(sample, random.multinomial(groups, odds, size=CHUNK), random)
+        for _ in range(math.ceil(resamples / CHUNK))
+    ]
+    plain, with_loss = zip(*chunks, strict=True)
     return np.concatenate(plain), np.concatenate(with_loss)
+
+
+def shares_of(
+    sample: Sample, draws: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of `draws`, which count the groups of each kind (draws, kinds), and the same with one
+    group more that loses."""
+    sums = (draws.astype(sample.kinds.dtype) @ sample.kinds).astype(np.float64)
+    one_more = sample.groups + 1
+    losses = random.binomial(one_more, 1 / one_more, size=len(draws))
+    with_loss = sums.copy()
+    for number in range(losses.max()):
+        more = np.flatnonzero(losses > number)
+        with_loss[more] += sample.losses[random.choice(len(sample.odds), len(more), p=sample.odds)]
+    return sample.share(sums), sample.share(with_loss)
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:
@@ -260,7 +301,8 @@ def rows_needed(kept: Kept, keep: float, rows: int) -> int | None:
     normal = NormalDist()
     sure, power = normal.inv_cdf(1 - ERROR_RATE), normal.inv_cdf(POWER)
     spread = (kept.point - kept.low) / sure if kept.spread is None else kept.spread
-    # With n times the rows, the bound lies lower than the share by wide / √n + loss / n.
-    wide, loss = (sure + power) * spread, max(kept.loss, 0.0)
+    # With n times the rows, the bound lies lower than the share by wide / √n + loss / n. What the
+    # spread does not explain of its distance is of the groups that may lose unseen.
+    wide, loss = (sure + power) * spread, max(kept.loss, kept.point - kept.low - sure * spread)
     root = (wide + math.sqrt(wide**2 + 4 * margin * loss)) / (2 * margin)
     return math.ceil(max(rows * root**2, rows * groups / kept.groups))

@@ -60,20 +60,26 @@ class Drawable:
 
 
 def judge(
-    parts: Mapping[str, Drawable], keep: float | None, *, seed: int = 0, same: bool = False
+    parts: Mapping[str, Drawable],
+    keep: float | None,
+    *,
+    level: float = ERROR_RATE,
+    seed: int = 0,
+    same: bool = False,
 ) -> dict[str, Part]:
     """Every part with its bounds, and where `keep` is asked, with its verdict.
 
-    `same`: both sides are the same function, so that no number of rows is too small.
+    `level`: how often any of them may FAIL falsely. `same`: both sides are the same function, so
+    that no number of rows is too small.
     """
-    least = ERROR_RATE / max(1, len(parts))
+    least = level / max(1, len(parts))
     found = {
         name: Part(kept(one.sample, keep=keep, seed=seed, least=least), one.rows)
         for name, one in parts.items()
     }
     if keep is None:
         return found
-    below = holm({name: part.kept.chance for name, part in found.items()})
+    below = holm({name: part.kept.chance for name, part in found.items()}, level=level)
     return {name: _judged(one, keep, same, fails=name in below) for name, one in found.items()}
 
 

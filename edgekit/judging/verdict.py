@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.judging import parts
 from edgekit.judging.noninferiority import (
+    ERROR_RATE,
     Kept,
     Metric,
     Sample,
@@ -34,12 +35,19 @@ class Must:
     """Share that must be shown to be kept in every listed language, and in every slice, of at least
     MIN_LANGUAGE_ROWS rows."""
 
+    @property
+    def level(self) -> float:
+        """How often each of the two may FAIL falsely, so that both do together in ERROR_RATE."""
+        asked = sum(share is not None for share in (self.keep, self.worst_language))
+        return ERROR_RATE / max(1, asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What was measured."""
 
     kept: Kept
+    """With its `chance` of keeping `must.keep`."""
     same: bool
     """Both sides gave the same logits: the same function, whatever the number of rows."""
     rows: int
@@ -79,7 +87,7 @@ def judge_parts(
     places: Places,
     sample: Callable[[Sequence[int]], Sample],
     *,
-    keep: float | None,
+    must: Must,
     seed: int,
     same: bool,
 ) -> tuple[dict[str, Part], dict[str, dict[str, Part]]]:
@@ -90,7 +98,8 @@ def judge_parts(
     # Names for Holm: any that are unique do.
     names = {f"{number:06}": key for number, key in enumerate(sorted(flat))}
     drawn = {name: Drawable(sample(flat[key]), len(flat[key])) for name, key in names.items()}
-    found = {names[n]: one for n, one in parts.judge(drawn, keep, seed=seed, same=same).items()}
+    judged = parts.judge(drawn, must.worst_language, level=must.level, seed=seed, same=same)
+    found = {names[name]: part for name, part in judged.items()}
     languages = {code: found["", code] for code in places.languages}
     slices = {
         column: {value: found[column, value] for value in values}
@@ -103,7 +112,7 @@ def decide(must: Must, finding: Finding) -> Judgement:
     """FAIL if a loss is shown, PASS if its absence is shown, else INCONCLUSIVE."""
     if must.keep is None and must.worst_language is None:
         return Judgement(None, "The recipe asks for nothing that must hold.")
-    claims = [_whole(must.keep, finding)] if must.keep is not None else []
+    claims = [_whole(must.keep, must.level, finding)] if must.keep is not None else []
     if must.worst_language is not None:
         claims.append(_every_part(must.worst_language, finding))
     return joined(claims)
@@ -126,9 +135,9 @@ def joined(claims: Sequence[Judgement]) -> Judgement:
     )
 
 
-def _whole(keep: float, finding: Finding) -> Judgement:
+def _whole(keep: float, level: float, finding: Finding) -> Judgement:
     kept = finding.kept
-    if kept.high < keep:
+    if kept.chance <= level:
         return Judgement("FAIL", f"It {_shown(kept, keep, 'at most', kept.high)}")
     if finding.same:
         return Judgement("PASS", "It gives the same scores as the large model.")

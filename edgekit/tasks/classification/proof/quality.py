@@ -307,11 +307,11 @@ def _flips(paired: Paired) -> dict[str, Any]:
 def _prove(
     paired: Paired, must: Must, places: PartPlaces, *, same: bool, seed: int
 ) -> dict[str, Any]:
-    whole = kept(answers(must.metric, paired), seed=seed)
+    whole = kept(answers(must.metric, paired), keep=must.keep, least=must.level, seed=seed)
     languages, sliced = judge_parts(
         places,
         lambda rows: answers(must.metric, paired.part(np.asarray(rows))),
-        keep=must.worst_language,
+        must=must,
         seed=seed,
         same=same,
     )

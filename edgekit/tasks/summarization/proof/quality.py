@@ -166,17 +166,18 @@ def _prove(
     artifact, lead, before = (
         side.metrics[must.metric][judged] for side in (sides.artifact, sides.lead, teacher)
     )
-    whole = kept(means(artifact, before, groups), seed=seed)
+    asked = Must(keep=must.keep, worst_language=must.worst_language)
+    whole = kept(means(artifact, before, groups), keep=asked.keep, least=asked.level, seed=seed)
     # Equal summaries of these texts do not prove that the models are equal.
     languages, sliced = judge_parts(
         places,
         lambda at: means(artifact[at], before[at], groups[at]),
-        keep=must.worst_language,
+        must=asked,
         seed=seed,
         same=False,
     )
     finding = Finding(whole, False, len(judged), languages, sliced)
-    judgement = decide(Must(keep=must.keep, worst_language=must.worst_language), finding)
+    judgement = decide(asked, finding)
     over = kept_mean(artifact, lead, groups, seed=seed)
     return {
         "over_lead": {"point": over.point, "low": over.low, "high": over.high},

@@ -89,6 +89,8 @@ def _logits(
 
 
 def _verdict(plan: Plan, same: np.ndarray) -> dict[str, Any]:
-    kept = kept_mean(same.astype(float), np.ones(len(same)), np.arange(len(same)), seed=7)
+    must = Must(keep=plan.bound.recipe.must.keep)
+    right, groups = same.astype(float), np.arange(len(same))
+    kept = kept_mean(right, np.ones(len(same)), groups, keep=must.keep, seed=7)
     finding = Finding(kept=kept, same=bool(same.all()), rows=len(same))
-    return asdict(decide(Must(keep=plan.bound.recipe.must.keep), finding))
+    return asdict(decide(must, finding))
