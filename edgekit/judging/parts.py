@@ -32,7 +32,7 @@ class Part:
     kept: Kept
     rows: int
     verdict: Verdict | None = None
-    """None if nothing is asked, or if there are too few rows to ask: such a part can only FAIL."""
+    """None if nothing is asked, or if there are too few rows to ask."""
     rows_needed: int | None = None
 
     @property
@@ -72,14 +72,16 @@ def judge(
     `level`: how often any of them may FAIL falsely. `same`: both sides are the same function, so
     that no number of rows is too small.
     """
-    least = level / max(1, len(parts))
+    least = level / max(1, sum(one.rows >= MIN_ROWS for one in parts.values()))
     found = {
         name: Part(kept(one.sample, keep=keep, seed=seed, least=least), one.rows)
         for name, one in parts.items()
     }
     if keep is None:
         return found
-    below = holm({name: part.kept.chance for name, part in found.items()}, level=level)
+    # A bootstrap of a few groups draws what they are over and over, and is sure of anything.
+    asked = {name: part.kept.chance for name, part in found.items() if part.enough}
+    below = holm(asked, level=level)
     return {name: _judged(one, keep, same, fails=name in below) for name, one in found.items()}
 
 
@@ -93,10 +95,10 @@ def holm(chances: Mapping[str, float], *, level: float = ERROR_RATE) -> frozense
 
 
 def _judged(part: Part, keep: float, same: bool, *, fails: bool) -> Part:
-    if fails:
-        return Part(part.kept, part.rows, "FAIL")
     if not part.enough:
         return part
+    if fails:
+        return Part(part.kept, part.rows, "FAIL")
     few = part.kept.groups < groups_needed_without_a_flip(keep)
     if same or (part.kept.low >= keep and not few):
         return Part(part.kept, part.rows, "PASS")

@@ -160,7 +160,8 @@ def _every_part(keep: float, finding: Finding) -> Judgement:
     found = finding.parts()
     below = {name: part for name, part in found.items() if part.verdict == "FAIL"}
     if below:
-        corrected = f" The {len(found)} parts were judged together." if len(found) > 1 else ""
+        judged = sum(part.enough for part in found.values())
+        corrected = f" The {judged} parts were judged together." if judged > 1 else ""
         return Judgement(
             "FAIL",
             _told(below, lambda part: _shown(part.kept, keep, "at most", part.kept.high))
@@ -177,10 +178,10 @@ def _every_part(keep: float, finding: Finding) -> Judgement:
         return Judgement(
             "INCONCLUSIVE", _told(unsure, lambda part: _unsure(part, keep)), _total(finding, unsure)
         )
-    judged = {name: part for name, part in found.items() if part.enough}
+    known = {name: part for name, part in found.items() if part.enough}
     small = [name for name, part in found.items() if not part.enough]
     few = f" Too few rows to be judged: {_listed(small)}." if small else ""
-    name, least = min(judged.items(), key=lambda one: (one[1].kept.low, one[0]))
+    name, least = min(known.items(), key=lambda one: (one[1].kept.low, one[0]))
     if finding.same:
         return Judgement("PASS", f"That holds in every language.{few}")
     return Judgement(
