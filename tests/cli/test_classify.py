@@ -21,7 +21,7 @@ def test_one_text_gives_an_object_several_a_list(
 ) -> None:
     assert main(["classify", artifact, "lamp", "--json"]) == DONE
     one = json.loads(capsys.readouterr().out)
-    assert list(one) == ["label", "score", "scores", "abstained", "parts"]
+    assert list(one) == ["label", "score", "scores", "abstained", "parts", "labels"]
     assert set(one["scores"]) == set(LABELS)
     assert main(["classify", artifact, *TEXTS, "--json", "--threads", "1"]) == DONE
     several = json.loads(capsys.readouterr().out)
