@@ -54,9 +54,9 @@ def import_checkpoint(
     if (beside := weights.find(source).note) is not None:
         notes.append(beside)
     description = describe(out)
+    refuse_beyond(out, description)
     if layers is not None:
         models.cut_folder(out, layers)
-    refuse_beyond(out, describe(out))
     return {
         "model_type": description.model_type,
         "parameters": description.parameters,

@@ -81,7 +81,7 @@ def make(
         layers=layers,
         teacher_before=_teacher_before(bound),
         steps=steps,
-        notes=(*_timing_notes(planned), *_notes(model)),
+        notes=(*_timing_notes(planned), *_weights_notes(model)),
     )
 
 
@@ -121,7 +121,7 @@ def artifact_names(bound: BoundRecipe) -> list[str]:
     return names
 
 
-def _notes(model: Path) -> tuple[str, ...]:
+def _weights_notes(model: Path) -> tuple[str, ...]:
     note = weights.find(model).note
     return (f"{model}: {note}",) if note else ()
 

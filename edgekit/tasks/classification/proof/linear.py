@@ -114,16 +114,21 @@ def train(
     learnt = even_share(rows, CHARACTERS)
     counted = even_share(learnt, COUNTED_CHARACTERS)
 
-    def vectorizer_of(**known: Any) -> TfidfVectorizer:
+    def vectorizer_of(vocabulary: Mapping[str, int] | None = None) -> TfidfVectorizer:
         return TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, dtype=np.float32, **known
+            analyzer="char_wb",
+            ngram_range=(2, 5),
+            max_features=PIECES,  # of a vocabulary that is counted here
+            vocabulary=vocabulary,
+            sublinear_tf=True,
+            dtype=np.float32,
         )
 
-    vectorizer = vectorizer_of(max_features=PIECES)
+    vectorizer = vectorizer_of()
     features = vectorizer.fit_transform([row.text for row in counted])
     on_progress(0.3)
     if len(counted) < len(learnt):
-        vectorizer = vectorizer_of(vocabulary=vectorizer.vocabulary_)
+        vectorizer = vectorizer_of(vectorizer.vocabulary_)
         features = vectorizer.fit_transform([row.text for row in learnt])
     on_progress(0.6)
     carried = as_sets(right_answers(learnt, labels, several=several), len(labels))
