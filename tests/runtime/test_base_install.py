@@ -60,34 +60,27 @@ def test_commands_for_artifacts_need_no_extra(tiny_artifact: Path, command: str)
     python(f"{WITHOUT_EXTRAS}from edgekit.cli import main; sys.exit(main({arguments!r}))")
 
 
-def test_importing_is_instant_and_light() -> None:
-    code = (
-        "import sys, time; before = set(sys.modules); start = time.process_time()\n"
-        "import edgekit; print(time.process_time() - start)\n"
-        "print(sorted({'numpy', 'onnxruntime', 'tokenizers', 'psutil'} & set(sys.modules)))"
-    )
-    seconds, heavy = python(code).splitlines()
-    assert float(seconds) < 0.2
-    assert heavy == "[]"
+def test_importing_is_light() -> None:
+    heavy = "{'numpy', 'onnxruntime', 'tokenizers', 'psutil'}"
+    assert python(f"import sys, edgekit; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measured where it is held")
-def test_a_first_answer_takes_little_memory_and_time(tmp_path: Path) -> None:
-    """At most 1.3 times the files and 150 MB; a second of CPU, interpreter and hashing included.
+def test_a_first_answer_takes_little_memory(tmp_path: Path) -> None:
+    """At most 1.3 times the files and 150 MB.
 
     Given to onnxruntime as bytes, this model would be in memory three times while it loads.
     """
     folder = make_artifact(tmp_path / "large", unused_pieces=470_000)
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert size > 60_000_000
-    peak, seconds = python(
-        f"import edgekit, time; edgekit.load({str(folder)!r}).classify('lamp')\n"
+    peak = python(
+        f"import edgekit; edgekit.load({str(folder)!r}).classify('lamp')\n"
         # Not getrusage: that begins with what the process that started this one held.
         "import pathlib; status = pathlib.Path('/proc/self/status').read_text()\n"
-        "print(status.split('VmHWM:')[1].split()[0], time.process_time())"
-    ).split()
+        "print(status.split('VmHWM:')[1].split()[0])"
+    )
     assert int(peak) * 1024 <= size * 1.3 + 150_000_000
-    assert float(seconds) < 1
 
 
 def test_the_public_names_are_there() -> None:

@@ -42,7 +42,8 @@ async def test_a_text_is_labelled_while_it_is_typed(snapshot: Snapshot) -> None:
         await typed(pilot, "the lamp")
         scores = shown(pilot.app, "#scores").splitlines()
         assert scores[0].startswith("light")
-        assert model.asked == ["the lamp", " lamp", "the "], "each word is left out once"
+        # On a busy machine the keys come slowly, and what is there so far is asked before.
+        assert model.asked[-3:] == ["the lamp", " lamp", "the "], "each word is left out once"
         assert pilot.app.screen.query_one("#words", Words).display
         await typed(pilot, " on")
         assert shown(pilot.app, "#status") == "12 ms a text"

@@ -50,6 +50,11 @@ SAMPLES = (
         N_("Tells in a line what a text is about, in 11 languages. About an hour."),
     ),
     Sample(
+        "guide-chapters",
+        N_("Chapters of a guide"),
+        N_("Tells the chapter of a paragraph, in 12 languages. About two hours; it needs apt."),
+    ),
+    Sample(
         "spam",
         N_("Spam or not"),
         N_("Tells spam from other e-mails, in English. About an hour; it needs npm."),
