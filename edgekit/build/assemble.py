@@ -90,11 +90,12 @@ def portable(value: Any) -> Any:
 
 
 def _sources(plan: Plan) -> list[Path]:
-    """The checkpoints that the artifact's weights come from: the model, and students."""
+    """What the artifact's weights come from: the model, its adapter, and students."""
     named = [
         plan.bound.resolve(name) for entry in plan.bound.steps for name in entry.settings.files
     ]
-    return [plan.model, *(path for path in named if (path / "config.json").is_file())]
+    adapter = [] if plan.adapter is None else [plan.adapter]
+    return [plan.model, *adapter, *(path for path in named if (path / "config.json").is_file())]
 
 
 def _licence(folders: Sequence[Path]) -> str:

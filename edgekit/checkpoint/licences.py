@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CARD = "README.md"
+ADAPTER = "adapter_config.json"
 NAMES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
 UNKNOWN = "unknown"
 # The header is at the top; a card may be long.
@@ -33,9 +34,13 @@ def files(folder: Path) -> list[Path]:
 
 
 def origin(folder: Path) -> Origin:
-    """The checkpoint that the card's header names, and its licence; "unknown" if it names none."""
+    """The checkpoint that the card's header names, and its licence; "unknown" if it names none.
+
+    An adapter goes by its folder's name: its card names the base that it was trained on.
+    """
+    is_adapter = (folder / ADAPTER).is_file()
     return Origin(
-        name=_header(folder, "base_model") or folder.name,
+        name=(not is_adapter and _header(folder, "base_model")) or folder.name,
         licence=_header(folder, "license") or UNKNOWN,
     )
 

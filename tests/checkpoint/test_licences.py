@@ -33,3 +33,12 @@ def test_a_folder_without_a_card_is_known_by_its_name(folders: list[Path]) -> No
     licences.carry(first, second)
     assert licences.origin(first) == licences.Origin("first", "unknown")
     assert list(second.iterdir()) == []
+
+
+def test_an_adapter_goes_by_its_own_name(folders: list[Path]) -> None:
+    first, second, _ = folders
+    for folder, name in ((first, "config.json"), (second, licences.ADAPTER)):
+        (folder / name).write_text("{}")
+        (folder / licences.CARD).write_text("---\nlicense: mit\nbase_model: big/one\n---\n")
+    assert licences.origin(first) == licences.Origin("big/one", "mit")
+    assert licences.origin(second) == licences.Origin("second", "mit")

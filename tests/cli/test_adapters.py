@@ -55,6 +55,8 @@ def test_a_bare_encoder_with_an_adapter_that_holds_the_head_is_planned(
 def test_a_bare_encoder_with_an_adapter_that_holds_the_head_is_built(
     adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    card = "---\nlicense: cc-by-4.0\nbase_model: someone/base\n---\n"
+    (adapted / "adapter" / "README.md").write_text(card)
     code, out, err = run(capsys, "compress", adapted / "recipe.yaml", "--json")
     assert code in (0, 3, 4), err
     base = AutoModelForSequenceClassification.from_pretrained(adapted / "encoder", num_labels=3)
@@ -65,7 +67,10 @@ def test_a_bare_encoder_with_an_adapter_that_holds_the_head_is_built(
         found = models.load_classifier(adapted / "out" / "teacher")(input_ids=ids).logits
     assert (found - wanted).abs().max() <= 1e-4
     artifact = Path(json.loads(out)["artifacts"][0]["path"])
-    assert json.loads((artifact / "manifest.json").read_text())["labels"] == list(tiny.LABELS)
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    assert manifest["labels"] == list(tiny.LABELS)
+    assert manifest["parents"][1] == {"name": "adapter", "licence": "cc-by-4.0"}
+    assert manifest["licence"].endswith(" AND cc-by-4.0")
 
 
 def of_another_kind(project: Path) -> None:
