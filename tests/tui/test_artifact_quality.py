@@ -31,7 +31,17 @@ async def test_what_was_judged_is_shown(task: str, tmp_path: Path) -> None:
     for language in ("English", "Swahili"):
         [line] = [line for line in said.splitlines() if line.startswith(language)]
         assert line.endswith("%")
+        assert ("kept ≥" in line) == (task != "chat"), "chat is judged by its distance"
     assert "all of these" not in said
+
+
+@pytest.mark.parametrize(("low", "says"), [(1.1, "is better"), (0.9, "not shown to be better")])
+async def test_what_casts_doubt_is_shown(low: float, says: str, tmp_path: Path) -> None:
+    judged = JUDGED["classification"]()
+    judged |= {"linear": {"rows": 90, "better": False, "kept_low": low}}
+    said = await quality_shown(artifact_of(tmp_path / "tiny", "classification", judged).folder)
+    [line] = [line for line in said.splitlines() if "linear model" in line]
+    assert says in line
 
 
 @pytest.mark.parametrize("task", sorted(tables.TASKS))

@@ -18,7 +18,7 @@ from edgekit.runtime.memory import needed_bytes
 from edgekit.runtime.opening import self_test
 from edgekit.system import room
 from edgekit.tasks import quality
-from edgekit.tasks.quality import ALL, LANGUAGE, Quality
+from edgekit.tasks.quality import ALL, LANGUAGE, SURELY, Quality, Section
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent, size
 from edgekit_tui.messages import Progressed, Verified
@@ -42,6 +42,11 @@ _MEASURES = {
     "same choice": N_("same choice as the large model"),
 }
 """What the names of measures mean; others, such as macro-F1, are the same in every language."""
+_CAVEATS = (
+    N_("A linear model that learnt from the same rows is better."),
+    N_("It is not shown to be better than a linear model that learnt from the same rows."),
+)
+"""What a task may say of an artifact, for the catalogues; any other caveat is shown in English."""
 
 
 class ArtifactScreen(Page):
@@ -166,31 +171,60 @@ def _facts(shown: Found, manifest: Manifest) -> dict[str, str]:
 
 
 def _quality(manifest: Manifest) -> Content:
-    """The verdict, and a bar for each language, the best first."""
+    """The verdict, what casts doubt on it, and a bar for each language, the best first.
+
+    Beside a bar stands the bound that decides the verdict, where there is one.
+    """
     found = quality.read(manifest.task, manifest.quality)
     if found is None:
         return Content(_("Quality was not judged: the recipe named no test set."))
     name, scores = _scores(found)
+    bounds = _bounds(found)
     title = _("QUALITY BY LANGUAGE ({measure})").format(measure=_(_MEASURES.get(name, name)))
     lines = [Content(one_line(title)).stylize("$muted bold")] if scores else []
     if found.verdict:
         colour = "$success bold" if found.verdict == "PASS" else "$warning bold"
         why = _(_VERDICTS[found.verdict])
         lines.append(Content.assemble((found.verdict, colour), "  ", (why, "$muted")))
+    if found.caveat:
+        lines.append(content(one_line(_(found.caveat), most=400)).stylize("$warning"))
     for code, score in sorted(scores.items(), key=lambda pair: -pair[1]):
-        shown = content(one_line(language_name(code), most=_NAMES))
-        gap = " " * max(1, _NAMES + 1 - shown.cell_length)
-        line = bar_line(score, _BAR, "$primary")
-        lines.append(Content.assemble(shown, gap, line, f" {percent(score, digits=1):>7}"))
+        lines.append(_bar(code, score, bounds.get(code)))
+    if bounds:
+        told = _("kept ≥: what is surely left of the large model's quality; it decides the verdict")
+        lines.append(Content(told).stylize("$muted"))
     return Content("\n").join(lines)
+
+
+def _bar(code: str, score: float, bound: float | None) -> Content:
+    shown = content(one_line(language_name(code), most=_NAMES))
+    gap = " " * max(1, _NAMES + 1 - shown.cell_length)
+    kept = (
+        "" if bound is None else "  " + _("kept ≥ {share}").format(share=percent(bound, digits=1))
+    )
+    line = bar_line(score, _BAR, "$primary")
+    return Content.assemble(shown, gap, line, f" {percent(score, digits=1):>7}", (kept, "$muted"))
 
 
 def _scores(found: Quality) -> tuple[str, dict[str, float]]:
     """The first measure known by language: its name, and each language's share."""
     for section in found.sections:
         for place, measure in enumerate(section.measures):
-            figures = {code: row[place] for code, row in section.parts.items() if code != ALL}
-            scores = {code: one for code, one in figures.items() if one is not None}
+            scores = _figures(section, place)
             if section.head == LANGUAGE and measure.is_share and scores:
                 return measure.name, scores
     return "", {}
+
+
+def _bounds(found: Quality) -> dict[str, float]:
+    """The share of the teacher's quality that each language surely keeps, where it is known."""
+    for section in found.sections:
+        names = [measure.name for measure in section.measures]
+        if section.head == LANGUAGE and SURELY in names:
+            return _figures(section, names.index(SURELY))
+    return {}
+
+
+def _figures(section: Section, place: int) -> dict[str, float]:
+    figures = {code: row[place] for code, row in section.parts.items() if code != ALL}
+    return {code: one for code, one in figures.items() if one is not None}
