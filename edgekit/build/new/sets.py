@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,12 +69,17 @@ def divide(rows: Sequence[Row], shares: Mapping[str, float], *, seed: int) -> di
     """The numbers of the rows of each set of `shares`, and of all others, which go to TRAIN.
 
     Rows of one group stay together, as do those with the same text. Each label of each language is
-    divided separately, and goes into every set where it has three groups or more.
+    divided separately, and goes into every set where it has three groups or more; a row with
+    several labels counts for the rarest of them.
     """
+    counts = Counter((row.language, label) for row in rows for label in row.all_labels)
     strata: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(list)
     for part in _together(rows):
         first = rows[part[0]]
-        strata[first.language or "", first.label or ""].append(part)
+        rarest = min(
+            ((counts[first.language, label], label) for label in first.all_labels), default=(0, "")
+        )
+        strata[first.language or "", rarest[1]].append(part)
     sets: dict[str, list[int]] = {name: [] for name in (TRAIN, *shares)}
     for (language, label), parts in sorted(strata.items()):
         random.Random(f"{seed} {language} {label}").shuffle(parts)

@@ -7,42 +7,47 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.checkpoint.describe import Description
+from edgekit.data import label_sets
 from edgekit.errors import DataError, RecipeError
 from edgekit.recipe import recipe
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.tables import Family
 from edgekit.wording.suggestions import did_you_mean
 
-LABEL = "label"
+LABELLED = ("label", label_sets.COLUMN)
+"""Columns with one label of a text, or several."""
+SUMMARIZED = ("summary",)
 CONVERSATIONAL = frozenset({"conversations", "instruction"})
 """Columns of ShareGPT and Alpaca, which are read as messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suited:
-    """A shipped recipe, for models of a family whose rows have this column."""
+    """A shipped recipe, for models of a family whose rows have one of these columns."""
 
     recipe: str
-    column: str
+    columns: tuple[str, ...]
+    """None where any text will do."""
     why: str
 
 
 SUITED = {
     Family.ENCODER: (
-        Suited("classify-lossless", LABEL, "it changes the answers of a classifier least"),
-        Suited("summarize-extractive", "summary", "an encoder can choose sentences of a text"),
+        Suited("classify-lossless", LABELLED, "it changes the answers of a classifier least"),
+        Suited("summarize-extractive", SUMMARIZED, "an encoder can choose sentences of a text"),
     ),
-    Family.DECODER: (Suited("chat-small", "", "the model continues texts"),),
+    Family.DECODER: (Suited("chat-small", (), "the model continues texts"),),
     Family.SEQ2SEQ: (
-        Suited("summarize-int8", "summary", "it changes what a summarizer writes least"),
+        Suited("summarize-int8", SUMMARIZED, "it changes what a summarizer writes least"),
     ),
 }
-"""By family; the first whose column is present is the best."""
+"""By family; the first that has a column of the rows is the best."""
 
 
 def best(description: Description, columns: Sequence[str]) -> Suited:
     known = SUITED[description.family]
-    return next((one for one in known if one.column in ("", *columns)), known[0])
+    fitting = (one for one in known if not one.columns or set(one.columns) & set(columns))
+    return next(fitting, known[0])
 
 
 def choose(
@@ -66,8 +71,8 @@ def choose(
                 f"model ({description.family}) does not do; {chosen.recipe} suits it."
             )
         known = (chosen := same[0],)
-    if chosen.column:
-        _check_columns(table, columns, *(one.column for one in known))
+    if chosen.columns:
+        _check_columns(table, columns, *(name for one in known for name in one.columns))
     return chosen, base
 
 

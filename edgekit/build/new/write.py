@@ -95,10 +95,10 @@ def start(
     columns = list(next(iter(stream_records(first))))
     chosen, base = suited.choose(description, columns, name=name, table=first)
     found = rows.read(tables, task(base.recipe.task).read_rows, seed=base.recipe.seed)
-    if chosen.column == suited.LABEL:
+    if chosen.columns == suited.LABELLED:
         _check_labels(found, first)
     trains = any(step.name == FINETUNE for step in base.steps)
-    headless = chosen.column == suited.LABEL and description.labels is None and not trains
+    headless = chosen.columns == suited.LABELLED and description.labels is None and not trains
     read = any(entry.settings.reads_unlabeled for entry in (*base.steps, *base.outputs))
     parts = _Parts(
         folder=folder,
@@ -132,11 +132,11 @@ def start(
 
 
 def _check_labels(found: Found, table: Path) -> None:
-    labels = {row.label for one in found.sets.values() for row in one.rows}
+    rows = [row for one in found.sets.values() for row in one.rows]
+    labels = sorted({label for row in rows for label in row.all_labels})
     if len(labels) < 2:
-        raise DataError(
-            f"{table}: every row has the label '{labels.pop()}'; a classifier needs two or more."
-        )
+        only = f"every row has the label '{labels[0]}'" if labels else "no row has a label"
+        raise DataError(f"{table}: {only}; a classifier needs two or more.")
 
 
 def _notes(parts: _Parts, texts: Sequence[Path], *, why: str | None) -> tuple[str, ...]:

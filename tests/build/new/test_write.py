@@ -19,6 +19,7 @@ from edgekit.recipe import recipe
 from edgekit.recipe.dataset import folded
 from tests.tiny import chat as tiny_chat
 from tests.tiny import encoder as tiny
+from tests.tiny import label_sets
 from tests.tiny import llama as tiny_llama
 from tests.tiny import seq2seq as tiny_seq2seq
 
@@ -128,6 +129,25 @@ def test_integer_labels_of_a_parquet_file_are_divided_by_their_names(
         *tiny.LABELS
     }
     assert main(["plan", str(folder / "recipe.yaml")]) == 0, capsys.readouterr().err
+
+
+def test_rows_with_several_labels_are_divided_by_the_rarest(place: Path, tmp_path: Path) -> None:
+    """A label of four texts is in every set, although each of them has a common one, too."""
+    found = []
+    for number, (text, labels, language) in enumerate(label_sets.rows()):
+        rare = number % 100 == 0 and number < 400
+        found.append({
+            "text": f"{text} {number}", "language": language,
+            "labels": "|".join((*labels, *(["rare"] if rare else []))),
+        })  # fmt: skip
+    assert sum("rare" in row["labels"] for row in found) == 4
+    folder = tmp_path / "own"
+    table = write_table(tmp_path / "sets.csv", found)
+    assert new(folder, "--model", place / "encoder", "--data", table) == 0
+    for name in ("train", "validation", "test"):
+        read = read_rows(folder / "data" / f"{name}.csv")
+        assert {label for row in read for label in row.all_labels} >= {"rare"}, name
+    assert main(["plan", str(folder / "recipe.yaml")]) == 0
 
 
 def test_instructions_and_their_answers_become_a_chat_recipe(place: Path, tmp_path: Path) -> None:
