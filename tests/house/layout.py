@@ -24,6 +24,7 @@ FLOORS = (
     ("edgekit.runtime",),
     ("edgekit.tasks",),
     ("edgekit.model",),
+    ("edgekit.distributed",),
     ("edgekit",),
     ("edgekit.recipe",),
     ("edgekit.checkpoint",),

@@ -18,6 +18,7 @@ import filelock
 
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import label_sets
+from edgekit.data.free_names import free_name
 from edgekit.data.places import placed
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Placed, Record, placed_records
@@ -165,21 +166,10 @@ def _plan(
         column=column,
         abstain_below=floor,
         labels=tuple(labels or ()),
-        added=tuple(_free_name(name, names, source) for name in ADDED),
+        added=tuple(free_name(name, names, str(source)) for name in ADDED),
         rows=rows,
         replaces=out.exists(),
     )
-
-
-def _free_name(name: str, names: set[str], source: Path) -> str:
-    if name not in names:
-        return name
-    other = f"edgekit_{name}"
-    if other in names:
-        raise DataError(
-            f"{source}: it has the columns '{name}' and '{other}' already; rename one of them."
-        )
-    return other
 
 
 def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:
