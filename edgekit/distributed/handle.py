@@ -166,9 +166,7 @@ class Handle:
         given = self._settings
         # Texts side by side have a thread each: then none waits for another.
         threads = 1 if self._batch.side_by_side else self._cores()
-        asked = Asked(
-            threads=threads, max_ram=given.max_ram, context=given.context, hashed_once=True
-        )
+        asked = Asked(threads=threads, max_ram=given.max_ram, context=given.context, shared=True)
         return _MODELS.get(_Place(given.folder, given.digest, asked))
 
     def _cores(self) -> int:

@@ -22,9 +22,9 @@ class Asked:
     """The most memory that the model may need, such as "1.5GB"."""
     context: int | None = None
     """Tokens that a chat model remembers."""
-    hashed_once: bool = False
-    """Whether files of any size are hashed once on a machine, as large ones always are: many
-    processes load the same ones."""
+    shared: bool = False
+    """Whether many processes load the same files: these are hashed once on a machine, whatever
+    their size, and what can be is mapped, so that it is in memory once."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
