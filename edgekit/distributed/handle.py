@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -148,10 +148,29 @@ class Handle:
         return self._settings.digest
 
     @property
+    def column(self) -> str:
+        """The column with the texts."""
+        return self._settings.column
+
+    @property
     def columns(self) -> Mapping[str, Kind]:
         """The columns that are added to a batch, and what they hold. One that the batch has
         already is called edgekit_label and so on."""
         return {**self._batch.columns, ERROR: "text"}
+
+    def said(self) -> Mapping[str, Any]:
+        """What decides its answers, as JSON: not where the artifact is, nor on how many cores."""
+        given = self._settings
+        return {
+            "artifact": given.digest,
+            "column": given.column,
+            "options": given.options,
+            "context": given.context,
+        }
+
+    def with_threads(self, threads: int) -> Handle:
+        """The same handle for a process that shares its machine with others."""
+        return _rebound(replace(self._settings, threads=threads))
 
     def __call__(self, batch: Any) -> Any:
         """The batch with its answers."""
