@@ -34,7 +34,7 @@ FLOORS = {
         "edgekit.tasks",
         "edgekit.distributed",
     ),
-    "what people's files hold": ("edgekit.data", "edgekit.wording"),
+    "what people's files hold": ("edgekit.data", "edgekit.masking", "edgekit.wording"),
     "the ground": ("edgekit.errors", "edgekit.tables", "edgekit.system", "edgekit.store"),
 }
 
