@@ -31,7 +31,7 @@ help:
 
 # llama.cpp is compiled here: it takes minutes, and neither the demo nor a classifier needs it.
 .venv/ready-to-test: .venv/ready
-	$(INSTALL) --editable '.[compress,files,gguf,tui,dev]'
+	$(INSTALL) --editable '.[compress,dask,files,gguf,pii,ray,tui,dev]'
 	@touch $@
 
 .venv/ready-for-docs: .venv/ready

@@ -28,6 +28,7 @@ from edgekit.errors import (
 if TYPE_CHECKING:
     from edgekit.artifact.manifest import Manifest
     from edgekit.data.conversation import Reply
+    from edgekit.distributed.handle import Handle
     from edgekit.model import Model
     from edgekit.runtime.memory import Inspection
     from edgekit.tasks.chat.stream import ChatStream
@@ -42,6 +43,7 @@ __all__ = [
     "ContextOverflow",
     "DataError",
     "EdgekitError",
+    "Handle",
     "Inspection",
     "IntegrityError",
     "Manifest",
@@ -95,6 +97,7 @@ def inspect(folder: str | os.PathLike[str], *, context: int | None = None) -> In
 _LAZY = {
     "Answer": "edgekit.tasks.classification.answer",
     "ChatStream": "edgekit.tasks.chat.verbs",
+    "Handle": "edgekit.distributed.handle",
     "Inspection": "edgekit.runtime.memory",
     "Manifest": "edgekit.artifact.manifest",
     "Model": "edgekit.model",

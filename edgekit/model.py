@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 
-from edgekit.artifact.folder import Manifest, read
+from edgekit.artifact.folder import Artifact, Manifest, read
 from edgekit.data.conversation import Reply, Sampling, WhenFull
 from edgekit.errors import EdgekitError, UnsupportedTask
 from edgekit.runtime.engine import Asked
@@ -29,10 +29,14 @@ def load(
     context: int | None = None,
 ) -> Model:
     """What `edgekit.load` does; its settings are explained there."""
-    artifact = read(Path(folder))
     if threads is not None and threads < 1:
         raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
     asked = Asked(threads=threads, max_ram=max_ram, context=context)
+    return open_model(read(Path(folder)), asked, isolate=isolate)
+
+
+def open_model(artifact: Artifact, asked: Asked, *, isolate: bool = False) -> Model:
+    """The model of an artifact whose manifest was read."""
     open_verbs = task_part(artifact.manifest.task, "verbs").open_verbs
     return Model(artifact.manifest, open_verbs(artifact, asked, isolate=isolate))
 

@@ -63,6 +63,13 @@ HEADS = {
 ISOLATED = frozenset({"gguf"})
 """Formats whose engine aborts its process on a bad file: they always run in a worker."""
 
+ENGINES = {
+    "here": "edgekit.distributed.here",
+    "ray": "edgekit.distributed.on_ray",
+    "dask": "edgekit.distributed.on_dask",
+}
+"""What does the parts of a large file: this process, or workers here and on other machines."""
+
 SAMPLES = {
     "guide-chapters": "edgekit.samples.guide_chapters:make",
     "home-intents": "edgekit.samples.home_intents:make",

@@ -27,8 +27,14 @@ HEAVY = ("torch", "transformers", "onnx", "optimum", "pydantic", "yaml", "matplo
 
 # Floors that know nothing of what compresses, by the beginnings of their modules' names.
 FLOORS = {
-    "what answers": ("edgekit.model", "edgekit.artifact", "edgekit.runtime", "edgekit.tasks"),
-    "what people's files hold": ("edgekit.data", "edgekit.wording"),
+    "what answers": (
+        "edgekit.model",
+        "edgekit.artifact",
+        "edgekit.runtime",
+        "edgekit.tasks",
+        "edgekit.distributed",
+    ),
+    "what people's files hold": ("edgekit.data", "edgekit.masking", "edgekit.wording"),
     "the ground": ("edgekit.errors", "edgekit.tables", "edgekit.system", "edgekit.store"),
 }
 
@@ -71,6 +77,7 @@ PARTS = (
     "verbs",
     "wire",
     "golden",
+    "batch",
     "quality",
     "proof.judge",
     "proof.evaluate",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +22,7 @@ from edgekit.artifact.manifest import (
     check_name,
 )
 from edgekit.errors import ArtifactError, IntegrityError
-from edgekit.system import machine
+from edgekit.system import machine, paths
 from edgekit.system.digest import sha256_file
 
 __all__ = [
@@ -112,32 +113,51 @@ def verify(artifact: Artifact, *, on_file: Callable[[FileEntry], None] | None = 
             on_file(entry)
 
 
-def verify_for_load(artifact: Artifact, *, keep: Collection[str] = ()) -> dict[str, bytes]:
+def verify_for_load(
+    artifact: Artifact, *, keep: Collection[str] = (), once: bool = False
+) -> dict[str, bytes]:
     """Checks the files before any of them is parsed; the cheaper sibling of `verify`.
 
-    Files up to 200 MB are hashed each time; larger ones when they are first seen here, when their
-    size, time or inode has changed, and after a week. Returns the bytes of the files named in
-    `keep`, exactly as hashed, so that nothing can change between the check and the use.
+    Files up to 200 MB are hashed each time; larger ones, or with `once` all, when they are first
+    seen here, when their size, time or inode has changed, and after a week. Returns the bytes of
+    the files named in `keep`, exactly as hashed, so that nothing can change between the check and
+    the use. Of several processes that check `once`, one hashes and the others wait for it.
     """
     _check_names(artifact)
-    kept = {}
-    for entry in artifact.manifest.files:
-        if entry.path in keep:
-            kept[entry.path] = read_file(artifact, entry.path)
-        elif not _was_right(artifact, entry):
-            _hash_and_remember(artifact, entry, keep=False)
-    return kept
+    trusted = 0 if once else HASHED_AT_EVERY_LOAD_BYTES
+    with _in_turn(artifact) if once else nullcontext():
+        kept = {}
+        for entry in artifact.manifest.files:
+            if entry.path in keep:
+                kept[entry.path] = _read_file(artifact, entry, trusted)
+            elif not _was_right(artifact, entry, trusted):
+                _hash_and_remember(artifact, entry, trusted, keep=False)
+        return kept
+
+
+@contextmanager
+def _in_turn(artifact: Artifact) -> Iterator[None]:
+    lock = paths.cache_dir() / "locks" / f"hashing-{artifact.manifest.digest}"
+    with ExitStack() as held:
+        # Where there can be no lock nothing is remembered either: each process hashes for itself.
+        with suppress(OSError, NotImplementedError):
+            held.enter_context(machine.locked(lock))
+        yield
 
 
 def read_file(artifact: Artifact, name: str) -> bytes:
     """The bytes of one file, checked as `verify_for_load` would."""
-    entry = artifact.manifest.file(name)
-    if _was_right(artifact, entry):
+    return _read_file(artifact, artifact.manifest.file(name), HASHED_AT_EVERY_LOAD_BYTES)
+
+
+def _read_file(artifact: Artifact, entry: FileEntry, trusted: int) -> bytes:
+    path = artifact.path(entry.path)
+    if _was_right(artifact, entry, trusted):
         try:
-            return artifact.path(name).read_bytes()
+            return path.read_bytes()
         except OSError as error:
-            raise _unreadable(artifact.path(name), error) from error
-    return _hash_and_remember(artifact, entry, keep=True)
+            raise _unreadable(path, error) from error
+    return _hash_and_remember(artifact, entry, trusted, keep=True)
 
 
 def _check_names(artifact: Artifact) -> None:
@@ -207,19 +227,20 @@ def _read_through(stream: BinaryIO) -> tuple[bytes, str]:
     return b"", hasher.hexdigest()
 
 
-def _was_right(artifact: Artifact, entry: FileEntry) -> bool:
-    """Whether a large file was hashed here recently and has not been touched since."""
-    if entry.size_bytes <= HASHED_AT_EVERY_LOAD_BYTES:
+def _was_right(artifact: Artifact, entry: FileEntry, trusted: int) -> bool:
+    """Whether a file of more than `trusted` bytes was hashed here recently and has not been touched
+    since."""
+    if entry.size_bytes <= trusted:
         return False
     known = verified.recall(_key(artifact, entry), max_age_seconds=HASHED_AGAIN_AFTER_SECONDS)
     return bool(known == _state(artifact, entry))
 
 
-def _hash_and_remember(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
+def _hash_and_remember(artifact: Artifact, entry: FileEntry, trusted: int, *, keep: bool) -> bytes:
     # The stat from before: a change while hashing is then noticed at the next load.
     state = _state(artifact, entry)
     data = _hash(artifact, entry, keep=keep)
-    if entry.size_bytes > HASHED_AT_EVERY_LOAD_BYTES:
+    if entry.size_bytes > trusted:
         verified.remember(_key(artifact, entry), state)
     return data
 

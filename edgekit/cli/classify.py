@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edgekit.cli import DONE, USAGE
+from edgekit.cli.arguments import count
 from edgekit.cli.output import messages, print_json
 from edgekit.cli.terminal import printable
 from edgekit.errors import UnsupportedTask
+from edgekit.tables import ENGINES
 
 if TYPE_CHECKING:
     from edgekit.model import Model
@@ -45,6 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="a,b,c",
         help="the labels to choose from, for a chat artifact",
     )
+    parser.add_argument(
+        "--engine",
+        choices=list(ENGINES),
+        help="label a Parquet file in parts, into the folder OUT: by this process, or by workers "
+        "of Ray or Dask, here or on other machines",
+    )
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="for --engine: processes here (default: cores)"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="for --engine: a running cluster's, instead"
+    )
+    parser.add_argument(
+        "--part-rows",
+        type=count,
+        metavar="N",
+        help="for --engine: rows of a part, which a killed worker costs (default: 20,000)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
 
@@ -60,11 +80,51 @@ def run(settings: argparse.Namespace) -> int:
         return USAGE
     import edgekit  # the engine: not for `--help`
 
+    if settings.engine is not None:
+        return _classify_parts(settings)
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
         _check_labels(model, settings)
         if settings.file is not None:
             return _classify_file(model, settings)
         return _classify_texts(model, settings)
+
+
+def _classify_parts(settings: argparse.Namespace) -> int:
+    from edgekit.distributed import parts, run  # the engine: not for `--help`
+    from edgekit.distributed.handle import Handle
+
+    given = {"abstain_below": settings.abstain_below, "labels": settings.labels}
+    options = {name: value for name, value in given.items() if value is not None}
+    if "labels" in options:
+        options["labels"] = list(options["labels"])
+    handle = Handle(
+        settings.artifact, column=settings.column, options=options, threads=settings.threads
+    )
+    if "label" not in handle.columns:
+        raise UnsupportedTask(
+            f"{settings.artifact}: this artifact has no labels of its own; a chat artifact takes "
+            "those to choose from: --labels a,b,c"
+        )
+    with _bar() as bar:
+        task = bar.add_task("")
+        result = run.answer_file(
+            handle,
+            settings.file,
+            settings.out,
+            workers=run.Workers(settings.engine, settings.workers, settings.address),
+            rows_of_a_part=settings.part_rows or parts.ROWS,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if settings.json:
+        print_json(result.as_json())
+        return DONE
+    notes = {
+        "parts done by an earlier run": result.reused_parts,
+        "rows without a label, see the column 'error'": result.errors,
+    }
+    said = "".join(f"; {number} {note}" for note, number in notes.items() if number)
+    sys.stdout.write(f"{result.path}: {result.rows} rows in {result.parts} parts{said}\n")
+    return DONE
 
 
 def _check_labels(model: Model, settings: argparse.Namespace) -> None:
@@ -89,6 +149,13 @@ def _wrong_usage(settings: argparse.Namespace) -> str:
         return "give texts or --file, not both."
     if settings.file is not None and settings.out is None:
         return "--file needs --out OUT for the labelled rows."
+    if settings.engine is not None and settings.file is None:
+        return "--engine is for --file IN.parquet --out DIR."
+    if settings.engine is not None and settings.overwrite:
+        return "--overwrite is not for --engine: delete the folder OUT to begin anew."
+    for_engines = (settings.workers, settings.address, settings.part_rows)
+    if settings.engine is None and any(one is not None for one in for_engines):
+        return "--workers, --address and --part-rows are for --engine."
     if settings.file is None and (settings.out is not None or settings.overwrite):
         return "--out and --overwrite are for --file."
     return ""
@@ -123,10 +190,8 @@ def _lines(texts: Sequence[str], answers: Sequence[Answer]) -> list[str]:
     return lines
 
 
-def _classify_file(model: Model, settings: argparse.Namespace) -> int:
-    from edgekit.tasks.classification.file import classify_file  # the engine: not for `--help`
-
-    bar = Progress(
+def _bar() -> Progress:
+    return Progress(
         TextColumn("labelling"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -134,7 +199,12 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
         console=messages(),
         disable=not sys.stderr.isatty(),
     )
-    with bar:
+
+
+def _classify_file(model: Model, settings: argparse.Namespace) -> int:
+    from edgekit.tasks.classification.file import classify_file  # the engine: not for `--help`
+
+    with _bar() as bar:
         task = bar.add_task("")
         result = classify_file(
             model,

@@ -22,6 +22,9 @@ class Asked:
     """The most memory that the model may need, such as "1.5GB"."""
     context: int | None = None
     """Tokens that a chat model remembers."""
+    shared: bool = False
+    """Whether many processes load the same files: these are hashed once on a machine, whatever
+    their size, and what can be is mapped, so that it is in memory once."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -40,13 +41,19 @@ def open_classifier(artifact: Artifact, files: dict[str, bytes], asked: Asked) -
     if len(artifact.manifest.labels) < 2:
         raise ArtifactError(f"{artifact.folder}: a classifier has two labels or more; build again.")
     read_model, encoder = _parts(artifact, files)
-    return OnnxClassifier(read_model, encoder, threads=asked.threads)
+    shared = _shared(artifact, asked)
+    return OnnxClassifier(read_model, encoder, threads=asked.threads, shared=shared)
 
 
 def open_encoder(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> OnnxModel:
     """The encoder of an artifact, for vectors that are compared. `files` as for a classifier."""
     read_model, encoder = _parts(artifact, files)
-    return OnnxModel(read_model, encoder, output=EMBEDDING, threads=asked.threads)
+    shared = _shared(artifact, asked)
+    return OnnxModel(read_model, encoder, output=EMBEDDING, threads=asked.threads, shared=shared)
+
+
+def _shared(artifact: Artifact, asked: Asked) -> Path | None:
+    return artifact.path(artifact.manifest.model.files[0]) if asked.shared else None
 
 
 def _parts(
@@ -73,16 +80,17 @@ class OnnxModel:
         *,
         output: str,
         threads: int | None = None,
+        shared: Path | None = None,
     ) -> None:
         """`read_model` returns the file's bytes and may be called twice: single texts use a session
         of `threads` threads (by default 2), streams one of a single thread, and each session is
-        made when it is first needed.
+        made when it is first needed. `shared` is that file, if its pages are to be shared.
         """
         if threads is not None and threads < 1:
             raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
         self.threads = threads or min(2, machine.cores())
         self._workers = threads or machine.cores()
-        self._read_model = read_model
+        self._open = partial(_open, read_model, output, shared)
         self._encoder = encoder
         self._output = output
         self._sessions: dict[int, onnxruntime.InferenceSession] = {}
@@ -129,12 +137,10 @@ class OnnxModel:
     def _session(self, threads: int) -> onnxruntime.InferenceSession:
         with self._lock:
             if threads not in self._sessions:
-                session = _open(self._read_model, self._output, threads)
+                session = self._open(threads)
                 most = _most_threads(session, threads)
                 if most < threads:
-                    session = self._sessions.get(most) or _open(
-                        self._read_model, self._output, most
-                    )
+                    session = self._sessions.get(most) or self._open(most)
                     self._sessions[most] = session
                 self._sessions[threads] = session
             return self._sessions[threads]
@@ -144,9 +150,14 @@ class OnnxClassifier(OnnxModel):
     """A Classifier: the vectors are logits."""
 
     def __init__(
-        self, read_model: Callable[[], bytes], encoder: TextTokenizer, *, threads: int | None = None
+        self,
+        read_model: Callable[[], bytes],
+        encoder: TextTokenizer,
+        *,
+        threads: int | None = None,
+        shared: Path | None = None,
     ) -> None:
-        super().__init__(read_model, encoder, output=LOGITS, threads=threads)
+        super().__init__(read_model, encoder, output=LOGITS, threads=threads, shared=shared)
 
     def logits(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]:
         """The mean over the text's windows, float32 of shape (labels,), and their number."""
@@ -161,9 +172,9 @@ def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:
 
 
 def _open(
-    read_model: Callable[[], bytes], output: str, threads: int
+    read_model: Callable[[], bytes], output: str, shared: Path | None, threads: int
 ) -> onnxruntime.InferenceSession:
-    session = open_session(read_model, threads)
+    session = open_session(read_model, threads, shared=shared)
     _check(session, output)
     return session
 

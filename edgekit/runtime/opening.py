@@ -79,7 +79,7 @@ def _open(artifact: Artifact, asked: Asked) -> tuple[Engine, golden.Golden]:
     check_spec(manifest)
     check_memory(artifact, max_ram=asked.max_ram, context=asked.context)
     parsed = {*manifest.model.files, TOKENIZER} if manifest.model.format == "onnx" else set()
-    files = verify_for_load(artifact, keep={*parsed, golden.GOLDEN})
+    files = verify_for_load(artifact, keep={*parsed, golden.GOLDEN}, once=asked.shared)
     for name in {*parsed, golden.GOLDEN}:
         manifest.file(name)
     answers = golden.read(files.pop(golden.GOLDEN), manifest)  # before anything heavy is opened

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
+from edgekit.runtime.mapped import mapped
 from edgekit.runtime.ort import onnxruntime, silence
 from edgekit.system import room
 
@@ -17,8 +18,14 @@ _NOWHERE = f"{os.devnull}/nowhere"
 _FATAL = 4
 
 
-def open_session(read_model: Callable[[], bytes], threads: int) -> onnxruntime.InferenceSession:
-    """Raises ArtifactError for bytes that are not a model, OutOfMemoryBudget if memory runs out."""
+def open_session(
+    read_model: Callable[[], bytes], threads: int, *, shared: Path | None = None
+) -> onnxruntime.InferenceSession:
+    """Raises ArtifactError for bytes that are not a model, OutOfMemoryBudget if memory runs out.
+
+    `shared` is the file with these bytes: its large tensors are then used where they lie, in pages
+    that all processes share, instead of being copied.
+    """
     silence()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -29,7 +36,12 @@ def open_session(read_model: Callable[[], bytes], threads: int) -> onnxruntime.I
     )
     # Threads that spin while they wait take cores from other programs and from one another.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    with remedies("cannot be opened"), _as_source(read_model) as source:
+    data = read_model()
+    tables = {} if shared is None else mapped(shared, data)
+    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(one) for name, one in tables.items()}
+    for name, value in values.items():
+        options.add_initializer(name, value)
+    with remedies("cannot be opened"), _as_source(data) as source:
         session = onnxruntime.InferenceSession(
             source,
             options,
@@ -40,20 +52,22 @@ def open_session(read_model: Callable[[], bytes], threads: int) -> onnxruntime.I
         )
     # It would keep the model's bytes for that fallback.
     session._model_bytes = None
+    # It reads them as long as it lives, and does not hold them itself.
+    session._edgekit_tables = (tables, values)
     return session
 
 
 @contextmanager
-def _as_source(read_model: Callable[[], bytes]) -> Iterator[str | bytes]:
+def _as_source(data: bytes) -> Iterator[str | bytes]:
     """What onnxruntime opens: exactly these bytes, in an anonymous file where the system has those.
 
     Given bytes, onnxruntime holds three copies of the model while it loads; given a file, one.
     """
     if not (hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()):
-        yield read_model()
+        yield data
         return
     with os.fdopen(os.memfd_create("model", os.MFD_CLOEXEC), "wb") as stream:
-        stream.write(read_model())
+        stream.write(data)
         stream.flush()
         yield f"/proc/self/fd/{stream.fileno()}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -74,10 +75,52 @@ def high_water_bytes(pid: int) -> int | None:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, by its affinity and by its container's quota."""
+    allowed = _affinity()
+    return max(1, min(allowed, quota_cores() or allowed))
+
+
+def _affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
+        return len(os.sched_getaffinity(0))
     return psutil.cpu_count() or 1
+
+
+def quota_cores(
+    tree: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """Cores' worth of time that cgroups allow, rounded up; None where there is no quota.
+
+    Every group above the process's own counts, too: of nested quotas the least holds.
+    """
+    if not own.is_file():
+        return None
+    quotas = []
+    for line in own.read_text().splitlines():
+        _, controllers, place = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = tree / controllers if controllers else tree
+        inside = root / place.lstrip("/")
+        # In a container of its own name space, the group is the root of what can be seen.
+        for group in (inside, *inside.parents):
+            quotas.append(_quota(group))
+            if group == root:
+                break
+    return min((math.ceil(quota) for quota in quotas if quota), default=None)
+
+
+def _quota(group: Path) -> float | None:
+    """Of one group: `cpu.max` of cgroup v2, or the two files of v1; None where it has none."""
+    try:
+        if (group / "cpu.max").is_file():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
+    except OSError:
+        return None
+    return int(quota) / int(period) if quota.isdigit() else None
 
 
 def cpu_name() -> str:

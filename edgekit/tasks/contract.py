@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from edgekit.data.rows import Row
+from edgekit.errors import EdgekitError
 from edgekit.tables import Family
+from edgekit.wording.suggestions import did_you_mean
 
 
 class ReadRows(Protocol):
@@ -42,3 +44,40 @@ class Task:
     """The part of the manifest's `model` that only its artifacts have."""
     may_have: str | None = None
     """Another such part, that some of its artifacts have."""
+
+
+Kind = Literal["text", "number", "integer", "boolean"]
+"""What a column of answers holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What a task makes of the texts of a table: `bind` of its batch.py, bound to options."""
+
+    columns: Mapping[str, Kind]
+    """The columns of an answer; a text without one leaves all of them empty."""
+    answer: Callable[[Any, str], Mapping[str, Any]]
+    """A loaded model's answer to one text, by column; an error that the text is the reason of is
+    an EdgekitError."""
+    side_by_side: bool
+    """Whether texts are answered one on each core, rather than one after the other on all."""
+
+
+class Bind(Protocol):
+    """Checks a program's options and says what will be answered, before a model is loaded."""
+
+    def __call__(self, options: Mapping[str, Any]) -> Batch: ...
+
+
+def known_options(options: Mapping[str, Any], known: Mapping[str, type], what: str) -> None:
+    """Raises EdgekitError for an option that a task does not have, or of another type."""
+    for name, value in options.items():
+        if name not in known:
+            raise EdgekitError(
+                f"There is no option '{name}' for {what}.{did_you_mean(name, list(known))}"
+            )
+        if not isinstance(value, known[name]) or isinstance(value, bool):
+            raise EdgekitError(
+                f"The option '{name}' for {what} must be of the type {known[name].__name__}, not "
+                f"{type(value).__name__}."
+            )

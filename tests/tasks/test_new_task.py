@@ -58,6 +58,10 @@ def test_it_goes_from_recipe_to_artifact_to_answer(
     with edgekit.load(artifact) as model, pytest.raises(edgekit.UnsupportedTask, match="cannot cl"):
         model.classify("lamp on")
 
+    table = edgekit.Handle(artifact)({"text": ["lamp on", None]})
+    assert table["heard"][0] in {f"lamp on [{label}]" for label in tiny.LABELS}
+    assert table["error"] == [None, "This row has no text in 'text'."]
+
     assert main(["inspect", str(artifact)]) == DONE
     shown = capsys.readouterr().out
     assert "echo in" in shown

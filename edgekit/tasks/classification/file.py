@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import filelock
-
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import label_sets
+from edgekit.data.alone import alone
+from edgekit.data.free_names import free_name
 from edgekit.data.places import placed
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Placed, Record, placed_records
 from edgekit.data.rows import TEXT_PAIR, refuse_pairs, stream_records
 from edgekit.errors import DataError
-from edgekit.system import machine, paths
-from edgekit.system.digest import canonical_json, sha256_file, sha256_json
+from edgekit.system import machine
+from edgekit.system.digest import canonical_json, sha256_file
 from edgekit.tasks.classification.answer import Answer
 
 ADDED = ("label", "score", "abstained")
@@ -100,7 +99,7 @@ def classify_file(
     """
     if source.exists() and out.exists() and source.samefile(out):
         raise DataError(f"{out}: this is the input itself; write to another file.")
-    with _alone(out):
+    with alone(out):
         job = _plan(model, source, out, column=column, abstain_below=abstain_below, labels=labels)
         job = _make_way(out, job, overwrite=overwrite)
         with RecordWriter(out, source=source) as writer:
@@ -130,18 +129,6 @@ def _write(
     return FileResult(writer.path, job.rows, resumed, empty, abstained)
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Holds a lock: two runs would write into each other's records."""
-    lock = paths.cache_dir() / "locks" / sha256_json(str(out.resolve()))
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(lock, timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise DataError(f"{out}: another edgekit is writing this file; wait for it.") from error
-
-
 def _plan(
     model: Labels,
     source: Path,
@@ -165,21 +152,10 @@ def _plan(
         column=column,
         abstain_below=floor,
         labels=tuple(labels or ()),
-        added=tuple(_free_name(name, names, source) for name in ADDED),
+        added=tuple(free_name(name, names, str(source)) for name in ADDED),
         rows=rows,
         replaces=out.exists(),
     )
-
-
-def _free_name(name: str, names: set[str], source: Path) -> str:
-    if name not in names:
-        return name
-    other = f"edgekit_{name}"
-    if other in names:
-        raise DataError(
-            f"{source}: it has the columns '{name}' and '{other}' already; rename one of them."
-        )
-    return other
 
 
 def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:

@@ -1,0 +1,1 @@
+"""Personal data in texts, replaced by what it was: `[e-mail]`, `[phone]`, `[card]` and so on."""

@@ -1,0 +1,1 @@
+"""Tests of handles, tables and files in parts."""

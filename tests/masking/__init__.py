@@ -1,0 +1,1 @@
+"""Tests of what is masked, and of what is not."""
