@@ -16,7 +16,6 @@ help:
 	@echo "make demo       fetch a real model and data, make it small, compare both, classify in five languages"
 	@echo "make test       all fast tests"
 	@echo "make check      format, lint, types, import contracts and tests"
-	@echo "make docs       the documentation as a site, in site/"
 	@echo "make test-slow  the tests that take minutes or need downloads"
 	@echo "make shape      how the code is laid out: files, sizes, circles, floors"
 	@echo "make docs       the documentation as a site, in site/"
