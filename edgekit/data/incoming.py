@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -122,17 +124,14 @@ def _word(value: object) -> str | None:
 
 
 def _at(value: object) -> float | None:
+    """None for what is no time."""
     if value is None or value == "":
         return time.time()
     if isinstance(value, datetime):
         return value.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    try:
-        return float(str(value))
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError):
+        seconds = float(str(value))
+        return seconds if math.isfinite(seconds) else None
+    with suppress(ValueError):
         return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
-        return None
+    return None
