@@ -89,6 +89,10 @@ COMMANDS = {
     "plan": ("edgekit.cli.plan", "check a recipe and estimate what it will cost; runs nothing"),
     "compress": ("edgekit.cli.compress", "run a recipe"),
     "classify": ("edgekit.cli.classify", "label texts or a whole file with an artifact"),
+    "watch": (
+        "edgekit.cli.watch",
+        "label texts as they come, and give an alarm when rules say so",
+    ),
     "summarize": (
         "edgekit.cli.summarize",
         "a summary of a file of any length, and how much of it was read",

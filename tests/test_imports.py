@@ -34,7 +34,12 @@ FLOORS = {
         "edgekit.tasks",
         "edgekit.distributed",
     ),
-    "what people's files hold": ("edgekit.data", "edgekit.masking", "edgekit.wording"),
+    "what people's files hold": (
+        "edgekit.data",
+        "edgekit.masking",
+        "edgekit.watching",
+        "edgekit.wording",
+    ),
     "the ground": ("edgekit.errors", "edgekit.tables", "edgekit.system", "edgekit.store"),
 }
 

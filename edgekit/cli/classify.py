@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--labels",
-        type=_labels,
+        type=labels_of,
         metavar="a,b,c",
         help="the labels to choose from, for a chat artifact",
     )
@@ -69,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
 
 
-def _labels(text: str) -> tuple[str, ...]:
+def labels_of(text: str) -> tuple[str, ...]:
+    """What `--labels` takes."""
     return tuple(label.strip() for label in text.split(","))
 
 
@@ -83,7 +84,7 @@ def run(settings: argparse.Namespace) -> int:
     if settings.engine is not None:
         return _classify_parts(settings)
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
-        _check_labels(model, settings)
+        check_labels(model, settings)
         if settings.file is not None:
             return _classify_file(model, settings)
         return _classify_texts(model, settings)
@@ -127,7 +128,8 @@ def _classify_parts(settings: argparse.Namespace) -> int:
     return DONE
 
 
-def _check_labels(model: Model, settings: argparse.Namespace) -> None:
+def check_labels(model: Model, settings: argparse.Namespace) -> None:
+    """Raises UnsupportedTask where there are no labels to choose from, or twice."""
     chats = model.manifest.task == "chat"
     if settings.labels is not None and not chats:
         raise UnsupportedTask(

@@ -19,8 +19,13 @@ def placed(place: str) -> Iterator[None]:
     try:
         yield
     except EdgekitError as error:
-        # What the tokenizer breaks down on is a plain EdgekitError.
-        if place and (isinstance(error, _OF_A_ROW) or type(error) is EdgekitError):
+        if place and is_of_a_row(error):
             message = str(error)
             error.args = (message if place in message else f"{place}: {message}",)
         raise
+
+
+def is_of_a_row(error: EdgekitError) -> bool:
+    """Whether a row's text is the reason, so that other rows may have an answer."""
+    # What the tokenizer breaks down on is a plain EdgekitError.
+    return isinstance(error, _OF_A_ROW) or type(error) is EdgekitError

@@ -16,15 +16,9 @@ from typing import Any
 
 from edgekit.artifact import folder as artifacts
 from edgekit.data.free_names import free_name
+from edgekit.data.places import is_of_a_row
 from edgekit.distributed import tables as batches
-from edgekit.errors import (
-    ContextOverflow,
-    DataError,
-    EdgekitError,
-    IntegrityError,
-    TemplateError,
-    WorkerError,
-)
+from edgekit.errors import DataError, EdgekitError, IntegrityError, WorkerError
 from edgekit.model import Model, open_model
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.parallel import in_order
@@ -34,8 +28,6 @@ from edgekit.tasks.contract import Batch, Kind
 
 ERROR = "error"
 """The column that says why a row has no answer; empty where it has one."""
-# What the text of one row is the reason of; all else would be wrong in every row, and is raised.
-_OF_A_ROW = (DataError, ContextOverflow, TemplateError, WorkerError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +196,10 @@ class Handle:
                 raise DataError(f"This row has no text in '{self._settings.column}'.")
             return self._batch.answer(model, text)
         except EdgekitError as error:
-            # What the tokenizer breaks down on is a plain EdgekitError.
-            if isinstance(error, _OF_A_ROW) or type(error) is EdgekitError:
+            # A worker that a text has killed is started again for the next one.
+            if is_of_a_row(error) or isinstance(error, WorkerError):
                 return {ERROR: str(error)}
-            raise
+            raise  # it would be wrong in every row
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebound, (self._settings,)

@@ -17,6 +17,8 @@ def sentence(
     document: strict_yaml.Document,
     subject: str,
     prefix: strict_yaml.Path,
+    *,
+    whole: str = "the recipe",
 ) -> str:
     """One fault as `file:line: what is wrong and what would be right`."""
     name = f"{subject}({prefix[-1]}) " if subject else ""
@@ -25,7 +27,7 @@ def sentence(
     if kind == "extra_forbidden":
         known = _keys(model, path[len(prefix) : -1])
         return (
-            f"{document.place(path)}: {name or 'the recipe '}has no key '{key}'."
+            f"{document.place(path)}: {name or f'{whole} '}has no key '{key}'."
             f"{did_you_mean(str(key), known)}"
         )
     if kind == "missing":

@@ -19,7 +19,7 @@ FLOORS = (
     ("edgekit.errors",),
     ("edgekit.tables",),
     ("edgekit.system", "edgekit.wording"),
-    ("edgekit.data", "edgekit.masking"),
+    ("edgekit.data", "edgekit.masking", "edgekit.watching"),
     ("edgekit.artifact", "edgekit.store"),
     ("edgekit.runtime",),
     ("edgekit.tasks",),

@@ -1,0 +1,1 @@
+"""Tests of early warning, and how often it is wrong."""
