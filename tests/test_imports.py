@@ -34,6 +34,7 @@ FLOORS = {
         "edgekit.tasks",
         "edgekit.distributed",
     ),
+    "what serves": ("edgekit.serving",),
     "what people's files hold": ("edgekit.data", "edgekit.masking", "edgekit.wording"),
     "the ground": ("edgekit.errors", "edgekit.tables", "edgekit.system", "edgekit.store"),
 }
@@ -76,6 +77,7 @@ PARTS = (
     "task",
     "verbs",
     "wire",
+    "routes",
     "golden",
     "batch",
     "quality",
