@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edgekit.serving.asgi import Answer
 from edgekit.serving.refusals import Refusal
 
+MOST_PATH_BYTES = 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -24,7 +25,13 @@ _ALWAYS = {
 
 class Guard:
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str], any_address: bool, origins: Collection[str]
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        any_address: bool,
+        origins: Collection[str],
+        header_bytes: int,
     ) -> None:
         """`hosts` are the names by which the server may be called; with `any_address` also any IP
         address: a page of another site reaches a server by a name of its own (DNS rebinding), never
@@ -33,6 +40,7 @@ class Guard:
         self._hosts = frozenset(name.lower().rstrip(".") for name in hosts)
         self._any_address = any_address
         self._origins = frozenset(origins)
+        self._header_bytes = header_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,6 +77,13 @@ class Guard:
             await self._app(scope, receive, guarded)
 
     def _wrong(self, scope: Scope, headers: Headers, *, named: bool) -> Refusal | None:
+        # h11 bounds only what has not arrived whole.
+        if len(scope["raw_path"]) > MOST_PATH_BYTES:
+            return Refusal(414, "path_too_long", "There is no path as long as this one.")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._header_bytes:
+            return Refusal(
+                431, "headers_too_long", f"Headers have at most {self._header_bytes:,} bytes."
+            )
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._knows(hosts[0]):
             return Refusal(
@@ -83,6 +98,10 @@ class Guard:
                 "Pages of other sites may not ask this server; whoever runs it can allow one "
                 "(--allow-origin).",
             )  # fmt: skip
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return Refusal(400, "two_lengths", "A body has one length; this request says two.")
+        if headers.get("content-encoding", "identity") != "identity":
+            return Refusal(415, "compressed", "Bodies are read as they are; do not compress them.")
         if scope["query_string"]:
             return Refusal(
                 400, "query_in_url",

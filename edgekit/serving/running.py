@@ -14,6 +14,7 @@ from edgekit.serving.app import application
 from edgekit.serving.events import Write
 from edgekit.serving.settings import Settings
 
+SEND_BUFFER_BYTES = 64 * 1024
 OnStart = Callable[[str, Settings], None]
 
 
@@ -44,6 +45,8 @@ def _socket(settings: Settings) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # What a client leaves unread is kept here: not megabytes for each of them.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((settings.host, settings.port))
         listener.listen(settings.limits.connections)
     except OSError as error:

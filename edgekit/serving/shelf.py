@@ -220,7 +220,7 @@ def _best(processes: Sequence[Process], owner: str) -> Process:
     free = [process for process in processes if process.running < process.at_once]
     return min(
         free,
-        key=lambda one: (one.owner != owner, one.model is None, one.owner is not None, one.running),
+        key=lambda one: (one.owner != owner, one.owner is not None, one.model is None, one.running),
     )
 
 

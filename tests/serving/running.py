@@ -68,6 +68,50 @@ class Running:
             return b"".join(parts)
 
 
+class Open:
+    """A request whose answer is read line by line, as it comes; `close` leaves at once."""
+
+    def __init__(self, server: Running, path: str, body: Any, *, buffer: int = 0) -> None:
+        """`buffer`: bytes that this side takes without reading them."""
+        data = json.dumps(body).encode()
+        key = f"authorization: Bearer {server.secret}\r\n" if server.secret else ""
+        self._socket = socket.socket()
+        self._socket.settimeout(120)
+        if buffer:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self._socket.connect(("127.0.0.1", server.port))
+        # HTTP/1.0: nothing is chunked.
+        self._socket.sendall(
+            f"POST {path} HTTP/1.0\r\nhost: 127.0.0.1\r\n{key}content-type: application/json\r\n"
+            f"content-length: {len(data)}\r\n\r\n".encode()
+            + data
+        )
+        self._file = self._socket.makefile("rb")
+
+    def head(self) -> int:
+        """The status; the headers are read and dropped."""
+        status = int(self._file.readline().split()[1])
+        while self._file.readline().strip():
+            pass
+        return status
+
+    def line(self) -> bytes:
+        return self._file.readline()
+
+    def rest(self) -> bytes:
+        return self._file.read()
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def __enter__(self) -> Open:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 @dataclass(frozen=True)
 class Got:
     status: int
@@ -130,4 +174,4 @@ def running(*artifacts: Path, **settings: Any) -> Iterator[Running]:
         assert not thread.is_alive()
 
 
-__all__ = ["Got", "Limits", "Running", "running"]
+__all__ = ["Got", "Limits", "Open", "Running", "running"]

@@ -14,7 +14,7 @@ from edgekit.tasks.chat.tool_calls import Tool
 from edgekit.tasks.routes import Body, WrongField
 
 MOST_SCHEMA_CHARACTERS = 65_536
-MOST_REPEATS = 20_000
+MOST_REPEATS = 50_000
 _REPEATS = re.compile(r"\{([0-9]+),([0-9]*)\}")
 
 
