@@ -46,6 +46,11 @@ def application(settings: Settings, write: Write) -> ASGIApp:
         Path("/readyz", Endpoint(service, paths.readiness), methods=["GET"]),
         Path("/metrics", Endpoint(service, paths.metrics), methods=["GET"]),
         Path("/v1/models", Endpoint(service, paths.models), methods=["GET"]),
+        *(
+            Path(path, Endpoint(service, paths.nobody), methods=["POST"])
+            for path in (EMBEDDINGS,)
+            if path not in places
+        ),
         *(Path(path, Endpoint(service, paths.call), methods=["POST"]) for path in places),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={
@@ -61,6 +66,10 @@ def application(settings: Settings, write: Write) -> ASGIApp:
         origins=settings.origins,
         header_bytes=settings.limits.header_bytes,
     )
+
+
+EMBEDDINGS = "/v1/embeddings"
+"""A path that programs ask for, and that is answered in a sentence where no artifact can."""
 
 
 class Endpoint:

@@ -69,6 +69,19 @@ async def models(
     await answer.json({"object": "list", "data": data})
 
 
+async def nobody(
+    service: Service, scope: Scope, receive: Receive, answer: Answer, told: dict[str, Any]
+) -> None:
+    service.key(scope)
+    await bodies.read_json(Request(scope, receive), service.settings.limits)
+    names = ", ".join(service.shelf.all)
+    raise Refusal(
+        400, "unsupported",
+        f"No artifact here gives embeddings ({names}); serve one of a task that does.",
+        field="model",
+    )  # fmt: skip
+
+
 async def call(
     service: Service, scope: Scope, receive: Receive, answer: Answer, told: dict[str, Any]
 ) -> None:

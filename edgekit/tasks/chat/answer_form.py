@@ -93,6 +93,12 @@ def _fitting(given: Mapping[str, Any]) -> AnswerForm:
     )
 
 
+def check_form(schema: Any, grammar: str, place: str) -> None:
+    """Raises WrongField for a schema that is too large, or made to fill the memory."""
+    _check_size(schema, place)
+    _bounded(grammar, place)
+
+
 def _bounded(grammar: str, place: str) -> str:
     """The grammar, if it is not made to fill the memory: llama.cpp writes every repeat out."""
     repeats = sum(int(most or least) for least, most in _REPEATS.findall(grammar))

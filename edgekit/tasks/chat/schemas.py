@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgekit.tasks.classification.routes import ABSTAIN_BELOW, INPUT
 from edgekit.tasks.routes import COUNTS, Schema
 
 MOST_MESSAGES = 2048
@@ -224,4 +225,77 @@ COMPLETED: Schema = {
         },
     },
     "required": ["id", "object", "created", "model", "choices", "usage"],
+}
+
+_MODEL = {"model": {"type": "string"}}
+_INSTRUCTION = {
+    "type": ["string", "null"],
+    "minLength": 1,
+    "description": "in place of the sentence that says what to do",
+}
+
+LABELS: Schema = {
+    "type": "object",
+    "properties": {
+        **_MODEL,
+        "input": INPUT,
+        "labels": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": 200},
+            "minItems": 2,
+            "maxItems": 64,
+        },
+        "instruction": _INSTRUCTION,
+        "abstain_below": ABSTAIN_BELOW,
+    },
+    "required": ["input", "labels"],
+    "additionalProperties": False,
+}
+
+FIELDS: Schema = {
+    "type": "object",
+    "properties": {
+        **_MODEL,
+        "input": {"type": "string", "minLength": 1, "pattern": "\\S"},
+        "schema": {"type": "object", "description": "a JSON Schema of the fields"},
+        "instruction": _INSTRUCTION,
+        "max_tokens": _number("integer", 1, 1_000_000),
+    },
+    "required": ["input", "schema"],
+    "additionalProperties": False,
+}
+FOUND: Schema = {
+    "type": "object",
+    "properties": {
+        "object": {"const": "edgekit.fields"},
+        "model": {"type": "string"},
+        "data": {"description": "fits the schema of the request"},
+        "usage": {"type": "object"},
+    },
+    "required": ["object", "model", "data", "usage"],
+}
+
+TEXT_OR_TALK: Schema = {
+    "type": "object",
+    "properties": {
+        **_MODEL,
+        "input": {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": _MESSAGE, "minItems": 1, "maxItems": MOST_MESSAGES},
+            ]
+        },
+    },
+    "required": ["input"],
+    "additionalProperties": False,
+}
+COUNTED: Schema = {
+    "type": "object",
+    "properties": {
+        "object": {"const": "edgekit.tokens"},
+        "model": {"type": "string"},
+        "count": {"type": "integer"},
+        "context": {"type": "integer"},
+    },
+    "required": ["object", "model", "count", "context"],
 }

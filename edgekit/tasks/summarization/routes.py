@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from edgekit.tasks.routes import Forget, Route
+from edgekit.tasks.routes import Forget
+from edgekit.tasks.summarization.asked_summary import ROUTE
 
 FORGET: Forget | None = None
-ROUTES: Mapping[str, Route] = {}
+ROUTES = {"/v1/summarize": ROUTE}
