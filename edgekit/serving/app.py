@@ -42,9 +42,11 @@ def application(settings: Settings, write: Write) -> ASGIApp:
 
     places = sorted({path for one in service.shelf.all.values() for path in one.routes})
     routes = [
+        Path("/", Endpoint(service, paths.front), methods=["GET"]),
         Path("/healthz", Endpoint(service, paths.health), methods=["GET"]),
         Path("/readyz", Endpoint(service, paths.readiness), methods=["GET"]),
         Path("/metrics", Endpoint(service, paths.metrics), methods=["GET"]),
+        Path("/openapi.json", Endpoint(service, paths.described), methods=["GET"]),
         Path("/v1/models", Endpoint(service, paths.models), methods=["GET"]),
         *(
             Path(path, Endpoint(service, paths.nobody), methods=["POST"])

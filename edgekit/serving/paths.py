@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from edgekit.serving import bodies
+from edgekit.serving import bodies, openapi, page
 from edgekit.serving.asgi import Answer
 from edgekit.serving.calls import Asked
 from edgekit.serving.choosing import check, chosen
@@ -17,6 +17,14 @@ from edgekit.serving.metrics import CONTENT_TYPE, Metrics
 from edgekit.serving.refusals import Refusal
 from edgekit.serving.service import Service
 from edgekit.tasks.routes import Answered
+
+
+async def front(
+    service: Service, scope: Scope, receive: Receive, answer: Answer, told: dict[str, Any]
+) -> None:
+    whole = page.html()
+    headers = {"content-security-policy": page.policy(whole)}
+    await answer.whole(whole, "text/html; charset=utf-8", headers=headers)
 
 
 async def health(
@@ -44,6 +52,14 @@ async def metrics(
             "The metrics have a key of their own: edgekit keys add NAME --verbs metrics",
         )  # fmt: skip
     await answer.whole(service.metrics.text(), CONTENT_TYPE)
+
+
+async def described(
+    service: Service, scope: Scope, receive: Receive, answer: Answer, told: dict[str, Any]
+) -> None:
+    service.key(scope)
+    artifacts = list(service.shelf.all.values())
+    await answer.json(openapi.document(artifacts, keys=service.keys is not None))
 
 
 async def models(
