@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.cli import DONE, USAGE
+from edgekit.cli import DONE, INTERRUPTED, USAGE
 from edgekit.cli.arguments import count
 from edgekit.cli.output import messages
 from edgekit.errors import EdgekitError, MissingExtra
@@ -86,7 +86,10 @@ def run(settings: argparse.Namespace) -> int:
             "anybody in reach could use it. Make a key with `edgekit keys add NAME --keys FILE`, "
             "and give --keys FILE here."
         )
-    serve(_settings(settings), write=_write, on_start=_say)
+    try:
+        serve(_settings(settings), write=_write, on_start=_say)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return DONE
 
 

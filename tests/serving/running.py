@@ -156,7 +156,6 @@ def running(*artifacts: Path, **settings: Any) -> Iterator[Running]:
             ))  # fmt: skip
         except BaseException as error:
             failed.append(error)
-            raise
         finally:
             started.set()
 
@@ -172,6 +171,8 @@ def running(*artifacts: Path, **settings: Any) -> Iterator[Running]:
         servers[0].should_exit = True
         thread.join(60)
         assert not thread.is_alive()
+        if failed:
+            raise failed[0]
 
 
 __all__ = ["Got", "Limits", "Open", "Running", "running"]
