@@ -173,7 +173,7 @@ def test_the_readme_takes_three_minutes() -> None:
     assert len(TEXTS["README.md"].splitlines()) <= 200
     assert set(re.findall(r"\]\(docs/([a-z-]+\.md)", TEXTS["README.md"])) == {
         page.name for page in DOCS.glob("*.md")
-    } - {"contributing.md", "serve.md"}
+    } - {"contributing.md"}
 
 
 def test_every_family_of_errors_is_told_of() -> None:

@@ -14,7 +14,7 @@ import pytest
 from edgekit.serving import keys, page
 from edgekit.serving.keys import Key
 from tests.house.layout import ROOT
-from tests.serving import browser
+from tests.serving.page import browser
 from tests.serving.running import Running, running
 
 LANGUAGES = {"en", *(path.stem for path in (ROOT / "tui/edgekit_tui/locale").glob("*.po"))}
