@@ -30,7 +30,7 @@ help:
 
 # llama.cpp is compiled here: it takes minutes, and neither the demo nor a classifier needs it.
 .venv/ready-to-test: .venv/ready
-	$(INSTALL) --editable '.[compress,dask,files,gguf,pii,ray,tui,dev]'
+	$(INSTALL) --editable '.[compress,dask,files,gguf,pii,ray,serve,tui,dev]'
 	@touch $@
 
 .venv/ready-for-docs: .venv/ready

@@ -99,6 +99,8 @@ COMMANDS = {
     ),
     "chat": ("edgekit.cli.chat", "a conversation with a chat artifact"),
     "extract": ("edgekit.cli.extract", "fields of a text by a JSON Schema, with a chat artifact"),
+    "serve": ("edgekit.cli.serve", "answer over HTTP, in OpenAI's protocol and ours"),
+    "keys": ("edgekit.cli.keys", "make, list and revoke the keys of a server"),
     "evaluate": ("edgekit.cli.evaluate", "quality of an artifact by language and label"),
     "bench": ("edgekit.cli.bench", "speed, memory, cold start and size of an artifact"),
     "inspect": ("edgekit.cli.inspect", "what an artifact is and whether it fits in memory here"),

@@ -34,6 +34,7 @@ FLOORS = {
         "edgekit.tasks",
         "edgekit.distributed",
     ),
+    "what serves": ("edgekit.serving",),
     "what people's files hold": (
         "edgekit.data",
         "edgekit.masking",
@@ -81,6 +82,7 @@ PARTS = (
     "task",
     "verbs",
     "wire",
+    "routes",
     "golden",
     "batch",
     "quality",

@@ -37,6 +37,8 @@ class Sampling:
     when_full: WhenFull = "error"
     grammar: str | None = None
     """GBNF grammar that constrains the answer."""
+    stop: tuple[str, ...] = ()
+    """Texts before which the answer ends."""
 
     def __post_init__(self) -> None:
         wrong = {
@@ -44,6 +46,7 @@ class Sampling:
             "temperature must be from 0 to 10": not _within(self.temperature, 0, 10),
             "top_p must be over 0 and at most 1": not _within(self.top_p, 1e-6, 1),
             "seed must be from 0 to 4294967294": not _within(self.seed, 0, 2**32 - 2),
+            "stop must be texts that are not empty": not all(self.stop),
         }
         for sentence, holds in wrong.items():
             if holds:
@@ -51,6 +54,10 @@ class Sampling:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Sampling:
+        return cls(**{**value, "stop": tuple(value["stop"])})
 
 
 def _within(value: float | None, low: float, high: float) -> bool:

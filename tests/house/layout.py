@@ -36,6 +36,7 @@ FLOORS = (
     ("edgekit.tasks.*.proof",),
     ("edgekit.build",),
     ("edgekit.samples",),
+    ("edgekit.serving",),
     ("edgekit.cli",),
     ("edgekit.__main__",),
 )

@@ -14,6 +14,7 @@ from edgekit import tables
 from edgekit.cli import DONE, FAILED, main
 from edgekit.recipe import recipe
 from edgekit.recipe.schema import schema
+from tests.serving.running import running
 from tests.tiny import encoder as tiny
 
 
@@ -70,6 +71,9 @@ def test_it_goes_from_recipe_to_artifact_to_answer(
     assert main(["evaluate", str(artifact), "--data", data, "--json"]) == DONE
     assert json.loads(capsys.readouterr().out)["rows"] > 10
     assert main(["verify", str(artifact)]) == DONE
+    with running(artifact) as server:
+        heard = server.ask("/v1/echo", {"input": "lamp on"}).json["echo"]
+        assert heard in {f"lamp on [{label}]" for label in tiny.LABELS}
     assert "large model's" in (project / "out/report.html").read_text(encoding="utf-8")
 
 

@@ -90,7 +90,7 @@ class LlamaChat:
             messages, context=self.context, room=room, when_full=asked.when_full
         )
         choice = choose(asked, self._model)
-        said = _Said(on_piece, drop_space=self._begins_with_space)
+        said = _Said(on_piece, drop_space=self._begins_with_space, stops=asked.stop)
         reply = Reply(
             text="", ended="cancelled", dropped=dropped, prompt_tokens=len(tokens),
             reused_tokens=0, tokens=0,
@@ -161,6 +161,11 @@ class LlamaChat:
             return len(self._model.tokenize(prompt, special=False))
         return len(self._prompts.tokens(prompt))
 
+    def forget(self) -> None:
+        """Erases what is in the KV cache."""
+        self._model.forget()
+        self._regular = 0
+
     def close(self) -> None:
         self._model.close()
 
@@ -192,6 +197,8 @@ class LlamaChat:
                     return "stop", count
                 count += 1
                 said.add(model.piece(token))
+                if said.stopped:
+                    return "stop", count
                 if count == asked.max_tokens:
                     return "max_tokens", count
                 if len(model.tokens) == self.context:
@@ -206,25 +213,57 @@ class LlamaChat:
 class _Said:
     """Turns bytes of tokens into whole characters: one can be spread over several tokens."""
 
-    def __init__(self, on_piece: Callable[[str], None], *, drop_space: bool = False) -> None:
+    def __init__(
+        self,
+        on_piece: Callable[[str], None],
+        *,
+        drop_space: bool = False,
+        stops: Sequence[str] = (),
+    ) -> None:
         self.text = ""
+        self.stopped = False
+        """Whether one of `stops` was said; neither it nor what follows it is told."""
         self._on_piece = on_piece
         self._drop_space = drop_space
+        self._stops = stops
+        self._held = ""
+        """What could be the beginning of a stop."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, data: bytes) -> None:
-        self._tell(self._decoder.decode(data))
+        self._hear(self._decoder.decode(data))
 
     def finish(self) -> None:
-        self._tell(self._decoder.decode(b"", final=True))
+        self._hear(self._decoder.decode(b"", final=True))
+        held, self._held = self._held, ""
+        self._tell(held)
 
-    def _tell(self, piece: str) -> None:
+    def _hear(self, piece: str) -> None:
         if piece and self._drop_space:
             self._drop_space = False
             piece = piece.removeprefix(" ")
+        if self.stopped or not piece:
+            return
+        whole, self._held = self._held + piece, ""
+        places = [at for stop in self._stops if (at := whole.find(stop)) >= 0]
+        if places:
+            self.stopped = True
+            self._tell(whole[: min(places)])
+            return
+        kept = max((_overlap(whole, stop) for stop in self._stops), default=0)
+        self._held = whole[len(whole) - kept :]
+        self._tell(whole[: len(whole) - kept])
+
+    def _tell(self, piece: str) -> None:
         if piece:
             self.text += piece
             self._on_piece(piece)
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many of the last characters of a text a stop could begin with."""
+    most = min(len(text), len(stop) - 1)
+    return next((n for n in range(most, 0, -1) if text.endswith(stop[:n])), 0)
 
 
 def _same(pair: tuple[int, int]) -> bool:

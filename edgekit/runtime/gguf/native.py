@@ -18,7 +18,7 @@ from typing import Any, Literal
 import llama_cpp
 import numpy as np
 
-from edgekit.errors import ArtifactError, OutOfMemoryBudget, WorkerError
+from edgekit.errors import ArtifactError, DataError, OutOfMemoryBudget, WorkerError
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 from edgekit.runtime.memory import BATCH_TOKENS, CacheType
 from edgekit.system import room
@@ -136,6 +136,11 @@ class Llama:
             count = 0
         del self.tokens[count:]
 
+    def forget(self) -> None:
+        """Forgets everything, and overwrites the memory that it was in."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self.tokens.clear()
+
     def evaluate(self, tokens: Sequence[int], cancel: Cancel) -> None:
         """Reads further tokens; `logits` and `sample` are then about the token after them.
 
@@ -201,11 +206,14 @@ class Llama:
         return token
 
     def grammar(self, text: str) -> Any:
-        """A sampler for a GBNF grammar; raises ArtifactError if the grammar is invalid."""
+        """A sampler for a GBNF grammar; raises DataError if llama.cpp refuses it."""
         self._said.clear()
         sampler = llama_cpp.llama_sampler_init_grammar(self._vocabulary, text.encode(), b"root")
         if not sampler:
-            raise ArtifactError(f"llama.cpp refuses a grammar ({_last(self._said)}).")
+            raise DataError(
+                f"llama.cpp refuses the form that the answer should have ({_last(self._said)}); "
+                "ask for a simpler one."
+            )
         return sampler
 
     def set_threads(self, threads: int) -> None:

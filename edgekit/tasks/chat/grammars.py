@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edgekit.errors import DataError
@@ -40,16 +41,55 @@ date ::= [0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [
 """.strip()
 
 
-def from_schema(schema: Mapping[str, Any]) -> str:
+_ANY = r"""
+object ::= "{" (member ("," " "? member)*)? "}"
+member ::= "\"" char* "\"" ":" " "? value
+value ::= object | "[" (value ("," " "? value)*)? "]" | "\"" char* "\"" | number | word
+word ::= "true" | "false" | "null"
+any ::= [^\x00]
+""".strip()
+ANY_OBJECT = "\n".join(["root ::= object", _ANY, _BASE, ""])
+"""Any JSON object."""
+
+
+def from_schema(schema: Mapping[str, Any], *, place: str = "schema") -> str:
     """The grammar, whose first rule is `root`; DataError names what cannot be enforced."""
     writer = _Writer(schema)
-    root = writer.rule(schema, "schema")
+    root = writer.rule(schema, place)
     return "\n".join([f"root ::= {root}", *writer.lines, _BASE, ""])
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """JSON with fixed texts before and after it."""
+
+    before: str
+    schema: Mapping[str, Any] | None
+    """None: any object."""
+    after: str
+    place: str
+
+
+def from_choices(choices: Sequence[Between], *, otherwise: str = "") -> str:
+    """The grammar of one of these, or of what the expression `otherwise` matches; it may use the
+    rule `any`, of any character."""
+    found, lines = [], []
+    for number, one in enumerate(choices):
+        middle = "object"
+        if one.schema is not None:
+            writer = _Writer(one.schema, prefix=f"c{number}r")
+            middle = writer.rule(one.schema, one.place)
+            lines += writer.lines
+        found.append(f"{_quoted(one.before)} {middle} {_quoted(one.after)}")
+    root = " | ".join([*found, otherwise] if otherwise else found)
+    return "\n".join([f"root ::= {root}", *lines, _ANY, _BASE, ""])
+
+
 class _Writer:
-    def __init__(self, whole: Mapping[str, Any]) -> None:
+    def __init__(self, whole: Mapping[str, Any], *, prefix: str = "r") -> None:
+        """`prefix` begins the names of its rules."""
         self.lines: list[str] = []
+        self._prefix = prefix
         self._whole = whole
         self._named: dict[str, str] = {}
         self._depth = 0
@@ -173,10 +213,10 @@ class _Writer:
 
     def _reserve(self) -> str:
         self.lines.append("")
-        return f"r{len(self.lines) - 1}"
+        return f"{self._prefix}{len(self.lines) - 1}"
 
     def _define(self, name: str, body: str) -> None:
-        self.lines[int(name[1:])] = f"{name} ::= {body}"
+        self.lines[int(name[len(self._prefix) :])] = f"{name} ::= {body}"
 
 
 def _only(schema: Mapping[str, Any], known: set[str], place: str) -> None:
@@ -243,4 +283,5 @@ def _literal(value: Any) -> str:
 
 def _quoted(text: str) -> str:
     """A string as a literal of the grammar."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

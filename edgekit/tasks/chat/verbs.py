@@ -61,6 +61,11 @@ class ChatVerbs:
         with self._gate.passing():
             return self._engine.count(told)
 
+    def forget(self) -> None:
+        """Erases what the model remembers of earlier conversations, which it keeps for speed."""
+        with self._gate.passing():
+            self._engine.forget()
+
     def classify(
         self,
         texts: str | Iterable[str],

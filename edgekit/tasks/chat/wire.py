@@ -35,6 +35,10 @@ class IsolatedChatter:
         told = prompt if isinstance(prompt, str) else list(prompt)
         return int(self._worker.begin("count", prompt=told).result()["tokens"])
 
+    def forget(self) -> None:
+        """Erases what is remembered of earlier requests."""
+        self._worker.begin("forget").result()
+
     def close(self) -> None:
         self._worker.close()
 
@@ -42,7 +46,7 @@ class IsolatedChatter:
 def _chat(engine: Any, request: Request) -> Mapping[str, Any]:
     reply = engine.chat(
         request["messages"],
-        Sampling(**request["sampling"]),
+        Sampling.from_json(request["sampling"]),
         on_piece=request.tell,
         cancel=request.cancel,
     )
@@ -57,7 +61,14 @@ def _count(engine: Any, request: Request) -> Mapping[str, Any]:
     return {"tokens": engine.count(request["prompt"])}
 
 
-VERBS: Mapping[str, TaskVerb] = {"chat": _chat, "score": _score, "count": _count}
+def _forget(engine: Any, request: Request) -> Mapping[str, Any]:
+    engine.forget()
+    return {}
+
+
+VERBS: Mapping[str, TaskVerb] = {
+    "chat": _chat, "score": _score, "count": _count, "forget": _forget,
+}  # fmt: skip
 AT_ONCE = 1
 """Requests that a worker answers at the same time; the others wait, in order."""
 

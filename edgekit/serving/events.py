@@ -1,0 +1,32 @@
+"""The log: one JSON object for each thing that happened. Holds no text of people unless asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from edgekit.serving.settings import LogKind
+
+Write = Callable[[str], None]
+
+
+class Log:
+    def __init__(self, kind: LogKind, write: Write) -> None:
+        """`write` takes a line; with `masked` only counts, lengths and names of artifacts go into
+        it, with `plain` also what people wrote and got."""
+        self._kind, self._write = kind, write
+
+    def tell(self, event: str, **fields: Any) -> None:
+        if self._kind != "off":
+            found = {name: value for name, value in fields.items() if value is not None}
+            line = {"time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "event": event, **found}
+            self._write(json.dumps(line, ensure_ascii=True))
+
+    def words(self, texts: Sequence[str], answer: Any) -> dict[str, Any]:
+        """What may be logged of a call's words."""
+        found: dict[str, Any] = {"texts": len(texts), "characters": sum(map(len, texts))}
+        if self._kind == "plain":
+            found |= {"asked": list(texts), "answered": answer}
+        return found

@@ -1,0 +1,94 @@
+"""uvicorn with limits that it lacks: slow headers, too many connections. Knows no route."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from edgekit.serving.settings import Limits, Settings
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n"
+    b"content-length: 0\r\n\r\n"
+)
+
+
+def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """A server that has not begun; it says nothing by itself."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=_protocol(settings.limits),
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=round(settings.limits.idle_seconds),
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=settings.limits.header_bytes,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False
+    return uvicorn.Server(config)
+
+
+def _protocol(limits: Limits) -> type[asyncio.Protocol]:
+    class Limited(LimitedProtocol):
+        bounds = limits
+
+    return Limited
+
+
+class LimitedProtocol(H11Protocol):
+    """Cuts off who takes too long to say what they want."""
+
+    bounds = Limits()
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:  # as uvicorn calls it
+        super().__init__(*arguments, **settings)
+        self.app_state = {**self.app_state, "abort": self._abort}
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections:
+            transport.write(_BUSY)
+            transport.close()
+            return
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _expect_headers(self) -> None:
+        """While headers are incomplete a deadline holds; later bytes do not move it."""
+        if self.conn.their_state is not h11.IDLE:
+            self._expect_nothing()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.bounds.header_seconds, self._abort)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()

@@ -1,0 +1,171 @@
+"""What a classifier answers over HTTP: labels of a text or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.artifact.manifest import Manifest
+from edgekit.data import language_of
+from edgekit.tasks.classification.answer import Answer
+from edgekit.tasks.routes import (
+    COUNTS,
+    Answered,
+    Body,
+    Forget,
+    Route,
+    Schema,
+    Way,
+    WrongField,
+    counts,
+)
+
+MOST_TEXTS = 2048
+MOST_CHARACTERS = 1_000_000
+"""Of one text; longer ones belong into a file, for `edgekit classify`."""
+
+TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
+INPUT: Schema = {
+    "description": "a text, or several",
+    "anyOf": [
+        TEXT,
+        {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MOST_TEXTS},
+    ],
+}
+ABSTAIN_BELOW: Schema = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "maximum": 1,
+    "description": "answers with a lower score are marked; by default the artifact's own",
+}
+ANSWER: Schema = {
+    "type": "object",
+    "properties": {
+        "object": {"const": "edgekit.labels"},
+        "model": {"type": "string"},
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "index": {"type": "integer"},
+                    "label": {"type": ["string", "null"]},
+                    "score": {"type": "number"},
+                    "scores": {"type": "object", "additionalProperties": {"type": "number"}},
+                    "abstained": {"type": "boolean"},
+                    "parts": {"type": "integer"},
+                    "labels": {"type": "array", "items": {"type": "string"}},
+                },
+                "required": ["index", "label", "score", "scores", "abstained", "parts", "labels"],
+            },
+        },
+        "usage": {"type": "object", "properties": {"edgekit": COUNTS}, "required": ["edgekit"]},
+    },
+    "required": ["object", "model", "data", "usage"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    texts: tuple[str, ...]
+    abstain_below: float | None
+    judged: frozenset[str]
+    """Languages in which the artifact was judged."""
+    stream: bool = False
+
+    @classmethod
+    def read(cls, body: Body, manifest: Manifest) -> Classify:
+        return cls(texts_of(body), body.get("abstain_below"), judged_languages(manifest))
+
+    def run(self, verbs: Any, way: Way) -> Answered:
+        # As a stream even for one text: by one thread each, so that no answer depends on how many
+        # others are asked for, and the model is in memory once.
+        answers = taken(verbs.classify(self.texts, abstain_below=self.abstain_below), way)
+        labels = tuple(label for answer in answers for label in answer.labels)
+        return answered(self.texts, answers, way, judged=self.judged, labels=labels)
+
+
+def texts_of(body: Body) -> tuple[str, ...]:
+    """The texts of `input`; raises WrongField for one without a word."""
+    given = body["input"]
+    texts = (given,) if isinstance(given, str) else tuple(given)
+    for number, text in enumerate(texts):
+        if not text.strip():
+            place = "input" if isinstance(given, str) else f"input[{number}]"
+            raise WrongField(
+                place, f"{place}: this text is empty, so it has no label; leave it out."
+            )
+    return texts
+
+
+def taken(answers: Generator[Answer, None, None], way: Way) -> list[Answer]:
+    """The answers, as many as were made before the call was cancelled."""
+    found: list[Answer] = []
+    try:
+        for answer in _until_cancelled(answers, way):
+            found.append(answer)
+    finally:
+        answers.close()
+    return found
+
+
+def _until_cancelled(answers: Iterator[Answer], way: Way) -> Iterator[Answer]:
+    for answer in answers:
+        if way.cancelled:
+            return
+        yield answer
+
+
+def answered(
+    texts: tuple[str, ...],
+    answers: list[Answer],
+    way: Way,
+    *,
+    judged: frozenset[str],
+    labels: tuple[str, ...] = (),
+) -> Answered:
+    abstained = sum(answer.abstained for answer in answers)
+    parts = sum(answer.parts for answer in answers)
+    # Only of a single text: several may be in as many languages.
+    language = language_of.detect(texts[0]) if len(texts) == 1 else None
+    body = {
+        "object": "edgekit.labels",
+        "model": way.model,
+        "data": [{"index": at, **answer.as_json()} for at, answer in enumerate(answers)],
+        "usage": {
+            "edgekit": counts(
+                way,
+                parts_read=parts,
+                parts=parts,
+                abstained=abstained,
+                language_judged=None if language is None else language in judged,
+            )
+        },
+    }
+    return Answered(body=body, abstained=abstained, labels=labels)
+
+
+def judged_languages(manifest: Manifest) -> frozenset[str]:
+    return frozenset(language_of.same(code) for code in manifest.quality.get("by_language", {}))
+
+
+FORGET: Forget | None = None
+ROUTES = {
+    "/v1/classify": Route(
+        verb="classify",
+        says="Labels with scores, for a text or several.",
+        request={
+            "type": "object",
+            "properties": {
+                "model": {"type": "string"},
+                "input": INPUT,
+                "abstain_below": ABSTAIN_BELOW,
+            },
+            "required": ["input"],
+            "additionalProperties": False,
+        },
+        answer=ANSWER,
+        read=Classify.read,
+    )
+}

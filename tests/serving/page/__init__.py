@@ -1,0 +1,1 @@
+"""The page for people, read and walked through in a browser."""
