@@ -23,6 +23,7 @@ from edgekit.errors import (
     EdgekitError,
     IntegrityError,
     TemplateError,
+    UnsupportedTask,
     WorkerError,
 )
 from edgekit.model import Model, open_model
@@ -124,6 +125,12 @@ class Handle:
         manifest = artifacts.read(Path(path)).manifest
         if threads is not None and threads < 1:
             raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
+        if manifest.model.pairs:
+            raise UnsupportedTask(
+                f"'{manifest.name}' takes pairs of texts, and a handle answers the texts of one "
+                "column; give the pairs to model.classify, or a file of them to `edgekit classify "
+                "--file` without --engine."
+            )
         self._bound(
             _Settings(
                 # Another process may have another working folder.
