@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.artifact.folder import Artifact, Manifest, read
 from edgekit.data.conversation import Reply, Sampling, WhenFull
+from edgekit.data.inputs import Input, Pair
 from edgekit.errors import EdgekitError, UnsupportedTask
 from edgekit.runtime.engine import Asked
 from edgekit.tables import task_part
@@ -63,7 +64,7 @@ class Model:
     @overload
     def classify(  # type: ignore[overload-overlap]
         self,
-        texts: str,
+        texts: str | Pair,
         *,
         abstain_below: float | None = None,
         labels: Sequence[str] | None = None,
@@ -75,7 +76,7 @@ class Model:
     @overload
     def classify(
         self,
-        texts: Iterable[str],
+        texts: Iterable[Input],
         *,
         abstain_below: float | None = None,
         labels: Sequence[str] | None = None,
@@ -86,7 +87,7 @@ class Model:
 
     def classify(
         self,
-        texts: str | Iterable[str],
+        texts: Input | Iterable[Input],
         *,
         abstain_below: float | None = None,
         labels: Sequence[str] | None = None,
@@ -95,6 +96,9 @@ class Model:
         instruction: str | None = None,
     ) -> Answer | Generator[Answer, None, None]:
         """The label of a text and its scores; for an iterable, an iterator of these in order.
+
+        An artifact for pairs is given a tuple of two texts in place of each text, such as a premise
+        and a hypothesis; a window then holds all of the first and a part of the second.
 
         The iterator is lazy and reads a few texts ahead, so the iterable may be endless; closing
         it stops the work. `abstain_below` overrides the artifact's own. A text longer than a
@@ -181,12 +185,14 @@ class Model:
         )
 
     @overload
-    def logits(self, texts: str) -> np.ndarray: ...  # type: ignore[overload-overlap]
+    def logits(self, texts: str | Pair) -> np.ndarray: ...  # type: ignore[overload-overlap]
 
     @overload
-    def logits(self, texts: Iterable[str]) -> Generator[np.ndarray, None, None]: ...
+    def logits(self, texts: Iterable[Input]) -> Generator[np.ndarray, None, None]: ...
 
-    def logits(self, texts: str | Iterable[str]) -> np.ndarray | Generator[np.ndarray, None, None]:
+    def logits(
+        self, texts: Input | Iterable[Input]
+    ) -> np.ndarray | Generator[np.ndarray, None, None]:
         """The logits that `classify` decides by: float32 of shape (labels,), before temperature."""
         found: np.ndarray | Generator[np.ndarray, None, None] = self._able("logits")(texts)
         return found

@@ -96,6 +96,9 @@ class ModelSpec:
     """None for other tasks, whose manifests lack it."""
     thresholds: ThresholdSpec | None = None
     """None where a text has one label, by softmax; such manifests lack it."""
+    pairs: bool = False
+    """Whether each input is a pair of texts; the manifests of models of single texts lack it, and
+    an edgekit that does not know it refuses the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +143,13 @@ class Manifest:
         for name in SPECS:
             if value["model"][name] is None:
                 del value["model"][name]
+        if not self.model.pairs:
+            del value["model"]["pairs"]
         return dict(json.loads(json.dumps(value)))
 
 
+PAIRS = "pairs of texts: "
+"""Said before what an artifact with `pairs` reads."""
 SEVERAL = "a text may have several of them or none"
 """Said of labels that have thresholds."""
 
@@ -243,6 +250,7 @@ def _model(section: Section) -> ModelSpec:
         thresholds=_thresholds(section.section("thresholds"))
         if section.has("thresholds")
         else None,
+        pairs=section.has("pairs") and section.flag("pairs"),
     )
     section.finish()
     if not (spec.temperature > 0 and 0 <= spec.abstain_below <= 1 and spec.max_tokens > 0):

@@ -57,6 +57,12 @@ class Section:
             raise self._wrong("a number", key)
         return float(value)
 
+    def flag(self, key: str) -> bool:
+        value = self._value.pop(key, None)
+        if not isinstance(value, bool):
+            raise self._wrong("true or false", key)
+        return value
+
     def shares(self, key: str) -> tuple[float, ...]:
         """Numbers between 0 and 1."""
         values = self.values(key)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.artifact import folder as artifacts
-from edgekit.data.rows import read_texts
+from edgekit.data.inputs import Input
+from edgekit.data.rows import read_inputs
 from edgekit.runtime import golden
 
 OnProgress = Callable[[float], None]
@@ -27,10 +28,10 @@ class Asked:
     threads: int
     rounds: int
 
-    def texts(self) -> list[str]:
-        """The texts of the data, or the golden inputs."""
-        if self.data is not None:
-            return list(read_texts([self.data]))
+    def texts(self) -> list[Input]:
+        """The texts or pairs of the data, or the golden inputs."""
         artifact = artifacts.read(self.artifact)
+        if self.data is not None:
+            return list(read_inputs([self.data], pairs=artifact.manifest.model.pairs))
         found = golden.read(artifacts.read_file(artifact, golden.GOLDEN), artifact.manifest)
-        return found.texts()
+        return list(found.texts())

@@ -23,6 +23,7 @@ from edgekit.bench import exports
 from edgekit.bench.asked import OnProgress
 from edgekit.bench.child import Child, SidePlan
 from edgekit.checkpoint.describe import describe
+from edgekit.data.inputs import Input
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.system import machine
 
@@ -53,7 +54,7 @@ class Times:
 def measure(
     artifact: Artifact,
     plans: Sequence[SidePlan],
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     most: int,
     machine: Mapping[str, Any],
@@ -109,7 +110,7 @@ def _bytes_below(folder: Path) -> int:
 
 def _run(
     plans: Sequence[SidePlan],
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     rounds: int,
     on_progress: OnProgress,
@@ -135,7 +136,7 @@ def _run(
     return times
 
 
-def _start_cold(plan: SidePlan, text: str, stack: ExitStack) -> tuple[Child, float, float]:
+def _start_cold(plan: SidePlan, text: Input, stack: ExitStack) -> tuple[Child, float, float]:
     """A side that has given its first label, with the wall and CPU time that this took, in ms."""
     began = time.perf_counter()
     side = stack.enter_context(Child(plan))
@@ -147,7 +148,7 @@ def _start_cold(plan: SidePlan, text: str, stack: ExitStack) -> tuple[Child, flo
 
 def _open_sides(
     plans: Sequence[SidePlan],
-    text: str,
+    text: Input,
     times: Mapping[str, Times],
     *,
     starts: int,
@@ -168,7 +169,7 @@ def _open_sides(
     return [sides[plan.name] for plan in plans]
 
 
-def _take_turn(side: Child, block: list[str], times: Times) -> None:
+def _take_turn(side: Child, block: list[Input], times: Times) -> None:
     """One text that does not count warms up threads and caches; then each text of the block."""
     time.sleep(PAUSE_SECONDS)
     reply = side.ask("one", {"texts": [block[-1], *block]})
@@ -186,7 +187,7 @@ def _rotated(items: Sequence[T], by: int) -> list[T]:
     return turned if (by // len(items)) % 2 == 0 else turned[::-1]
 
 
-def _lengths(artifact: Artifact, texts: Sequence[str]) -> dict[str, float]:
+def _lengths(artifact: Artifact, texts: Sequence[Input]) -> dict[str, float]:
     """How many tokens the texts have, special ones included."""
     spec = artifact.manifest.model
     encoder = TextTokenizer(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from edgekit.data.inputs import Input, from_json
 from edgekit.system import machine
 from edgekit.system.serving import Request, Verb
 
@@ -30,8 +31,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    one: Callable[[str], Answered]
-    many: Callable[[Iterable[str]], list[str]]
+    one: Callable[[Any], Answered]
+    """The answer to a text, or to a pair of texts where the model takes pairs."""
+    many: Callable[[Iterable[Any]], list[str]]
     """The answers to several texts, as fast as this side can."""
 
 
@@ -53,13 +55,14 @@ def verbs(sides: Mapping[str, Callable[..., Side]]) -> dict[str, Verb]:
     opened = Opened(sides)
 
     def many(request: Request) -> dict[str, Any]:
+        given = list(map(from_json, request["texts"]))
         began = time.perf_counter()
-        opened.side.many(request["texts"])
+        opened.side.many(given)
         return {"seconds": time.perf_counter() - began}
 
     return {
         "open": opened.open,
-        "one": lambda request: _measure(opened.side, request["texts"]),
+        "one": lambda request: _measure(opened.side, list(map(from_json, request["texts"]))),
         "many": many,
         "usage": lambda request: {
             "cpu_ms": 1000 * time.process_time(),
@@ -68,7 +71,7 @@ def verbs(sides: Mapping[str, Callable[..., Side]]) -> dict[str, Verb]:
     }
 
 
-def _measure(side: Side, texts: list[str]) -> dict[str, Any]:
+def _measure(side: Side, texts: list[Input]) -> dict[str, Any]:
     answered, wall, cpu = [], [], []
     for text in texts:
         began, cpu_began = time.perf_counter(), time.process_time()

@@ -128,7 +128,7 @@ class Build:
         """Compares what edgekit and transformers read in the checkpoint, once; CheckpointError."""
         dataset = self.plan.dataset
         rows = dataset.validation or dataset.train or dataset.test
-        texts = [row.text for row in spread(rows, HELD_ROWS, total=True)]
+        texts = [row.input for row in spread(rows, HELD_ROWS, total=True)]
         texts += dataset.unlabeled[: HELD_ROWS - len(texts)]
         common = {**self._common(link), "version": importing.VERSION, "texts": sha256_json(texts)}
         self._run(
@@ -234,14 +234,14 @@ class Build:
     def _output_job(self, link: Link, *, of: int) -> OutputJob:
         dataset = self.plan.dataset
         only = self.recipe.languages[0] if len(self.recipe.languages) == 1 else None
-        unlabeled = tuple(Row(text, language=only) for text in dataset.unlabeled)
+        unlabeled = tuple(Row.of(one, language=only) for one in dataset.unlabeled)
         rows = dataset.validation or dataset.train or unlabeled or dataset.test
         calibration = (*dataset.train, *unlabeled)
         return OutputJob(
             checkpoint=link.folder,
             checkpoint_digest=link.digest,
             rows=rows,
-            rows_digest=sha256_json([row.text for row in rows]),
+            rows_digest=sha256_json([row.input for row in rows]),
             prefix=self.recipe.prefix,
             max_tokens=self.plan.max_tokens,
             packages=self.packages,
@@ -249,7 +249,7 @@ class Build:
             head=tables.task(self.recipe.task).heads[link.description.family],
             calibration=calibration,
             calibration_digest=sha256_json(
-                [[row.text, row.language, list(row.messages)] for row in calibration]
+                [[row.input, row.language, list(row.messages)] for row in calibration]
             ),
             languages=self.recipe.languages,
             seed=self.recipe.seed,

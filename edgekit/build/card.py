@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.artifact.manifest import SEVERAL
+from edgekit.artifact.manifest import PAIRS, SEVERAL
 from edgekit.tables import task_part
 from edgekit.tasks import quality
 from edgekit.tasks.quality import Section
@@ -42,11 +42,12 @@ def _facts(fields: Mapping[str, Any]) -> list[str]:
     parents = ", ".join(f"{parent['name']} ({parent['licence']})" for parent in fields["parents"])
     labels = [f"- Labels: {', '.join(fields['labels'])}"] if fields["labels"] else []
     labels += [f"- Of these, {SEVERAL}; {_thresholds(fields)}"] if "thresholds" in model else []
+    pairs = PAIRS if "pairs" in model else ""
     return [
         *labels,
         f"- Format: {model['format']}, {model['quantization']}, "
         f"{model['parameters'] / 1e6:.1f} million parameters",
-        f"- Reads {reads.format(max_tokens=model['max_tokens'])}.",
+        f"- Reads {pairs}{reads.format(max_tokens=model['max_tokens'])}.",
         f"- Made from: {parents}. Licence: {fields['licence']}; see LICENSE.",
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 from edgekit.checkpoint import merging, weights, widths
 from edgekit.checkpoint.describe import carry, describe, family_of, read_config, write_json
 from edgekit.checkpoint.tables import refuse_beyond
+from edgekit.data.inputs import Input
 from edgekit.system import child
 from edgekit.tables import Family
 
@@ -64,7 +65,7 @@ def import_checkpoint(
     }
 
 
-def hold(folder: Path, texts: Sequence[str], *, prefix: str, max_tokens: int) -> dict[str, Any]:
+def hold(folder: Path, texts: Sequence[Input], *, prefix: str, max_tokens: int) -> dict[str, Any]:
     """The checkpoint as transformers itself reads it, against ours: see checkpoint/held.py."""
     if describe(folder).fp32_bytes < APART_FROM_BYTES:
         from edgekit.checkpoint import held  # torch

@@ -61,6 +61,7 @@ def make(
     _check_files(bound)
     dataset = data.read(bound, labels=labels, several=description.several_labels)
     suited.check_rows(bound, dataset)
+    suited.check_pairs(bound, dataset, description)
     if smoke:
         dataset = data.few(dataset, rows=task.TRIAL_ROWS)
     _check_proof(bound, dataset, smoke=smoke)

@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 
+from edgekit.artifact.manifest import PAIRS
 from edgekit.system import machine
 from edgekit.tables import TASKS, task_part
 from edgekit.tasks import quality
@@ -104,7 +105,9 @@ def render(reported: Reported) -> str:
 
 def _reads(output: ReportedOutput) -> str:
     reads = task_part(output.manifest["task"], "quality").READS
-    return str(reads.format(max_tokens=f"{output.manifest['model']['max_tokens']:,}"))
+    model = output.manifest["model"]
+    pairs = PAIRS if "pairs" in model else ""
+    return pairs + str(reads.format(max_tokens=f"{model['max_tokens']:,}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.checkpoint.describe import Description
+from edgekit.checkpoint.describe import STATIC, Description
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.errors import DataError, RecipeError
 from edgekit.recipe.dataset import Dataset
@@ -33,3 +33,21 @@ def check_rows(bound: BoundRecipe, dataset: Dataset) -> None:
         f"{bound.place('data')}: data names no rows, and every export is proven on some; add "
         "data.validation, or data.test with rows to judge by."
     )
+
+
+def check_pairs(bound: BoundRecipe, dataset: Dataset, description: Description) -> None:
+    """What rows of two texts rule out: raises RecipeError."""
+    if not dataset.pairs:
+        return
+    if bound.recipe.prefix:
+        raise RecipeError(
+            f"{bound.place('prefix')}: 'prefix' is put before a text, and the rows are pairs of "
+            "two; remove it, and write what the model needs into the rows."
+        )
+    static = [entry for entry in bound.steps if getattr(entry.settings, "static", False)]
+    if static or description.model_type == STATIC:
+        place = static[0].place if static else bound.place("model")
+        raise RecipeError(
+            f"{place}: the rows are pairs of texts, and a static student sees which words there "
+            "are but not in which of the two; give 'layers' or a student with layers."
+        )

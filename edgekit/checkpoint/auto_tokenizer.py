@@ -17,10 +17,12 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers import logging as library_logging
 
-from edgekit.checkpoint import form
+from edgekit.checkpoint import form, models
 from edgekit.checkpoint.describe import TOKENIZER_CONFIG, read_config, write_json
+from edgekit.checkpoint.encoders import has_types
 from edgekit.checkpoint.weights import read_json
 from edgekit.data import scripts
+from edgekit.data.inputs import Pair
 from edgekit.errors import CheckpointError
 from edgekit.runtime.tokens import TOKENIZER, guarded, load_tokenizer
 
@@ -86,6 +88,31 @@ def refuse_difference(
         "save the tokenizer as it was trained with: "
         "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
     )
+
+
+def refuse_pair_difference(
+    folder: Path, theirs: PreTrainedTokenizerFast, pairs: Sequence[Pair]
+) -> None:
+    """Raises CheckpointError with the first pair of which the folder's tokenizer.json gives other
+    ids, or other token types to a model that has them, than transformers does."""
+    ours, typed = load_tokenizer(folder / TOKENIZER), has_types(models.read_config(folder))
+    for first, second in pairs:
+        told = guarded(theirs, first, second, verbose=False)
+        wanted = [list(told["input_ids"])]
+        found = guarded(ours.encode, first, second)
+        ids = [found.ids]
+        if typed:
+            # Where a tokenizer gives none, the model takes them to be 0.
+            wanted.append(list(told.get("token_type_ids", [0] * len(wanted[0]))))
+            ids.append(found.type_ids)
+        if ids != wanted:
+            number = next(n for n in range(len(ids)) if ids[n] != wanted[n])
+            raise CheckpointError(
+                f"{folder}: transformers reads the pair {first[:40]!r} and {second[:40]!r} with "
+                f"the {('ids', 'token types')[number]} {wanted[number][:12]}, and tokenizer.json "
+                f"by itself with {ids[number][:12]}; save the tokenizer as it was trained with: "
+                "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+            )
 
 
 def first_difference(

@@ -7,6 +7,7 @@ rest to one layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Architecture:
     """All layers share their weights."""
     ungrouped_heads: bool = True
     """Single heads can be removed: only query, key, value and `attention_out` depend on them."""
+    types: bool = True
+    """Its embeddings have a table of token types, where `type_vocab_size` is not 0."""
 
 
 _BERT = Architecture()
@@ -83,6 +86,7 @@ ENCODERS = {
         after_attention="sa_layer_norm",
         after_ffn="output_layer_norm",
         ffn_config="hidden_dim",
+        types=False,
     ),
     "electra": _BERT,
     "modernbert": Architecture(
@@ -100,6 +104,7 @@ ENCODERS = {
         after_ffn=None,
         gated=True,
         ungrouped_heads=False,
+        types=False,
     ),
     "mpnet": Architecture(
         query="attention.attn.q",
@@ -110,10 +115,19 @@ ENCODERS = {
         after_attention="attention.LayerNorm",
         # The encoder's relative position bias has a column for every head, for all layers at once.
         ungrouped_heads=False,
+        types=False,
     ),
     "roberta": _BERT,
     "xlm-roberta": _BERT,
 }
+
+
+def has_types(config: Any) -> bool:
+    """Whether a model tells the two texts of a pair apart by token types; `config` is
+    transformers'."""
+    known = ENCODERS.get(config.model_type)
+    return known is not None and known.types and int(getattr(config, "type_vocab_size", 0)) > 1
+
 
 # Where encoder-decoders keep the embeddings: once, or for each half.
 SEQ2SEQ_TABLES = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")

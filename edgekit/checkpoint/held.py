@@ -22,9 +22,11 @@ from transformers import (
 
 from edgekit.checkpoint import auto_tokenizer, models, streaming, widths
 from edgekit.checkpoint.describe import STATIC, Description, describe
-from edgekit.data import scripts
+from edgekit.checkpoint.encoders import has_types
+from edgekit.data import inputs, scripts
+from edgekit.data.inputs import Input, Pair
 from edgekit.errors import CheckpointError
-from edgekit.runtime.tokens import TOKENIZER, TextTokenizer, clean
+from edgekit.runtime.tokens import TOKENIZER, Part, TextTokenizer, clean
 from edgekit.system import machine
 from edgekit.system.serving import Verb
 from edgekit.tables import Family
@@ -47,33 +49,42 @@ _LOADERS = {
 
 
 def check(
-    folder: Path, texts: Sequence[str], *, prefix: str = "", max_tokens: int
+    folder: Path, texts: Sequence[Input], *, prefix: str = "", max_tokens: int
 ) -> dict[str, Any]:
-    """Compares ids on all texts, and answers on those, the longest window and the added tokens.
+    """Compares ids on all texts, and answers on those, the longest window and the added tokens;
+    of pairs, ids and token types, and the answers to the pairs that fit into a window.
 
     Raises CheckpointError for the first difference; returns what was compared.
     """
     description = describe(folder)
     theirs = auto_tokenizer.load(folder)
-    rows = [prefix + clean(text) for text in texts if text.strip()] or list(scripts.hard_texts())
+    single = inputs.all_texts(texts)
+    rows = [prefix + clean(text) for text in single if text.strip()] or list(scripts.hard_texts())
+    pairs = [(prefix + clean(one[0]), clean(one[1])) for one in texts if not isinstance(one, str)]
     read = [*rows, *auto_tokenizer.of_added(theirs, rows=description.vocabulary)]
     auto_tokenizer.refuse_difference(folder / TOKENIZER, theirs, read, place=folder)
+    auto_tokenizer.refuse_pair_difference(folder, theirs, pairs)
     record: dict[str, Any] = {"texts": len(read), "answers": 0}
     if description.model_type == STATIC or (folder / widths.FILE).is_file():
         return record  # made by edgekit: transformers cannot build these
-    asked = list(_asked(folder, description, rows, theirs, max_tokens))
+    asked = list(_asked(folder, description, rows, pairs, theirs, max_tokens))
     with torch.inference_mode():
         wanted = list(_library(folder, description, theirs, [text for text, _ in asked]))
-        found = list(_ours(folder, description, [ids for _, ids in asked]))
+        found = list(_ours(folder, description, [part for _, part in asked]))
     for (text, _), one, other in zip(asked, found, wanted, strict=True):
         _refuse(folder, description, text, one, other)
     return {**record, "answers": len(asked)}
 
 
 def _asked(
-    folder: Path, description: Description, rows: Sequence[str], theirs: Any, max_tokens: int
-) -> Iterator[tuple[str, list[int]]]:
-    """Texts that fit into the window, and their ids: of the rows, the longest, the added tokens."""
+    folder: Path,
+    description: Description,
+    rows: Sequence[str],
+    pairs: Sequence[Pair],
+    theirs: Any,
+    max_tokens: int,
+) -> Iterator[tuple[Input, Part]]:
+    """What fits into the window, and its tokens: of the rows, the longest, the added tokens."""
     encoder = TextTokenizer(folder / TOKENIZER, max_tokens=max_tokens)
     size = min(max_tokens, TOKENS[description.family])
     added = auto_tokenizer.added(theirs, rows=description.vocabulary, most=_ADDED)
@@ -83,15 +94,32 @@ def _asked(
     if description.family is not Family.DECODER:  # whose positions are computed, not looked up
         told.append(longest(encoder, rows, min(max_tokens, MOST_WINDOW)))
     for text in told:
-        yield text, encoder.tokenizer.encode(text).ids
+        yield text, Part(encoder.tokenizer.encode(text).ids)
+    if not pairs:
+        return
+    some = [*pairs[:: max(1, len(pairs) // ANSWERED)][:ANSWERED]]
+    both = [_fitting_pair(encoder, one, size) for one in some]
+    both += [_fitting_pair(encoder, (f"a {one} b", f"{one} c"), size) for one in added]
+    both.append(_fitting_pair(encoder, (told[-1], told[-1]), min(max_tokens, MOST_WINDOW)))
+    # transformers takes an empty second text for none.
+    for pair in filter(all, both):
+        [part] = encoder.parts(pair)
+        yield pair, part
 
 
-def fitting(encoder: TextTokenizer, text: str, max_tokens: int) -> str:
-    """As much of the beginning of a text as fits into one window."""
+def _fitting_pair(encoder: TextTokenizer, pair: Pair, max_tokens: int) -> Pair:
+    """As much of the beginning of both texts as fits into one window: of the first half of it."""
+    first = fitting(encoder, pair[0], max_tokens // 2)
+    return first, fitting(encoder, pair[1], max_tokens, first=first)
+
+
+def fitting(encoder: TextTokenizer, text: str, max_tokens: int, *, first: str | None = None) -> str:
+    """As much of the beginning of a text as fits into one window, behind the first of a pair."""
+    before = () if first is None else (first,)
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if len(encoder.tokenizer.encode(text[:middle]).ids) <= max_tokens:
+        if len(encoder.tokenizer.encode(*before, text[:middle]).ids) <= max_tokens:
             low = middle
         else:
             high = middle - 1
@@ -107,7 +135,7 @@ def longest(encoder: TextTokenizer, rows: Sequence[str], max_tokens: int) -> str
 
 
 def _library(
-    folder: Path, description: Description, tokenizer: Any, texts: Sequence[str]
+    folder: Path, description: Description, tokenizer: Any, texts: Sequence[Input]
 ) -> Iterator[np.ndarray]:
     """transformers' answers, one text at a time."""
     family = description.family
@@ -126,27 +154,26 @@ def _library(
         model = loader.from_pretrained(folder, trust_remote_code=False, **settings).float().eval()
     takes = inspect.signature(model.forward).parameters
     for text in texts:
-        told = tokenizer(text, return_tensors="pt", verbose=False)
-        inputs = {name: values for name, values in told.items() if name in takes}
+        told = tokenizer(*inputs.texts(text), return_tensors="pt", verbose=False)
+        given = {name: values for name, values in told.items() if name in takes}
         if family is Family.SEQ2SEQ:
-            inputs["decoder_input_ids"] = _begun(model, inputs["input_ids"])
+            given["decoder_input_ids"] = _begun(model, given["input_ids"])
         if family is not Family.ENCODER:
-            inputs.pop("token_type_ids", None)  # generate() leaves them out
+            given.pop("token_type_ids", None)  # generate() leaves them out
         try:
-            yield _answer(model(**inputs))
+            yield _answer(model(**given))
         except (IndexError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
-                f"{folder}: transformers itself fails on the text {text[:60]!r} "
+                f"{folder}: transformers itself fails on the text {inputs.shown(text, 60)!r} "
                 f"({type(error).__name__}: {str(error)[:200]}); mend the checkpoint first."
             ) from error
 
 
-def _ours(
-    folder: Path, description: Description, asked: Sequence[Sequence[int]]
-) -> Iterator[np.ndarray]:
+def _ours(folder: Path, description: Description, asked: Sequence[Part]) -> Iterator[np.ndarray]:
     """The answers of edgekit's own loaders to the same."""
     if description.family is Family.DECODER:
-        yield from streaming.logits(folder, asked, layers=_layers(description))
+        windows = [part.ids for part in asked]
+        yield from streaming.logits(folder, windows, layers=_layers(description))
         return
     if description.family is Family.SEQ2SEQ:
         model: Any = models.load_seq2seq(folder)
@@ -154,12 +181,14 @@ def _ours(
         model = models.load_encoder(folder)
     else:
         model = models.load_classifier(folder)
-    for ids in asked:
-        inputs = {"input_ids": torch.tensor([ids])}
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    for part in asked:
+        given = {"input_ids": torch.tensor([part.ids])}
+        given["attention_mask"] = torch.ones_like(given["input_ids"])
+        if part.types and has_types(model.config):
+            given["token_type_ids"] = torch.tensor([part.types])
         if description.family is Family.SEQ2SEQ:
-            inputs["decoder_input_ids"] = _begun(model, inputs["input_ids"])
-        yield _answer(model(**inputs))
+            given["decoder_input_ids"] = _begun(model, given["input_ids"])
+        yield _answer(model(**given))
 
 
 def _layers(description: Description) -> int | None:
@@ -182,7 +211,7 @@ def _answer(output: Any) -> np.ndarray:
 
 
 def _refuse(
-    folder: Path, description: Description, text: str, found: np.ndarray, wanted: np.ndarray
+    folder: Path, description: Description, text: Input, found: np.ndarray, wanted: np.ndarray
 ) -> None:
     same = found.shape == wanted.shape
     error = float(np.abs(found - wanted).max() / max(1.0, np.abs(wanted).max())) if same else np.inf
@@ -190,7 +219,8 @@ def _refuse(
         raise CheckpointError(
             f"{folder}: transformers' own {description.model_type} answers otherwise than edgekit "
             f"reads the model, by {error:.2g} (at most {MOST_ERROR:g} is allowed), on the text "
-            f"{text[:60]!r}; this checkpoint cannot be compressed with the installed versions."
+            f"{inputs.shown(text, 60)!r}; this checkpoint cannot be compressed with the installed "
+            "versions."
         )
 
 
@@ -198,7 +228,7 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     """Runs in the child."""
     found = check(
         Path(request["folder"]),
-        request["texts"],
+        [inputs.from_json(one) for one in request["texts"]],
         prefix=request["prefix"],
         max_tokens=request["max_tokens"],
     )

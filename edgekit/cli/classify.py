@@ -14,6 +14,7 @@ from edgekit.cli import DONE, USAGE
 from edgekit.cli.arguments import count
 from edgekit.cli.output import messages, print_json
 from edgekit.cli.terminal import printable
+from edgekit.data.inputs import shown
 from edgekit.errors import UnsupportedTask
 from edgekit.tables import ENGINES
 
@@ -26,10 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, metavar="ARTIFACT", help="an artifact's folder")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to label")
     parser.add_argument(
+        "--pair",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="the second text, for an artifact that takes pairs; once for each TEXT",
+    )
+    parser.add_argument(
         "--file", type=Path, metavar="IN", help="CSV, JSONL or Parquet: label every row"
     )
     parser.add_argument(
         "--column", default="text", metavar="C", help="the column with the texts (default: text)"
+    )
+    parser.add_argument(
+        "--pair-column",
+        default="text_pair",
+        metavar="C",
+        help="the column with the second texts, for an artifact that takes pairs (default: "
+        "text_pair)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="OUT", help="where the rows go, with label, score, abstained"
@@ -85,6 +100,7 @@ def run(settings: argparse.Namespace) -> int:
         return _classify_parts(settings)
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
         check_labels(model, settings)
+        _check_pairs(model, settings)
         if settings.file is not None:
             return _classify_file(model, settings)
         return _classify_texts(model, settings)
@@ -144,11 +160,26 @@ def check_labels(model: Model, settings: argparse.Namespace) -> None:
         )
 
 
+def _check_pairs(model: Model, settings: argparse.Namespace) -> None:
+    name, pairs = model.manifest.name, model.manifest.model.pairs
+    if settings.pair and not pairs:
+        raise UnsupportedTask(f"'{name}' takes single texts, not pairs; leave out --pair.")
+    if pairs and settings.texts and not settings.pair:
+        raise UnsupportedTask(
+            f"'{name}' takes pairs of texts; give the second with --pair, or a file with both "
+            "(--file)."
+        )
+
+
 def _wrong_usage(settings: argparse.Namespace) -> str:
     if settings.file is None and not settings.texts:
         return "give one or more texts, or a file with --file IN --out OUT."
     if settings.file is not None and settings.texts:
         return "give texts or --file, not both."
+    if settings.file is not None and settings.pair:
+        return "--pair is for texts; a file has the second texts in a column (--pair-column C)."
+    if settings.pair and len(settings.pair) != len(settings.texts):
+        return f"give --pair once for each text: {len(settings.texts)} times."
     if settings.file is not None and settings.out is None:
         return "--file needs --out OUT for the labelled rows."
     if settings.engine is not None and settings.file is None:
@@ -164,16 +195,18 @@ def _wrong_usage(settings: argparse.Namespace) -> str:
 
 
 def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
-    floor = settings.abstain_below
-    if len(settings.texts) == 1:
-        answers = [model.classify(settings.texts[0], abstain_below=floor, labels=settings.labels)]
+    floor, given = settings.abstain_below, settings.texts
+    if settings.pair:
+        given = list(zip(settings.texts, settings.pair, strict=True))
+    if len(given) == 1:
+        answers = [model.classify(given[0], abstain_below=floor, labels=settings.labels)]
     else:
-        answers = list(model.classify(settings.texts, abstain_below=floor, labels=settings.labels))
+        answers = list(model.classify(given, abstain_below=floor, labels=settings.labels))
     if settings.json:
         values = [answer.as_json() for answer in answers]
         print_json(values[0] if len(values) == 1 else values)
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(settings.texts, answers))
+        sys.stdout.writelines(f"{line}\n" for line in _lines(list(map(shown, given)), answers))
     return DONE
 
 
@@ -213,6 +246,7 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
             settings.file,
             settings.out,
             column=settings.column,
+            pair_column=settings.pair_column,
             abstain_below=settings.abstain_below,
             labels=settings.labels,
             overwrite=settings.overwrite,

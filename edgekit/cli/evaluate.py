@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV, JSONL or Parquet with the columns text, label or labels (chat: text or "
-        "messages; summarization: text, summary) and, optional, language and group",
+        help="CSV, JSONL or Parquet with the columns text (and text_pair), label or labels (chat: "
+        "text or messages; summarization: text, summary) and, optional, language and group",
     )
     parser.add_argument(
         "--against",

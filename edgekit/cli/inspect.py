@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifact.manifest import SEVERAL
+from edgekit.artifact.manifest import PAIRS, SEVERAL
 from edgekit.cli import DONE
 from edgekit.cli.output import print_json, print_section
 from edgekit.cli.terminal import printable
@@ -64,7 +64,8 @@ def _lines(inspection: Inspection) -> Iterator[str]:
     )
     if manifest.task in TASKS:
         reads = task_part(manifest.task, "quality").READS
-        yield f"reads      {reads.format(max_tokens=model.max_tokens)}"
+        pairs = PAIRS if model.pairs else ""
+        yield f"reads      {pairs}{reads.format(max_tokens=model.max_tokens)}"
     if model.abstain_below:
         yield f"abstains   below a score of {model.abstain_below:.0%}"
     yield f"disk       {human_bytes(manifest.needs.disk_bytes)}"

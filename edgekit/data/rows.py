@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgekit.data import label_sets, turns
 from edgekit.data.class_labels import named_records
+from edgekit.data.inputs import Input
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.errors import DataError
@@ -32,8 +33,7 @@ Message = turns.Turn
 
 
 TEXT_PAIR = "text_pair"
-"""The column in which data sets of pairs (a premise and a hypothesis, a query and a passage) keep
-the second text."""
+"""The column in which data sets of pairs keep the second text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,19 @@ class Row:
     """For a question: the possible answers, of which `label` is the right one."""
     labels: tuple[str, ...] | None = None
     """All labels of a text that may have several or none; None where it has one, in `label`."""
+    text_pair: str | None = None
+    """The second text of a pair, whose first is `text`; None for a row of one text."""
+
+    @classmethod
+    def of(cls, given: Input, *, language: str | None = None) -> Row:
+        """A row that nobody labelled."""
+        text, pair = (given, None) if isinstance(given, str) else given
+        return cls(text, language=language, text_pair=pair)
+
+    @property
+    def input(self) -> Input:
+        """All that a model is given of the row."""
+        return self.text if self.text_pair is None else (self.text, self.text_pair)
 
     @property
     def all_labels(self) -> tuple[str, ...]:
@@ -73,6 +86,7 @@ class Columns:
     group: str = "group"
     messages: str = "messages"
     choices: str = "choices"
+    text_pair: str = TEXT_PAIR
 
 
 def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
@@ -80,11 +94,11 @@ def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str]
 
     The text and label columns must exist and be filled, or `labels`, which may be empty, instead of
     `label`; language and group may be missing or empty; `slices` are further columns to keep, which
-    must exist. Raises DataError.
+    must exist. With `text_pair` each row is a pair of texts, and then all rows must have it. Raises
+    DataError.
     """
-    rows = []
+    rows: list[Row] = []
     for place, record in named_records(path):
-        refuse_pairs(record, place)
         several = label_sets.has(record, columns.label)
         rows.append(
             Row(
@@ -95,9 +109,29 @@ def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str]
                 language=_language(record, columns.language, place),
                 group=_optional(record, columns.group, place),
                 slices=_slices(record, slices, place),
+                text_pair=second_text(record, columns.text_pair, place),
             )
         )
+    check_pairs(rows)
     return rows
+
+
+def check_pairs(rows: Sequence[Row]) -> bool:
+    """Whether the rows are pairs of texts; DataError for the first that is unlike the first row."""
+    paired = bool(rows) and rows[0].text_pair is not None
+    odd = next((row for row in rows if (row.text_pair is not None) is not paired), None)
+    if odd is not None:
+        has, others = ("no second text", "one") if paired else ("a second text", "none")
+        raise DataError(
+            f"{odd.place}: this row has {has} (column '{TEXT_PAIR}'), and {rows[0].place} has "
+            f"{others}; give either all rows a second text or none."
+        )
+    return paired
+
+
+def second_text(record: Record, column: str, place: str) -> str | None:
+    """The second text of a pair; None for a record without one, and DataError for an empty one."""
+    return None if record.get(column) is None else _filled(record, column, place)
 
 
 def read_documents(
@@ -196,6 +230,23 @@ def read_texts(paths: Iterable[Path], *, column: str = "text") -> Iterator[str]:
             yield from _text_lines(path)
 
 
+def read_inputs(paths: Iterable[Path], *, pairs: bool) -> Iterator[Input]:
+    """`read_texts`, or the pairs of tables, which must have both columns. Raises DataError."""
+    if not pairs:
+        yield from read_texts(paths)
+        return
+    columns = Columns()
+    for path in paths:
+        if path.suffix.lower() not in READERS:
+            raise DataError(
+                f"{path}: a text a line is no pair; give pairs as a table with the columns "
+                f"'{columns.text}' and '{columns.text_pair}' ({', '.join(READERS)})."
+            )
+        for place, record in placed_records(path):
+            second = _filled(record, columns.text_pair, place)
+            yield _filled(record, columns.text, place), second
+
+
 def _text_lines(path: Path) -> Iterator[str]:
     empty = True
     for _, line in read_lines(path):
@@ -244,16 +295,6 @@ def _text(record: Record, column: str, place: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return cell(record, column, place)
-
-
-def refuse_pairs(record: Record, place: str) -> None:
-    """A second text that no model would be given: every answer would be to half of a question."""
-    if TEXT_PAIR in record:
-        raise DataError(
-            f"{place}: there is a column '{TEXT_PAIR}', and edgekit gives a model one text for "
-            "each row, so it cannot compress one for pairs; rename the column if it is no second "
-            "text."
-        )
 
 
 def told_language(rows: Sequence[Row], languages: Sequence[str]) -> list[Row]:

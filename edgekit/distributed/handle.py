@@ -18,7 +18,13 @@ from edgekit.artifact import folder as artifacts
 from edgekit.data.free_names import free_name
 from edgekit.data.places import is_of_a_row
 from edgekit.distributed import tables as batches
-from edgekit.errors import DataError, EdgekitError, IntegrityError, WorkerError
+from edgekit.errors import (
+    DataError,
+    EdgekitError,
+    IntegrityError,
+    UnsupportedTask,
+    WorkerError,
+)
 from edgekit.model import Model, open_model
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.parallel import in_order
@@ -116,6 +122,12 @@ class Handle:
         manifest = artifacts.read(Path(path)).manifest
         if threads is not None and threads < 1:
             raise EdgekitError(f"A model cannot run on {threads} threads; give 1 or more.")
+        if manifest.model.pairs:
+            raise UnsupportedTask(
+                f"'{manifest.name}' takes pairs of texts, and a handle answers the texts of one "
+                "column; give the pairs to model.classify, or a file of them to `edgekit classify "
+                "--file` without --engine."
+            )
         self._bound(
             _Settings(
                 # Another process may have another working folder.

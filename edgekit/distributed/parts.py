@@ -91,8 +91,8 @@ def _check(source: Path, column: str) -> int:
         kind = str(file.schema_arrow.field(column).type)
     if TEXT_PAIR in names and column != TEXT_PAIR:
         raise DataError(
-            f"{source}: there is a column '{TEXT_PAIR}', and a model is given one text for each "
-            "row; rename the column if it is no second text."
+            f"{source}: there is a column '{TEXT_PAIR}', and the artifact takes single texts; "
+            "rename the column if it is no second text."
         )
     if "string" not in kind:
         raise DataError(f"{source}: column '{column}' must be text, but is {kind}; make it text.")

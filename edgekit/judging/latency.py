@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,13 @@ THREADS = 2
 def measure(
     artifact: Artifact,
     rows: Sequence[Row],
-    answer: Callable[[Model, str], object],
+    answer: Callable[[Model, Any], object],
     *,
     texts: int,
 ) -> dict[str, float]:
     """Milliseconds from text to answer on this machine, for up to `texts` texts spread over `rows`;
     empty without rows."""
-    part = [row.text for row in rows[:: max(1, len(rows) // texts)][:texts]]
+    part = [row.input for row in rows[:: max(1, len(rows) // texts)][:texts]]
     if not part:
         return {}
     times = []

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.data.rows import (
     Row,
+    check_pairs,
+    read_inputs,
     read_questions,
-    read_texts,
     told_language,
 )
 from edgekit.errors import DataError
@@ -34,12 +37,15 @@ class Dataset:
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
-    unlabeled: tuple[str, ...]
+    unlabeled: tuple[Input, ...]
+    """Pairs, where the rows are pairs."""
     digests: Mapping[str, str]
     choices: tuple[Row, ...] = ()
     """Questions that judge a chat model, besides the test set."""
     several: bool = False
     """Whether a text may have several of the labels, or none."""
+    pairs: bool = False
+    """Whether each row is a pair of texts."""
 
     def without_test(self) -> Dataset:
         """What a step may see: the rows that judge must not influence what they judge."""
@@ -72,9 +78,10 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None, several: bool = 
         rows = sets[name]
         _check_labels(bound.place("data", name), name, rows, known)
         _check_kind(bound.place("data", name), name, rows, several=several)
+    pairs = check_pairs([*sets["train"], *sets["validation"], *sets["test"]])
     unlabeled_files = _unlabeled_files(bound)
-    unlabeled = tuple(read_texts(unlabeled_files))
-    texts = {name: [row.text for row in rows] for name, rows in sets.items()}
+    unlabeled = tuple(read_inputs(unlabeled_files, pairs=pairs))
+    texts = {name: [row.input for row in rows] for name, rows in sets.items()}
     for judging in ("test", "choices"):
         place = bound.place("data", judging)
         _refuse_shared_texts(place, judging, {**texts, "unlabeled": list(unlabeled)})
@@ -86,6 +93,7 @@ def read(bound: BoundRecipe, *, labels: tuple[str, ...] | None, several: bool = 
         choices=sets["choices"],
         unlabeled=unlabeled,
         several=several,
+        pairs=pairs,
         digests={
             name: sha256_json([sha256_file(path) for path in files])
             for name, files in {
@@ -186,11 +194,11 @@ def _unlabeled_files(bound: BoundRecipe) -> list[Path]:
     return files
 
 
-def _refuse_shared_texts(place: str, judging: str, texts: Mapping[str, Sequence[str]]) -> None:
+def _refuse_shared_texts(place: str, judging: str, texts: Mapping[str, Sequence[Input]]) -> None:
     """A text that was seen in training proves nothing as a test."""
     for name in ("train", "validation", "unlabeled"):
-        seen = {folded(text) for text in texts[name]}
-        shared = [text for text in texts[judging] if folded(text) in seen]
+        seen = {folded_input(text) for text in texts[name]}
+        shared = [inputs.shown(one) for one in texts[judging] if folded_input(one) in seen]
         if shared:
             example = shared[0] if len(shared[0]) <= 60 else shared[0][:60] + "…"
             raise DataError(
@@ -201,6 +209,11 @@ def _refuse_shared_texts(place: str, judging: str, texts: Mapping[str, Sequence[
 
 def folded(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+def folded_input(given: Input) -> tuple[str, ...]:
+    """The same of one text or of both."""
+    return tuple(map(folded, inputs.texts(given)))
 
 
 def _spread(rows: Sequence[Row], count: int) -> tuple[Row, ...]:

@@ -43,7 +43,8 @@ class Checkpoint(Settings):
 class Data(Settings):
     """Files with the columns text, label and (optional) language; relative to the recipe.
 
-    Where a text may have several labels or none, `labels` replaces the label: a|b, or a list.
+    With `text_pair` each row is a pair of texts. Where a text may have several labels or none,
+    `labels` replaces the label: a|b, or a list.
     For the task chat no label is needed, and `messages`, a list of {role, content}, may replace the
     text. For summarization `summary` replaces the label.
     """

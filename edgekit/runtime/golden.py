@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.conversation import Message
+from edgekit.data.inputs import Input
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Embedder, Writer
 from edgekit.tables import task_part
@@ -25,8 +26,8 @@ T = TypeVar("T")
 class Golden(Protocol):
     """The golden answers of one artifact, as a task's golden.py reads them."""
 
-    def texts(self) -> list[str]:
-        """The inputs that are plain texts."""
+    def texts(self) -> Sequence[Input]:
+        """The inputs that are plain texts, or pairs of them."""
 
     def check(self, engine: Any, manifest: Manifest) -> int:
         """Runs every input and returns their number; ArtifactError for the first wrong answer."""

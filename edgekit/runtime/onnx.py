@@ -16,19 +16,20 @@ import numpy as np
 import tokenizers
 
 from edgekit.artifact.folder import Artifact, read_file
+from edgekit.data.inputs import Input
 from edgekit.errors import ArtifactError, EdgekitError
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.parallel import in_order
 from edgekit.runtime.sessions import open_session, remedies
-from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
+from edgekit.runtime.tokens import TOKENIZER, Part, TextTokenizer
 from edgekit.system import machine
 
-# The inputs that a model may have, made from the ids of one text: no padding, and one segment.
-_INPUTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "input_ids": lambda ids: ids,
-    "attention_mask": np.ones_like,
-    "token_type_ids": np.zeros_like,
+# The inputs that a model may have, made from one window: no padding; types only of a pair.
+_INPUTS: Mapping[str, Callable[[Part], np.ndarray]] = {
+    "input_ids": lambda part: np.array([part.ids], dtype=np.int64),
+    "attention_mask": lambda part: np.ones((1, len(part.ids)), dtype=np.int64),
+    "token_type_ids": lambda part: np.array([part.types or [0] * len(part.ids)], dtype=np.int64),
 }
 LOGITS, EMBEDDING = "logits", "embedding"
 """The names of a classifier's output and of an encoder's."""
@@ -62,7 +63,9 @@ def _parts(
     """The model's bytes are popped from `files` at their first use, so that they are freed."""
     spec = artifact.manifest.model
     (name,) = spec.files
-    encoder = TextTokenizer(files.pop(TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens)
+    encoder = TextTokenizer(
+        files.pop(TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens, pairs=spec.pairs
+    )
 
     def read_model() -> bytes:
         return files.pop(name) if name in files else read_file(artifact, name)
@@ -104,10 +107,11 @@ class OnnxModel:
     def version(self) -> str:
         return f"onnxruntime {onnxruntime.__version__}, tokenizers {tokenizers.__version__}"
 
-    def vector(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]:
-        """The mean over the text's windows, float32 of shape (width,), and their number."""
+    def vector(self, given: Input, *, alone: bool = True) -> tuple[np.ndarray, int]:
+        """The mean over the windows of a text or a pair, float32 of shape (width,), and their
+        number."""
         session = self._session(self.threads if alone else 1)
-        found = [_run(session, self._output, ids) for ids in self._encoder.windows(text)]
+        found = [_run(session, self._output, part) for part in self._encoder.parts(given)]
         # The mean of one vector is that vector; computing it would only take time.
         if len(found) == 1:
             return found[0], 1
@@ -116,13 +120,13 @@ class OnnxModel:
     def probe(self) -> None:
         """Runs the longest window and every added token; ArtifactError where the model fails."""
         session = self._session(self.threads)
-        for ids in self._encoder.edges():
-            if not np.isfinite(_run(session, self._output, ids)).all():
-                raise ArtifactError(f"The answer to {len(ids)} tokens is not a number.")
+        for part in self._encoder.edges():
+            if not np.isfinite(_run(session, self._output, part)).all():
+                raise ArtifactError(f"The answer to {len(part.ids)} tokens is not a number.")
 
-    def map(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, int]]:
-        """`vector` of each text, in order; several run at the same time."""
-        return in_order(partial(self.vector, alone=False), texts, workers=self.workers)
+    def map(self, several: Iterable[Input]) -> Iterator[tuple[np.ndarray, int]]:
+        """`vector` of each, in order; several run at the same time."""
+        return in_order(partial(self.vector, alone=False), several, workers=self.workers)
 
     def close(self) -> None:
         with self._lock:
@@ -159,9 +163,9 @@ class OnnxClassifier(OnnxModel):
     ) -> None:
         super().__init__(read_model, encoder, output=LOGITS, threads=threads, shared=shared)
 
-    def logits(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]:
-        """The mean over the text's windows, float32 of shape (labels,), and their number."""
-        return self.vector(text, alone=alone)
+    def logits(self, given: Input, *, alone: bool = True) -> tuple[np.ndarray, int]:
+        """The mean over the windows, float32 of shape (labels,), and their number."""
+        return self.vector(given, alone=alone)
 
 
 def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:
@@ -189,15 +193,14 @@ def _check(session: onnxruntime.InferenceSession, output: str) -> None:
         )
 
 
-def _run(session: onnxruntime.InferenceSession, output: str, ids: list[int]) -> np.ndarray:
-    return run(session, [output], ids)[0][0]
+def _run(session: onnxruntime.InferenceSession, output: str, part: Part) -> np.ndarray:
+    return run(session, [output], part)[0][0]
 
 
 def run(
-    session: onnxruntime.InferenceSession, outputs: Sequence[str], ids: list[int]
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], part: Part
 ) -> list[np.ndarray]:
-    """What the model returns for one window of ids."""
-    tokens = np.array([ids], dtype=np.int64)
-    feeds = {entry.name: _INPUTS[entry.name](tokens) for entry in session.get_inputs()}
-    with remedies(f"failed on a text of {len(ids)} tokens"):
+    """What the model returns for one window."""
+    feeds = {entry.name: _INPUTS[entry.name](part) for entry in session.get_inputs()}
+    with remedies(f"failed on a text of {len(part.ids)} tokens"):
         return [np.asarray(one) for one in session.run(list(outputs), feeds)]

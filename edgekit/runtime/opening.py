@@ -96,6 +96,11 @@ def check_spec(manifest: Manifest) -> None:
                 f"'{manifest.name}': a {manifest.task} artifact must {'' if not there else 'not '}"
                 f"have '{name}' in the manifest's model; build it again."
             )
+    if manifest.model.pairs and not known.pairs:
+        raise ArtifactError(
+            f"'{manifest.name}': a {manifest.task} artifact cannot take pairs of texts, and its "
+            "manifest says 'pairs'; build it again."
+        )
 
 
 def _backend(manifest: Manifest) -> Callable[..., Engine]:

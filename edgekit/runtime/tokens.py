@@ -10,12 +10,14 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
+from edgekit.data.inputs import Input
 from edgekit.errors import ContextOverflow, EdgekitError
 
 TOKENIZER = "tokenizer.json"
@@ -29,16 +31,35 @@ _SENTENCE_ENDS = frozenset(".!?…:;")
 _CLOSED_ENDS = frozenset("\n。！？；؟।॥။።")
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The tokens of one window."""
+
+    ids: list[int]
+    types: tuple[int, ...] = ()
+    """Of a pair: the type of each token, which says in which of the two texts it is (0 or 1, as the
+    tokenizer's post-processor sets them). Empty for a single text, whose types are all 0."""
+
+
 class TextTokenizer:
     """The token ids of texts, prefix and special tokens included; safe to use from many threads."""
 
-    def __init__(self, tokenizer: Path | bytes, *, prefix: str = "", max_tokens: int = 512) -> None:
+    def __init__(
+        self,
+        tokenizer: Path | bytes,
+        *,
+        prefix: str = "",
+        max_tokens: int = 512,
+        pairs: bool = False,
+    ) -> None:
         """`tokenizer` is the path of a tokenizer.json or its bytes; `max_tokens` the window's
-        size. Truncation and padding set in the file are turned off: they lose text silently.
+        size; `pairs` says that the model reads pairs. Truncation and padding set in the file are
+        turned off: they lose text silently.
         """
         self.tokenizer = load_tokenizer(tokenizer)
         self._prefix = prefix
         self._max_tokens = max_tokens
+        self._pairs = pairs
         self._room = max_tokens - len(self._encode("").ids)
         if self._room < 1:
             raise EdgekitError(
@@ -46,66 +67,105 @@ class TextTokenizer:
                 f"'{prefix}' and the special tokens; set max_tokens higher."
             )
 
-    def windows(self, text: str) -> list[list[int]]:
-        """The ids of each window, at most `max_tokens` long; one window if the text fits.
+    def windows(self, given: Input) -> list[list[int]]:
+        """The ids of each of the `parts`."""
+        return [part.ids for part in self.parts(given)]
+
+    def parts(self, given: Input) -> list[Part]:
+        """The tokens of each window, at most `max_tokens`; one window if what is given fits.
 
         A longer text is cut into as few windows as possible, of similar length, at the ends of
-        sentences or words if there are any; at most an eighth of a window is left free for that.
-        Raises ContextOverflow if a single character takes more than a window.
+        sentences or words if there are any; at most an eighth of a window is left free for that. Of
+        a pair the first text is whole in every window, and the second is cut. Raises
+        ContextOverflow if a single character takes more than a window, and if of a pair that does
+        not fit into one the first text takes more than half.
         """
-        whole = clean(text)
-        return [ids for section in _sections(whole) for ids in self._section_windows(section)]
+        if isinstance(given, str):
+            return [
+                Part(encoded.ids)
+                for section in _sections(clean(given))
+                for encoded in self._section_windows(section, None, self._room)
+            ]
+        first, second = map(clean, given)
+        sections = list(_sections(second))
+        encoded = self._encode(sections[0], first)
+        if len(sections) == 1 and len(encoded.ids) <= self._max_tokens:
+            return [Part(encoded.ids, tuple(encoded.type_ids))]
+        room = self._max_tokens - len(self._encode("", first).ids)
+        self._check_first(first, room)
+        return [
+            Part(encoded.ids, tuple(encoded.type_ids))
+            for section in sections
+            for encoded in self._section_windows(section, first, room)
+        ]
 
-    def edges(self) -> list[list[int]]:
+    def edges(self) -> list[Part]:
         """Windows that reach the ends of a model's tables: one as long as any can be, and others
-        with every added token and the piece with the highest id."""
+        with every added token and the piece with the highest id; of pairs, one with both types."""
         frame = self._encode("a").ids
         added = sorted(self.tokenizer.get_added_tokens_decoder())
         added.append(max(self.tokenizer.get_vocab().values()))
         room = max(1, self._max_tokens - len(frame))
         parts = [added[start : start + room] for start in range(0, len(added), room)]
         longest = frame * -(-self._max_tokens // max(1, len(frame)))
-        return [longest[: self._max_tokens], *([*frame, *part] for part in parts)]
+        windows = [longest[: self._max_tokens], *([*frame, *part] for part in parts)]
+        return [*map(Part, windows), *(self.parts(("a", "a")) if self._pairs else ())]
 
-    def _section_windows(self, text: str) -> Iterator[list[int]]:
-        ids = self._encode(text).ids
-        if len(ids) <= self._max_tokens:
-            yield ids
+    def _check_first(self, first: str, room: int) -> None:
+        if 2 * room < self._max_tokens:
+            shown = first if len(first) <= 40 else f"{first[:40]}…"
+            raise ContextOverflow(
+                f"The first text of a pair ('{shown}') takes more than half of the "
+                f"{self._max_tokens} tokens that the model reads at once, and is read whole with "
+                "every part of the second; shorten it, or use a model with a longer window."
+            )
+
+    def _section_windows(self, text: str, first: str | None, room: int) -> Iterator[Any]:
+        """The encodings of each window, behind the `first` text of a pair if there is one."""
+        encoded = self._encode(text, first)
+        if len(encoded.ids) <= self._max_tokens:
+            yield encoded
             return
         # Where each token ends in the text; one that stands for no text ends where the last did.
         tokens = guarded(self.tokenizer.encode, text, add_special_tokens=False)
         ends = list(accumulate((end for _, end in tokens.offsets), max))
         start = 0
-        while (first := bisect_right(ends, start)) < len(ends):
-            last = self._last_token(text, ends, first)
-            while len(ids := self._encode(text[start : ends[last]]).ids) > self._max_tokens:
+        while (at := bisect_right(ends, start)) < len(ends):
+            last = _last_token(text, ends, at, room)
+            while True:
+                encoded = self._encode(text[start : ends[last]], first)
+                if (over := len(encoded.ids) - self._max_tokens) <= 0:
+                    break
                 # Tokenized by itself, a piece can take a few more tokens than in its context.
-                last -= len(ids) - self._max_tokens
-                if last < first:
+                last -= over
+                if last < at:
                     raise ContextOverflow(
                         f"A single character takes more than the {self._max_tokens} tokens that "
                         "the model reads at once; use a model with a longer window."
                     )
-            yield ids
+            yield encoded
             start = ends[last]
 
-    def _last_token(self, text: str, ends: list[int], first: int) -> int:
-        """The token to cut after: close to an even share, where the text has a pause."""
-        left = len(ends) - first
-        count = math.ceil(left / self._room)
-        if count == 1:
-            return len(ends) - 1
-        even = first + left / count - 1
-        slack = max(1.0, self._room / 8)
-        earliest = max(math.ceil(even - slack), first)
-        latest = min(math.floor(even + slack), first + self._room - 1)
-        return max(
-            range(earliest, latest + 1),
-            key=lambda token: (_pause(text, ends[token]), -abs(token - even)),
-        )
+    def _encode(self, text: str, first: str | None = None) -> Any:
+        if first is None:
+            return guarded(self.tokenizer.encode, self._prefix + text)
+        return guarded(self.tokenizer.encode, self._prefix + first, text)
 
-    def _encode(self, text: str) -> Any:
-        return guarded(self.tokenizer.encode, self._prefix + text)
+
+def _last_token(text: str, ends: list[int], first: int, room: int) -> int:
+    """The token to cut after: close to an even share, where the text has a pause."""
+    left = len(ends) - first
+    count = math.ceil(left / room)
+    if count == 1:
+        return len(ends) - 1
+    even = first + left / count - 1
+    slack = max(1.0, room / 8)
+    earliest = max(math.ceil(even - slack), first)
+    latest = min(math.floor(even + slack), first + room - 1)
+    return max(
+        range(earliest, latest + 1),
+        key=lambda token: (_pause(text, ends[token]), -abs(token - even)),
+    )
 
 
 def clean(text: str) -> str:

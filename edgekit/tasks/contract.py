@@ -44,6 +44,8 @@ class Task:
     """The part of the manifest's `model` that only its artifacts have."""
     may_have: str | None = None
     """Another such part, that some of its artifacts have."""
+    pairs: bool = False
+    """Whether its rows may be pairs of texts."""
 
 
 Kind = Literal["text", "number", "integer", "boolean"]

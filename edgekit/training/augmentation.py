@@ -1,7 +1,8 @@
 """Makes further texts out of given ones, for a teacher to label. Knows no model and no label.
 
-Word dropout, and splicing of two texts of one language; the results need not be good sentences,
-only close to the given texts (Tang et al. 2019, arXiv 1903.12136).
+Word dropout, and splicing of two texts of one language; of a pair the first text stays, and the
+second is changed. The results need not be good sentences, only close to the given texts (Tang et
+al. 2019, arXiv 1903.12136).
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Collection, Sequence
+
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 
 DROPPED = 0.15
 """Share of the words that dropout removes."""
@@ -28,35 +32,36 @@ _UNIT = re.compile(rf"(?:[{_SPACELESS}][{_SIGNS}]*|[^\s{_SPACELESS}]+)\s*")
 
 
 def augment(
-    texts: Sequence[tuple[str, str | None]],
+    texts: Sequence[tuple[Input, str | None]],
     *,
     copies: int,
     seed: int,
-    taken: Collection[str] = (),
-) -> list[str]:
-    """About `copies` new texts for each of `texts` (text, language), in a fixed order.
+    taken: Collection[Input] = (),
+) -> list[Input]:
+    """About `copies` new texts for each of `texts` (text or pair, language), in a fixed order.
 
     No new text equals a given one, another new one or one in `taken`; one-word texts give none.
     Only texts that name a language are spliced, with others of that language.
     """
-    pieces = [units(text) for text, _ in texts]
+    pieces = [units(inputs.texts(text)[-1]) for text, _ in texts]
     partners: dict[str, list[int]] = {}
     for number, (_, language) in enumerate(texts):
         if language is not None and len(pieces[number]) > 1:
             partners.setdefault(language, []).append(number)
-    seen = {*taken, *(text for text, _ in texts)}
-    found = []
+    seen: set[Input] = {*taken, *(text for text, _ in texts)}
+    found: list[Input] = []
     generator = random.Random(seed)
     for _ in range(copies):
-        for number, (_, language) in enumerate(texts):
+        for number, (given, language) in enumerate(texts):
             if len(pieces[number]) < 2:
                 continue
             others = partners.get(language, []) if language is not None else []
             for _ in range(_TRIES):
                 if len(others) > 1 and generator.random() < 0.5:
-                    new = _splice(pieces[number], pieces[generator.choice(others)], generator)
+                    text = _splice(pieces[number], pieces[generator.choice(others)], generator)
                 else:
-                    new = _drop(pieces[number], generator)
+                    text = _drop(pieces[number], generator)
+                new = text if isinstance(given, str) else (given[0], text)
                 if new not in seen:
                     seen.add(new)
                     found.append(new)

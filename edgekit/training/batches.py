@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from edgekit.checkpoint.encoders import has_types
+from edgekit.data.inputs import Input
+from edgekit.data.places import placed
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import devices
 
@@ -21,17 +24,26 @@ class Example:
     row: int
     target: tuple[int, ...] = ()
     """What is learnt from it, in the task's own numbering: labels, or token ids to generate."""
+    types: tuple[int, ...] = ()
+    """Of a window of a pair, the type of each token; see runtime.tokens.Part."""
 
 
 def examples(
-    encoder: TextTokenizer, texts: Sequence[str], targets: Sequence[tuple[int, ...]] | None = None
+    encoder: TextTokenizer,
+    texts: Sequence[Input],
+    targets: Sequence[tuple[int, ...]] | None = None,
+    *,
+    places: Sequence[str] | None = None,
 ) -> list[Example]:
-    """Every window of every text; a text longer than the window gives several, none is cut off."""
-    return [
-        Example(tuple(ids), row, target)
-        for row, (text, target) in enumerate(zip(texts, targets or [()] * len(texts), strict=True))
-        for ids in encoder.windows(text)
-    ]
+    """Every window of every text or pair; one longer than the window gives several, none is cut
+    off. `places` say where each was read from, for errors."""
+    found: list[Example] = []
+    told = zip(texts, targets or [()] * len(texts), places or [""] * len(texts), strict=True)
+    for row, (text, target, place) in enumerate(told):
+        with placed(place):
+            parts = encoder.parts(text)
+        found += (Example(tuple(part.ids), row, target, part.types) for part in parts)
+    return found
 
 
 def bucketed(items: Sequence[Example], *, size: int, seed: tuple[int, ...]) -> list[list[int]]:
@@ -52,8 +64,11 @@ def bucketed(items: Sequence[Example], *, size: int, seed: tuple[int, ...]) -> l
     return batches
 
 
-def collate(items: Sequence[Example], *, pad: int, device: torch.device | str) -> Mapping[str, Any]:
-    """Padded `input_ids` and `attention_mask` of shape (items, longest).
+def collate(
+    items: Sequence[Example], *, pad: int, device: torch.device | str, config: Any = None
+) -> Mapping[str, Any]:
+    """Padded `input_ids` and `attention_mask` of shape (items, longest); of pairs `token_type_ids`,
+    too, where a model with this `config` has types.
 
     `pad` must be the model's own: RoBERTa counts positions by it.
     """
@@ -63,7 +78,9 @@ def collate(items: Sequence[Example], *, pad: int, device: torch.device | str) -
     for row, item in enumerate(items):
         ids[row, : len(item.ids)] = torch.tensor(item.ids)
         mask[row, : len(item.ids)] = 1
-    return {
-        "input_ids": devices.send(ids, device),
-        "attention_mask": devices.send(mask, device),
-    }
+    found = {"input_ids": ids, "attention_mask": mask}
+    if config is not None and has_types(config) and any(item.types for item in items):
+        found["token_type_ids"] = torch.zeros_like(ids)
+        for row, item in enumerate(items):
+            found["token_type_ids"][row, : len(item.types)] = torch.tensor(item.types)
+    return {name: devices.send(one, device) for name, one in found.items()}

@@ -279,7 +279,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
         for part in self._micro_batches(own):
-            inputs = collate(part, pad=self.pad, device=self.device)
+            inputs = collate(part, pad=self.pad, device=self.device, config=self.model.config)
             with torch.autocast(
                 self.device.type, dtype=self.autocast, enabled=self.autocast is not None
             ):

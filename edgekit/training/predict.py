@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from edgekit.checkpoint import models
+from edgekit.data.inputs import Input
 from edgekit.errors import StepError
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import devices
@@ -40,7 +41,7 @@ class Answers:
 
 def logits(
     checkpoint: Path,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     prefix: str = "",
     max_tokens: int,
@@ -133,7 +134,7 @@ def run(
     done = 0
 
     def ask(part: Sequence[Example]) -> None:
-        inputs = collate(part, pad=pad, device=device)
+        inputs = collate(part, pad=pad, device=device, config=model.config)
         cast = torch.autocast(device.type, dtype=precision, enabled=precision is not None)
         with torch.inference_mode(), cast:
             output = model(**inputs, output_hidden_states=states)

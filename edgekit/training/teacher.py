@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from edgekit.checkpoint.describe import describe
+from edgekit.data.inputs import Input
 from edgekit.job.job import Job, OnProgress
 from edgekit.system import devices
 from edgekit.system.digest import sha256_json
@@ -21,7 +22,7 @@ MOST_STATE_BYTES = 256_000_000
 """Hidden states that would take more disk and memory than this are left out."""
 
 
-def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
+def answers(job: Job, texts: Sequence[Input], *, states: bool) -> Answers:
     """The teacher's answers, from the step store if they are there; frees the teacher's memory."""
     states = states and 2 * describe(job.teacher).hidden * len(texts) <= MOST_STATE_BYTES
     inputs = {
@@ -46,7 +47,7 @@ def answers(job: Job, texts: Sequence[str], *, states: bool) -> Answers:
     )
 
 
-def _ask(job: Job, texts: Sequence[str], *, states: bool, on_progress: OnProgress) -> Answers:
+def _ask(job: Job, texts: Sequence[Input], *, states: bool, on_progress: OnProgress) -> Answers:
     encoder = job.encoder(job.teacher)
     head, items = head_of(job), examples(encoder, texts)
     teacher = head.load(job.teacher)

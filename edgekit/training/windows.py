@@ -110,7 +110,7 @@ def reader(checkpoint: Path, *, model_type: str, rows: int) -> Reader:
 def training_rows(dataset: Dataset, languages: Sequence[str]) -> list[Row]:
     """Training rows and unlabelled texts; the latter get the language where there is only one."""
     only = languages[0] if len(languages) == 1 else None
-    return [*dataset.train, *(Row(text, language=only) for text in dataset.unlabeled)]
+    return [*dataset.train, *(Row.of(one, language=only) for one in dataset.unlabeled)]
 
 
 def choose(

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.data.rows import Columns, Row, read_rows, read_texts, stream_records, told_language
+from edgekit.data.rows import (
+    Columns,
+    Row,
+    read_inputs,
+    read_rows,
+    read_texts,
+    stream_records,
+    told_language,
+)
 from edgekit.errors import DataError
 
 HEADER = b"text,label,language\n"
@@ -173,16 +181,52 @@ def test_rows_of_one_language_need_not_name_it() -> None:
     assert [row.language for row in told_language(rows, ["en", "fr"])] == [None, "fr"]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_a_second_text_is_never_left_out_silently(suffix: str, tmp_path: Path) -> None:
+PAIRED = {
+    ".csv": "text,text_pair,label\na man sleeps,a man is awake,no\nb,c,yes\n",
+    ".jsonl": '{"text": "a man sleeps", "text_pair": "a man is awake", "label": "no"}\n'
+    '{"text": "b", "text_pair": "c", "label": "yes"}\n',
+}
+
+
+@pytest.mark.parametrize("suffix", PAIRED)
+def test_a_row_may_be_a_pair_of_texts(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"rows{suffix}"
-    texts = {
-        ".csv": "text,text_pair,label\na man sleeps,a man is awake,contradiction\n",
-        ".jsonl": '{"text": "a man sleeps", "text_pair": "a man is awake", "label": "no"}\n',
-    }
-    path.write_text(texts[suffix])
-    with pytest.raises(DataError, match=r"there is a column 'text_pair', .* one text for each row"):
+    path.write_text(PAIRED[suffix])
+    rows = read_rows(path)
+    assert [row.input for row in rows] == [("a man sleeps", "a man is awake"), ("b", "c")]
+    path.write_text(PAIRED[suffix].replace("text_pair", "hypothesis").replace("text", "premise", 1))
+    path.write_text(path.read_text().replace('{"text"', '{"premise"'))
+    columns = Columns(text="premise", text_pair="hypothesis")
+    assert read_rows(path, columns=columns) == rows
+    assert Row.of(("b", "c")).input == ("b", "c")
+    assert Row.of("b").input == "b"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['"text_pair": "c"', '"a": 1'], r"rows.jsonl:2: this row has no second text \(column"),
+        (['"a": 1', '"text_pair": "c"'], r"rows.jsonl:2: this row has a second text \(column"),
+        (['"a": 1', '"text_pair": null', '"text_pair": "c"'], r"rows.jsonl:3: this row has a sec"),
+        (['"text_pair": "c"', '"text_pair": " "'], r"rows.jsonl:2: column 'text_pair' is empty"),
+        (['"text_pair": ["c"]'], r"rows.jsonl:1: column 'text_pair' must be text, but is list"),
+    ],
+)
+def test_either_all_rows_are_pairs_or_none(lines: list[str], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(f'{{"text": "a", "label": "x", {one}}}' for one in lines))
+    with pytest.raises(DataError, match=said):
         read_rows(path)
+
+
+def test_pairs_are_read_from_a_table_with_both_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(PAIRED[".csv"])
+    assert list(read_inputs([path], pairs=True))[1] == ("b", "c")
+    assert list(read_inputs([path], pairs=False))[1] == "b"
+    path.write_text("text\na\n")
+    with pytest.raises(DataError, match="there is no column 'text_pair'"):
+        list(read_inputs([path], pairs=True))
 
 
 SETS = {

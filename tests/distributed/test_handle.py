@@ -16,7 +16,7 @@ import edgekit
 from edgekit.artifact import folder as artifacts
 from edgekit.distributed import handle as handles
 from edgekit.errors import DataError, EdgekitError, IntegrityError, UnsupportedTask
-from tests.tiny.artifact import LABELS, TEXTS, make_artifact, make_set_artifact
+from tests.tiny.artifact import LABELS, TEXTS, make_artifact, make_pair_artifact, make_set_artifact
 
 WANTED = ["label", "score", "abstained", "parts", "error"]
 
@@ -212,3 +212,8 @@ def test_a_model_that_closes_is_not_every_rows_fault(
     monkeypatch.setattr(handles._Models, "get", lambda self, place: Broken())
     with pytest.raises(IntegrityError, match="damaged"):
         edgekit.Handle(artifact)({"text": ["lamp"]})
+
+
+def test_an_artifact_for_pairs_has_none(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedTask, match="takes pairs of texts, and a handle answers"):
+        edgekit.Handle(make_pair_artifact(tmp_path / "pairs"))

@@ -107,7 +107,7 @@ def test_only_the_same_work_is_gone_on_with(artifact: Path, source: Path, tmp_pa
     [
         ({"texts": ["lamp"]}, r"no column 'text'\. Did you mean 'texts'"),
         ({"text": [7]}, "must be text, but is int64"),
-        ({"text": ["lamp"], "text_pair": ["on"]}, "a model is given one text"),
+        ({"text": ["lamp"], "text_pair": ["on"]}, "the artifact takes single texts"),
         ({"text": pa.array([], pa.string())}, "the file is empty"),
     ],
 )

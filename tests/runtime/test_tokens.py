@@ -145,3 +145,51 @@ def test_a_panic_of_the_tokenizer_is_an_error_of_ours() -> None:
 
     with pytest.raises(EdgekitError, match="index out of bounds"):
         text_module.guarded(panics)
+
+
+PAIRED = make_tokenizer(pair="<s> $A </s> </s> $B:1 </s>:1")
+WORDS = st.text(alphabet="lamp the song.!\n éم灯", max_size=60)
+
+
+@given(first=st.text(max_size=40), second=st.text(max_size=40))
+def test_a_pair_that_fits_is_read_as_the_tokenizer_reads_it(first: str, second: str) -> None:
+    [found] = encoder(PAIRED, max_tokens=512).parts((first, second))
+    wanted = PAIRED.encode(clean(first), clean(second))
+    assert (found.ids, list(found.types)) == (wanted.ids, wanted.type_ids)
+
+
+@given(first=WORDS.filter(lambda text: len(text) < 8), second=WORDS.map(lambda text: text * 8))
+def test_every_window_of_a_pair_has_all_of_the_first_and_a_part_of_the_second(
+    first: str, second: str
+) -> None:
+    begin = PAIRED.encode(first, "").ids[:-1]
+    parts = encoder(PAIRED, max_tokens=40).parts((first, second))
+    assert all(part.ids[: len(begin)] == begin and part.ids[-1] == 2 for part in parts)
+    assert all(len(part.ids) == len(part.types) <= 40 for part in parts)
+    bodies = [part.ids[len(begin) : -1] for part in parts]
+    assert all(set(part.types[len(begin) :]) == {1} for part in parts)
+    joined = "".join(PAIRED.decode(ids, skip_special_tokens=False) for ids in bodies)
+    assert "".join(joined.split()) == "".join(
+        PAIRED.decode(PAIRED.encode(second, add_special_tokens=False).ids, False).split()
+    )
+
+
+def test_a_first_text_of_more_than_half_a_window_is_read_only_with_all_of_the_second() -> None:
+    pairs = encoder(PAIRED, max_tokens=16)
+    [part] = pairs.parts(("lamp lamp lamp lamp lamp", "lamp lamp"))
+    assert len(part.ids) <= 16
+    with pytest.raises(ContextOverflow, match=r"first text of a pair \('lamp .* more than half"):
+        pairs.parts(("lamp lamp lamp lamp lamp", "lamp " * 20))
+    assert len(pairs.parts(("lamp", "lamp " * 20))) > 1
+    assert len(encoder(PAIRED, max_tokens=16).edges()) == len(pairs.edges())
+    both = TextTokenizer(PAIRED.to_str().encode(), max_tokens=16, pairs=True).edges()[-1]
+    assert set(both.types) == {0, 1}
+
+
+def test_a_second_text_beyond_a_section_is_read_in_sections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = encoder(PAIRED, max_tokens=24).windows(("lamp", "lamp " * 900))
+    monkeypatch.setattr(text_module, "SECTION_CHARACTERS", 1500)
+    parts = encoder(PAIRED, max_tokens=24).windows(("lamp", "lamp " * 900))
+    assert len(whole) <= len(parts) <= len(whole) + 3

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from edgekit.artifact import folder as artifact
+from edgekit.data.inputs import Input
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.scoring import LabelSet, OneLabel, Scoring
 from edgekit.runtime.tokens import TextTokenizer
@@ -26,10 +27,11 @@ TEXTS = (
     "lamp",
     "play a song, please",
 )
+PAIRS = ((TEXTS[0], TEXTS[1]), ("lamp", "关灯"), (TEXTS[5], TEXTS[2]))
 _SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 
 
-def make_tokenizer() -> Tokenizer:
+def make_tokenizer(*, pair: str | None = None) -> Tokenizer:
     """Unigram of the XLM-R kind: the words of TEXTS and every letter of them and of ASCII."""
     words = {f"▁{word}" for text in TEXTS for word in text.split()}
     letters = {chr(code) for code in range(33, 127)} | {c for text in TEXTS for c in text} | {"▁"}
@@ -39,7 +41,7 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        single="<s> $A </s>", pair=pair, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     tokenizer.decoder = decoders.Metaspace()
     tokenizer.add_special_tokens(list(_SPECIALS))
@@ -135,15 +137,17 @@ def make_artifact(
     width: int = 32,
     int8: bool = True,
     unused_pieces: int = 0,
-    golden: Sequence[str] = TEXTS,
+    golden: Sequence[Input] = TEXTS,
+    pair: str | None = None,
     **changes: Any,
 ) -> Path:
     """An artifact that `edgekit.load` takes; `changes` are fields of its manifest or model.
 
-    `unused_pieces` are rows of the embedding that no text uses; they make the model large.
+    `pair` is what the tokenizer sets around a pair; `unused_pieces` are rows of the embedding that
+    no text uses; they make the model large.
     """
     folder.mkdir(parents=True)
-    tokenizer = make_tokenizer()
+    tokenizer = make_tokenizer(pair=pair)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     data = make_onnx(tokenizer.get_vocab_size() + unused_pieces, width=width, int8=int8)
     (folder / "model.onnx").write_bytes(data)
@@ -162,7 +166,17 @@ def make_set_artifact(folder: Path, *thresholds: float) -> Path:
     return make_artifact(folder, model={**fields()["model"], "thresholds": spec})
 
 
-def golden_answers(folder: Path, manifest: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+def make_pair_artifact(folder: Path, **changes: Any) -> Path:
+    """An artifact that takes pairs of texts."""
+    spec = {**fields()["model"], "pairs": True}
+    return make_artifact(
+        folder, golden=PAIRS, pair="<s> $A </s> </s> $B </s>", model=spec, **changes
+    )
+
+
+def golden_answers(
+    folder: Path, manifest: dict[str, Any], texts: Sequence[Input]
+) -> dict[str, Any]:
     spec = manifest["model"]
     encoder = TextTokenizer(
         folder / "tokenizer.json", prefix=spec["prefix"], max_tokens=spec["max_tokens"]

@@ -51,3 +51,12 @@ def test_only_texts_of_one_language_are_spliced() -> None:
     ]
     assert spliced
     assert {len(text.split()) for text in found} >= {2, 3}
+
+
+def test_of_pairs_the_first_text_stays_and_the_second_is_changed() -> None:
+    pairs = [(("is it warm", "turn up the heating"), "en"), (("is it", "lamp on now"), "en")]
+    found = augment(pairs, copies=3, seed=0)
+    assert found
+    assert {first for first, _ in found} <= {"is it warm", "is it"}
+    assert not {second for _, second in found} & {"turn up the heating", "lamp on now"}
+    assert augment([(("long enough a text", "word"), "en")], copies=3, seed=0) == []

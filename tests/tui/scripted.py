@@ -130,6 +130,8 @@ class ScriptedModel:
         floor = self.manifest.model.abstain_below if abstain_below is None else abstain_below
         if isinstance(texts, str):
             return self._answer(texts, floor)
+        if self.manifest.model.pairs and isinstance(texts, tuple):
+            return self._answer(" / ".join(texts), floor)
         return self._each(texts, floor)
 
     def _each(self, texts: Iterable[str], floor: float) -> Iterator[Answer]:

@@ -11,7 +11,7 @@ from edgekit_tui.widgets.scores import Scores
 from edgekit_tui.widgets.words import Words
 from textual.pilot import Pilot
 
-from tests.tiny.artifact import make_artifact
+from tests.tiny.artifact import fields, make_artifact
 from tests.tui.scripted import (
     DEADLY,
     ScriptedModel,
@@ -115,3 +115,31 @@ async def test_an_artifact_that_fails_verification_is_not_used(tmp_path: Path) -
         assert "sha256 differs" in shown(pilot.app, "#notice").replace("\n", " ")
         await typed(pilot, "lamp")
         assert shown(pilot.app, "#scores") == ""
+
+
+async def test_an_artifact_for_pairs_has_a_second_field() -> None:
+    pairs = make_manifest(model={**fields()["model"], "pairs": True})
+    model = ScriptedModel(pairs)
+    async with make_app([found()], model=model).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert pilot.app.screen.query_one("#pair").display
+        await typed(pilot, "is it")
+        assert model.asked == [], "one text alone has no answer"
+        await pilot.press("tab")
+        await typed(pilot, "the lamp")
+        assert model.asked[-1] == "is it / the lamp"
+        assert shown(pilot.app, "#scores").startswith("light")
+        assert not pilot.app.screen.query_one("#words", Words).display
+        await pilot.press("ctrl+l")
+        await settle(pilot)
+        assert shown(pilot.app, "#scores") == ""
+
+
+async def test_an_artifact_for_texts_has_none() -> None:
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert not pilot.app.screen.query_one("#pair").display

@@ -9,6 +9,7 @@ from textual.message import Message
 
 from edgekit.artifact.folder import Manifest
 from edgekit.data.documents import Document
+from edgekit.data.inputs import Input
 from edgekit.data.records import Record
 from edgekit.tasks.classification.answer import Answer
 from edgekit_tui.answering import Answering, Ending
@@ -28,9 +29,9 @@ class ArtifactsFound(Message):
 
 @dataclass
 class Answered(Message):
-    """A text has its labels."""
+    """A text, or a pair of texts, has its labels."""
 
-    text: str
+    text: Input
     answer: Answer
     seconds: float | None
 

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, overload
 import edgekit
 from edgekit.artifact.folder import Manifest
 from edgekit.data.conversation import Message, Reply, WhenFull
+from edgekit.data.inputs import Input, Pair
 from edgekit.errors import WorkerError
 from edgekit.tasks.classification.answer import Answer
 from edgekit.tasks.summarization.stream import SummaryStream
@@ -40,10 +41,10 @@ class Answerer(Protocol):
     manifest: Manifest
 
     @overload
-    def classify(self, texts: str) -> Answer: ...  # type: ignore[overload-overlap]
+    def classify(self, texts: str | Pair) -> Answer: ...  # type: ignore[overload-overlap]
 
     @overload
-    def classify(self, texts: Iterable[str]) -> Iterator[Answer]: ...
+    def classify(self, texts: Iterable[Input]) -> Iterator[Answer]: ...
 
     def chat(
         self,
@@ -112,8 +113,8 @@ class Models:
         with closing(self._opener(folder, self.threads, self.max_ram)) as model:
             yield model
 
-    def answer(self, folder: Path, text: str) -> Answer:
-        """One text's answer, timed; a worker that died is restarted once."""
+    def answer(self, folder: Path, text: Input) -> Answer:
+        """The answer to one text or pair, timed; a worker that died is restarted once."""
         try:
             return self._timed(self.get(folder), text)
         except WorkerError:
@@ -135,7 +136,7 @@ class Models:
         with self._lock:
             self._shut()
 
-    def _timed(self, model: Answerer, text: str) -> Answer:
+    def _timed(self, model: Answerer, text: Input) -> Answer:
         began = self._clock()
         answer = model.classify(text)
         self._times = [*self._times[-_KEPT_TIMES:], self._clock() - began]

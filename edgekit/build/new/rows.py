@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edgekit.build.new import languages as spoken
 from edgekit.build.new.sets import SHARES, TEST, TRAIN, VALIDATION, divide
+from edgekit.data import inputs
 from edgekit.data.class_labels import named_records
 from edgekit.data.records import Record
 from edgekit.data.rows import Row
@@ -88,7 +89,7 @@ def _with_languages(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
         for language in sorted({row.language for row in rows if row.language}):
             _check_code(language)
         return dict(found), "Languages: by the column 'language'."
-    codes, told = spoken.tell([row.text for row in rows])
+    codes, told = spoken.tell([" ".join(inputs.texts(row.input)) for row in rows])
     share = sum(language is not None for language in told) / len(told)
     how = f"Languages: told from the texts ({share:.0%} of them); correct them if they are wrong."
     left = iter(told)

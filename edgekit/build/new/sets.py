@@ -12,7 +12,7 @@ from edgekit.data.linked import Linked
 from edgekit.data.records import READERS
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
-from edgekit.recipe.dataset import folded
+from edgekit.recipe.dataset import folded_input
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 WORDS = {
@@ -108,10 +108,10 @@ def _take(parts: list[list[int]], wanted: float) -> list[list[int]]:
 
 def _together(rows: Sequence[Row]) -> list[list[int]]:
     """Numbers of rows in parts that must not be split between sets: linked by group or by text."""
-    first_with: dict[tuple[str, str], int] = {}
+    first_with: dict[tuple[str, ...], int] = {}
     linked = Linked(len(rows))
     for number, row in enumerate(rows):
-        keys = [("text", folded(row.text))]
+        keys: list[tuple[str, ...]] = [("text", *folded_input(row.input))]
         keys += [("group", row.group)] if row.group is not None else []
         for key in keys:
             linked.join(number, first_with.setdefault(key, number))

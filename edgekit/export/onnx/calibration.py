@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.data.inputs import Input
 from edgekit.export.onnx import observing
 from edgekit.job.job import OutputJob
 from edgekit.runtime import onnx
@@ -15,7 +16,7 @@ TEXTS = 64
 """More hardly change the factors."""
 
 
-def observe(job: OutputJob, source: Path, texts: Sequence[str], out: Path) -> None:
+def observe(job: OutputJob, source: Path, texts: Sequence[Input], out: Path) -> None:
     """Writes what was seen in TEXTS of the texts, evenly chosen, into the folder `out`."""
     copy = out / source.name
     observer = observing.Observer(observing.observed(source, copy))
@@ -24,13 +25,13 @@ def observe(job: OutputJob, source: Path, texts: Sequence[str], out: Path) -> No
         job.checkpoint / TOKENIZER, prefix=job.prefix, max_tokens=job.max_tokens
     )
     for text in chosen(texts):
-        for ids in encoder.windows(text):
-            observer.add(onnx.run(session, observer.names, ids))
+        for part in encoder.parts(text):
+            observer.add(onnx.run(session, observer.names, part))
     observing.write(out / f"{source.name}.safetensors", observer.seen())
     copy.unlink()
 
 
-def chosen(texts: Sequence[str], count: int = TEXTS) -> list[str]:
+def chosen(texts: Sequence[Input], count: int = TEXTS) -> list[Input]:
     """Evenly chosen, for the texts are in the order of their languages."""
     step = max(1, len(texts) // count)
     return list(texts[::step][:count])

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.checkpoint.describe import describe
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.data.spread import spread
 from edgekit.export.onnx import calibration, candidates
 from edgekit.export.onnx.candidates import Candidate, fastest_near
@@ -73,11 +75,11 @@ def _prove(job: OutputJob, path: Path) -> dict[str, Any]:
     from edgekit.training import predict
 
     rows = spread(job.rows, PARITY_ROWS_PER_LANGUAGE)
-    texts = [row.text for row in rows]
+    texts = [row.input for row in rows]
     wanted = predict.logits(job.checkpoint, texts, prefix=job.prefix, max_tokens=job.max_tokens)
     found = _answers(job, path, texts)
     errors = np.abs(found - wanted).max(axis=1)
-    refuse_difference(errors, texts, what="logits", most=MOST_LOGIT_ERROR)
+    refuse_difference(errors, list(map(inputs.shown, texts)), what="logits", most=MOST_LOGIT_ERROR)
     return {"rows": len(rows), "languages": len({row.language for row in rows})}
 
 
@@ -90,7 +92,7 @@ def _choose(
     on_progress: OnProgress,
 ) -> dict[str, Any]:
     """Quantizes every candidate and keeps the fastest whose answers stay nearest to fp32's."""
-    texts = [row.text for row in spread(job.rows, SELECTION_ROWS, total=True)]
+    texts = [row.input for row in spread(job.rows, SELECTION_ROWS, total=True)]
     said = describe(job.checkpoint)
     scoring = untuned(len(said.labels or ()), several=said.several_labels)
     wanted = _answers(job, fp32 / MODEL, texts)
@@ -112,7 +114,7 @@ def _choose(
     )
 
 
-def _answers(job: OutputJob, path: Path, texts: Sequence[str]) -> np.ndarray:
+def _answers(job: OutputJob, path: Path, texts: Sequence[Input]) -> np.ndarray:
     """Logits of shape (texts, labels) from the same runtime that will answer users."""
     encoder = TextTokenizer(
         job.checkpoint / "tokenizer.json", prefix=job.prefix, max_tokens=job.max_tokens

@@ -51,7 +51,7 @@ class Seq2SeqSummarizer:
 
     def probe(self) -> None:
         """As OnnxModel.probe, with the first token of each summary."""
-        for ids in self._encoder.edges():
+        for ids in (part.ids for part in self._encoder.edges()):
             (scores,) = self._network.read(ids).next([self._generation.decoder_start_token_id], [0])
             if not np.isfinite(scores).all():
                 raise ArtifactError(f"The answer to {len(ids)} tokens is not a number.")

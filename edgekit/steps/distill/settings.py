@@ -49,8 +49,8 @@ class DistillSettings(Settings):
     epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Passes over the texts at most."""
     augment: Annotated[int, Field(ge=0, le=50)] | None = None
-    """Texts made from each given one, by leaving out words and splicing two texts; the teacher
-    labels them."""
+    """Texts made from each given one, by leaving out words and splicing two texts, in the second
+    text of a pair; the teacher labels them."""
     unlabeled: Annotated[int, Field(ge=0)] = 100_000
     """How many texts of data.unlabeled are used at most, the first ones."""
     temperature: Annotated[float, Field(gt=0, le=20)] = 2.0

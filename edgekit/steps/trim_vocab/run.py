@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.checkpoint import licences, widths
 from edgekit.checkpoint.decoders import DECODERS
-from edgekit.data import declaration
+from edgekit.data import declaration, inputs
 from edgekit.data.rows import Row, read_texts
 from edgekit.errors import StepError
 from edgekit.job.job import Job
@@ -117,19 +117,23 @@ def _choose(
 
 
 def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
-    """By language, the texts that choose; texts that judge are never among them."""
-    judging = {kind.text(row).text for row in job.dataset.validation}
+    """By language, the texts that choose; texts that judge are never among them, but for the one
+    text that a pair shares with others."""
+    judging = {kind.text(row).input for row in job.dataset.validation}
+    alone = frozenset(inputs.all_texts(judging))
     own: dict[str, list[str]] = {}
     for row in job.dataset.train:
         texts = own.setdefault(row.language or NO_LANGUAGE, [])
-        texts.append(kind.text(row).text)
-        if row.summary is not None:  # what is to be generated must be there, too
-            texts.append(row.summary)
+        if (given := kind.text(row).input) not in judging:
+            texts += inputs.texts(given)
+        if row.summary is not None and row.summary not in alone:
+            texts.append(row.summary)  # what is to be generated must be there, too
     further = read_texts([job.resolve(name) for name in settings.texts])
-    others = [*job.dataset.unlabeled, *further]
+    others = [
+        one for one in (*inputs.all_texts(job.dataset.unlabeled), *further) if one not in alone
+    ]
     own.setdefault(NO_LANGUAGE, []).extend(others)
-    unseen = {name: [one for one in texts if one not in judging] for name, texts in own.items()}
-    return {name: texts for name, texts in unseen.items() if texts}
+    return {name: texts for name, texts in own.items() if texts}
 
 
 def _write(job: Job, trimmed: Trimmed) -> None:
@@ -205,7 +209,9 @@ def judging_texts(
     """By language, held-out rows and the Declaration, none of which had a part in the choice."""
     found: dict[str, list[Text]] = {name: [] for name in names}
     for row in validation:
-        if (text := kind.text(row)).text not in chosen_by:
+        text = kind.text(row)
+        # Of a pair, which shares its first text with others, one new text is enough.
+        if not chosen_by.issuperset(inputs.texts(text.input)):
             found.setdefault(row.language or NO_LANGUAGE, []).append(text)
     for name in names:
         found[name] += [

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data.inputs import Input
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Engine
 
@@ -18,18 +19,19 @@ class Classifier(Engine, Protocol):
     def workers(self) -> int:
         """How many texts to run at the same time, if there are many."""
 
-    def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
-        """Logits of shape (labels,), float32, and the number of windows the text was read in.
+    def logits(self, given: Input, *, alone: bool) -> tuple[np.ndarray, int]:
+        """Logits of shape (labels,), float32, and the number of windows the text, or the pair, was
+        read in.
 
         `alone` says that no other text runs at the same time, so that it may use more threads.
         """
 
 
 def run(
-    engine: Classifier, manifest: Manifest, text: str, *, alone: bool
+    engine: Classifier, manifest: Manifest, given: Input, *, alone: bool
 ) -> tuple[np.ndarray, int]:
     """`engine.logits`, checked to be one for each label; any other model would answer nonsense."""
-    logits, parts = engine.logits(text, alone=alone)
+    logits, parts = engine.logits(given, alone=alone)
     if logits.shape != (len(manifest.labels),):
         raise ArtifactError(
             f"The model '{manifest.name}' gives {logits.size} scores for "

@@ -17,10 +17,11 @@ from edgekit.artifact.manifest import Manifest
 from edgekit.data import label_sets
 from edgekit.data.alone import alone
 from edgekit.data.free_names import free_name
+from edgekit.data.inputs import Input
 from edgekit.data.places import placed
 from edgekit.data.record_writer import RecordWriter, partial_of
-from edgekit.data.records import Placed, Record, placed_records
-from edgekit.data.rows import TEXT_PAIR, refuse_pairs, stream_records
+from edgekit.data.records import Placed, Record, cell, placed_records
+from edgekit.data.rows import TEXT_PAIR
 from edgekit.errors import DataError
 from edgekit.system import machine
 from edgekit.system.digest import canonical_json, sha256_file
@@ -38,7 +39,7 @@ class Labels(Protocol):
 
     def classify(
         self,
-        texts: Iterator[str],
+        texts: Iterator[Input],
         *,
         abstain_below: float | None = None,
         labels: Sequence[str] | None = None,
@@ -75,6 +76,13 @@ class _Job:
     rows: int
     replaces: bool
     """Whether `OUT` existed before, so that it is not this job's."""
+    pair_column: str | None = None
+    """The column of the second texts, where the model takes pairs."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the text, or of both texts of a pair."""
+        return (self.column,) if self.pair_column is None else (self.column, self.pair_column)
 
 
 def classify_file(
@@ -83,6 +91,7 @@ def classify_file(
     out: Path,
     *,
     column: str,
+    pair_column: str = TEXT_PAIR,
     abstain_below: float | None = None,
     labels: Sequence[str] | None = None,
     overwrite: bool = False,
@@ -95,12 +104,14 @@ def classify_file(
     The suffix decides the format, also of `out`; memory is bounded. The whole input is checked
     before the first answer. `on_progress` is called with the rows done and the number of all rows.
     Raises DataError for input that cannot be read and for an `out` that exists, unless `overwrite`.
-    `labels` are those that a chat model chooses from.
+    `labels` are those that a chat model chooses from; `pair_column` has the second texts, where the
+    model takes pairs.
     """
     if source.exists() and out.exists() and source.samefile(out):
         raise DataError(f"{out}: this is the input itself; write to another file.")
     with alone(out):
-        job = _plan(model, source, out, column=column, abstain_below=abstain_below, labels=labels)
+        columns = _columns(model, column, pair_column)
+        job = _plan(model, source, out, columns, abstain_below=abstain_below, labels=labels)
         job = _make_way(out, job, overwrite=overwrite)
         with RecordWriter(out, source=source) as writer:
             machine.write_safely(_job_file(out), canonical_json(asdict(job)))
@@ -133,28 +144,51 @@ def _plan(
     model: Labels,
     source: Path,
     out: Path,
+    columns: tuple[str, ...],
     *,
-    column: str,
     abstain_below: float | None,
     labels: Sequence[str] | None,
 ) -> _Job:
     """Reads the whole input once: better to refuse it now than after hours."""
     rows, names = 0, set[str]()
-    for record in stream_records(source, column=column):
-        if column != TEXT_PAIR:
-            refuse_pairs(record, str(source))
+    for place, record in placed_records(source):
+        for column in columns:
+            cell(record, column, place)
+        if TEXT_PAIR in record and TEXT_PAIR not in columns:
+            _refuse_second(model, place)
         rows += 1
         names.update(record)
     floor = model.manifest.model.abstain_below if abstain_below is None else abstain_below
     return _Job(
         source_sha256=sha256_file(source),
         artifact=model.manifest.digest,
-        column=column,
+        column=columns[0],
+        pair_column=columns[1] if len(columns) > 1 else None,
         abstain_below=floor,
         labels=tuple(labels or ()),
         added=tuple(free_name(name, names, str(source)) for name in ADDED),
         rows=rows,
         replaces=out.exists(),
+    )
+
+
+def _columns(model: Labels, column: str, pair_column: str) -> tuple[str, ...]:
+    """Those of the text, or of both texts of a pair."""
+    if not model.manifest.model.pairs:
+        return (column,)
+    if column == pair_column:
+        raise DataError(
+            f"'{model.manifest.name}' takes pairs of texts, and both texts of a pair would come "
+            f"from the column '{column}'; name that of the first."
+        )
+    return column, pair_column
+
+
+def _refuse_second(model: Labels, place: str) -> None:
+    """A second text that no model would be given: every answer would be to half of a question."""
+    raise DataError(
+        f"{place}: there is a column '{TEXT_PAIR}', and '{model.manifest.name}' takes single "
+        "texts, not pairs; use an artifact for pairs, or rename the column if it is no second text."
     )
 
 
@@ -204,12 +238,21 @@ def _answers(
     An error that a row's text is the reason of names the row.
     """
     while batch := list(islice(records, _BATCH)):
-        texts = (record[job.column] for _, record in batch if record[job.column].strip())
+        given = [_given(record, job) for _, record in batch]
+        texts = (one for one in given if one is not None)
         answers = model.classify(texts, abstain_below=job.abstain_below, labels=job.labels or None)
-        for place, record in batch:
+        for (place, record), one in zip(batch, given, strict=True):
             with placed(place):
-                found = next(answers) if record[job.column].strip() else None
+                found = next(answers) if one is not None else None
             yield record, found
+
+
+def _given(record: Record, job: _Job) -> Input | None:
+    """What the model is given; None where a text is empty."""
+    texts = [record[column] for column in job.columns]
+    if not all(text.strip() for text in texts):
+        return None
+    return texts[0] if len(texts) == 1 else (texts[0], texts[1])
 
 
 def _added(job: _Job, found: Answer | None) -> Record:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data.inputs import Input, from_json
+from edgekit.errors import ArtifactError
 from edgekit.runtime import golden
 from edgekit.tasks.classification.answer import Answer, answer
 from edgekit.tasks.classification.engine import Classifier, run
@@ -15,7 +17,7 @@ from edgekit.tasks.classification.recorded import of_model
 
 @dataclass(frozen=True, slots=True)
 class GoldenScores:
-    inputs: tuple[str, ...]
+    inputs: tuple[Input, ...]
     scores: tuple[Mapping[str, float], ...]
     tolerance: float
     """How far a score may be off; different CPUs round differently."""
@@ -24,7 +26,7 @@ class GoldenScores:
     def read(cls, value: Mapping[str, Any]) -> GoldenScores:
         """From `{"inputs": […], "answers": [{"label", "scores"}], "tolerance": …}`."""
         return cls(
-            inputs=tuple(str(text) for text in value["inputs"]),
+            inputs=tuple(map(from_json, value["inputs"])),
             scores=tuple(
                 {label: float(score) for label, score in entry["scores"].items()}
                 for entry in value["answers"]
@@ -32,7 +34,7 @@ class GoldenScores:
             tolerance=float(value["tolerance"]),
         )
 
-    def texts(self) -> list[str]:
+    def texts(self) -> list[Input]:
         return list(self.inputs)
 
     def check(self, engine: Classifier, manifest: Manifest) -> int:
@@ -49,7 +51,14 @@ class GoldenScores:
 
 def read(data: bytes, manifest: Manifest) -> GoldenScores:
     """The golden answers from a classifier's file; raises ArtifactError."""
-    return golden.parse(data, GoldenScores.read)
+    found = golden.parse(data, GoldenScores.read)
+    if any(isinstance(given, str) is manifest.model.pairs for given in found.inputs):
+        wanted = "pairs of texts" if manifest.model.pairs else "texts"
+        raise ArtifactError(
+            f"{golden.GOLDEN}: the inputs must be {wanted}, as the manifest says; build the "
+            "artifact again."
+        )
+    return found
 
 
 def _near(found: Answer, wanted: Mapping[str, float], tolerance: float) -> bool:

@@ -16,5 +16,6 @@ TASK = Task(
     read_rows=read_rows,
     heads={Family.ENCODER: "logits"},
     may_have="thresholds",
+    pairs=True,
     engines={"onnx": "edgekit.runtime.onnx:open_classifier"},
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
+from edgekit.data.inputs import Input
 from edgekit.errors import DataError, EdgekitError, UnsupportedTask
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
@@ -39,7 +40,7 @@ class ClassifierVerbs:
 
     def classify(
         self,
-        texts: str | Iterable[str],
+        texts: Input | Iterable[Input],
         *,
         abstain_below: float | None,
         labels: Sequence[str] | None = None,
@@ -56,20 +57,24 @@ class ClassifierVerbs:
         floor = check_floor(self._manifest, abstain_below)
         return self._each(partial(self._answer, abstain_below=floor), texts)
 
-    def logits(self, texts: str | Iterable[str]) -> np.ndarray | Generator[np.ndarray, None, None]:
+    def logits(
+        self, texts: Input | Iterable[Input]
+    ) -> np.ndarray | Generator[np.ndarray, None, None]:
         return self._each(self._logits, texts)
 
     def close(self) -> None:
         if self._gate.shut():
             self._engine.close()
 
-    def _each(self, function: Callable[..., Any], texts: str | Iterable[str]) -> Any:
-        if isinstance(texts, str):
+    def _each(self, function: Callable[..., Any], texts: Input | Iterable[Input]) -> Any:
+        # One pair is a tuple; several, of either kind, are any other iterable or hold tuples.
+        alone = _is_pair(texts) if self._manifest.model.pairs else False
+        if alone or isinstance(texts, str):
             return function(texts, alone=True)
         check_texts(texts)
         return in_order(partial(function, alone=False), texts, workers=self._engine.workers)
 
-    def _answer(self, text: str, *, alone: bool, abstain_below: float) -> Answer:
+    def _answer(self, text: Input, *, alone: bool, abstain_below: float) -> Answer:
         logits, parts = self._run(text, alone=alone)
         return answer(
             logits,
@@ -79,11 +84,11 @@ class ClassifierVerbs:
             parts=parts,
         )
 
-    def _logits(self, text: str, *, alone: bool) -> np.ndarray:
+    def _logits(self, text: Input, *, alone: bool) -> np.ndarray:
         return self._run(text, alone=alone)[0]
 
-    def _run(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
-        check_text(text)
+    def _run(self, text: Input, *, alone: bool) -> tuple[np.ndarray, int]:
+        check_input(self._manifest, text)
         with self._gate.passing():
             return run(self._engine, self._manifest, text, alone=alone)
 
@@ -96,7 +101,30 @@ def check_floor(manifest: Manifest, asked: float | None) -> float:
     return floor
 
 
-def check_texts(texts: Iterable[str]) -> None:
+def check_input(manifest: Manifest, given: Input) -> None:
+    """Raises DataError unless it is what this artifact takes: a text, or a pair of texts."""
+    if not manifest.model.pairs:
+        if _is_pair(given):
+            raise DataError(
+                f"'{manifest.name}' takes single texts, and this is a pair of texts; give one text."
+            )
+        check_text(given)  # type: ignore[arg-type]
+        return
+    if not _is_pair(given):
+        what = "a text" if isinstance(given, str) else type(given).__name__
+        raise DataError(
+            f"'{manifest.name}' takes pairs of texts, and this is {what}; give a tuple of the two, "
+            "such as (premise, hypothesis)."
+        )
+    if not all(text.strip() for text in given):
+        raise DataError("A text of a pair is empty, so the pair has no label; leave it out.")
+
+
+def _is_pair(given: object) -> bool:
+    return isinstance(given, tuple) and len(given) == 2 and all(isinstance(x, str) for x in given)
+
+
+def check_texts(texts: Iterable[Input]) -> None:
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
         raise DataError(f"Give a text or an iterable of texts, not {type(texts).__name__}.")
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact.folder import Artifact
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.isolated import Supervisor, TaskVerb
 from edgekit.system.serving import Request
@@ -20,8 +22,8 @@ class IsolatedClassifier:
         self.workers = int(self._worker.facts["workers"])
         self.version = str(self._worker.facts["version"])
 
-    def logits(self, text: str, *, alone: bool) -> tuple[np.ndarray, int]:
-        result = self._worker.begin("logits", text=text, alone=alone).result()
+    def logits(self, given: Input, *, alone: bool) -> tuple[np.ndarray, int]:
+        result = self._worker.begin("logits", text=given, alone=alone).result()
         return np.array(result["logits"], dtype=np.float32), int(result["parts"])
 
     def close(self) -> None:
@@ -29,7 +31,7 @@ class IsolatedClassifier:
 
 
 def _logits(engine: Any, request: Request) -> Mapping[str, Any]:
-    logits, parts = engine.logits(request["text"], alone=request["alone"])
+    logits, parts = engine.logits(inputs.from_json(request["text"]), alone=request["alone"])
     return {"logits": logits.tolist(), "parts": parts}
 
 

@@ -215,3 +215,24 @@ def test_texts_of_all_kinds_are_read() -> None:
     rows = [Row(text, LABELS[place % 3]) for place, text in enumerate([*tiny.texts()[:30], "a"])]
     odd = ["", " ", "a", "\ud800", "x" * 5000, "你好"]
     assert np.isfinite(train(rows, odd, LABELS, several=False, seed=7).logits).all()
+
+
+def test_the_texts_of_a_pair_have_features_of_their_own() -> None:
+    """Which of the two says it is the label: the same words in the other order have another."""
+    said = [("off", "kill it"), ("on", "the lamp is mine"), ("dim", "soft light")]
+    rows = [
+        Row(f"{first} {number}", one, text_pair=f"{second} {number}")
+        for one, first in said
+        for other, second in said
+        if one != other
+        for number in range(8)
+    ]
+    asked = [Row(f"{first} 99", one, text_pair=f"{second} 98") for one, first in said
+             for other, second in said if one != other]  # fmt: skip
+    found = train(rows, [row.input for row in asked], LABELS, several=False, seed=7)
+    assert [LABELS[place] for place in found.logits.argmax(axis=1)] == [row.label for row in asked]
+
+
+def test_an_even_share_counts_both_texts() -> None:
+    rows = [Row("a" * 10, "off", text_pair="b" * 10) for _ in range(10)]
+    assert len(linear.even_share(rows, 100)) == 5

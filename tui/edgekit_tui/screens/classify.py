@@ -15,6 +15,8 @@ from textual.widgets import Static, TextArea
 from textual.worker import get_current_worker
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.tasks.classification.answer import Answer
 from edgekit_tui import importance, speed
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
@@ -47,6 +49,9 @@ class ClassifyScreen(Page):
         super().__init__()
         self.folder = folder
         self.text = ""
+        self.pair = ""
+        """The second text, where the artifact takes pairs."""
+        self._pairs = False
         self._answer: Answer | None = None
         self._timer: Timer | None = None
         self._facts: list[str] = []
@@ -54,6 +59,11 @@ class ClassifyScreen(Page):
 
     def body(self) -> Iterable[Widget]:
         yield TextField(self.text, id="text", placeholder=_("Type or paste a text here"))
+        second = TextField(
+            self.pair, id="pair", placeholder=_("Type or paste the second text here")
+        )
+        second.display = self._pairs
+        yield second
         with VerticalScroll(id="answer", can_focus=False):
             yield Notice(id="notice")
             yield Scores(id="scores")
@@ -78,6 +88,8 @@ class ClassifyScreen(Page):
     def _ready(self, manifest: Manifest) -> None:
         name, labels = manifest.name, len(manifest.labels)
         self._several = manifest.model.thresholds is not None
+        self._pairs = manifest.model.pairs
+        self.query_one("#pair").display = self._pairs
         counted = ngettext("{count} label", "{count} labels", labels)
         self.top.say(f"{name} · {counted.format(count=number(labels))}")
         self._say("")
@@ -85,10 +97,18 @@ class ClassifyScreen(Page):
 
     @on(TextArea.Changed)
     def typed(self, event: TextArea.Changed) -> None:
-        self.text = event.text_area.text
+        if event.text_area.id == "pair":
+            self.pair = event.text_area.text
+        else:
+            self.text = event.text_area.text
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(PAUSE_SECONDS, self._ask)
+
+    @property
+    def given(self) -> Input:
+        """What the model is asked about."""
+        return (self.text, self.pair) if self._pairs else self.text
 
     @property
     def waiting(self) -> bool:
@@ -97,22 +117,22 @@ class ClassifyScreen(Page):
 
     def _ask(self) -> None:
         self._timer = None
-        if self.text.strip():
-            self.classify(self.text)
+        if all(text.strip() for text in inputs.texts(self.given)):
+            self.classify(self.given)
         else:
             self.workers.cancel_group(self, "answer")
             self._show(None)
 
     @work(thread=True, exclusive=True, group="answer")
-    def classify(self, text: str) -> None:
-        """The answer first; then, while nobody types, the weights of its words."""
+    def classify(self, text: Input) -> None:
+        """The answer first; then, while nobody types, the weights of the words of a single text."""
         worker = get_current_worker()
         with self.reporting():
             answer = self.edgekit.models.answer(self.folder, text)
             if worker.is_cancelled:
                 return
             self.post_message(Answered(text, answer, self.edgekit.models.seconds_per_text()))
-            if 1 < importance.words(text) <= importance.MOST_WORDS:
+            if isinstance(text, str) and 1 < importance.words(text) <= importance.MOST_WORDS:
                 weights = []
                 for weight in importance.weigh(self.edgekit.models.get(self.folder), text, answer):
                     weights.append(weight)
@@ -122,7 +142,7 @@ class ClassifyScreen(Page):
 
     @on(Answered)
     def take_answer(self, message: Answered) -> None:
-        if message.text != self.text:
+        if message.text != self.given:
             return  # the user kept typing
         self._show(message.answer)
         facts = []
@@ -136,7 +156,7 @@ class ClassifyScreen(Page):
 
     def _weighing(self, message: Answered) -> list[str]:
         """How long the words take; each is left out once in the background."""
-        words = importance.words(message.text)
+        words = importance.words(message.text) if isinstance(message.text, str) else 0
         left = (message.seconds or 0.0) * words
         if left < _LONG_SECONDS or not 1 < words <= importance.MOST_WORDS:
             return []
@@ -171,7 +191,8 @@ class ClassifyScreen(Page):
         self.query_one("#status", Static).update(clean(text))
 
     def action_clear(self) -> None:
-        self.query_one("#text", TextField).text = ""
+        for name in ("#text", "#pair"):
+            self.query_one(name, TextField).text = ""
 
     def action_file(self) -> None:
         self.edgekit.open_screen("file", self.folder)

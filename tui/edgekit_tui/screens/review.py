@@ -78,6 +78,11 @@ class ReviewScreen(Page):
                     f"'{manifest.name}' may give a text several labels, and corrections here are "
                     "of one label each; correct the column 'label' of the labelled file."
                 )
+            if manifest.model.pairs:
+                raise UnsupportedTask(
+                    f"'{manifest.name}' takes pairs of texts, and corrections here are of single "
+                    "texts; correct the column 'label' of the labelled file."
+                )
             corrections = Corrections(manifest.name)
             known = corrections.all()
             rows = [

@@ -100,15 +100,15 @@ def _lesson(settings: DistillSettings, job: Job) -> Lesson:
     """All texts that teach: the rows, texts without labels, and what is made from both."""
     dataset = job.dataset
     unlabeled = list(dict.fromkeys(dataset.unlabeled))[: settings.unlabeled]
-    given = [(row.text, row.language) for row in dataset.train]
+    given = [(row.input, row.language) for row in dataset.train]
     given += [(text, None) for text in unlabeled]
-    judged = [row.text for row in dataset.validation]
+    judged = [row.input for row in dataset.validation]
     made = augment(
         given, copies=passes(settings).augment, seed=job.recipe.seed, taken=frozenset(judged)
     )
-    rows = [*dataset.train, *(Row(text) for text in (*unlabeled, *made))]
+    rows = [*dataset.train, *(Row.of(one) for one in (*unlabeled, *made))]
     states = settings.match_states > 0 and not _static(settings, job)
-    answers = teacher.answers(job, [*(row.text for row in rows), *judged], states=states)
+    answers = teacher.answers(job, [*(row.input for row in rows), *judged], states=states)
     wanted = answers.logits[len(rows) :].astype(np.float32)
     head_of(job).check(wanted, dataset.validation)
     return Lesson(rows, answers.first(len(rows)), wanted)

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_seq2seq_layers
+from edgekit.data import inputs
 from edgekit.job.job import Job, OnProgress
 from edgekit.steps.distill import schedule
 from edgekit.steps.distill.settings import DistillSettings
@@ -34,7 +35,7 @@ SAVE_EVERY = 100
 
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Teaches, writes the student into `job.out`, returns how near it came to the teacher."""
-    unlabeled = list(dict.fromkeys(job.dataset.unlabeled))[: settings.unlabeled]
+    unlabeled = list(dict.fromkeys(inputs.all_texts(job.dataset.unlabeled)))[: settings.unlabeled]
     texts = [*(row.text for row in job.dataset.train), *unlabeled]
     judged = [row.text for row in job.dataset.validation]
     written = pseudo_summaries(job, [*texts, *judged])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from edgekit.data.inputs import Input
 from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.training import predict
@@ -21,7 +23,7 @@ class Calibration:
     """Token windows of similar length in padded batches."""
 
     batches: tuple[Mapping[str, torch.Tensor], ...]
-    """`input_ids` and `attention_mask` of each batch, (windows, longest)."""
+    """The inputs of each batch, `input_ids` and `attention_mask` among them, (windows, longest)."""
     texts: int
     tokens: int
 
@@ -46,14 +48,14 @@ def real_tokens(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return batch["attention_mask"].bool()
 
 
-def choose_texts(dataset: Dataset, *, seed: int) -> Iterable[str]:
+def choose_texts(dataset: Dataset, *, seed: int) -> Iterable[Input]:
     """Texts of training rows, every language in turn, alternating with texts without labels."""
     generator = random.Random(seed)
-    by_language: dict[str | None, dict[str, None]] = {}
+    by_language: dict[str | None, dict[Input, None]] = {}
     for row in dataset.train:
-        by_language.setdefault(row.language, {})[row.text] = None
+        by_language.setdefault(row.language, {})[row.input] = None
     labelled = [list(pile) for pile in by_language.values()]
-    free = list(dict.fromkeys(dataset.unlabeled))
+    free: list[Input] = list(dict.fromkeys(dataset.unlabeled))
     for pile in (*labelled, free):
         generator.shuffle(pile)
     turns = [
@@ -68,15 +70,17 @@ def choose_texts(dataset: Dataset, *, seed: int) -> Iterable[str]:
 
 
 def read(
-    texts: Iterable[str],
+    texts: Iterable[Input],
     encoder: TextTokenizer,
     *,
     most_texts: int,
     most_tokens: int,
     pad: int,
     device: str,
+    config: Any = None,
 ) -> Calibration:
-    """The windows of the first texts, short ones first, within both limits."""
+    """The windows of the first texts, short ones first, within both limits; `config` is the
+    model's, which says whether it is given token types."""
     items: list[Example] = []
     read_texts = tokens = 0
     for text in texts:
@@ -87,5 +91,5 @@ def read(
         items += found
         read_texts, tokens = read_texts + 1, tokens + size
     parts = predict.by_length(items, BATCH_TOKENS)
-    batches = tuple(collate(part, pad=pad, device=device) for part in parts)
+    batches = tuple(collate(part, pad=pad, device=device, config=config) for part in parts)
     return Calibration(batches, read_texts, tokens)

@@ -113,6 +113,7 @@ def _read_texts(
         most_texts=settings.texts,
         most_tokens=MOST_TOKENS,
         pad=int(model.config.pad_token_id or 0),
+        config=model.config,
         device=job.device,
     )
 

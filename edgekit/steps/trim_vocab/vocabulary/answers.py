@@ -11,13 +11,16 @@ import torch
 from torch import nn
 
 from edgekit.checkpoint import models
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.job.job import Job
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tables import Family
+from edgekit.training.batches import collate, examples
 from edgekit.training.head import head_of
 
 
-def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
+def logits(job: Job, folder: Path, texts: Sequence[Input]) -> list[np.ndarray]:
     """For each text the logits of all its windows, (windows, labels), in fp32 on the CPU.
 
     Nothing is batched or padded. The weights are copied out of their file, all but the table used
@@ -25,7 +28,7 @@ def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
     """
     encoder = job.encoder(folder)
     if job.description.family is Family.SEQ2SEQ:
-        return _states(folder, encoder, texts)
+        return _states(folder, encoder, inputs.all_texts(texts))
     torch.manual_seed(0)  # a fresh head is the same on both sides
     model = head_of(job).load(folder)
     table = model.get_input_embeddings().weight
@@ -36,8 +39,8 @@ def logits(job: Job, folder: Path, texts: Sequence[str]) -> list[np.ndarray]:
     with torch.inference_mode():
         for text in texts:
             windows = [
-                model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
-                for ids in (torch.tensor([window]) for window in encoder.windows(text))
+                model(**collate([one], pad=0, device="cpu", config=model.config)).logits[0].numpy()
+                for one in examples(encoder, [text])
             ]
             found.append(np.stack(windows))
     return found

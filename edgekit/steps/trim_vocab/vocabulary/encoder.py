@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data import inputs
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
 from edgekit.job.job import Job
@@ -33,7 +34,9 @@ class EncoderKind:
     reach = FREQUENT
 
     def text(self, row: Row) -> Text:
-        return Text(row.text, held_out=True)
+        if row.text_pair is None:
+            return Text(row.text, held_out=True)
+        return Text(row.text_pair, held_out=True, first=row.text)
 
     def words(self, texts: Iterable[str]) -> dict[str, float]:
         return sources.own_words(texts)
@@ -69,7 +72,7 @@ def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | 
     """
     if machine.available_memory_bytes() <= job.description.fp32_bytes + SPARE_BYTES:
         return None
-    texts = [text.text for one in samples for text in [*one.same, *one.changed]]
+    texts = [text.input for one in samples for text in [*one.same, *one.changed]]
     old, new = (answers.logits(job, folder, texts) for folder in (job.checkpoint, job.out))
     found: dict[str, dict[str, Any]] = {}
     at = 0
@@ -78,8 +81,8 @@ def _prove(job: Job, samples: Sequence[_Sample]) -> dict[str, dict[str, Any]] | 
             if not np.array_equal(old[number], new[number]):
                 raise StepError(
                     f"trim_vocab: a text in '{one.language}' has the same tokens as before and "
-                    f"other answers ('{text.text[:60]}'); the checkpoint's weights do not fit its "
-                    "tokenizer. Save both together again, or leave the step out."
+                    f"other answers ('{inputs.shown(text.input, 60)}'); the checkpoint's weights "
+                    "do not fit its tokenizer. Save both together again, or leave the step out."
                 )
         at += len(one.same)
         changed = slice(at, at + len(one.changed))

@@ -8,6 +8,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.errors import StepError
 from edgekit.steps.trim_vocab.vocabulary import languages
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
@@ -27,6 +29,13 @@ class Text:
     """A validation row; otherwise a paragraph of the Declaration."""
     rendered: bool = False
     """Rendered by a chat template, with all the special tokens that it wants."""
+    first: str | None = None
+    """The first text of a pair, whose second is `text`."""
+
+    @property
+    def input(self) -> Input:
+        """What a model is given."""
+        return self.text if self.first is None else (self.first, self.text)
 
 
 @dataclass(slots=True)
@@ -87,6 +96,7 @@ class Tokenizers:
         old = self.vocabulary.tokenizer
         # The prefix and the special tokens take the same on both sides.
         fixed = len(old.encode(self.prefix).ids)
+        fixed_of_pair = len(old.encode(self.prefix, "").ids)
         unknown = self.vocabulary.unknown
         for text in texts:
             before, after = self.ids(text)
@@ -94,11 +104,12 @@ class Tokenizers:
             if after == expected:
                 found.same.append(text)
             else:
-                self._check(language, text.text, before)
+                self._check(language, inputs.shown(text.input), before)
                 found.changed.append(text)
-            found.units += units(text.text, language)
-            found.before += len(before) - (0 if text.rendered else fixed)
-            found.after += len(after) - (0 if text.rendered else fixed)
+            found.units += sum(units(one, language) for one in inputs.texts(text.input))
+            special = 0 if text.rendered else fixed if text.first is None else fixed_of_pair
+            found.before += len(before) - special
+            found.after += len(after) - special
             if unknown is not None:
                 found.unknown_before += before.count(unknown)
                 found.unknown_after += after.count(self.new[unknown])
@@ -106,10 +117,11 @@ class Tokenizers:
 
     def ids(self, text: Text) -> tuple[list[int], list[int]]:
         """The token ids before and after."""
-        told = self.prefix + text.text
+        first, *second = inputs.texts(text.input)
+        told = (self.prefix + first, *second)
         whole = not text.rendered
         both = (self.vocabulary.tokenizer, self.trimmed)
-        before, after = (one.encode(told, add_special_tokens=whole).ids for one in both)
+        before, after = (one.encode(*told, add_special_tokens=whole).ids for one in both)
         return before, after
 
     def _check(self, language: str, text: str, before: Sequence[int]) -> None:

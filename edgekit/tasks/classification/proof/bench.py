@@ -15,6 +15,7 @@ from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
 from edgekit.bench.child import SidePlan
 from edgekit.bench.measure import machine_now, measure, torch_plan
 from edgekit.bench.table import Table
+from edgekit.data.inputs import Input
 from edgekit.data.label_sets import COLUMN
 from edgekit.data.records import READERS
 from edgekit.data.rows import Row, read_rows, stream_records
@@ -77,7 +78,7 @@ def _rows(data: Path | None) -> list[Row]:
 
 def bench(
     folder: Path,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     against: Teacher | None = None,
     threads: int = 2,

@@ -15,6 +15,7 @@ import edgekit
 from edgekit.artifact.manifest import Manifest
 from edgekit.bench import exports
 from edgekit.bench.exports import PACKAGES
+from edgekit.data.inputs import Input
 from edgekit.data.rows import Row, told_language
 from edgekit.runtime.onnx import OnnxClassifier
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
@@ -33,7 +34,7 @@ def quality(store: Store, folder: Path, rows: Sequence[Row], *, against: Path) -
     # torch
     from edgekit.training import predict
 
-    texts = [row.text for row in rows]
+    texts = [row.input for row in rows]
     with edgekit.load(folder) as model:
         manifest = model.manifest
         artifact = np.stack(list(model.logits(texts)))
@@ -65,7 +66,7 @@ def _kept(
     store: Store,
     side: Mapping[str, str],
     manifest: Manifest,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     answer: Callable[[], np.ndarray],
 ) -> np.ndarray:
     """Logits of shape (texts, labels), from the store or computed now."""
@@ -85,7 +86,7 @@ def _kept(
     return np.asarray(np.load(done.folder / "logits.npy", allow_pickle=False))
 
 
-def _run(model: Path, tokenizer: Path, manifest: Manifest, texts: Sequence[str]) -> np.ndarray:
+def _run(model: Path, tokenizer: Path, manifest: Manifest, texts: Sequence[Input]) -> np.ndarray:
     """Runs one text at a time, which gives dynamic int8 its best answers."""
     spec = manifest.model
     encoder = TextTokenizer(tokenizer, prefix=spec.prefix, max_tokens=spec.max_tokens)

@@ -11,8 +11,9 @@ import numpy as np
 import edgekit
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
-from edgekit.data.rows import Row
-from edgekit.errors import MissingExtra
+from edgekit.data.inputs import Input
+from edgekit.data.rows import Row, check_pairs
+from edgekit.errors import DataError, MissingExtra
 from edgekit.judging.judged import Bars
 from edgekit.tasks.classification.proof.quality import flip_rows, judge_artifact, recorded
 
@@ -22,7 +23,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """What `edgekit evaluate --json` prints: the metrics, and with a teacher the flips, with their
     rows, and the verdict."""
-    manifest, texts = artifact.manifest, [row.text for row in rows]
+    _check_kind(artifact.manifest, rows)
+    manifest, texts = artifact.manifest, [row.input for row in rows]
     with edgekit.load(artifact.folder) as model:
         logits = _stack(model.logits(texts), len(texts), progress)
     teacher = None if against is None else _teacher(against, texts, manifest, progress)
@@ -35,6 +37,16 @@ def evaluate(
     return {**result, "flip_rows": flips}
 
 
+def _check_kind(manifest: Manifest, rows: Sequence[Row]) -> None:
+    """Raises DataError for rows of single texts where the artifact takes pairs, and the reverse."""
+    if rows and check_pairs(rows) is not manifest.model.pairs:
+        takes, lack = ("pairs of texts", "no") if manifest.model.pairs else ("single texts", "a")
+        raise DataError(
+            f"{rows[0].place}: '{manifest.name}' takes {takes}, and the rows have {lack} second "
+            "text (column 'text_pair'); give rows of the other kind, or another artifact."
+        )
+
+
 def _stack(answers: Iterable[np.ndarray], count: int, progress: Bars) -> np.ndarray:
     with progress("artifact") as told:
         found = []
@@ -45,7 +57,7 @@ def _stack(answers: Iterable[np.ndarray], count: int, progress: Bars) -> np.ndar
 
 
 def _teacher(
-    checkpoint: Path, texts: Sequence[str], manifest: Manifest, progress: Bars
+    checkpoint: Path, texts: Sequence[Input], manifest: Manifest, progress: Bars
 ) -> np.ndarray:
     """The teacher's logits in fp32, in the order of the artifact's labels."""
     try:

@@ -47,7 +47,8 @@ class Head:
     def examples(self, encoder: TextTokenizer, rows: Sequence[Row]) -> list[Example]:
         numbers = {label: number for number, label in enumerate(self.labels)}
         targets = [() if row.label is None else (numbers[row.label],) for row in rows]
-        return examples(encoder, [row.text for row in rows], targets)
+        places = [row.place for row in rows]
+        return examples(encoder, [row.input for row in rows], targets, places=places)
 
     def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         logits: torch.Tensor = output.logits.float()

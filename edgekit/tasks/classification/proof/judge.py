@@ -13,6 +13,7 @@ import numpy as np
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
 from edgekit.checkpoint.describe import Description
+from edgekit.data.inputs import Input
 from edgekit.data.places import placed
 from edgekit.data.rows import Row
 from edgekit.data.spread import spread
@@ -31,7 +32,7 @@ from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tasks.classification import thresholds
 from edgekit.tasks.classification.answer import answer, fit_temperature
-from edgekit.tasks.classification.proof import linear
+from edgekit.tasks.classification.proof import linear, pairs
 from edgekit.tasks.classification.proof.linear import Linear
 from edgekit.tasks.classification.proof.quality import Must, Scorings, flip_rows, judge_linear
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
@@ -69,9 +70,9 @@ class Answers:
     test: np.ndarray
 
     @staticmethod
-    def texts(dataset: Dataset) -> list[str]:
+    def texts(dataset: Dataset) -> list[Input]:
         """The texts to answer, in the order of the rows of `read`'s file."""
-        return [row.text for row in (*dataset.validation, *dataset.test)]
+        return [row.input for row in (*dataset.validation, *dataset.test)]
 
     @classmethod
     def read(cls, path: Path, dataset: Dataset) -> Answers:
@@ -104,6 +105,8 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | No
 
 def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
     encoder = TextTokenizer(tokenizer_of(bound), prefix=bound.recipe.prefix, max_tokens=max_tokens)
+    if dataset.pairs:
+        pairs.check(bound, dataset, encoder, max_tokens=max_tokens)
     lengths = [
         _lengths(encoder, rows) for rows in (dataset.train, dataset.validation, dataset.test)
     ]
@@ -123,7 +126,7 @@ def _lengths(encoder: TextTokenizer, rows: Sequence[Row]) -> tuple[list[int], in
     windows = []
     for row in part:
         with placed(row.place):
-            windows.append([len(ids) for ids in encoder.windows(row.text)])
+            windows.append([len(ids) for ids in encoder.windows(row.input)])
     lengths = list(itertools.chain(*windows))
     return lengths, round(sum(lengths) * len(rows) / max(1, len(part)))
 
@@ -178,7 +181,11 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
     return Judged(
         files={MODEL: exported.model, TOKENIZER: tokenizer},
         golden=_golden(dataset, answers, scoring),
-        model={"prefix": job.prefix, **_recorded(scorings, len(dataset.validation))},
+        model={
+            "prefix": job.prefix,
+            **({"pairs": True} if dataset.pairs else {}),
+            **_recorded(scorings, len(dataset.validation)),
+        },
         ram_bytes=round(
             RAM_BASE_BYTES
             + RAM_PER_MODEL_BYTE * exported.model.stat().st_size
@@ -226,7 +233,7 @@ def _artifact_answers(plan: Plan, job: OutputJob, model: Path) -> Answers:
 
 
 def _run_texts(
-    job: OutputJob, model: Path, texts: Sequence[str], on_progress: Callable[[float], None]
+    job: OutputJob, model: Path, texts: Sequence[Input], on_progress: Callable[[float], None]
 ) -> np.ndarray:
     """The logits that an artifact of this model will give, float32, shape (texts, labels)."""
     encoder = TextTokenizer(
@@ -278,7 +285,7 @@ def _golden(dataset: Dataset, answers: Answers, scoring: Scoring) -> dict[str, A
     places = [number[id(row)] for row in chosen]
     probabilities = scoring.probabilities(logits)
     return {
-        "inputs": [row.text for row in chosen],
+        "inputs": [row.input for row in chosen],
         "answers": [
             {
                 "label": answer(logits[place], dataset.labels, scoring=scoring).label,

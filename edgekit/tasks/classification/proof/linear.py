@@ -1,5 +1,8 @@
 """A linear model beside a classifier: TF-IDF of characters and logistic regression, trained on the
-same rows, so that a verdict says what the task needs. Runs no other model, and judges none."""
+same rows, so that a verdict says what the task needs. Runs no other model, and judges none.
+
+The two texts of a pair have a block of columns each.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data import inputs
+from edgekit.data.inputs import Input
 from edgekit.data.rows import Row
 from edgekit.job.cost import Cost
 from edgekit.job.job import OnProgress, OutputJob, Planned
@@ -64,7 +69,7 @@ def stored(job: OutputJob, dataset: Dataset) -> Linear | None:
     """The linear model of these rows, made once; None without training rows."""
     if not dataset.train:
         return None
-    texts = [row.text for row in dataset.test]
+    texts = [row.input for row in dataset.test]
 
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
         trained = train(
@@ -81,7 +86,7 @@ def stored(job: OutputJob, dataset: Dataset) -> Linear | None:
     inputs = {
         "version": VERSION,
         "packages": {name: job.packages[name] for name in PACKAGES},
-        "rows": sha256_json([[row.text, list(row.all_labels)] for row in dataset.train]),
+        "rows": sha256_json([[row.input, list(row.all_labels)] for row in dataset.train]),
         "texts": sha256_json(texts),
         "labels": dataset.labels,
         "several": dataset.several,
@@ -94,7 +99,7 @@ def stored(job: OutputJob, dataset: Dataset) -> Linear | None:
 
 def train(
     rows: Sequence[Row],
-    texts: Sequence[str],
+    texts: Sequence[Input],
     labels: Sequence[str],
     *,
     several: bool,
@@ -108,28 +113,15 @@ def train(
     One thread works, and draws no random numbers but its own.
     """
     # scikit-learn takes seconds to import, which only this pays for.
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import SGDClassifier
 
     learnt = even_share(rows, CHARACTERS)
     counted = even_share(learnt, COUNTED_CHARACTERS)
-
-    def vectorizer_of(vocabulary: Mapping[str, int] | None = None) -> TfidfVectorizer:
-        return TfidfVectorizer(
-            analyzer="char_wb",
-            ngram_range=(2, 5),
-            max_features=PIECES,  # of a vocabulary that is counted here
-            vocabulary=vocabulary,
-            sublinear_tf=True,
-            dtype=np.float32,
-        )
-
-    vectorizer = vectorizer_of()
-    features = vectorizer.fit_transform([row.text for row in counted])
+    columns, features = _fitted([row.input for row in counted])
     on_progress(0.3)
     if len(counted) < len(learnt):
-        vectorizer = vectorizer_of(vectorizer.vocabulary_)
-        features = vectorizer.fit_transform([row.text for row in learnt])
+        known = [column.vocabulary_ for column in columns]
+        columns, features = _fitted([row.input for row in learnt], known)
     on_progress(0.6)
     carried = as_sets(right_answers(learnt, labels, several=several), len(labels))
     weights = np.zeros((features.shape[1], len(labels)), dtype=np.float32)
@@ -146,26 +138,70 @@ def train(
         weights[:, place], biases[place] = one.coef_[0], one.intercept_[0]
         on_progress(0.6 + 0.4 * (int(place) + 1) / len(labels))
 
-    def answer(some: Sequence[str]) -> np.ndarray:
-        return np.asarray(vectorizer.transform(some) @ weights + biases, dtype=np.float32)
+    def answer(some: Sequence[Input]) -> np.ndarray:
+        parts = [one.transform(part) for one, part in zip(columns, _split(some), strict=True)]
+        return np.asarray(_beside(parts) @ weights + biases, dtype=np.float32)
 
     return Linear(
         logits=answer(texts),
         rows=len(learnt),
         size_bytes=weights.nbytes
         + biases.nbytes
-        + sum(len(piece.encode("utf-8", "surrogatepass")) for piece in vectorizer.vocabulary_),
+        + sum(
+            len(piece.encode("utf-8", "surrogatepass"))
+            for column in columns
+            for piece in column.vocabulary_
+        ),
         text_ms=_median_ms(answer, texts[:TIMED_TEXTS]),
     )
 
 
+def _fitted(
+    some: Sequence[Input], known: Sequence[Mapping[str, int]] = ()
+) -> tuple[list[Any], Any]:
+    """A vectorizer for the texts, or for each text of the pairs, and their features: with the
+    `known` vocabularies, or those of `some`."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    parts = _split(some)
+    columns = [
+        TfidfVectorizer(
+            analyzer="char_wb",
+            ngram_range=(2, 5),
+            max_features=PIECES // len(parts),  # of a vocabulary that is counted here
+            vocabulary=known[number] if known else None,
+            sublinear_tf=True,
+            dtype=np.float32,
+        )
+        for number in range(len(parts))
+    ]
+    found = [one.fit_transform(part) for one, part in zip(columns, parts, strict=True)]
+    return columns, _beside(found)
+
+
+def _split(some: Sequence[Input]) -> list[tuple[str, ...]]:
+    """The texts, or the first and the second texts of pairs."""
+    return list(zip(*map(inputs.texts, some), strict=True))
+
+
+def _beside(parts: Sequence[Any]) -> Any:
+    """Blocks of columns as one sparse matrix."""
+    from scipy import sparse
+
+    return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr")
+
+
 def even_share(rows: Sequence[Row], characters: int) -> Sequence[Row]:
     """All rows, or of more characters than that, rows at even distances."""
-    total = sum(len(row.text) for row in rows)
+    total = sum(map(_characters, rows))
     if total <= characters:
         return rows
     count = max(1, len(rows) * characters // total)
     return [rows[place * len(rows) // count] for place in range(count)]
+
+
+def _characters(row: Row) -> int:
+    return sum(map(len, inputs.texts(row.input)))
 
 
 def _epochs(rows: int) -> int:
@@ -179,9 +215,9 @@ def cost(planned: Planned) -> Cost:
     if not rows or not planned.dataset.test:
         return Cost(seconds=0.0, peak_bytes=0, disk_bytes=0)
     learnt = even_share(rows, CHARACTERS)
-    characters = sum(len(row.text) for row in learnt)
+    characters = sum(map(_characters, learnt))
     read = characters + (COUNTED_CHARACTERS if characters > COUNTED_CHARACTERS else 0)
-    read += sum(len(row.text) for row in planned.dataset.test)
+    read += sum(map(_characters, planned.dataset.test))
     labels = len(planned.dataset.labels)
     seconds = _IMPORT_SECONDS + read * _SECONDS_PER_CHARACTER
     seen = _epochs(len(learnt)) * characters
@@ -193,7 +229,7 @@ def cost(planned: Planned) -> Cost:
     )
 
 
-def _median_ms(answer: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> float:
+def _median_ms(answer: Callable[[Sequence[Input]], np.ndarray], texts: Sequence[Input]) -> float:
     seconds = []
     for text in texts:
         began = time.perf_counter()

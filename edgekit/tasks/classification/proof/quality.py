@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data import inputs
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
 from edgekit.judging.noninferiority import Metric, Paired, answers, kept
@@ -215,7 +216,7 @@ def flip_rows(
                 "label": label,
                 "artifact": artifact,
                 "teacher": teacher,
-                "text": row.text,
+                "text": inputs.shown(row.input),
             }
             found.append(flip)
     return sorted(found, key=lambda flip: (order.index(flip["kind"]), *flip.values()))

@@ -48,7 +48,8 @@ class SetHead:
             UNLABELED if row.labels is None else tuple(numbers[label] for label in row.labels)
             for row in rows
         ]
-        return examples(encoder, [row.text for row in rows], targets)
+        places = [row.place for row in rows]
+        return examples(encoder, [row.input for row in rows], targets, places=places)
 
     def logits(self, output: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         logits: torch.Tensor = output.logits.float()

@@ -12,6 +12,8 @@ from edgekit.errors import EdgekitError
 if TYPE_CHECKING:
     import numpy as np
 
+    from edgekit.data.inputs import Input
+    from edgekit.runtime.tokens import Part
     from edgekit.tasks.classification.answer import Answer
 
 # A side's imports are part of its cold start, so each function below has its own.
@@ -37,15 +39,20 @@ def open_torch(folder: Path, threads: int, prefix: str, max_tokens: int) -> Side
     import torch
 
     from edgekit.checkpoint import models
+    from edgekit.checkpoint.encoders import has_types
 
     torch.set_num_threads(threads)
     model = models.load_classifier(folder)
+    types = has_types(model.config)
 
-    def logits(ids: list[int]) -> np.ndarray:
-        tokens = torch.tensor([ids])
+    def logits(part: Part) -> np.ndarray:
+        tokens = torch.tensor([part.ids])
+        typed = {"token_type_ids": torch.tensor([part.types])} if types and part.types else {}
         with torch.inference_mode():
             found: np.ndarray = (
-                model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits[0].numpy()
+                model(input_ids=tokens, attention_mask=torch.ones_like(tokens), **typed)
+                .logits[0]
+                .numpy()
             )
         return found
 
@@ -69,12 +76,13 @@ def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: s
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]
 
-    def logits(ids: list[int]) -> np.ndarray:
-        tokens = np.array([ids], dtype=np.int64)
+    def logits(part: Part) -> np.ndarray:
+        tokens = np.array([part.ids], dtype=np.int64)
+        typed = np.array([part.types], dtype=np.int64) if part.types else np.zeros_like(tokens)
         known = {
             "input_ids": tokens,
             "attention_mask": np.ones_like(tokens),
-            "token_type_ids": np.zeros_like(tokens),
+            "token_type_ids": typed,
         }
         found: np.ndarray = session.run(["logits"], {name: known[name] for name in names})[0][0]
         return found
@@ -83,7 +91,7 @@ def open_onnx(folder: Path, threads: int, prefix: str, max_tokens: int, model: s
 
 
 def _checkpoint_side(
-    folder: Path, prefix: str, max_tokens: int, logits: Callable[[list[int]], np.ndarray]
+    folder: Path, prefix: str, max_tokens: int, logits: Callable[[Part], np.ndarray]
 ) -> Side:
     """Uses the same tokenizer as the artifact, so that only the engines differ."""
     import numpy as np
@@ -97,8 +105,8 @@ def _checkpoint_side(
     if labels is None:
         raise EdgekitError(f"{folder}: this checkpoint has no classification head; fine-tune it.")
 
-    def one(text: str) -> str:
-        found = np.mean([logits(ids) for ids in encoder.windows(text)], axis=0)
+    def one(text: Input) -> str:
+        found = np.mean([logits(part) for part in encoder.parts(text)], axis=0)
         return _said(answer(found, labels))
 
     return Side(

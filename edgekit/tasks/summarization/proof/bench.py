@@ -13,6 +13,7 @@ from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
 from edgekit.bench.child import SidePlan
 from edgekit.bench.measure import machine_now, measure, torch_plan
 from edgekit.bench.table import Table
+from edgekit.data.inputs import Input
 from edgekit.errors import ArtifactError, EdgekitError
 
 MAX_TEXTS = 40
@@ -39,7 +40,7 @@ def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
 
 def bench(
     folder: Path,
-    texts: Sequence[str],
+    texts: Sequence[Input],
     *,
     against: Path | None = None,
     threads: int = 2,
