@@ -36,12 +36,15 @@ def open_session(
     )
     # Threads that spin while they wait take cores from other programs and from one another.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    data = read_model()
-    tables = {} if shared is None else mapped(shared, data)
+    tables = {}
+    if shared is not None:
+        held = [read_model()]
+        tables = mapped(shared, held[0])
+        read_model = held.pop  # so that nobody holds the bytes while the model is opened
     values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(one) for name, one in tables.items()}
     for name, value in values.items():
         options.add_initializer(name, value)
-    with remedies("cannot be opened"), _as_source(data) as source:
+    with remedies("cannot be opened"), _as_source(read_model) as source:
         session = onnxruntime.InferenceSession(
             source,
             options,
@@ -58,16 +61,16 @@ def open_session(
 
 
 @contextmanager
-def _as_source(data: bytes) -> Iterator[str | bytes]:
+def _as_source(read_model: Callable[[], bytes]) -> Iterator[str | bytes]:
     """What onnxruntime opens: exactly these bytes, in an anonymous file where the system has those.
 
     Given bytes, onnxruntime holds three copies of the model while it loads; given a file, one.
     """
     if not (hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir()):
-        yield data
+        yield read_model()
         return
     with os.fdopen(os.memfd_create("model", os.MFD_CLOEXEC), "wb") as stream:
-        stream.write(data)
+        stream.write(read_model())
         stream.flush()
         yield f"/proc/self/fd/{stream.fileno()}"
 

@@ -82,9 +82,9 @@ def test_the_model_is_in_memory_once(
     opened: list[int] = []
     open_session = onnx.open_session
 
-    def listening(read_model: Callable[[], bytes], threads: int) -> object:
+    def listening(read_model: Callable[[], bytes], threads: int, *, shared: Path | None) -> object:
         opened.append(threads)
-        return open_session(read_model, threads)
+        return open_session(read_model, threads, shared=shared)
 
     monkeypatch.setattr(onnx, "open_session", listening)
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
