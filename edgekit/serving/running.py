@@ -42,8 +42,8 @@ async def serve(
 
 def _socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With the protocol named asyncio sends at once; without it, each answer waits some 40 ms for the
-    # client's acknowledgement.
+    # With the protocol named asyncio sends at once; without it, each answer waits for the client's
+    # acknowledgement, some 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
