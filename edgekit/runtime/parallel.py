@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,6 +22,10 @@ def in_order(
     Items are taken in the caller's thread. An error of the stream or of the function is raised
     where its result would have come. Closing the generator stops the work.
     """
+    if isinstance(items, Sized) and len(items) == 1:
+        # To start threads would take longer than a small model does.
+        yield from map(function, items)
+        return
     waiting: deque[Future[Out]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="edgekit")
     try:

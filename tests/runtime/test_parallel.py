@@ -61,7 +61,7 @@ def test_closing_drops_what_has_not_begun() -> None:
     release.set()
     results.close()
     assert len(begun) <= 2 + 2 * AHEAD
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("edgekit")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("edgekit_")]
 
 
 def test_an_error_of_the_stream_comes_after_the_results_before_it() -> None:

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 import edgekit
-from tests.serving.running import Open, Running, running
+from tests.serving.running import Open, Running
+from tests.serving.test_command import served
 
 ROUNDS, TEXTS, BATCH, CLIENTS, TOKENS = 7, 512, 64, 4, 96
 
@@ -26,7 +27,9 @@ def main(classifier: str, chat: str, texts: str) -> None:
     lines = (lines * (TEXTS // len(lines) + 1))[:TEXTS]
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {TEXTS} texts of "
           f"{statistics.mean(map(len, lines)):.0f} characters, {ROUNDS} rounds")  # fmt: skip
-    with running(Path(classifier), Path(chat)) as server:
+    # In a process of its own, as it is run: here it would share Python's lock with the clients.
+    with served(classifier, chat, "--log", "off") as (_, port):
+        server = Running(port=port)
         with edgekit.load(classifier) as model:
             _labels(server, model, lines)
         with edgekit.load(chat) as model:

@@ -7,7 +7,8 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,16 @@ class Running:
             return Got(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+    def logged(self, holds: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """The first line of the log of which this holds; one may come after its answer."""
+        deadline = time.monotonic() + 30
+        while True:
+            found = next((line for line in list(self.lines) if holds(line)), None)
+            if found is not None:
+                return found
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def raw(self, data: bytes, *, seconds: float = 20) -> bytes:
         """What comes back for these bytes, until the server closes or says no more."""

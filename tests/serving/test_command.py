@@ -100,7 +100,7 @@ def test_a_page_that_is_named_may_ask(made_artifact: Path) -> None:
 def test_words_are_logged_where_the_operator_asks_for_that(made_artifact: Path) -> None:
     with running(made_artifact, log="plain") as server:
         server.ask("/v1/classify", {"input": "lamp"})
-        [line] = [line for line in server.lines if line["path"] == "/v1/classify"]
+        line = server.logged(lambda line: line["path"] == "/v1/classify")
         assert line["asked"] == ["lamp"]
         assert line["answered"]["data"]
     with running(made_artifact, log="off") as server:

@@ -97,7 +97,8 @@ def test_a_key_asks_what_it_may(guarded: Running, file: Path) -> None:
     labels = keys.add(file, Key("labels", "", "", verbs=("classify",)))
     chats = keys.add(file, Key("chats", "", "", models=("tiny-chat",)))
     scraper = keys.add(file, Key("scraper", "", "", verbs=("metrics",)))
-    classify, chat = {"input": "lamp"}, {"messages": HELLO, "max_tokens": 1}
+    classify = {"model": "tiny-intents", "input": "lamp"}
+    chat = {"messages": HELLO, "max_tokens": 1}
     assert guarded.ask("/v1/classify", classify, secret=labels).status == 200
     assert guarded.ask(PATH, chat, secret=labels).code == "key_may_not"
     assert guarded.ask(PATH, chat, secret=chats).status == 200

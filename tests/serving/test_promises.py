@@ -100,7 +100,7 @@ def test_the_slot_is_free_when_the_client_goes(long: Running) -> None:
     # The next answer needs the only slot: it comes although the first had thousands of tokens left.
     got = long.ask(PATH, {"messages": HELLO, "max_tokens": 3, "seed": 1})
     assert got.status == 200
-    [line] = [one for one in long.lines if one.get("cancelled")]
+    line = long.logged(lambda line: line.get("cancelled"))
     assert line["artifact"] == "tiny-chat"
     assert metric(long, "edgekit_cancelled_total") == 1
     assert metric(long, "edgekit_running") == 0

@@ -84,5 +84,5 @@ def test_a_damaged_artifact_is_not_told_to_strangers(tiny_artifact: Path) -> Non
         got = server.ask("/v1/classify", {"input": "lamp"})
         assert (got.status, got.code) == (500, "artifact_unusable")
         assert str(tiny_artifact) not in got.body.decode()
-        [line] = [line for line in server.lines if line.get("why")]
+        line = server.logged(lambda line: line.get("why"))
         assert str(tiny_artifact) in line["why"]
