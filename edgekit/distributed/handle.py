@@ -62,12 +62,17 @@ class _Models:
 
 
 def _fresh() -> None:
-    """A thread of the parent may have held the lock when it forked."""
+    """A thread of the parent may have held the lock when it forked.
+
+    The parent's models are kept: closing them here would wait for threads that were not copied.
+    """
     global _MODELS
+    _INHERITED.append(_MODELS)
     _MODELS = _Models()
 
 
 _MODELS = _Models()
+_INHERITED: list[_Models] = []
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_fresh)
 

@@ -69,6 +69,7 @@ class Child:
 
     def __init__(self, module: str, died: Died) -> None:
         self._process = _spawn(module)
+        self._made_in = os.getpid()
         self._died = died
         self._requests, self._replies, self._errors = (
             cast("BinaryIO", stream)
@@ -110,7 +111,12 @@ class Child:
         self._process.kill()
 
     def end(self) -> None:
-        """Closes the child's stdin, which ends it; kills it if it does not end."""
+        """Closes the child's stdin, which ends it; kills it if it does not end.
+
+        Does nothing in a forked copy of the process that made it, whose child it is not.
+        """
+        if os.getpid() != self._made_in:
+            return
         with self._lock:
             self.ended = True
         # Whatever could not be sent was meant for a child that is dead.

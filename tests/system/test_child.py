@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -60,3 +63,30 @@ def test_it_ends_with_its_parent_in_the_middle_of_its_work() -> None:
         assert wire.receive(process.stdout) == {"id": 0, "piece": 0.0}
         process.stdin.close()
         assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_copy_leaves_the_child_to_its_parent() -> None:
+    """Also where a thread of the parent, which no copy has, holds the lock for ever."""
+    held, enough = threading.Event(), threading.Event()
+    with child.Child(MODULE, lambda how, said: ExportError(how + said)) as one:
+
+        def hold() -> None:
+            with one._lock:
+                held.set()
+                enough.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        copy = os.fork()
+        if copy == 0:
+            signal.alarm(20)
+            one.end()
+            os._exit(0)
+        ended = os.waitpid(copy, 0)[1]
+        enough.set()
+        thread.join()
+        assert os.waitstatus_to_exitcode(ended) == 0
+        assert one.ask("say", {"word": "still here"}) == {"said": "still here"}
