@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from edgekit.data import language_of
 from edgekit.tables import TASKS, task_part
 from edgekit.wording.language_names import language_name
 from edgekit.wording.units import or_dash
@@ -105,6 +106,13 @@ def read(task: str, judged: Mapping[str, Any]) -> Quality | None:
         why=text(judged, "why"),
         rows_needed=number(judged, "rows_needed"),
     )
+
+
+def judged_languages(judged: Mapping[str, Any]) -> frozenset[str]:
+    """The languages of the recipe that have figures, as `language_of.same` writes them."""
+    # Where both sides are judged by the same figures, each has its own.
+    found = parts(judged, "by_language") or parts(judged, "artifact", "by_language")
+    return frozenset(language_of.same(str(code)) for code in found)
 
 
 def at(judged: object, *keys: str) -> Any:

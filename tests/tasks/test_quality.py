@@ -100,6 +100,13 @@ def test_a_judgement_of_another_shape_is_read_as_far_as_it_goes(
     assert "\x1b" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("task", sorted(JUDGED))
+def test_it_is_known_in_which_languages_it_was_judged(task: str) -> None:
+    assert quality.judged_languages(JUDGED[task]()) == {"en", "sw"}
+    assert quality.judged_languages({}) == frozenset()
+    assert quality.judged_languages({"by_language": "en"}) == frozenset()
+
+
 def test_of_an_unknown_task_the_verdict_is_known() -> None:
     found = quality.read("telepathy", {"verdict": "FAIL", "why": "It guessed.", "rows": 9})
     assert found is not None

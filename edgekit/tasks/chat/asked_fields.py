@@ -13,7 +13,8 @@ from edgekit.errors import DataError, WorkerError
 from edgekit.tasks.chat.answer_form import check_form
 from edgekit.tasks.chat.extraction import Form
 from edgekit.tasks.chat.labelling import Question
-from edgekit.tasks.classification.routes import answered, judged_languages, taken, texts_of
+from edgekit.tasks.classification.routes import answered, taken, texts_of
+from edgekit.tasks.quality import judged_languages
 from edgekit.tasks.routes import Answered, Body, Way, WrongField, counts
 
 MOST_TOKENS = 1024
@@ -40,7 +41,7 @@ class ChooseLabels:
             raise WrongField("labels", str(error)) from error
         return cls(
             texts_of(body), labels, body.get("instruction"), body.get("abstain_below"),
-            judged_languages(manifest),
+            judged_languages(manifest.quality),
         )  # fmt: skip
 
     def run(self, verbs: Any, way: Way) -> Answered:

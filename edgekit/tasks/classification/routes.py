@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import language_of
 from edgekit.tasks.classification.answer import Answer
+from edgekit.tasks.quality import judged_languages
 from edgekit.tasks.routes import (
     COUNTS,
     Answered,
@@ -76,7 +77,7 @@ class Classify:
 
     @classmethod
     def read(cls, body: Body, manifest: Manifest) -> Classify:
-        return cls(texts_of(body), body.get("abstain_below"), judged_languages(manifest))
+        return cls(texts_of(body), body.get("abstain_below"), judged_languages(manifest.quality))
 
     def run(self, verbs: Any, way: Way) -> Answered:
         # As a stream even for one text: by one thread each, so that no answer depends on how many
@@ -144,10 +145,6 @@ def answered(
         },
     }
     return Answered(body=body, abstained=abstained, labels=labels)
-
-
-def judged_languages(manifest: Manifest) -> frozenset[str]:
-    return frozenset(language_of.same(code) for code in manifest.quality.get("by_language", {}))
 
 
 FORGET: Forget | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.artifact.manifest import Manifest
-from edgekit.data import language_of
 from edgekit.errors import WorkerError
+from edgekit.tasks.quality import judged_languages
 from edgekit.tasks.routes import COUNTS, Answered, Body, Route, Way, WrongField, counts
 from edgekit.tasks.summarization.stream import SummaryStream
 from edgekit.tasks.summarization.summary import MOST_WORDS, Summary, Told
@@ -32,10 +32,10 @@ class Summarize:
         text, words = body["input"], body.get("words")
         if not any(mark.isalnum() for mark in text):
             raise WrongField("input", "input: there are no words in this text to summarize.")
-        judged = {language_of.same(code) for code in manifest.quality.get("by_language", {})}
         return cls(
-            text, None if words is None else int(words), bool(body.get("stream")), frozenset(judged)
-        )
+            text, None if words is None else int(words), bool(body.get("stream")),
+            judged_languages(manifest.quality),
+        )  # fmt: skip
 
     def run(self, verbs: SummaryVerbs, way: Way) -> Answered:
         def told(now: Told) -> None:

@@ -19,6 +19,7 @@ from edgekit.runtime.opening import open_engine
 from edgekit.system.cancel import Cancel
 from edgekit.system.child import PATIENCE_SECONDS
 from edgekit.tables import ISOLATED
+from edgekit.tasks.quality import judged_languages
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.stream import Here, Source, SummaryStream
@@ -183,7 +184,7 @@ def unjudged(manifest: Manifest, language: str | None) -> tuple[str, ...]:
     """A warning if the text is in a language that the artifact was not judged in."""
     if language is None:
         return ("The language of the text could not be told.",)
-    judged = {language_of.same(code) for code in manifest.quality.get("by_language", {})}
+    judged = judged_languages(manifest.quality)
     if language in judged:
         return ()
     listed = language in {language_of.same(code) for code in manifest.languages}
