@@ -104,10 +104,7 @@ def members(package: Path) -> Iterator[tuple[str, bytes]]:
     with package.open("rb") as stream:
         data = _data(stream, package)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None:
-                yield member.name.removeprefix("./"), content.read()
+        yield from pinned.members(archive, root="./")
 
 
 def _data(stream: io.BufferedReader, package: Path) -> bytes:

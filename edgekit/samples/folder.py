@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import SampleError
@@ -42,6 +43,18 @@ def make(
     made = fill(folder, whole, sample=sample, version=version)
     tell("done", 1.0)
     return made
+
+
+def write_sets(
+    target: Path, sets: Mapping[str, Sequence[object]], *, columns: Sequence[str]
+) -> None:
+    """Makes `target`, with a CSV file for each set: these attributes of its rows."""
+    target.mkdir(parents=True)
+    for name, rows in sets.items():
+        with (target / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([getattr(row, column) for column in columns] for row in rows)
 
 
 def fill(folder: Path, write: Callable[[Path], None], *, sample: str, version: int) -> Path:

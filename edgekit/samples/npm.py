@@ -69,7 +69,4 @@ def _last_error(stderr: str) -> str:
 def members(tarball: Path) -> Iterator[tuple[str, bytes]]:
     """Path within the package and bytes of every file, in the tarball's order."""
     with tarfile.open(tarball) as archive:
-        for member in archive:
-            stream = archive.extractfile(member) if member.isfile() else None
-            if stream is not None:
-                yield member.name.removeprefix("package/"), stream.read()
+        yield from pinned.members(archive, root="package/")

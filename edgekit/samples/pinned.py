@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,14 @@ def fetch(package: Pinned, download: Callable[[Path], Path], *, configured: str)
             )
         downloaded.replace(kept)
     return kept
+
+
+def members(archive: tarfile.TarFile, *, root: str) -> Iterator[tuple[str, bytes]]:
+    """Path below `root` and bytes of every file, in the archive's order."""
+    for member in archive:
+        content = archive.extractfile(member) if member.isfile() else None
+        if content is not None:
+            yield member.name.removeprefix(root), content.read()
 
 
 def by_hand(package: Pinned) -> str:

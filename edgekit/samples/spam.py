@@ -5,7 +5,6 @@ Decides which e-mails there are and in which set; emails.py reads and groups the
 
 from __future__ import annotations
 
-import csv
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -190,12 +189,7 @@ def _write_encoder(target: Path, wheel: Path, licence: str) -> None:
 
 
 def _write_data(target: Path, sets: Mapping[str, Sequence[Email]], licence: str) -> None:
-    target.mkdir(parents=True)
-    for name, rows in sets.items():
-        with (target / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("text", "label", "group"))
-            writer.writerows((one.text, one.label, one.group) for one in rows)
+    folder.write_sets(target, sets, columns=("text", "label", "group"))
     (target / "README.md").write_text(_readme(sets), encoding="utf-8")
     (target / "LICENSE").write_text(licence, encoding="utf-8")
 
