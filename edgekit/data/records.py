@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from edgekit.data import strict_json
 from edgekit.errors import DataError, MissingExtra
 from edgekit.wording.suggestions import did_you_mean
 
@@ -172,7 +173,7 @@ def _read_jsonl(path: Path) -> Iterator[Placed]:
 
 def _json_record(line: str, place: str) -> Record:
     try:
-        record = json.loads(line, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        record = strict_json.parse(line)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: this is not a JSON object on one line ({error}).") from error
     if not isinstance(record, dict):
@@ -184,17 +185,6 @@ def _json_record(line: str, place: str) -> Record:
     if any("\0" in value for value in record.values() if isinstance(value, str)):
         raise DataError(f"{place}: the text has a NUL character; remove it.")
     return record
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> Record:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise ValueError("a key is there twice")
-    return record
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def require_pyarrow() -> None:

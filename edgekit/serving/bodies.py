@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from typing import Any
 
 from starlette.requests import Request
 
+from edgekit.data import strict_json
 from edgekit.serving.refusals import Refusal
 from edgekit.serving.settings import Limits
 
@@ -52,12 +52,7 @@ async def _read(request: Request, limits: Limits) -> bytes:
 def parse(data: bytes) -> dict[str, Any]:
     """An object of finite numbers, each key once; raises Refusal."""
     try:
-        found = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_once,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        found = strict_json.parse(data.decode("utf-8"), parse_float=_finite)
     except RecursionError:
         raise _no_json("it is nested too deeply") from None
     except UnicodeDecodeError:
@@ -67,17 +62,6 @@ def parse(data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _no_json(f"it is a {type(found).__name__}, and must be an object")
     return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:
