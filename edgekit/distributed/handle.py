@@ -47,7 +47,8 @@ class _Place:
 
 class _Models:
     """The models of this process. A handle is unpickled for every task that it is sent with, and
-    its model has to outlive that; a forked process has none yet."""
+    its model has to outlive that; a forked process loads its own, and never closes its parent's:
+    that would wait for threads that were not copied."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,21 +61,14 @@ class _Models:
                 self._found[key] = _load(place)
             return self._found[key]
 
-
-def _fresh() -> None:
-    """A thread of the parent may have held the lock when it forked.
-
-    The parent's models are kept: closing them here would wait for threads that were not copied.
-    """
-    global _MODELS
-    _INHERITED.append(_MODELS)
-    _MODELS = _Models()
+    def unlock(self) -> None:
+        """A thread of the parent may have held the lock when it forked."""
+        self._lock = threading.Lock()
 
 
 _MODELS = _Models()
-_INHERITED: list[_Models] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fresh)
+    os.register_at_fork(after_in_child=_MODELS.unlock)
 
 
 def _load(place: _Place) -> Model:

@@ -7,11 +7,8 @@ from typing import Any
 
 from edgekit.distributed import parts
 from edgekit.distributed.handle import Handle
-from edgekit.distributed.parts import Done, Part, killed
+from edgekit.distributed.parts import TRIES, Done, Part, killed
 from edgekit.errors import MissingExtra
-
-TRIES = 3
-"""How often a part is done again whose worker died, before its text is taken for the reason."""
 
 
 def each(
@@ -37,7 +34,7 @@ def each(
                     try:
                         yield part, future.result()
                     except KilledWorker as error:
-                        raise killed(part, TRIES + 1) from error
+                        raise killed(part) from error
             finally:
                 if address is None:
                     cluster.close()

@@ -9,11 +9,8 @@ from typing import Any
 
 from edgekit.distributed import parts
 from edgekit.distributed.handle import Handle
-from edgekit.distributed.parts import Done, Part, killed
+from edgekit.distributed.parts import TRIES, Done, Part, killed
 from edgekit.errors import EdgekitError, MissingExtra
-
-TRIES = 3
-"""How often a part is done again whose worker died, before its text is taken for the reason."""
 
 
 def each(
@@ -60,4 +57,4 @@ def _result(ray: Any, reference: Any, part: Part) -> Done:
             raise error.cause from None
         raise
     except ray.exceptions.RayError as error:
-        raise killed(part, TRIES + 1) from error
+        raise killed(part) from error

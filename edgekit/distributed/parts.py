@@ -27,6 +27,8 @@ from edgekit.wording.suggestions import did_you_mean
 ROWS = 20_000
 """Rows of a part: what a killed worker loses, and less than a minute of most models."""
 _BATCH = 1024
+TRIES = 3
+"""How often a part is done again whose worker died, before its text is taken for the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +192,10 @@ def _rows(part: Part) -> Iterator[Any]:
                 return
 
 
-def killed(part: Part, times: int) -> WorkerError:
-    """For an engine that has given a part up."""
+def killed(part: Part) -> WorkerError:
+    """For an engine that has given a part up, after TRIES."""
     return WorkerError(
-        f"{part.path}: the worker with this part died {times} times; rows {part.start:,} to "
+        f"{part.path}: the worker with this part died {TRIES + 1} times; rows {part.start:,} to "
         f"{part.start + part.rows - 1:,} of the file, counted from 0, hold what kills it, or there "
         "is too little memory."
     )
