@@ -100,7 +100,7 @@ class Endpoint:
             with suppress(ConnectionError):
                 await answer.refuse(refusal)
         seconds = round(time.monotonic() - began, 4)
-        service.log.tell("request", status=answer.status or None, seconds=seconds, **told)
+        service.log.tell("request", {"status": answer.status or None, "seconds": seconds, **told})
 
 
 async def _not_found(request: Request, error: Exception) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ class Log:
         it, with `plain` also what people wrote and got."""
         self._kind, self._write = kind, write
 
-    def tell(self, event: str, **fields: Any) -> None:
+    def tell(self, event: str, fields: Mapping[str, Any]) -> None:
         if self._kind != "off":
             found = {name: value for name, value in fields.items() if value is not None}
             line = {"time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "event": event, **found}

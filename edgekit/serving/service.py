@@ -50,7 +50,7 @@ class Service:
         try:
             found = self.keys.find(secret.strip()) if kind.lower() == "bearer" else None
         except EdgekitError as error:
-            self.log.tell("keys_unreadable", why=str(error))
+            self.log.tell("keys_unreadable", {"why": str(error)})
             raise Refusal(
                 503, "keys_unreadable", "The file of keys cannot be read; see the server's log.",
                 retry_after=30,

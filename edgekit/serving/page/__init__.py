@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
 
+@cache
 def html() -> bytes:
     return (files(__name__) / "index.html").read_bytes()
 
 
+@cache
 def policy(page: bytes) -> str:
     """A Content-Security-Policy that names the page's own script and style by their hashes."""
     script, style = (_hash(page, tag) for tag in (b"script", b"style"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,19 +120,23 @@ class _Written:
             self.begun = True
             self._chunk({"role": "assistant", "content": ""})
         # A client that did not ask for usage must hear of what was left out all the same.
-        dropped = usage["edgekit"]["dropped"]
-        more = {"edgekit": {"dropped": dropped}} if dropped else {}
-        self._chunk({}, finished=finished, **more)
+        self._chunk({}, finished=finished, dropped=usage["edgekit"]["dropped"])
         if self.call.with_usage:
             self.way.tell({**self._head("chat.completion.chunk"), "choices": [], "usage": usage})
 
-    def _chunk(self, delta: Mapping[str, Any], *, finished: str | None = None, **more: Any) -> None:
+    def _chunk(
+        self,
+        delta: Mapping[str, Any],
+        *,
+        finished: str | None = None,
+        dropped: Sequence[int] = (),
+    ) -> None:
         chunk = {
             **self._head("chat.completion.chunk"),
             "choices": [
                 {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finished}
             ],
-            **more,
+            **({"edgekit": {"dropped": dropped}} if dropped else {}),
         }  # fmt: skip
         if self.call.with_usage:
             chunk["usage"] = None

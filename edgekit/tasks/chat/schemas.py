@@ -110,8 +110,8 @@ _RESPONSE_FORMAT = {
 }
 
 
-def _number(kind: str, low: float, high: float, **more: Any) -> dict[str, Any]:
-    return {"type": [kind, "null"], "minimum": low, "maximum": high, **more}
+def _number(kind: str, low: float, high: float) -> dict[str, Any]:
+    return {"type": [kind, "null"], "minimum": low, "maximum": high}
 
 
 def _only(*values: Any) -> dict[str, Any]:
