@@ -172,9 +172,15 @@ class _Watcher:
         from edgekit.system import machine
         from edgekit.watching.metrics import exposition
 
-        if self._metrics is not None:
-            found = exposition(self._watch.readings(self._rules, self._state))
+        if self._metrics is None:
+            return
+        found = exposition(self._watch.readings(self._rules, self._state))
+        try:
             machine.write_safely(self._metrics, found.encode())
+        except OSError as error:
+            # A full disk must not end the warnings.
+            why = f"{self._metrics}: the metrics cannot be written ({error.strerror})."
+            self.say({"event": "failed", "why": why})
 
     def close(self) -> None:
         """Waits for the commands and webhooks that are under way."""

@@ -14,6 +14,7 @@ from edgekit.distributed.handle import Handle
 from edgekit.distributed.parts import Done, Part
 from edgekit.system import machine
 from edgekit.system.digest import sha256_json
+from edgekit.system.disk import told_when_full
 from edgekit.tables import ENGINES
 
 
@@ -67,7 +68,7 @@ def answer_file(
     On several machines `source` and `out` must be under the same path. `on_progress` is called with
     the rows done and their number. Raises DataError for a file that cannot be answered.
     """
-    with alone(out):
+    with alone(out), told_when_full("a part", out, elsewhere="--out"):
         planned = parts.plan(handle, source, out, rows=rows_of_a_part)
         found = {part: done for part in planned if (done := parts.finished(part)) is not None}
         reused, total = len(found), sum(part.rows for part in planned)

@@ -18,6 +18,7 @@ from typing import Any
 
 from edgekit.errors import EdgekitError
 from edgekit.system import machine
+from edgekit.system.disk import told_when_full
 
 PREFIX = "ek-"
 METRICS = "metrics"
@@ -116,7 +117,10 @@ def read(path: Path) -> tuple[Key, ...]:
 
 def _change(path: Path, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with machine.locked(path.with_name(f"{path.name}.lock")):
+    with (
+        told_when_full("the file of keys", path.parent, elsewhere="--keys"),
+        machine.locked(path.with_name(f"{path.name}.lock")),
+    ):
         value = {"form": _FORM, "keys": [asdict(one) for one in change(read(path))]}
         machine.write_safely(path, json.dumps(value, indent=1).encode(), mode=MODE)
 

@@ -114,6 +114,26 @@ def test_a_planted_change_gives_an_alarm(
     assert 'edgekit_watch_alarm{rule="unsure"} 0' in text
 
 
+def test_metrics_that_cannot_be_written_end_no_warning(
+    artifact: Path,
+    by_label: dict[str, str],
+    rules: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text(f"{by_label['music']}\n" * 60, encoding="utf-8")
+    metrics = tmp_path / "nowhere" / "metrics.prom"
+    command = ["watch", str(artifact), "--file", str(texts), "--rules", str(rules)]
+    assert main([*command, "--metrics", str(metrics)]) == DONE
+    lines = said(capsys)
+    assert "the metrics cannot be written" in next(
+        line["why"] for line in lines if line["event"] == "failed" and "rule" not in line
+    )
+    assert any(line["event"] == "alarm" for line in lines)
+    assert lines[-1]["rows"] == 60
+
+
 def test_the_usual_stream_gives_none(
     artifact: Path,
     by_label: dict[str, str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -20,7 +21,8 @@ import edgekit
 from edgekit.cli import DONE, ERROR, USAGE, main
 from edgekit.distributed import parts
 from edgekit.distributed.run import Workers, answer_file
-from edgekit.errors import DataError, MissingExtra
+from edgekit.errors import DataError, MissingExtra, OutOfDisk
+from edgekit.system import machine
 from edgekit.system.digest import sha256_folder
 from tests.tiny.artifact import TEXTS, make_artifact
 
@@ -245,3 +247,21 @@ def test_a_killed_worker_costs_its_part_alone(
         assert (out / "_done" / name).stat().st_mtime_ns == at
     here = answer_file(edgekit.Handle(artifact), path, tmp_path / "here", rows_of_a_part=500)
     assert said["digest"] == here.digest
+
+
+def test_a_full_disk_is_one_sentence_and_the_rest_goes_on_later(
+    artifact: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, out = edgekit.Handle(artifact), tmp_path / "out"
+    write = machine.write_safely
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "00002.json":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "write_safely", full)
+        with pytest.raises(OutOfDisk, match="the disk is full"):
+            answer_file(handle, source, out, rows_of_a_part=700)
+    assert answer_file(handle, source, out, rows_of_a_part=700).reused_parts == 2
