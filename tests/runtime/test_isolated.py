@@ -22,14 +22,9 @@ import edgekit
 from edgekit.artifact import folder as artifact
 from edgekit.errors import EdgekitError, IntegrityError, WorkerError
 from edgekit.system import wire
+from tests.runtime import workers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-
-
-def worker_of(process: psutil.Process | None = None) -> psutil.Process:
-    children = (process or psutil.Process()).children()
-    (worker,) = (child for child in children if "edgekit.runtime.worker" in child.cmdline())
-    return worker
 
 
 def ends(worker: psutil.Process) -> bool:
@@ -43,7 +38,7 @@ def ends(worker: psutil.Process) -> bool:
 @contextmanager
 def crash() -> Iterator[None]:
     """What is asked inside is never answered: the worker is stopped, and killed soon after."""
-    worker = worker_of()
+    worker = workers.newest()
     worker.suspend()
     killer = threading.Timer(0.2, worker.kill)
     killer.start()
@@ -63,7 +58,7 @@ def test_a_crash_is_an_error_and_the_next_call_works(tiny_artifact: Path) -> Non
 
 def test_a_crash_fails_every_call_that_waits(tiny_artifact: Path) -> None:
     with edgekit.load(tiny_artifact, isolate=True) as model:
-        worker = worker_of()
+        worker = workers.newest()
         worker.suspend()
         errors: list[str] = []
 
@@ -173,21 +168,21 @@ def test_the_worker_ends_when_its_owner_is_killed(tiny_artifact: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"ready\n"
-        worker = worker_of(psutil.Process(owner.pid))
+        worker = workers.newest(psutil.Process(owner.pid))
         owner.kill()
         assert ends(worker)
 
 
 def test_ctrl_c_is_for_the_owner_alone(tiny_artifact: Path) -> None:
     with edgekit.load(tiny_artifact, isolate=True) as model:
-        worker_of().send_signal(signal.SIGINT)
+        workers.newest().send_signal(signal.SIGINT)
         time.sleep(0.1)
         assert model.classify("lamp").parts == 1
 
 
 def test_a_model_that_nobody_closes_leaves_no_worker(tiny_artifact: Path) -> None:
     model = edgekit.load(tiny_artifact, isolate=True)
-    worker = worker_of()
+    worker = workers.newest()
     model.classify("lamp")
     del model
     gc.collect()

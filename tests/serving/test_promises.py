@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.runtime import workers
 from tests.serving.running import Limits, Open, Running, running
 from tests.tiny.chat_artifact import make_chat_artifact
 
@@ -54,11 +55,6 @@ def begun(server: Running, body: dict[str, Any]) -> Open:
 def metric(server: Running, name: str) -> float:
     lines = server.ask("/metrics").body.decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name}{{"))
-
-
-def workers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children()
-            if "edgekit.runtime.worker" in " ".join(one.cmdline())]  # fmt: skip
 
 
 def eventually(holds: Any, seconds: float = 30) -> None:
@@ -149,14 +145,14 @@ def test_a_stream_that_waits_says_so(long_artifact: Path) -> None:
 def test_a_killed_worker_ends_its_stream_with_an_error_and_the_next_is_answered(
     long_artifact: Path,
 ) -> None:
-    before = set(workers())
+    before = set(workers.of())
     with running(long_artifact, context=LONG_CONTEXT) as long:
         _kill_and_ask_again(long, before)
 
 
 def _kill_and_ask_again(long: Running, before: set[psutil.Process]) -> None:
     response = begun(long, endless())
-    for worker in set(workers()) - before:
+    for worker in set(workers.of()) - before:
         worker.kill()
     rest = response.rest()
     response.close()

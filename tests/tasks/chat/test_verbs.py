@@ -25,15 +25,9 @@ from edgekit.errors import (
     WorkerError,
 )
 from edgekit.runtime import memory, opening
+from tests.runtime import workers
 
 ASK = [{"role": "user", "content": "What is the capital of Kenya?"}]
-
-
-def worker() -> psutil.Process:
-    """The one that was started last."""
-    children = psutil.Process().children()
-    found = [child for child in children if "edgekit.runtime.worker" in child.cmdline()]
-    return max(found, key=psutil.Process.create_time)
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +130,9 @@ def test_several_threads_get_their_own_answers(model: edgekit.Model) -> None:
 def test_a_crash_is_an_error_and_the_next_call_works(chat_artifact: Path) -> None:
     with edgekit.load(chat_artifact, threads=1) as model:
         wanted = model.chat(ASK, max_tokens=3, seed=1)
-        worker().suspend()
+        workers.newest().suspend()
         stream = model.chat(ASK, stream=True)
-        worker().kill()
+        workers.newest().kill()
         with pytest.raises(WorkerError, match="SIGKILL"):
             list(stream)
         with pytest.raises(WorkerError, match="SIGKILL"):
@@ -149,7 +143,7 @@ def test_a_crash_is_an_error_and_the_next_call_works(chat_artifact: Path) -> Non
 def test_closing_ends_what_is_under_way_and_keeps_it(chat_artifact: Path) -> None:
     model = edgekit.load(chat_artifact, threads=1)
     stream = model.chat(ASK, stream=True)
-    process = worker()
+    process = workers.newest()
     model.close()
     assert not process.is_running()
     assert stream.reply().ended in ("cancelled", "context", "stop")
@@ -285,7 +279,7 @@ def test_a_base_install_says_what_brings_llama_cpp(
 def test_threads_of_a_worker_do_not_spin(chat_artifact: Path) -> None:
     """Beside another program they would make it many times slower."""
     with edgekit.load(chat_artifact, threads=1):
-        assert worker().environ()["GOMP_SPINCOUNT"] == "1000"
+        assert workers.newest().environ()["GOMP_SPINCOUNT"] == "1000"
 
 
 @pytest.mark.slow
@@ -300,5 +294,5 @@ def test_memory_stays_flat_over_two_hundred_turns(chat_artifact: Path) -> None:
             talk.append({"role": "assistant", "content": reply.text})
             model.classify("turn it up", labels=["light", "heat"])
             model.extract("turn it up", schema={"enum": ["light", "heat"]})
-            held.append(worker().memory_info().rss + psutil.Process().memory_info().rss)
+            held.append(workers.newest().memory_info().rss + psutil.Process().memory_info().rss)
         assert max(held[100:]) < 1.02 * max(held[20:100])
