@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,8 @@ class Link:
     """Digest over all its files."""
     description: Description
     taken: Mapping[str, Any] | None = None
+    again: Mapping[str, Any] | None = None
+    """The settings with which the step that made it asks to be run instead."""
 
 
 class Build:
@@ -141,6 +143,15 @@ class Build:
         )
 
     def _step(self, entry: Entry, chain: list[Link]) -> Link:
+        """Runs a step, and again with other settings where its record asks for that."""
+        links = [self._try(entry, chain)]
+        while (again := links[-1].again) is not None:
+            settings = type(entry.settings).model_validate(again)
+            links.append(self._try(replace(entry, settings=settings), chain))
+        notes = [note for link in links for note in (link.taken or {}).get("notes", ())]
+        return replace(links[-1], taken={**(links[-1].taken or {}), **_given("notes", notes)})
+
+    def _try(self, entry: Entry, chain: list[Link]) -> Link:
         before, number = chain[-1], len(chain)
         teacher = chain[min(self.plan.teacher_before, number - 1)]
         family = before.description.family
@@ -194,8 +205,10 @@ class Build:
                 "settings": settings,
                 "before": _size(before.description),
                 "after": {**_size(description), **done.record.get("after", {})},
-                **{key: done.record[key] for key in ("proof", "notes") if done.record.get(key)},
+                **_given("proof", done.record.get("proof")),
+                **_given("notes", done.record.get("notes")),
             },
+            again=done.record.get("again"),
         )
 
     def _place_teacher(self, teacher: Link) -> None:
@@ -332,3 +345,7 @@ def _size(description: Description) -> dict[str, Any]:
         "layers": description.layers,
         "vocabulary": description.vocabulary,
     }
+
+
+def _given(key: str, value: Any) -> dict[str, Any]:
+    return {key: value} if value else {}

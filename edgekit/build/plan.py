@@ -82,7 +82,11 @@ def make(
         layers=layers,
         teacher_before=_teacher_before(bound),
         steps=steps,
-        notes=(*_timing_notes(planned), *_weights_notes(model)),
+        notes=(
+            *_timing_notes(planned),
+            *_weights_notes(model),
+            *(step.cost.note for step in steps if step.cost.note),
+        ),
     )
 
 

@@ -12,6 +12,8 @@ class Cost:
     seconds: float
     peak_bytes: int
     disk_bytes: int
+    note: str = ""
+    """What could make it more, where only the run will tell."""
 
 
 @dataclass(frozen=True, slots=True)

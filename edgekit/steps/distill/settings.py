@@ -36,6 +36,10 @@ class DistillSettings(Settings):
     layers: int | list[int] | None = None
     """How many of the checkpoint's layers the student keeps, evenly spaced, or their numbers from
     0. All, unless given: that heals what an earlier step removed."""
+    keep: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The share of the teacher's score on the validation rows that a student of `layers` has to
+    keep. Where it does not, one of half as many layers more is taught, up to two thirds of the
+    checkpoint's; the first that keeps it stays, or else the largest."""
     decoder_layers: Annotated[int, Field(ge=1)] | None = None
     """How many layers of its decoder an encoder-decoder keeps, evenly spaced; its encoder stays. It
     learns the summaries that the teacher writes."""
@@ -78,6 +82,10 @@ class DistillSettings(Settings):
             raise fault("layers", "chooses layers of the checkpoint; drop it, or 'student'")
         if self.width is not None and not self.static:
             raise fault("width", "is a setting of 'student: static'; drop it")
+        if self.keep is not None and not isinstance(self.layers, int):
+            raise fault(
+                "keep", "may take more layers than a count in 'layers'; add one, or drop it"
+            )
         check_layers(self.layers)
         return self
 

@@ -107,6 +107,8 @@ def test_a_model_without_a_head_cannot_teach(project: Path) -> None:
         ({"layers": [2, 1]}, "layers"),
         ({"layers": []}, "layers"),
         ({"width": 64}, "width"),
+        ({"keep": 0.99}, "keep"),
+        ({"layers": [0, 1], "keep": 0.99}, "keep"),
     ],
 )
 def test_settings_that_contradict_each_other(settings: dict[str, Any], key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from edgekit.checkpoint.describe import STATIC, Description, describe
@@ -19,6 +20,8 @@ VERSION = 3
 STATIC_HEAD = 256
 # Share of the time that a model of twelve layers takes; measured.
 STATIC_SHARE = 0.05
+# How many layers a student that keeps too little gets instead, and the most of the checkpoint's.
+MORE, MOST = 1.5, 2 / 3
 
 
 SETTINGS = DistillSettings
@@ -58,8 +61,32 @@ def after(settings: DistillSettings, planned: Planned) -> Planned:
     return replace(planned, description=student, rates=planned.rates.scaled(faster))
 
 
+def more_layers(settings: DistillSettings, layers: int) -> int | None:
+    """How many of the checkpoint's `layers` the next student has; None after the last."""
+    if settings.keep is None or not isinstance(settings.layers, int):
+        return None
+    count = min(math.ceil(settings.layers * MORE), math.floor(layers * MOST))
+    return count if count > settings.layers else None
+
+
 def cost(settings: DistillSettings, planned: Planned) -> Cost:
-    """The teacher's answers, then forward and backward passes of every epoch."""
+    """The teacher's answers, then forward and backward passes of every epoch, for one student."""
+    found = _cost(settings, planned)
+    students, total = [settings], 0.0
+    while (count := more_layers(students[-1], planned.description.layers)) is not None:
+        students.append(settings.model_copy(update={"layers": count}))
+        total += _cost(students[-1], planned).seconds
+    if len(students) == 1:
+        return found
+    return replace(
+        found,
+        note=f"distill teaches layers: {settings.layers}, and more where that keeps less than "
+        f"{settings.keep:.1%} of the teacher's score on the validation rows: at most layers: "
+        f"{students[-1].layers}, which takes {total / 60:.0f} minutes more.",
+    )
+
+
+def _cost(settings: DistillSettings, planned: Planned) -> Cost:
     student = after(settings, planned)
     trained = student.description.parameters
     if frozen(settings, student.description.vocabulary):

@@ -24,7 +24,7 @@ from edgekit.data.rows import Row
 from edgekit.job.job import Job
 from edgekit.steps.distill import schedule
 from edgekit.steps.distill.encoder import static_start
-from edgekit.steps.distill.encoder.plan import frozen, static_width
+from edgekit.steps.distill.encoder.plan import frozen, more_layers, static_width
 from edgekit.steps.distill.settings import DistillSettings, passes
 from edgekit.steps.layers import kept_layers
 from edgekit.store.store import PROGRESS
@@ -175,25 +175,47 @@ def _record(
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         places.setdefault(row.language or "", []).append(place)
+    score, teachers = head.score(found, rows), head.score(lesson.judged, rows)
+    again, note = _again(settings, job, score / max(teachers, 1e-9))
     return {
+        **again,
         "after": {
             "texts": len(lesson.rows),
             "best_epoch": trained.best_epoch,
-            f"validation_{head.metric}": round(head.score(found, rows), 6),
+            f"validation_{head.metric}": round(score, 6),
         },
         "proof": {
             "rows": len(rows),
             "agreement": round(float(alike.mean()), 6),
-            f"teacher_{head.metric}": round(head.score(lesson.judged, rows), 6),
+            f"teacher_{head.metric}": round(teachers, 6),
             "by_language": {
                 name: {"rows": len(part), "agreement": round(float(alike[part].mean()), 6)}
                 for name, part in sorted(places.items())
                 if name
             },
         },
-        "notes": [*_notes(settings, job, lesson), *trained.notes],
+        "notes": [*_notes(settings, job, lesson), *trained.notes, *note],
         "training": asdict(trained),
     }
+
+
+def _again(
+    settings: DistillSettings, job: Job, kept: float
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The settings of the next student, where this one kept too little, and what was found."""
+    if settings.keep is None:
+        return {}, ()
+    said = (
+        f"layers: {settings.layers} keeps {kept:.1%} of the teacher's score on the validation rows"
+    )
+    if kept >= settings.keep:
+        return {}, (said,)
+    said += f", and {settings.keep:.1%} is asked"
+    count = more_layers(settings, job.description.layers)
+    if count is None:
+        return {}, (f"{said}; no more layers are tried",)
+    wider = settings.model_copy(update={"layers": count}).model_dump(mode="json")
+    return {"again": wider}, (f"{said}; layers: {count} is taught instead",)
 
 
 def _notes(settings: DistillSettings, job: Job, lesson: Lesson) -> list[str]:
