@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import errno
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,15 @@ from typing import Any, Self
 from edgekit.data.records import BATCH_ROWS, Record, open_parquet, require_pyarrow
 from edgekit.errors import DataError, OutOfDisk
 from edgekit.system import machine
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """The file that the records were read from."""
+
+    path: Path
+    changed: frozenset[str]
+    """Columns whose values are the records', not the file's."""
 
 
 class RecordWriter:
@@ -32,10 +42,12 @@ class RecordWriter:
     `written` is the number of records that an earlier, killed run left in `partial`; the caller
     must know that they came from the same input. Leaving without `finish` keeps them. If `path` and
     `source`, the file that the records were read from, are both Parquet, the columns of `source`
-    are copied from it unchanged.
+    are copied from it unchanged, but for those in `changed`.
     """
 
-    def __init__(self, path: Path, *, source: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, *, source: Path | None = None, changed: Collection[str] = ()
+    ) -> None:
         if path.suffix.lower() not in _CONVERTERS:
             raise DataError(
                 f"{path}: '{path.suffix}' is no format that edgekit writes; "
@@ -47,7 +59,7 @@ class RecordWriter:
             require_pyarrow()
         self.path = path
         self.partial = partial_of(path)
-        self._source = source
+        self._original = None if source is None else _Original(source, frozenset(changed))
         self.written = _keep_whole_lines(self.partial)
         # Unbuffered: every record is with the kernel, and closing has nothing left to flush.
         self._stream = self.partial.open("ab", buffering=0)
@@ -82,7 +94,7 @@ class RecordWriter:
             whole = self.partial
             if convert is not None:
                 whole = self.path.with_name(self.path.name + ".whole")
-                convert(self.partial, whole, self._source)
+                convert(self.partial, whole, self._original)
             machine.sync_file(whole)
             whole.replace(self.path)
             self.partial.unlink(missing_ok=True)
@@ -160,11 +172,11 @@ def _records(partial: Path) -> Iterator[Record]:
             yield json.loads(line)
 
 
-def _to_csv(partial: Path, whole: Path, source: Path | None) -> None:
+def _to_csv(partial: Path, whole: Path, original: _Original | None) -> None:
     _write_csv(partial, whole, ",")
 
 
-def _to_tsv(partial: Path, whole: Path, source: Path | None) -> None:
+def _to_tsv(partial: Path, whole: Path, original: _Original | None) -> None:
     _write_csv(partial, whole, "\t")
 
 
@@ -194,9 +206,9 @@ def _names(partial: Path) -> list[str]:
     return list(names)
 
 
-def _to_parquet(partial: Path, whole: Path, source: Path | None) -> None:
-    if source is not None and source.suffix.lower() == ".parquet":
-        _extend_parquet(partial, whole, source)
+def _to_parquet(partial: Path, whole: Path, original: _Original | None) -> None:
+    if original is not None and original.path.suffix.lower() == ".parquet":
+        _extend_parquet(partial, whole, original)
     else:
         _make_parquet(partial, whole)
 
@@ -212,23 +224,27 @@ def _make_parquet(partial: Path, whole: Path) -> None:
             writer.write_batch(pa.RecordBatch.from_pylist(_fit(batch, schema), schema=schema))
 
 
-def _extend_parquet(partial: Path, whole: Path, source: Path) -> None:
+def _extend_parquet(partial: Path, whole: Path, original: _Original) -> None:
     import pyarrow as pa  # an extra, and slow to import
     import pyarrow.parquet as pq
 
     records = _records(partial)
-    with open_parquet(source) as file:
+    with open_parquet(original.path) as file:
         known = file.schema_arrow
-        added = _schema(partial, [name for name in _names(partial) if name not in known.names])
-        schema = pa.schema([*known, *added])
+        copied = [name for name in known.names if name not in original.changed]
+        made = _schema(partial, [name for name in _names(partial) if name not in copied])
+        added = [field for field in made if field.name not in known.names]
+        replaced = [made.field(one.name) if one.name not in copied else one for one in known]
+        schema = pa.schema([*replaced, *added])
         with pq.ParquetWriter(whole, schema) as writer:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                new = pa.RecordBatch.from_pylist(
-                    _fit(list(islice(records, batch.num_rows)), added), schema=added
-                )
-                if new.num_rows != batch.num_rows:
-                    raise DataError(f"{source}: the file has changed since; classify it anew.")
-                columns = [*batch.columns, *new.columns]
+                rows = list(islice(records, batch.num_rows))
+                if len(rows) != batch.num_rows:
+                    raise DataError(
+                        f"{original.path}: the file has changed since; classify it anew."
+                    )
+                new = pa.RecordBatch.from_pylist(_fit(rows, made), schema=made)
+                columns = [(batch if name in copied else new).column(name) for name in schema.names]
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
@@ -269,7 +285,7 @@ def _fit(records: list[Record], schema: Any) -> list[Record]:
     ]
 
 
-_Converter = Callable[[Path, Path, Path | None], None]
+_Converter = Callable[[Path, Path, _Original | None], None]
 
 _CONVERTERS: dict[str, _Converter | None] = {
     ".csv": _to_csv,

@@ -58,6 +58,24 @@ def test_review_takes_turns_between_labels_and_shows_a_text_once(asked: Results)
     ]  # fmt: skip
 
 
+def test_a_corrected_row_has_the_persons_label_until_that_is_taken_back(asked: Results) -> None:
+    asked.correct({"a song": "heat", "the lamp": "light", "elsewhere": "heat"})
+    assert asked.by_label() == {"light": 3, "heat": 2, "": 1}
+    rows = asked.page(Query(), offset=0, most=9)
+    assert [(row.label, row.corrected) for row in rows[:4]] == [
+        ("light", True), ("heat", True), ("heat", True), ("light", False),
+    ]  # fmt: skip
+    assert [row.score for row in rows[:2]] == [0.9, 0.4]
+    # What is corrected already, or filtered away, is not asked for.
+    assert [row.text for row in asked.to_review(9)] == ["more odd", "odd one"]
+    assert [row.text for row in asked.to_review(9, Query(contains="more"))] == ["more odd"]
+    assert asked.to_review(9, Query(label="heat")) == []
+    asked.correct({"the lamp": "light"})
+    assert asked.by_label() == {"light": 3, "music": 2, "": 1}
+    asked.correct({})
+    assert not any(row.corrected for row in asked.page(Query(), offset=0, most=9))
+
+
 def test_a_column_that_was_there_keeps_its_meaning() -> None:
     path = Path("own.csv")
     path.write_text("text,label,edgekit_label,score,abstained\nx,old,new,0.5,false\n")
@@ -86,6 +104,31 @@ def test_an_export_changes_the_format_and_overwrites_nothing(labelled: Path) -> 
     assert [record["text"] for record in stream_records(out)][:2] == ["the lamp", "a song"]
     with pytest.raises(DataError, match="this file exists"):
         export(labelled, out)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_an_export_has_the_persons_labels_and_says_which_they_are(
+    labelled: Path, ending: str
+) -> None:
+    source, out = Path(f"labelled-2.{ending}"), Path(f"mine.{ending}")
+    export(labelled, source)
+    export(source, out, corrected={"a song": "heat", "the lamp": "light"})
+    wanted = [
+        ("light", "light", True), ("heat", "music", True), ("heat", "music", True),
+        ("light", "light", False), ("light", "light", False), (None, None, False),
+    ]  # fmt: skip
+    rows = list(stream_records(out))
+    assert list(rows[0])[:4] == ["text", "label", "score", "abstained"]
+    found = [
+        (row["label"] or None, row["label_model"] or None, row["corrected"] in (True, "true"))
+        for row in rows
+    ]
+    assert found == wanted
+    assert [row["score"] for row in rows] == [row["score"] for row in stream_records(source)]
+    # Without a correction the file is as it was labelled.
+    plain = Path(f"plain.{ending}")
+    export(source, plain)
+    assert list(next(iter(stream_records(plain)))) == ["text", "label", "score", "abstained"]
 
 
 def test_a_full_disk_is_said_and_leaves_no_half_export(labelled: Path) -> None:
@@ -139,13 +182,13 @@ def test_two_apps_lose_no_correction() -> None:
 
 
 def test_a_job_has_one_place_for_one_input() -> None:
-    job = LabelJob(Path("/a"), "d" * 64, Path("/in/letters.csv"), "text")
+    job = LabelJob(Path("/a"), "d" * 64, Path("/in/letters.csv"), "text", "tiny")
     assert job.out.parent == places.results()
-    assert job.out == LabelJob(Path("/b"), "d" * 64, Path("/in/letters.csv"), "text").out
+    assert job.out == LabelJob(Path("/b"), "d" * 64, Path("/in/letters.csv"), "text", "tiny").out
     for other in (
-        LabelJob(Path("/a"), "e" * 64, Path("/in/letters.csv"), "text"),
-        LabelJob(Path("/a"), "d" * 64, Path("/other/letters.csv"), "text"),
-        LabelJob(Path("/a"), "d" * 64, Path("/in/letters.csv"), "note"),
+        LabelJob(Path("/a"), "e" * 64, Path("/in/letters.csv"), "text", "tiny"),
+        LabelJob(Path("/a"), "d" * 64, Path("/other/letters.csv"), "text", "tiny"),
+        LabelJob(Path("/a"), "d" * 64, Path("/in/letters.csv"), "note", "tiny"),
     ):
         assert other.out != job.out
 
@@ -154,7 +197,7 @@ def test_a_stopped_run_keeps_its_rows_and_goes_on() -> None:
     source = Path("in.csv")
     source.write_text("text\n" + "".join(f"lamp {n}\n" for n in range(30)))
     model = ScriptedModel(make_manifest())
-    job = LabelJob(Path("/a"), model.manifest.digest, source, "text")
+    job = LabelJob(Path("/a"), model.manifest.digest, source, "text", "tiny")
     run: Labelling
 
     def stop_soon(pace: Pace) -> None:

@@ -74,6 +74,14 @@ async def test_a_thousand_rows_are_labelled_corrected_and_exported(snapshot: Sna
         await pilot.press("escape")
 
         await settle(pilot)
+        screen = await to_results(pilot)
+        assert "✓ corrected" in shown(pilot.app, "#status")
+        known = {row.text: row.label or "" for row in corrections}
+        marked = [row for row in screen._rows if row.text in known]
+        assert len(marked) >= 5
+        for row in screen._rows:
+            assert row.corrected is (row.text in known)
+            assert row.label == known.get(row.text, row.label)
         await pilot.press("e")
         await settle(pilot)
         await pilot.press("enter")
@@ -81,8 +89,12 @@ async def test_a_thousand_rows_are_labelled_corrected_and_exported(snapshot: Sna
         assert "1,000 rows were written" in shown(pilot.app, "#notice").replace("\n", " ")
         written = list(stream_records(table.with_name("letters-labelled.csv"), column="text"))
         assert len(written) == 1000
-        assert written[3]["label"] == "light"
+        assert written[3]["label_model"] == "light"
         assert written[3]["from"] == "desk"
+        for record in written:
+            assert (record["corrected"] == "true") is (record["text"] in known)
+            assert record["label"] == known.get(record["text"], record["label_model"])
+        assert sum(record["label"] != record["label_model"] for record in written) > 0
 
 
 async def test_the_column_is_chosen_with_its_first_rows_in_sight(snapshot: Snapshot) -> None:

@@ -25,6 +25,8 @@ class LabelJob:
     digest: str
     source: Path
     column: str
+    name: str
+    """The artifact's."""
 
     @property
     def out(self) -> Path:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from edgekit.data.free_names import free_name
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.rows import stream_records
 from edgekit.errors import DataError, EdgekitError, OutOfDisk
@@ -20,13 +22,17 @@ from edgekit_tui import places
 from edgekit_tui.i18n import N_
 
 _BATCH = 2000
-_VERSION = 1
+_VERSION = 2
 # How long to wait for another app that writes the same index.
 _LOCK_SECONDS = 5.0
 NO_LABEL = "–"
 _SCHEMA = """
-CREATE TABLE result (number INTEGER PRIMARY KEY, text TEXT, label TEXT, score REAL, abstained INT);
+CREATE TABLE result (
+    number INTEGER PRIMARY KEY, text TEXT, label TEXT, score REAL, abstained INT,
+    model TEXT, corrected INT
+);
 """
+_COLUMNS = "number, text, label, score, abstained, corrected"
 _INDEXES = """
 CREATE INDEX by_label ON result (label, score);
 CREATE INDEX by_score ON result (score);
@@ -48,6 +54,8 @@ class Result:
     """Empty for a record without text; NO_LABEL for one that was given none of several labels."""
     score: float
     abstained: bool
+    corrected: bool
+    """The label is a person's; the score is that of the model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def _fill(
         database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
         done = 0
         while batch := list(islice(rows, _BATCH)):
-            database.executemany("INSERT INTO result VALUES (?, ?, ?, ?, ?)", batch)
+            database.executemany("INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?3, 0)", batch)
             done += len(batch)
             if on_progress is not None:
                 on_progress(done)
@@ -140,36 +148,58 @@ class Results:
         where, values = _where(query)
         order = query.order if query.order in ORDERS else "number"
         found = self._ask(
-            f"SELECT * FROM result {where} ORDER BY {order}, number LIMIT ? OFFSET ?",
+            f"SELECT {_COLUMNS} FROM result {where} ORDER BY {order}, number LIMIT ? OFFSET ?",
             [*values, most, offset],
         )
-        return [Result(row[0], row[1], row[2], row[3], bool(row[4])) for row in found]
+        return [_result(*row) for row in found]
 
-    def to_review(self, most: int) -> list[Result]:
-        """The rows whose correction teaches most, each text once.
+    def correct(self, labels: Mapping[str, str]) -> None:
+        """Gives the rows with these texts a person's label, and all others the model's again."""
+        with closing(_connect(self.index)) as database, self._readable(), database:
+            database.execute("CREATE TEMP TABLE given (text TEXT PRIMARY KEY, label TEXT)")
+            database.executemany("INSERT INTO given VALUES (?, ?)", labels.items())
+            database.execute(
+                "UPDATE result SET corrected = text IN (SELECT text FROM given), label = coalesce("
+                " (SELECT given.label FROM given WHERE given.text = result.text), model)"
+                " WHERE corrected OR text IN (SELECT text FROM given)"
+            )
+
+    def to_review(self, most: int, query: Query = Query()) -> list[Result]:
+        """The rows of a query whose correction teaches most, each text once, none corrected yet.
 
         Least confidence first (Lewis and Gale 1994), taking turns between labels, so that the
         first corrections do not all teach the same.
         """
+        where, values = _where(query, "label != ''", "NOT corrected")
         found = self._ask(
-            "SELECT number, text, label, score, abstained FROM ("
+            f"SELECT {_COLUMNS} FROM ("
             " SELECT *, row_number() OVER (PARTITION BY label ORDER BY score, number) AS turn"
             " FROM (SELECT *, row_number() OVER (PARTITION BY text ORDER BY number) AS copy"
-            "       FROM result WHERE label != '') WHERE copy = 1"
+            f"       FROM result {where}) WHERE copy = 1"
             ") ORDER BY turn, score, number LIMIT ?",
-            [most],
+            [*values, most],
         )
-        return [Result(row[0], row[1], row[2], row[3], bool(row[4])) for row in found]
+        return [_result(*row) for row in found]
 
     def _ask(self, question: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with closing(_connect(self.index)) as database:
-            try:
-                return database.execute(question, values).fetchall()
-            except sqlite3.Error as error:
-                raise DataError(
-                    f"{self.index}: the index of the results cannot be read ({error}); "
-                    "label the file again."
-                ) from error
+        with closing(_connect(self.index)) as database, self._readable():
+            return database.execute(question, values).fetchall()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise DataError(
+                f"{self.index}: the index of the results cannot be read ({error}); "
+                "label the file again."
+            ) from error
+
+
+def _result(
+    number: int, text: str, label: str, score: float, abstained: int, corrected: int
+) -> Result:
+    return Result(number, text, label, score, bool(abstained), bool(corrected))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -179,8 +209,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise EdgekitError(f"{path}: this cannot be opened ({error}).") from error
 
 
-def _where(query: Query) -> tuple[str, list[Any]]:
-    conditions, values = [], list[Any]()
+def _where(query: Query, *conditions_of_all: str) -> tuple[str, list[Any]]:
+    conditions, values = [*conditions_of_all], list[Any]()
     if query.label is not None:
         conditions.append("label = ?")
         values.append(query.label)
@@ -190,20 +220,31 @@ def _where(query: Query) -> tuple[str, list[Any]]:
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
 
-def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | None = None) -> int:
+def export(
+    labelled: Path,
+    out: Path,
+    *,
+    column: str = "text",
+    corrected: Mapping[str, str] = MappingProxyType({}),
+    on_progress: Callable[[int], None] | None = None,
+) -> int:
     """Writes the labelled file in the format of `out`'s suffix; returns the number of rows.
 
-    Raises DataError if `out` exists: none of the user's files is overwritten.
+    A text in `corrected` has its label from there; then every row also has the model's label, in
+    `label_model`, and in `corrected` whether a person set the label. Raises DataError if `out`
+    exists: none of the user's files is overwritten.
     """
     if out.exists():
         raise DataError(f"{out}: this file exists; choose another name.")
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(out)
     partial.unlink(missing_ok=True)
+    first = next(iter(stream_records(labelled)), {})
+    changed = {labels_column(first, "label")} if corrected else set()
     try:
-        with RecordWriter(out, source=labelled) as writer:
+        with RecordWriter(out, source=labelled, changed=changed) as writer:
             for record in stream_records(labelled):
-                writer.write(record)
+                writer.write(_corrected(record, column, corrected) if corrected else record)
                 if on_progress is not None:
                     on_progress(writer.written)
             writer.finish()
@@ -212,6 +253,19 @@ def export(labelled: Path, out: Path, *, on_progress: Callable[[int], None] | No
         # Half an export looks like a whole one, and keeps filling a disk that is full.
         partial.unlink(missing_ok=True)
         raise
+
+
+def _corrected(
+    record: Mapping[str, Any], column: str, corrected: Mapping[str, str]
+) -> dict[str, Any]:
+    name = labels_column(record, "label")
+    label = corrected.get(record[column]) if isinstance(record[column], str) else None
+    return {
+        **record,
+        name: record[name] if label is None else label,
+        free_name("label_model", record, "the labelled file"): record[name],
+        free_name("corrected", record, "the labelled file"): label is not None,
+    }
 
 
 def forget(older_than_seconds: float) -> int:

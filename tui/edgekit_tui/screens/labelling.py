@@ -65,7 +65,8 @@ class LabellingScreen(Page):
     def label(self) -> None:
         with suppress(Stopped), self.reporting():
             model = cast("Model", self.edgekit.models.get(self.folder))
-            job = LabelJob(self.folder, model.manifest.digest, self.source, self.column)
+            manifest = model.manifest
+            job = LabelJob(self.folder, manifest.digest, self.source, self.column, manifest.name)
             self.labelling = Labelling(job, self._tell)
             self.labelling.run(model)
             self.post_message(Said(_("Sorting the results…")))

@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 
 from edgekit.data.records import READERS
 from edgekit_tui import results
+from edgekit_tui.corrections import Corrections
 from edgekit_tui.i18n import N_, _, ngettext, number, percent
 from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Exported, PageRead
@@ -29,6 +30,8 @@ from edgekit_tui.widgets.scores import bar_line
 ROWS_A_PAGE = 300
 _CHART_WIDTH, _BAR_WIDTH = 30, 7
 _LABEL_WIDTH = 18
+MARK = "✓"
+"""Beside a label that a person set."""
 
 
 class ResultsScreen(Page):
@@ -36,7 +39,7 @@ class ResultsScreen(Page):
     HELP_TEXT = N_(
         "The labels on the left show how often each was given; choose one to see its rows only. "
         "Review shows the rows whose correction teaches a model most. Export writes all rows to a "
-        "file of yours."
+        "file of yours, with your corrections."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "review", N_("Review"), id="results.review"),
@@ -72,20 +75,30 @@ class ResultsScreen(Page):
         self._labels = []
         self.query_one("#find").display = bool(self.labelled.contains)
         self.query_one("#rows").focus()
-        self.read(self.labelled, self._offset)
+
+    async def on_screen_resume(self) -> None:
+        await super().on_screen_resume()
+        self.read(self.labelled, self._offset, anew=True)
 
     @work(thread=True, exclusive=True, group="read")
-    def read(self, query: Query, offset: int) -> None:
+    def read(self, query: Query, offset: int, *, anew: bool = False) -> None:
+        """One page of rows; `anew` where rows may have been corrected since."""
         with self.reporting():
+            if anew:
+                self.results.correct(Corrections(self.job.name).all())
             rows = self.results.page(query, offset=offset, most=ROWS_A_PAGE)
             count = self.results.count(query)
             self.post_message(PageRead(query, rows, count, self.results.by_label(query.contains)))
 
     @on(PageRead)
     def take(self, message: PageRead) -> None:
+        if message.query != self.labelled:
+            return  # asked for before another filter was chosen
+        table = self.query_one("#rows", DataTable)
+        same = [row.number for row in message.rows] == [row.number for row in self._rows]
+        at = table.cursor_row if same else 0
         self._count, self._rows = message.count, message.rows
         self._show_chart(message.by_label)
-        table = self.query_one("#rows", DataTable)
         table.clear(columns=True)
         table.add_column(_("score"), width=6)
         table.add_column(_("label"))
@@ -95,9 +108,11 @@ class ResultsScreen(Page):
             score = percent(row.score) if row.label else "–"
             table.add_row(
                 Text(f"{score:>5}", "bold" if row.abstained else ""),
-                cell(one_line(row.label, most=_LABEL_WIDTH) or "–"),
+                cell(_label(row)),
                 cell(row.text),
             )
+        if at:
+            table.move_cursor(row=at)
         self._say_where(len(message.rows))
         self.refresh_bindings()
 
@@ -120,6 +135,8 @@ class ResultsScreen(Page):
         if self._count > ROWS_A_PAGE:
             first, last = number(self._offset + 1), number(self._offset + rows)
             facts.append(_("shown: {first} to {last}").format(first=first, last=last))
+        if any(row.corrected for row in self._rows):
+            facts.append(f"{MARK} " + _("corrected"))
         self.query_one("#status", Static).update(" · ".join(facts))
 
     def _ask(self, query: Query, offset: int = 0) -> None:
@@ -171,7 +188,7 @@ class ResultsScreen(Page):
         self.query_one("#find").focus()
 
     def action_review(self) -> None:
-        self.edgekit.open_screen("review", self.job)
+        self.edgekit.open_screen("review", self.job, self.labelled)
 
     def action_export(self) -> None:
         source = self.job.source
@@ -186,7 +203,13 @@ class ResultsScreen(Page):
     @work(thread=True, group="export")
     def write(self, path: Path) -> None:
         with self.reporting(path):
-            self.post_message(Exported(path, results.export(self.job.out, path)))
+            written = results.export(
+                self.job.out,
+                path,
+                column=self.job.column,
+                corrected=Corrections(self.job.name).all(),
+            )
+            self.post_message(Exported(path, written))
 
     @on(Exported)
     def take_export(self, message: Exported) -> None:
@@ -194,6 +217,12 @@ class ResultsScreen(Page):
             "{count} row was written to {path}", "{count} rows were written to {path}", message.rows
         ).format(count=number(message.rows), path=message.path)
         self.notice(text, kind="hint")
+
+
+def _label(row: Result) -> str:
+    if row.corrected:
+        return f"{one_line(row.label, most=_LABEL_WIDTH - len(MARK) - 1)} {MARK}"
+    return one_line(row.label, most=_LABEL_WIDTH) or "–"
 
 
 def _chart_line(label: str, rows: int, share: float) -> Content:

@@ -18,7 +18,7 @@ from edgekit_tui.corrections import Corrections
 from edgekit_tui.i18n import N_, _, number, percent
 from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Answered, ToReview
-from edgekit_tui.results import Result, Results
+from edgekit_tui.results import Query, Result, Results
 from edgekit_tui.screens.page import Page
 from edgekit_tui.text import content, one_line, path_text
 from edgekit_tui.widgets.notice import Notice
@@ -42,9 +42,10 @@ class ReviewScreen(Page):
         Binding("u", "undo", N_("Undo"), id="review.undo"),
     ]
 
-    def __init__(self, job: LabelJob) -> None:
+    def __init__(self, job: LabelJob, query: Query) -> None:
+        """`query` chooses the rows that are gone through."""
         super().__init__()
-        self.job = job
+        self.job, self.labelled = job, query
         self.rows: list[Result] = []
         self.place = 0
         self._choices: list[str] = []
@@ -84,12 +85,9 @@ class ReviewScreen(Page):
                     "texts; correct the column 'label' of the labelled file."
                 )
             corrections = Corrections(manifest.name)
-            known = corrections.all()
-            rows = [
-                row
-                for row in Results(self.job.index).to_review(MOST_ROWS + len(known))
-                if row.text not in known
-            ][:MOST_ROWS]
+            results = Results(self.job.index)
+            results.correct(corrections.all())
+            rows = results.to_review(MOST_ROWS, self.labelled)
             self.post_message(ToReview(rows, manifest.labels, corrections))
 
     @on(ToReview)
