@@ -93,7 +93,8 @@ async def nobody(
     names = ", ".join(service.shelf.all)
     raise Refusal(
         400, "unsupported",
-        f"No artifact here gives embeddings ({names}); serve one of a task that does.",
+        f"No artifact here gives embeddings ({names}); serve one that was made of an encoder "
+        "without a head, which chooses sentences: its vectors are what it compares.",
         field="model",
     )  # fmt: skip
 
@@ -107,6 +108,7 @@ async def call(
     body = await bodies.read_json(Request(scope, receive), service.settings.limits)
     one, route = chosen(service.shelf, scope["path"], body, key)
     told["artifact"] = one.name
+    route.explain(body)
     check(service.validators[id(route)], body)
     call = route.read(body, one.artifact.manifest)
     if key is not None:

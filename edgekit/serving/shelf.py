@@ -134,7 +134,10 @@ class Shelf:
         processes = [Process(at_once) for _ in range(count)]
         part = task_part(task, "routes")
         line = Line(count * at_once, self.room)
-        return Shelved(artifact, part.ROUTES, line, processes, part.FORGET)
+        routes = {
+            path: route for path, route in part.ROUTES.items() if route.has(artifact.manifest)
+        }
+        return Shelved(artifact, routes, line, processes, part.FORGET)
 
     def _check(self, settings: Settings) -> None:
         if len(self.all) < len(settings.artifacts):

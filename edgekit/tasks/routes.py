@@ -113,6 +113,10 @@ class Route:
     """Of a whole answer; the events of a stream are described in `says`."""
     read: Callable[[Body, Manifest], Call]
     """Raises WrongField or another EdgekitError."""
+    explain: Callable[[Body], None] = lambda body: None
+    """Raises WrongField before the schema is looked at, where more can be said than it says."""
+    has: Callable[[Manifest], bool] = lambda manifest: True
+    """Whether an artifact of the task answers this."""
 
 
 COUNTS: Schema = {
