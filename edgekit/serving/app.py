@@ -37,8 +37,7 @@ def application(settings: Settings, write: Write) -> ASGIApp:
         finally:
             service.ready = False
             house.cancel()
-            await service.shelf.close()
-            service.calls.close()
+            await service.close()
 
     places = sorted({path for one in service.shelf.all.values() for path in one.routes})
     routes = [

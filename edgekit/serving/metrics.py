@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 _OF = ("task", "artifact", "verb")
@@ -32,6 +33,9 @@ class Metrics:
         """`read` gives gauges at the time of asking: a name, what it says, values by artifact."""
         self._registry.register(_Watched(read))
 
+    def add(self, collector: Collector) -> None:
+        self._registry.register(collector)
+
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
@@ -42,7 +46,7 @@ class Metrics:
         return Histogram(f"edgekit_{name}", says, labels, registry=self._registry, buckets=_SECONDS)
 
 
-class _Watched:
+class _Watched(Collector):
     def __init__(self, read: Callable[[], list[tuple[str, str, dict[str, float]]]]) -> None:
         self._read = read
 

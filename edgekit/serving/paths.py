@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -129,9 +130,12 @@ async def call(
         return
     if key is not None:
         service.quota.spend(key, done.prompt_tokens + done.tokens)
-    told |= service.log.words(call.texts, done.body)
     told |= {"prompt_tokens": done.prompt_tokens, "tokens": done.tokens}
     _count(service.metrics, of, asked, done)
+    # The client has its answer; what takes a while is not for the thread of the others.
+    told |= await asyncio.to_thread(service.log.words, call.texts, done.body)
+    if one.name in service.watchers and done.labelled:
+        await asyncio.to_thread(service.watchers[one.name].see, call.texts, done.labelled)
 
 
 def _count(metrics: Metrics, of: tuple[str, str, str], asked: Asked, done: Answered) -> None:
@@ -145,5 +149,5 @@ def _count(metrics: Metrics, of: tuple[str, str, str], asked: Asked, done: Answe
     ):  # fmt: skip
         metrics.tokens.labels(*of, kind).inc(count)
     metrics.abstained.labels(*of).inc(done.abstained)
-    for label in done.labels:
+    for label in (label for one in done.labelled for label in one.labels):
         metrics.labels.labels(*of[:2], label).inc()

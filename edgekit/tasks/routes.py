@@ -73,6 +73,14 @@ class Way:
             stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a text got."""
+
+    labels: tuple[str, ...]
+    abstained: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A whole answer, and what is counted of it."""
@@ -83,8 +91,8 @@ class Answered:
     tokens: int = 0
     reused_tokens: int = 0
     abstained: int = 0
-    labels: tuple[str, ...] = ()
-    """Labels of the artifact's own that were given; never any that a request brought."""
+    labelled: tuple[Labelled, ...] = ()
+    """What each text got, of labels of the artifact's own; never of any that a request brought."""
 
 
 class Call(Protocol):

@@ -103,6 +103,12 @@ def test_words_are_logged_where_the_operator_asks_for_that(made_artifact: Path) 
         line = server.logged(lambda line: line["path"] == "/v1/classify")
         assert line["asked"] == ["lamp"]
         assert line["answered"]["data"]
+    said = {"input": ["lamp, asha@example.org", "اتصل ٠١٠٠١٢٣٤٥٦٧"]}
+    with running(made_artifact, log="masked") as server:
+        server.ask("/v1/classify", said)
+        line = server.logged(lambda line: line["path"] == "/v1/classify")
+        assert line["asked"] == ["lamp, [e-mail]", "اتصل [phone]"]
+        assert line["answered"]["data"][0]["label"]
     with running(made_artifact, log="off") as server:
         server.ask("/v1/classify", {"input": "lamp"})
         assert server.lines == []
