@@ -83,7 +83,7 @@ def run(settings: argparse.Namespace) -> int:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         messages().print("edgekit serve: --tls-cert and --tls-key belong together.")
         return USAGE
-    for package in ("starlette", "uvicorn", "prometheus_client", "jsonschema"):
+    for package in ("starlette", "uvicorn", "prometheus_client", "jsonschema", "python_multipart"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     # What listens, and the engine: not for `--help`.

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from edgekit.serving import bodies, openapi, page
+from edgekit.serving import bodies, openapi, page, uploads
 from edgekit.serving.asgi import Answer
 from edgekit.serving.calls import Asked
 from edgekit.serving.choosing import check, chosen
@@ -106,9 +106,12 @@ async def call(
     key = service.key(scope)
     if key is not None:
         told["key"] = key.id
-    body = await bodies.read_json(Request(scope, receive), service.settings.limits)
-    one, route = chosen(service.shelf, scope["path"], body, key)
+    request, limits = Request(scope, receive), service.settings.limits
+    form = await uploads.read(request, limits) if uploads.is_form(request) else None
+    given = await bodies.read_json(request, limits) if form is None else form.fields
+    one, route = chosen(service.shelf, scope["path"], given, key)
     told["artifact"] = one.name
+    body = given if form is None else await asyncio.to_thread(uploads.body, form, route)
     route.explain(body)
     check(service.validators[id(route)], body)
     call = route.read(body, one.artifact.manifest)

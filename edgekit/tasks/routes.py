@@ -110,6 +110,14 @@ class Call(Protocol):
         """Answers with a loaded artifact's verbs; stops soon after `way.cancel`."""
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that is sent in place of a request's `input`."""
+
+    rows: int = 0
+    """How many rows it may have, where it is a table of texts; 0: it is one text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     verb: str
@@ -123,6 +131,8 @@ class Route:
     """Raises WrongField or another EdgekitError."""
     explain: Callable[[Body], None] = lambda body: None
     """Raises WrongField before the schema is looked at, where more can be said than it says."""
+    file: File | None = None
+    """What a file may hold that is sent in place of `input`; None: none is taken."""
     has: Callable[[Manifest], bool] = lambda manifest: True
     """Whether an artifact of the task answers this."""
 

@@ -14,6 +14,7 @@ from edgekit.tasks.routes import (
     COUNTS,
     Answered,
     Body,
+    File,
     Forget,
     Labelled,
     Route,
@@ -165,5 +166,6 @@ ROUTES = {
         },
         answer=ANSWER,
         read=Classify.read,
+        file=File(rows=MOST_TEXTS),
     )
 }
