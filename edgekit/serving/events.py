@@ -24,6 +24,11 @@ class Log:
         self._kind, self._write = kind, write
         self._writing = Lock()
 
+    @property
+    def masks(self) -> bool:
+        """Whether `words` takes a while."""
+        return self._kind == "masked"
+
     def tell(self, event: str, fields: Mapping[str, Any]) -> None:
         if self._kind == "off":
             return
@@ -33,7 +38,7 @@ class Log:
             self._write(json.dumps(line, ensure_ascii=True))
 
     def words(self, texts: Sequence[str], answer: Any) -> dict[str, Any]:
-        """What may be logged of a call's words. Masking takes up to some tenths of a second."""
+        """What may be logged of a call's words."""
         found: dict[str, Any] = {"texts": len(texts), "characters": sum(map(len, texts))}
         if self._kind == "plain":
             found |= {"asked": list(texts), "answered": answer}

@@ -136,7 +136,10 @@ async def call(
     told |= {"prompt_tokens": done.prompt_tokens, "tokens": done.tokens}
     _count(service.metrics, of, asked, done)
     # The client has its answer; what takes a while is not for the thread of the others.
-    told |= await asyncio.to_thread(service.log.words, call.texts, done.body)
+    if service.log.masks:
+        told |= await asyncio.to_thread(service.log.words, call.texts, done.body)
+    else:
+        told |= service.log.words(call.texts, done.body)
     if one.name in service.watchers and done.labelled:
         await asyncio.to_thread(service.watchers[one.name].see, call.texts, done.labelled)
 
