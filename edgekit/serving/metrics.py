@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -25,6 +27,7 @@ class Metrics:
         self.tokens = self._counter("tokens", "Tokens read and written", (*_OF, "kind"))
         self.abstained = self._counter("abstained", "Answers below the least score", _OF)
         self.labels = self._counter("labels", "Labels of the artifact's own", (*_OF[:2], "label"))
+        self._registry.register(Memory())
         self.running = Gauge(
             "edgekit_running", "Calls that models answer now", _OF[:2], registry=self._registry
         )
@@ -44,6 +47,23 @@ class Metrics:
 
     def _histogram(self, name: str, says: str, labels: tuple[str, ...]) -> Histogram:
         return Histogram(f"edgekit_{name}", says, labels, registry=self._registry, buckets=_SECONDS)
+
+
+class Memory(Collector):
+    """What the processes hold now. Shared pages count for each of them."""
+
+    def collect(self) -> Iterator[Metric]:
+        server = psutil.Process()
+        family = GaugeMetricFamily(
+            "edgekit_memory_bytes", "Memory held now (resident set size)", labels=["process"]
+        )
+        family.add_metric(["server"], server.memory_info().rss)
+        workers = 0
+        for child in server.children(recursive=True):
+            with suppress(psutil.Error):  # it has ended meanwhile
+                workers += child.memory_info().rss
+        family.add_metric(["workers"], workers)
+        yield family
 
 
 class _Watched(Collector):

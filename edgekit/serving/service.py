@@ -95,4 +95,6 @@ class Service:
             ("loaded", "Processes that hold the model",
              {one.name: float(sum(process.model is not None for process in one.processes))
               for one in all_of_them}),
+            ("needed_bytes", "Memory that the loaded models need, by their manifests",
+             {one.name: float(self.shelf.held_bytes(one)) for one in all_of_them}),
         ]  # fmt: skip

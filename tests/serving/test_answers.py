@@ -114,7 +114,7 @@ def test_a_chat_model_has_the_other_verbs_too(server: Running, made_chat_artifac
     with edgekit.load(made_chat_artifact) as model:
         label = model.classify("Is it?", labels=["yes", "no"])
         fields = model.extract("Nairobi is big.", schema=SCHEMA)
-        count = model.verbs.count("Nairobi is big.")
+        count, wanted = model.verbs.count("Nairobi is big."), model.verbs.ids(HELLO)
     asked = {"model": "tiny-chat", "input": "Is it?", "labels": ["yes", "no"]}
     [got] = server.ask("/v1/classify", asked).json["data"]
     assert got == {"index": 0, **label.as_json()}
@@ -125,6 +125,10 @@ def test_a_chat_model_has_the_other_verbs_too(server: Running, made_chat_artifac
     counted = server.ask("/tokenize", {"model": "tiny-chat", "input": "Nairobi is big."}).json
     assert (counted["count"], counted["context"]) == (count, 512)
     talk = server.ask("/tokenize", {"model": "tiny-chat", "input": HELLO}).json
+    assert "ids" not in talk
+    ids = server.ask("/tokenize", {"model": "tiny-chat", "input": HELLO, "ids": True}).json["ids"]
+    assert ids == wanted
+    assert len(ids) == talk["count"]
     usage = server.ask(
         "/v1/chat/completions", {"model": "tiny-chat", "messages": HELLO, "max_tokens": 1}
     ).json["usage"]
