@@ -49,6 +49,7 @@ _ABLE = {
     "chat": "a chat artifact",
     "extract": "a chat artifact",
     "summarize": "a summarizer or a chat artifact",
+    "embed": "an extractive summarizer",
 }
 
 
@@ -195,6 +196,15 @@ class Model:
     ) -> np.ndarray | Generator[np.ndarray, None, None]:
         """The logits that `classify` decides by: float32 of shape (labels,), before temperature."""
         found: np.ndarray | Generator[np.ndarray, None, None] = self._able("logits")(texts)
+        return found
+
+    def embed(self, texts: str | Sequence[str]) -> np.ndarray:
+        """The directions of texts: float32 of shape (width,), or (texts, width) for several.
+
+        Each has length 1, so that the dot product of two is their cosine: how alike they are. A
+        text longer than the model's window is read in parts, whose mean is taken.
+        """
+        found: np.ndarray = self._able("embed")(texts)
         return found
 
     @overload

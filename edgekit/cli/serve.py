@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from edgekit.cli import DONE, INTERRUPTED, USAGE
 from edgekit.cli.arguments import count
 from edgekit.cli.output import messages
+from edgekit.cli.watch import rules_of
 from edgekit.errors import EdgekitError, MissingExtra
 
 if TYPE_CHECKING:
     from edgekit.serving.settings import Settings
+    from edgekit.watching.rules import Rules
 
-LOGS = ("masked", "plain", "off")
+LOGS = ("counts", "masked", "plain", "off")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log",
         choices=LOGS,
-        default="masked",
-        help="JSON lines on stderr: without people's words (masked, the default), with them "
-        "(plain), or none (off)",
+        default="counts",
+        help="JSON lines on stderr: without people's words (counts, the default), with them but "
+        "for addresses and numbers of persons (masked), as they are (plain), or none (off)",
+    )
+    parser.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="give an alarm when rules say so, as `edgekit watch` does; with the NAME of an "
+        "artifact where several have labels",
     )
 
 
@@ -73,7 +83,7 @@ def run(settings: argparse.Namespace) -> int:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         messages().print("edgekit serve: --tls-cert and --tls-key belong together.")
         return USAGE
-    for package in ("starlette", "uvicorn", "prometheus_client", "jsonschema"):
+    for package in ("starlette", "uvicorn", "prometheus_client", "jsonschema", "python_multipart"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "serve")
     # What listens, and the engine: not for `--help`.
@@ -86,6 +96,10 @@ def run(settings: argparse.Namespace) -> int:
             "anybody in reach could use it. Make a key with `edgekit keys add NAME --keys FILE`, "
             "and give --keys FILE here."
         )
+    if settings.log == "masked":
+        from edgekit.masking.mask import mask
+
+        mask("")  # says what is missing before anybody is answered
     try:
         serve(_settings(settings), write=_write, on_start=_say)
     except KeyboardInterrupt:
@@ -110,7 +124,36 @@ def _settings(settings: argparse.Namespace) -> Settings:
         log=settings.log,
         hosts=tuple(settings.allow_host),
         origins=tuple(settings.allow_origin),
+        rules=_rules(settings),
     )
+
+
+def _rules(settings: argparse.Namespace) -> dict[str, Rules]:
+    """The rules that are given, by the name of the artifact that they are for."""
+    if not settings.rules:
+        return {}
+    from edgekit.artifact.folder import read
+
+    manifests = {one.name: one for one in (read(path).manifest for path in settings.artifacts)}
+    # Labels that a request brings are no matter of rules.
+    able = [name for name, manifest in manifests.items() if manifest.labels]
+    found: dict[str, Rules] = {}
+    for given in settings.rules:
+        name, _, file = given.rpartition("=")
+        if not name and len(able) == 1:
+            name = able[0]
+        if name not in able or name in found:
+            raise EdgekitError(
+                f"--rules {given}: say for which artifact, once for each, as NAME=FILE; these have "
+                f"labels of their own: {', '.join(able) or 'none'}."
+            )
+        found[name] = rules_of(manifests[name], Path(file))
+        if sourced := next((one.name for one in found[name].rules if one.by == "source"), None):
+            raise EdgekitError(
+                f"{file}: '{sourced}' asks for texts by their source, which a server does not "
+                "know; use by: language, or `edgekit watch`."
+            )
+    return found
 
 
 def _write(line: str) -> None:

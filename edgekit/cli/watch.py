@@ -17,6 +17,7 @@ from edgekit.data.places import is_of_a_row
 from edgekit.errors import DataError, EdgekitError, MissingExtra
 
 if TYPE_CHECKING:
+    from edgekit.artifact.manifest import Manifest
     from edgekit.data.incoming import Columns, Incoming
     from edgekit.model import Model
     from edgekit.tasks.classification.answer import Answer
@@ -64,7 +65,8 @@ def run(settings: argparse.Namespace) -> int:
     )  # fmt: skip
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
         check_labels(model, settings)
-        watcher = _Watcher(model, _rules(model, settings), settings)
+        rules = rules_of(model.manifest, settings.rules, labels=settings.labels)
+        watcher = _Watcher(model, rules, settings)
         try:
             for incoming in _incoming(settings, columns, watcher):
                 watcher.see(incoming)
@@ -89,7 +91,8 @@ def _incoming(
     )
 
 
-def _rules(model: Model, settings: argparse.Namespace) -> Rules:
+def rules_of(manifest: Manifest, path: Path, *, labels: tuple[str, ...] | None = None) -> Rules:
+    """The rules of a file for what answers with `labels`, or else with those of the artifact."""
     from edgekit.data import language_of
     from edgekit.tasks.classification.expected import expected_labels
 
@@ -98,11 +101,11 @@ def _rules(model: Model, settings: argparse.Namespace) -> Rules:
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "watch") from error
     known = rules.Known(
-        labels=settings.labels or model.manifest.labels,
-        languages=frozenset(map(language_of.same, model.manifest.languages)),
-        expected=None if settings.labels else expected_labels(model.manifest),
+        labels=labels or manifest.labels,
+        languages=frozenset(map(language_of.same, manifest.languages)),
+        expected=None if labels else expected_labels(manifest),
     )
-    return rules.read(settings.rules, known)
+    return rules.read(path, known)
 
 
 class _Watcher:
@@ -110,18 +113,12 @@ class _Watcher:
 
     def __init__(self, model: Model, rules: Rules, settings: argparse.Namespace) -> None:
         from edgekit.watching import acting, watch  # not for `--help`
-        from edgekit.watching import rules as kinds
 
         self._model, self._rules, self._watch = model, rules, watch
         self._labels, self._metrics = settings.labels, settings.metrics
         self._state = watch.begun(rules)
         self._do = {rule.name: rule.do for rule in rules.rules}
-        # To detect a language takes memory and time: only where somebody asks for it.
-        self._detects = any(
-            rule.by == "language"
-            or (isinstance(rule, kinds.Crossing) and rule.counted == "unknown_language")
-            for rule in rules.rules
-        )
+        self._detects = rules.need_languages
         self._saying = threading.Lock()
         self._actor = acting.Actor(self._failed)
         self.rows = self.refused = self.alarms = 0

@@ -10,8 +10,9 @@ import csv
 import importlib.util
 import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgekit.data import strict_json
 from edgekit.errors import DataError, MissingExtra
@@ -23,6 +24,7 @@ BATCH_ROWS = 1024
 Record = dict[str, Any]
 Placed = tuple[str, Record]
 """A record and the place that it was read from, as `file:line`."""
+Lines = Iterator[tuple[int, str]]
 
 
 def stream_records(path: Path, *, column: str | None = None) -> Iterator[Record]:
@@ -45,12 +47,22 @@ def placed_records(path: Path) -> Iterator[Placed]:
             f"{path}: '{path.suffix}' is no format that edgekit reads; "
             f"save the file as one of {', '.join(READERS)}."
         )
+    yield from _some(reader(path), str(path))
+
+
+def records_in(data: bytes, name: str) -> Iterator[Placed]:
+    """`placed_records` of a file's bytes, whose `name` ends with one of TEXTUAL."""
+    reader = TEXTUAL[Path(name).suffix.lower()]
+    yield from _some(reader(_numbered(BytesIO(data), name), name), name)
+
+
+def _some(records: Iterator[Placed], name: str) -> Iterator[Placed]:
     empty = True
-    for placed in reader(path):
+    for placed in records:
         empty = False
         yield placed
     if empty:
-        raise DataError(f"{path}: the file is empty; it needs at least one record.")
+        raise DataError(f"{name}: the file is empty; it needs at least one record.")
 
 
 def cell(record: Record, column: str, place: str) -> str:
@@ -68,16 +80,20 @@ def cell(record: Record, column: str, place: str) -> str:
     return value
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Lines:
     """The lines of a UTF-8 file, numbered from 1, line ends kept; a leading BOM is dropped."""
     try:
         with path.open("rb") as stream:
-            number = 0
-            while line := stream.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                yield number, _decode(line, f"{path}:{number}", first=number == 1)
+            yield from _numbered(stream, str(path))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path.") from error
+
+
+def _numbered(stream: IO[bytes], name: str) -> Lines:
+    number = 0
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        yield number, _decode(line, f"{name}:{number}", first=number == 1)
 
 
 def _decode(line: bytes, place: str, *, first: bool) -> str:
@@ -96,34 +112,32 @@ def _decode(line: bytes, place: str, *, first: bool) -> str:
         ) from error
 
 
-def _read_csv(path: Path) -> Iterator[Placed]:
-    numbered = read_lines(path)
+def _from_csv(numbered: Lines, name: str) -> Iterator[Placed]:
     first = next(numbered, (0, ""))[1]
     # Spreadsheets write semicolons in locales where the comma is the decimal sign.
     delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    yield from _csv_records(path, _rejoin(first, numbered), delimiter)
+    yield from _csv_records(name, _rejoin(first, numbered), delimiter)
 
 
-def _read_tsv(path: Path) -> Iterator[Placed]:
-    numbered = read_lines(path)
+def _from_tsv(numbered: Lines, name: str) -> Iterator[Placed]:
     first = next(numbered, (0, ""))[1]
-    yield from _csv_records(path, _rejoin(first, numbered), "\t")
+    yield from _csv_records(name, _rejoin(first, numbered), "\t")
 
 
-def _rejoin(first: str, rest: Iterator[tuple[int, str]]) -> Iterator[str]:
+def _rejoin(first: str, rest: Lines) -> Iterator[str]:
     if first:
         yield first
     for _, line in rest:
         yield line
 
 
-def _csv_records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[Placed]:
+def _csv_records(name: str, lines: Iterator[str], delimiter: str) -> Iterator[Placed]:
     # The csv module's limit, 128 kB a field, is global to the process; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     names: list[str] | None = None
     blanks: list[str] = []
-    place = f"{path}:1"
+    place = f"{name}:1"
     try:
         for fields in reader:
             if names is None:
@@ -136,7 +150,7 @@ def _csv_records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[P
                     yield from ((blank, {names[0]: ""}) for blank in blanks)
                 blanks.clear()
                 yield place, _csv_record(names, fields, place)
-            place = f"{path}:{reader.line_num + 1}"
+            place = f"{name}:{reader.line_num + 1}"
     except csv.Error as error:
         raise DataError(
             f"{place}: this is not CSV as it should be ({error}); "
@@ -162,9 +176,9 @@ def _csv_record(names: list[str], fields: list[str], place: str) -> Record:
     return dict(zip(names, fields, strict=True))
 
 
-def _read_jsonl(path: Path) -> Iterator[Placed]:
-    for number, line in read_lines(path):
-        place = f"{path}:{number}"
+def _from_jsonl(numbered: Lines, name: str) -> Iterator[Placed]:
+    for number, line in numbered:
+        place = f"{name}:{number}"
         if line.strip():
             yield place, _json_record(line, place)
         else:
@@ -224,9 +238,19 @@ def _read_parquet(path: Path) -> Iterator[Placed]:
             ) from error
 
 
+TEXTUAL: dict[str, Callable[[Lines, str], Iterator[Placed]]] = {
+    ".csv": _from_csv,
+    ".tsv": _from_tsv,
+    ".jsonl": _from_jsonl,
+}
+"""The formats that are read line by line: each takes the lines of a file, and its name."""
+
+
+def _textual(path: Path) -> Iterator[Placed]:
+    yield from TEXTUAL[path.suffix.lower()](read_lines(path), str(path))
+
+
 READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
+    **dict.fromkeys(TEXTUAL, _textual),
     ".parquet": _read_parquet,
 }

@@ -117,6 +117,10 @@ class OnnxModel:
             return found[0], 1
         return np.stack(found).mean(axis=0, dtype=np.float64).astype(np.float32), len(found)
 
+    def count(self, given: Input) -> int:
+        """The tokens of all windows, with the prefix and the special ones."""
+        return sum(len(part.ids) for part in self._encoder.parts(given))
+
     def probe(self) -> None:
         """Runs the longest window and every added token; ArtifactError where the model fails."""
         session = self._session(self.threads)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route as Path
+from starlette.requests import ClientDisconnect
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgekit.errors import ArtifactError, MissingExtra, OutOfMemoryBudget, WorkerError
@@ -29,7 +27,7 @@ def application(settings: Settings, write: Write) -> ASGIApp:
     service = Service(settings, write)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Any) -> AsyncIterator[None]:
         house = asyncio.create_task(service.keep_house())
         service.ready = True
         try:
@@ -37,28 +35,26 @@ def application(settings: Settings, write: Write) -> ASGIApp:
         finally:
             service.ready = False
             house.cancel()
-            await service.shelf.close()
-            service.calls.close()
+            await service.close()
 
-    places = sorted({path for one in service.shelf.all.values() for path in one.routes})
-    routes = [
-        Path("/", Endpoint(service, paths.front), methods=["GET"]),
-        Path("/healthz", Endpoint(service, paths.health), methods=["GET"]),
-        Path("/readyz", Endpoint(service, paths.readiness), methods=["GET"]),
-        Path("/metrics", Endpoint(service, paths.metrics), methods=["GET"]),
-        Path("/openapi.json", Endpoint(service, paths.described), methods=["GET"]),
-        Path("/v1/models", Endpoint(service, paths.models), methods=["GET"]),
-        *(
-            Path(path, Endpoint(service, paths.nobody), methods=["POST"])
-            for path in (EMBEDDINGS,)
-            if path not in places
-        ),
-        *(Path(path, Endpoint(service, paths.call), methods=["POST"]) for path in places),
-    ]
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={
-        404: _not_found, 405: _wrong_method,
-    })  # fmt: skip
-    app.router.redirect_slashes = False
+    asked = {path for one in service.shelf.all.values() for path in one.routes}
+    got = {
+        "/": paths.front,
+        "/healthz": paths.health,
+        "/readyz": paths.readiness,
+        "/metrics": paths.metrics,
+        "/openapi.json": paths.described,
+        "/v1/models": paths.models,
+    }
+    app = Paths(
+        {
+            **{path: ("GET", Endpoint(service, handle)) for path, handle in got.items()},
+            EMBEDDINGS: ("POST", Endpoint(service, paths.nobody)),
+            **{path: ("POST", Endpoint(service, paths.call)) for path in asked},
+        },
+        Router(lifespan=lifespan),
+        send_seconds=settings.limits.send_seconds,
+    )
     loopback = guard.is_loopback(settings.host)
     hosts = {*guard.LOOPBACK, *settings.hosts, *(() if loopback else guard.own_names())}
     return guard.Guard(
@@ -72,6 +68,35 @@ def application(settings: Settings, write: Write) -> ASGIApp:
 
 EMBEDDINGS = "/v1/embeddings"
 """A path that programs ask for, and that is answered in a sentence where no artifact can."""
+
+
+class Paths:
+    """Finds who answers a path. What is not HTTP goes to `rest`."""
+
+    def __init__(
+        self, places: Mapping[str, tuple[str, Endpoint]], rest: ASGIApp, *, send_seconds: float
+    ) -> None:
+        self._places, self._rest, self._send_seconds = places, rest, send_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        method, endpoint = self._places.get(scope["path"], ("", None))
+        if endpoint is not None and _method(scope) == method:
+            await endpoint(scope, receive, send)
+            return
+        refusal = Refusal(404, "not_found", "There is nothing at this path; see /openapi.json.")
+        if endpoint is not None:
+            refusal = Refusal(
+                405, "wrong_method", "This path is asked otherwise; see /openapi.json."
+            )
+        await Answer(scope, send, seconds=self._send_seconds).refuse(refusal)
+
+
+def _method(scope: Scope) -> str:
+    # What sends the answer leaves out its body for HEAD.
+    return "GET" if scope["method"] == "HEAD" else str(scope["method"])
 
 
 class Endpoint:
@@ -101,18 +126,6 @@ class Endpoint:
                 await answer.refuse(refusal)
         seconds = round(time.monotonic() - began, 4)
         service.log.tell("request", {"status": answer.status or None, "seconds": seconds, **told})
-
-
-async def _not_found(request: Request, error: Exception) -> Any:
-    return _plain(Refusal(404, "not_found", "There is nothing at this path; see /openapi.json."))
-
-
-async def _wrong_method(request: Request, error: Exception) -> Any:
-    return _plain(Refusal(405, "wrong_method", "This path is asked otherwise; see /openapi.json."))
-
-
-def _plain(refusal: Refusal) -> Any:
-    return JSONResponse(refusal.as_json(), status_code=refusal.status)
 
 
 def _fault(error: BaseException) -> str:

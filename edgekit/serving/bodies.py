@@ -52,7 +52,7 @@ async def _read(request: Request, limits: Limits) -> bytes:
 def parse(data: bytes) -> dict[str, Any]:
     """An object of finite numbers, each key once; raises Refusal."""
     try:
-        found = strict_json.parse(data.decode("utf-8"), parse_float=_finite)
+        found = strict_json.parse(data.decode("utf-8"), parse_float=finite)
     except RecursionError:
         raise _no_json("it is nested too deeply") from None
     except UnicodeDecodeError:
@@ -64,7 +64,8 @@ def parse(data: bytes) -> dict[str, Any]:
     return found
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """A JSON number; raises ValueError for one that is infinite in 64 bits."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is too large")

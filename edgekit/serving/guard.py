@@ -15,12 +15,11 @@ from edgekit.serving.refusals import Refusal
 
 MOST_PATH_BYTES = 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_ALWAYS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "cross-origin-resource-policy": "same-origin",
-}
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
 
 
 class Guard:
@@ -52,13 +51,12 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                found = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
-                    found.setdefault(name, value)
+                policy = b"cross-origin" if named else b"same-origin"
+                message["headers"] += (*_ALWAYS, (b"cross-origin-resource-policy", policy))
                 if named and origin is not None:
+                    found = MutableHeaders(scope=message)
                     found["access-control-allow-origin"] = origin
                     found["access-control-expose-headers"] = "retry-after"
-                    found["cross-origin-resource-policy"] = "cross-origin"
                     found.add_vary_header("origin")
             await send(message)
 

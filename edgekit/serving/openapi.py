@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit import __version__
+from edgekit.serving import uploads
 from edgekit.serving.shelf import Shelved
 from edgekit.tasks.routes import Route, Schema
 
@@ -39,7 +40,7 @@ _OF_BODIES = {
     "404": "a model that is not here",
     "408": "a body that took too long",
     "413": "a body that is too large",
-    "415": "a body that is not plain JSON",
+    "415": "a body that is neither plain JSON nor a form that this path reads",
     "429": "more than the key may ask; Retry-After says when to come again",
 }
 _STATUS = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
@@ -86,6 +87,14 @@ def _post(able: Sequence[tuple[str, Route]]) -> dict[str, Any]:
             needed=len(able) > 1)
         for route in routes
     ]  # fmt: skip
+    asked = _json(_any(requests))
+    forms = [
+        _of(uploads.described(route), [name for name, other in able if other is route],
+            needed=len(able) > 1)
+        for route in routes if route.file is not None
+    ]  # fmt: skip
+    if forms:
+        asked[uploads.KIND] = {"schema": _any(forms)}
     content = _json(_any([route.answer for route in routes]))
     if any("stream" in route.request["properties"] for route in routes):
         # 3.1 has no words for the schema of an event: `says` tells what they hold.
@@ -93,7 +102,7 @@ def _post(able: Sequence[tuple[str, Route]]) -> dict[str, Any]:
     return {
         "post": {
             "summary": " Or: ".join(dict.fromkeys(route.says for route in routes)),
-            "requestBody": {"required": True, "content": _json(_any(requests))},
+            "requestBody": {"required": True, "content": asked},
             "responses": _responses(content, {**_ALWAYS, **_OF_BODIES}),
         }
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from edgekit.serving import bodies, openapi, page
+from edgekit.serving import bodies, openapi, page, uploads
 from edgekit.serving.asgi import Answer
 from edgekit.serving.calls import Asked
 from edgekit.serving.choosing import check, chosen
@@ -93,7 +94,8 @@ async def nobody(
     names = ", ".join(service.shelf.all)
     raise Refusal(
         400, "unsupported",
-        f"No artifact here gives embeddings ({names}); serve one of a task that does.",
+        f"No artifact here gives embeddings ({names}); serve one that was made of an encoder "
+        "without a head, which chooses sentences: its vectors are what it compares.",
         field="model",
     )  # fmt: skip
 
@@ -104,9 +106,13 @@ async def call(
     key = service.key(scope)
     if key is not None:
         told["key"] = key.id
-    body = await bodies.read_json(Request(scope, receive), service.settings.limits)
-    one, route = chosen(service.shelf, scope["path"], body, key)
+    request, limits = Request(scope, receive), service.settings.limits
+    form = await uploads.read(request, limits) if uploads.is_form(request) else None
+    given = await bodies.read_json(request, limits) if form is None else form.fields
+    one, route = chosen(service.shelf, scope["path"], given, key)
     told["artifact"] = one.name
+    body = given if form is None else await asyncio.to_thread(uploads.body, form, route)
+    route.explain(body)
     check(service.validators[id(route)], body)
     call = route.read(body, one.artifact.manifest)
     if key is not None:
@@ -127,9 +133,15 @@ async def call(
         return
     if key is not None:
         service.quota.spend(key, done.prompt_tokens + done.tokens)
-    told |= service.log.words(call.texts, done.body)
     told |= {"prompt_tokens": done.prompt_tokens, "tokens": done.tokens}
     _count(service.metrics, of, asked, done)
+    # The client has its answer; what takes a while is not for the thread of the others.
+    if service.log.masks:
+        told |= await asyncio.to_thread(service.log.words, call.texts, done.body)
+    else:
+        told |= service.log.words(call.texts, done.body)
+    if one.name in service.watchers and done.labelled:
+        await asyncio.to_thread(service.watchers[one.name].see, call.texts, done.labelled)
 
 
 def _count(metrics: Metrics, of: tuple[str, str, str], asked: Asked, done: Answered) -> None:
@@ -143,5 +155,5 @@ def _count(metrics: Metrics, of: tuple[str, str, str], asked: Asked, done: Answe
     ):  # fmt: skip
         metrics.tokens.labels(*of, kind).inc(count)
     metrics.abstained.labels(*of).inc(done.abstained)
-    for label in done.labels:
+    for label in (label for one in done.labelled for label in one.labels):
         metrics.labels.labels(*of[:2], label).inc()

@@ -18,6 +18,7 @@ from edgekit.serving.quota import Quota
 from edgekit.serving.refusals import Refusal
 from edgekit.serving.settings import Settings
 from edgekit.serving.shelf import Shelf
+from edgekit.serving.watched import Gauges, Watcher
 
 HOUSEKEEPING_SECONDS = 5.0
 
@@ -38,8 +39,13 @@ class Service:
             for one in self.shelf.all.values()
             for route in one.routes.values()
         }
+        self.watchers = {
+            name: Watcher(name, rules, self.log.tell) for name, rules in settings.rules.items()
+        }
         self.ready = False
         self.metrics.watch(self._gauges)
+        if self.watchers:
+            self.metrics.add(Gauges(self.watchers))
 
     def key(self, scope: Scope) -> Key | None:
         """Who asks; None where nobody needs a key. Raises Refusal."""
@@ -65,6 +71,12 @@ class Service:
             raise Refusal(401, "expired_api_key", f"This key expired after {found.expires}.")
         return found
 
+    async def close(self) -> None:
+        await self.shelf.close()
+        self.calls.close()
+        for watcher in self.watchers.values():
+            await asyncio.to_thread(watcher.close)
+
     async def keep_house(self) -> None:
         """Erases what belongs to keys that are gone."""
         while True:
@@ -83,4 +95,6 @@ class Service:
             ("loaded", "Processes that hold the model",
              {one.name: float(sum(process.model is not None for process in one.processes))
               for one in all_of_them}),
+            ("needed_bytes", "Memory that the loaded models need, by their manifests",
+             {one.name: float(self.shelf.held_bytes(one)) for one in all_of_them}),
         ]  # fmt: skip

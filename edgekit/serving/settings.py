@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from edgekit.watching.rules import Rules
+
 MIB = 1024 * 1024
-LogKind = Literal["masked", "plain", "off"]
+LogKind = Literal["counts", "masked", "plain", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,9 @@ class Settings:
     max_ram: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    log: LogKind = "masked"
+    log: LogKind = "counts"
+    rules: Mapping[str, Rules] = field(default_factory=dict)
+    """What is watched for, by the name of an artifact."""
     hosts: tuple[str, ...] = ()
     """Further names by which the server may be called."""
     origins: tuple[str, ...] = ()

@@ -118,12 +118,9 @@ class Shelf:
         context = self._settings.context if chats else None
         return processes * needed_bytes(one.artifact.manifest, context=context)
 
-    def held_bytes(self) -> int:
-        """What the loaded models need, by their manifests."""
-        return sum(
-            self.needed(one, sum(process.model is not None for process in one.processes))
-            for one in self.all.values()
-        )
+    def held_bytes(self, one: Shelved) -> int:
+        """What the loaded processes of a model need, by its manifest."""
+        return self.needed(one, sum(process.model is not None for process in one.processes))
 
     def _shelved(self, folder: Any) -> Shelved:
         artifact = read(folder)
@@ -134,7 +131,10 @@ class Shelf:
         processes = [Process(at_once) for _ in range(count)]
         part = task_part(task, "routes")
         line = Line(count * at_once, self.room)
-        return Shelved(artifact, part.ROUTES, line, processes, part.FORGET)
+        routes = {
+            path: route for path, route in part.ROUTES.items() if route.has(artifact.manifest)
+        }
+        return Shelved(artifact, routes, line, processes, part.FORGET)
 
     def _check(self, settings: Settings) -> None:
         if len(self.all) < len(settings.artifacts):
@@ -186,7 +186,10 @@ class Shelf:
                     continue
 
     def _fits(self, needed: int) -> bool:
-        if self._budget is not None and self.held_bytes() + needed > self._budget:
+        if (
+            self._budget is not None
+            and sum(map(self.held_bytes, self.all.values())) + needed > self._budget
+        ):
             return False
         return needed <= machine.available_memory_bytes()
 

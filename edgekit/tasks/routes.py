@@ -73,6 +73,14 @@ class Way:
             stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a text got."""
+
+    labels: tuple[str, ...]
+    abstained: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A whole answer, and what is counted of it."""
@@ -83,8 +91,8 @@ class Answered:
     tokens: int = 0
     reused_tokens: int = 0
     abstained: int = 0
-    labels: tuple[str, ...] = ()
-    """Labels of the artifact's own that were given; never any that a request brought."""
+    labelled: tuple[Labelled, ...] = ()
+    """What each text got, of labels of the artifact's own; never of any that a request brought."""
 
 
 class Call(Protocol):
@@ -102,6 +110,14 @@ class Call(Protocol):
         """Answers with a loaded artifact's verbs; stops soon after `way.cancel`."""
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that is sent in place of a request's `input`."""
+
+    rows: int = 0
+    """How many rows it may have, where it is a table of texts; 0: it is one text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     verb: str
@@ -113,6 +129,12 @@ class Route:
     """Of a whole answer; the events of a stream are described in `says`."""
     read: Callable[[Body, Manifest], Call]
     """Raises WrongField or another EdgekitError."""
+    explain: Callable[[Body], None] = lambda body: None
+    """Raises WrongField before the schema is looked at, where more can be said than it says."""
+    file: File | None = None
+    """What a file may hold that is sent in place of `input`; None: none is taken."""
+    has: Callable[[Manifest], bool] = lambda manifest: True
+    """Whether an artifact of the task answers this."""
 
 
 COUNTS: Schema = {

@@ -93,6 +93,15 @@ class Rules:
     languages: frozenset[str]
     """Those that are known, in the spelling of the answers."""
 
+    @property
+    def need_languages(self) -> bool:
+        """Whether any is judged by a text's language: to detect one takes memory and time."""
+        return any(
+            rule.by == "language"
+            or (isinstance(rule, Crossing) and rule.counted == "unknown_language")
+            for rule in self.rules
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -19,7 +19,7 @@ import edgekit
 from tests.serving.running import Open, Running
 from tests.serving.test_command import served
 
-ROUNDS, TEXTS, BATCH, CLIENTS, TOKENS = 7, 512, 64, 4, 96
+ROUNDS, TEXTS, BATCH, CLIENTS, TOKENS, SYSTEM_LINES = 7, 512, 64, 4, 96, 100
 
 
 def main(classifier: str, chat: str, texts: str) -> None:
@@ -34,6 +34,7 @@ def main(classifier: str, chat: str, texts: str) -> None:
             _labels(server, model, lines)
         with edgekit.load(chat) as model:
             _tokens(server, model)
+            _first_words(server, model.manifest.name)
 
 
 def _labels(server: Running, model: edgekit.Model, lines: list[str]) -> None:
@@ -96,6 +97,36 @@ def _tokens(server: Running, model: edgekit.Model) -> None:
     for way, found in rates.items():
         median = statistics.median(found)
         print(f"chat, one stream, {way}: {median:.1f} tokens/s, {median / base:.2f} of python")
+
+
+def _first_words(server: Running, name: str) -> None:
+    """Seconds to the first words of a stream whose long system prompt is new, or was read."""
+    found: dict[str, list[float]] = {"new": [], "read before": []}
+    for number in range(ROUNDS):
+        rules = " ".join(f"{number}.{line} Answer briefly, in plain words, and stay friendly."
+                         for line in range(SYSTEM_LINES))  # fmt: skip
+        system = {"role": "system", "content": rules}
+        for way, question in (("new", "Why is it dark at night?"), ("read before", "Who are you?")):
+            body = {"model": name, "messages": [system, {"role": "user", "content": question}],
+                    "max_tokens": 4, "seed": 1, "temperature": 0, "stream": True}  # fmt: skip
+            began = time.perf_counter()
+            with Open(server, "/v1/chat/completions", body) as answer:
+                assert answer.head() == 200
+                while not _words(answer.line()):
+                    pass  # it waits, or has only said who speaks
+                found[way].append(time.perf_counter() - began)
+                answer.rest()
+    counted = server.ask("/tokenize", {"model": name, "input": rules}).json["count"]
+    new, known = (statistics.median(found[way]) for way in ("new", "read before"))
+    print(f"first words behind {counted} tokens of a system prompt: {new:.3f} s new, {known:.3f} s "
+          f"where they were read before, {new / known:.1f} times sooner")  # fmt: skip
+
+
+def _words(line: bytes) -> bool:
+    if not line.startswith(b"data: {"):
+        return False
+    choices = json.loads(line[6:])["choices"]
+    return bool(choices and choices[0]["delta"].get("content"))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import edgekit
-from tests.serving.running import Running
+from tests.serving.running import Running, running
 from tests.tiny.artifact import LABELS, TEXTS
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -113,7 +114,7 @@ def test_a_chat_model_has_the_other_verbs_too(server: Running, made_chat_artifac
     with edgekit.load(made_chat_artifact) as model:
         label = model.classify("Is it?", labels=["yes", "no"])
         fields = model.extract("Nairobi is big.", schema=SCHEMA)
-        count = model.verbs.count("Nairobi is big.")
+        count, wanted = model.verbs.count("Nairobi is big."), model.verbs.ids(HELLO)
     asked = {"model": "tiny-chat", "input": "Is it?", "labels": ["yes", "no"]}
     [got] = server.ask("/v1/classify", asked).json["data"]
     assert got == {"index": 0, **label.as_json()}
@@ -124,6 +125,10 @@ def test_a_chat_model_has_the_other_verbs_too(server: Running, made_chat_artifac
     counted = server.ask("/tokenize", {"model": "tiny-chat", "input": "Nairobi is big."}).json
     assert (counted["count"], counted["context"]) == (count, 512)
     talk = server.ask("/tokenize", {"model": "tiny-chat", "input": HELLO}).json
+    assert "ids" not in talk
+    ids = server.ask("/tokenize", {"model": "tiny-chat", "input": HELLO, "ids": True}).json["ids"]
+    assert ids == wanted
+    assert len(ids) == talk["count"]
     usage = server.ask(
         "/v1/chat/completions", {"model": "tiny-chat", "messages": HELLO, "max_tokens": 1}
     ).json["usage"]
@@ -140,10 +145,47 @@ def test_a_chat_model_has_the_other_verbs_too(server: Running, made_chat_artifac
     assert server.ask("/v1/extract", wrong).json["error"]["param"] == "schema"
 
 
-def test_embeddings_are_refused_in_a_sentence(server: Running) -> None:
+def test_embeddings_of_what_has_none_are_refused_in_a_sentence(
+    server: Running, made_artifact: Path
+) -> None:
     got = server.ask("/v1/embeddings", {"model": "tiny-chat", "input": "a"})
     assert (got.status, got.code) == (400, "unsupported")
-    assert "embeddings" in got.json["error"]["message"]
+    assert "these do: tiny-summaries" in got.json["error"]["message"]
+    with running(made_artifact) as other:
+        got = other.ask("/v1/embeddings", {"model": "tiny-intents", "input": "a"})
+        assert (got.status, got.code) == (400, "unsupported")
+        assert "embeddings" in got.json["error"]["message"]
+
+
+def test_embeddings_are_those_of_the_python_call(server: Running, made_summarizer: Path) -> None:
+    texts = ["The lamp is on.", "关灯", "The room is warm. " * 40]
+    with edgekit.load(made_summarizer) as model:
+        wanted = model.embed(texts)
+        assert (model.embed(texts[1]) == wanted[1]).all()
+        with edgekit.load(made_summarizer, isolate=True) as other:
+            assert (other.embed(texts) == wanted).all()
+    assert abs((wanted**2).sum(axis=1) - 1).max() < 1e-6
+    got = server.ask("/v1/embeddings", {"model": "tiny-summaries", "input": texts}).json
+    assert [one["embedding"] for one in got["data"]] == wanted.tolist()
+    assert got["usage"]["prompt_tokens"] > 0
+    assert got["usage"]["edgekit"]["parts_read"] > 3  # the last is longer than the window
+    for text, vector in zip(texts, wanted, strict=True):
+        asked = {"model": "tiny-summaries", "input": text, "encoding_format": "base64"}
+        [one] = server.ask("/v1/embeddings", asked).json["data"]
+        assert base64.b64decode(one["embedding"]) == vector.tobytes()
+
+
+def test_token_ids_are_refused_with_what_to_set(server: Running) -> None:
+    for ids in ([1, 2], [[1, 2], [3]]):
+        got = server.ask("/v1/embeddings", {"model": "tiny-summaries", "input": ids})
+        assert (got.status, got.json["error"]["param"]) == (400, "input")
+        assert "check_embedding_ctx_length" in got.json["error"]["message"]
+    for body, field in (
+        ({"input": ["lamp", "…"]}, "input[1]"), ({"input": "a", "dimensions": 8}, None),
+        ({"input": []}, "input"), ({"input": "a", "encoding_format": "int8"}, "encoding_format"),
+    ):  # fmt: skip
+        got = server.ask("/v1/embeddings", {"model": "tiny-summaries", **body})
+        assert (got.status, got.json["error"]["param"]) == (400, field)
 
 
 def test_an_answer_ends_before_a_stop(server: Running) -> None:

@@ -47,6 +47,11 @@ def labels(connection: http.client.HTTPConnection) -> int:
 def test_it_ends_when_told_and_leaves_no_process(made_artifact: Path) -> None:
     with served(str(made_artifact)) as (process, port):
         assert labels(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) == 200
+        wrong = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        wrong.request("POST", "/v1/classify", b"--b\r\nContent[Type: a\r\n\r\na\r\n--b--\r\n",
+                      {"content-type": "multipart/form-data; boundary=b"})  # fmt: skip
+        assert wrong.getresponse().status == 400  # and nothing but lines of JSON says so
+        wrong.close()
         [worker] = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
@@ -103,6 +108,12 @@ def test_words_are_logged_where_the_operator_asks_for_that(made_artifact: Path) 
         line = server.logged(lambda line: line["path"] == "/v1/classify")
         assert line["asked"] == ["lamp"]
         assert line["answered"]["data"]
+    said = {"input": ["lamp, asha@example.org", "اتصل ٠١٠٠١٢٣٤٥٦٧"]}
+    with running(made_artifact, log="masked") as server:
+        server.ask("/v1/classify", said)
+        line = server.logged(lambda line: line["path"] == "/v1/classify")
+        assert line["asked"] == ["lamp, [e-mail]", "اتصل [phone]"]
+        assert line["answered"]["data"][0]["label"]
     with running(made_artifact, log="off") as server:
         server.ask("/v1/classify", {"input": "lamp"})
         assert server.lines == []

@@ -143,6 +143,18 @@ def test_structured_output(client: OpenAI) -> None:
         )  # fmt: skip
 
 
+def test_embeddings(client: OpenAI) -> None:
+    # The client asks for base64 by itself, and decodes it.
+    got = client.embeddings.create(model="tiny-summaries", input=["a lamp", "a room"])
+    plain = client.embeddings.create(
+        model="tiny-summaries", input=["a lamp", "a room"], encoding_format="float"
+    )
+    assert [one.embedding for one in got.data] == [one.embedding for one in plain.data]
+    assert got.usage.prompt_tokens == got.usage.total_tokens > 0
+    with pytest.raises(openai.BadRequestError, match="token ids"):
+        client.embeddings.create(model="tiny-summaries", input=[1, 2, 3])
+
+
 @pytest.mark.parametrize("choice", ["required", "named"])
 def test_a_tool_is_called(client: OpenAI, choice: str) -> None:
     named = {"type": "function", "function": {"name": "light"}}

@@ -41,6 +41,7 @@ def attack(server: Running, folder: Path, *, examples: int) -> int:
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/openapi.json",
         "--checks", ",".join(CHECKS), "--max-examples", str(examples), "--phases", "fuzzing",
         "--mode", "all", "--no-shrink", "--seed", "7", "--generation-deterministic", "--no-color",
+        "--request-timeout", "300",  # a busy machine is no fault
     ]  # fmt: skip
     environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)

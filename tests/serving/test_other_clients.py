@@ -33,6 +33,16 @@ def test_langchain(server: Running) -> None:
     assert isinstance(call["args"]["on"], bool)
 
 
+def test_langchain_embeddings(server: Running) -> None:
+    langchain = pytest.importorskip("langchain_openai")
+    model = langchain.OpenAIEmbeddings(
+        model="tiny-summaries", base_url=f"{server.url}/v1", api_key="none", max_retries=0,
+        check_embedding_ctx_length=False,
+    )  # fmt: skip
+    one, other = model.embed_documents(["a lamp", "a room"])
+    assert model.embed_query("a lamp") == one != other
+
+
 def test_llama_index(server: Running) -> None:
     like = pytest.importorskip("llama_index.llms.openai_like")
     model = like.OpenAILike(

@@ -37,6 +37,23 @@ def test_nothing_is_loaded_before_it_is_asked(
         assert loaded(server) == ["tiny-intents", "tiny-chat"]
 
 
+def gauges(server: Running) -> dict[str, float]:
+    lines = server.ask("/metrics").body.decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)
+            if "_bytes{" in name}  # fmt: skip
+
+
+def test_memory_is_in_the_metrics(made_artifact: Path) -> None:
+    with running(made_artifact) as server:
+        before = gauges(server)
+        assert before['edgekit_needed_bytes{artifact="tiny-intents"}'] == 0
+        server.ask("/v1/classify", CLASSIFY)
+        found = gauges(server)
+    assert found['edgekit_needed_bytes{artifact="tiny-intents"}'] == needed(made_artifact)
+    assert found['edgekit_memory_bytes{process="server"}'] > 1_000_000
+    assert found['edgekit_memory_bytes{process="workers"}'] > 1_000_000
+
+
 def test_idle_models_make_room(made_artifact: Path, made_chat_artifact: Path) -> None:
     most = max(needed(made_artifact), needed(made_chat_artifact)) + 1_000_000
     with running(

@@ -157,9 +157,13 @@ class LlamaChat:
 
     def count(self, prompt: str | Sequence[Message]) -> int:
         """The tokens of a text, or of a conversation up to where the answer begins."""
+        return len(self.ids(prompt))
+
+    def ids(self, prompt: str | Sequence[Message]) -> list[int]:
+        """These tokens themselves."""
         if isinstance(prompt, str):
-            return len(self._model.tokenize(prompt, special=False))
-        return len(self._prompts.tokens(prompt))
+            return self._model.tokenize(prompt, special=False)
+        return self._prompts.tokens(prompt)
 
     def forget(self) -> None:
         """Erases what is in the KV cache."""

@@ -110,6 +110,8 @@ class Extract:
 @dataclass(frozen=True, slots=True)
 class CountTokens:
     told: str | tuple[Message, ...]
+    ids: bool = False
+    """Whether the tokens themselves are asked for."""
     stream: bool = False
 
     @property
@@ -118,20 +120,21 @@ class CountTokens:
 
     @classmethod
     def read(cls, body: Body, manifest: Manifest) -> CountTokens:
-        given = body["input"]
+        given, ids = body["input"], bool(body.get("ids"))
         if isinstance(given, str):
-            return cls(given)
+            return cls(given, ids)
         try:
-            return cls(tuple(conversation.messages(given)))
+            return cls(tuple(conversation.messages(given)), ids)
         except DataError as error:
             raise WrongField("input", str(error)) from error
 
     def run(self, verbs: Any, way: Way) -> Answered:
         told = self.told if isinstance(self.told, str) else list(self.told)
+        ids = verbs.ids(told)
         body = {
             "object": "edgekit.tokens",
             "model": way.model,
-            "count": verbs.count(told),
+            "count": len(ids),
             "context": verbs.context,
         }
-        return Answered(body=body)
+        return Answered(body={**body, "ids": ids} if self.ids else body)

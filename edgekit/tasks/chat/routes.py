@@ -7,8 +7,8 @@ from typing import Any
 from edgekit.tasks.chat import schemas
 from edgekit.tasks.chat.asked_fields import ChooseLabels, CountTokens, Extract
 from edgekit.tasks.chat.completions import Completion
-from edgekit.tasks.classification.routes import ANSWER
-from edgekit.tasks.routes import Forget, Route
+from edgekit.tasks.classification.routes import ANSWER, MOST_TEXTS
+from edgekit.tasks.routes import File, Forget, Route
 from edgekit.tasks.summarization import asked_summary
 
 
@@ -32,6 +32,7 @@ ROUTES = {
         request=schemas.LABELS,
         answer=ANSWER,
         read=ChooseLabels.read,
+        file=File(rows=MOST_TEXTS),
     ),
     "/v1/extract": Route(
         verb="extract",
@@ -39,6 +40,7 @@ ROUTES = {
         request=schemas.FIELDS,
         answer=schemas.FOUND,
         read=Extract.read,
+        file=File(),
     ),
     "/v1/summarize": asked_summary.ROUTE,
     "/tokenize": Route(

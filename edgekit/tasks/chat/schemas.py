@@ -285,6 +285,10 @@ TEXT_OR_TALK: Schema = {
                 {"type": "array", "items": _MESSAGE, "minItems": 1, "maxItems": MOST_MESSAGES},
             ]
         },
+        "ids": {
+            "type": ["boolean", "null"],
+            "description": "whether the tokens themselves are given, too",
+        },
     },
     "required": ["input"],
     "additionalProperties": False,
@@ -295,6 +299,7 @@ COUNTED: Schema = {
         "object": {"const": "edgekit.tokens"},
         "model": {"type": "string"},
         "count": {"type": "integer"},
+        "ids": {"type": "array", "items": {"type": "integer"}},
         "context": {"type": "integer"},
     },
     "required": ["object", "model", "count", "context"],

@@ -61,6 +61,12 @@ class ChatVerbs:
         with self._gate.passing():
             return self._engine.count(told)
 
+    def ids(self, prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
+        """These tokens themselves."""
+        told = prompt if isinstance(prompt, str) else conversation.messages(prompt)
+        with self._gate.passing():
+            return self._engine.ids(told)
+
     def forget(self) -> None:
         """Erases what the model remembers of earlier conversations, which it keeps for speed."""
         with self._gate.passing():

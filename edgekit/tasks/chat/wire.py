@@ -35,6 +35,11 @@ class IsolatedChatter:
         told = prompt if isinstance(prompt, str) else list(prompt)
         return int(self._worker.begin("count", prompt=told).result()["tokens"])
 
+    def ids(self, prompt: str | Sequence[Message]) -> list[int]:
+        """These tokens themselves."""
+        told = prompt if isinstance(prompt, str) else list(prompt)
+        return list(self._worker.begin("ids", prompt=told).result()["ids"])
+
     def forget(self) -> None:
         """Erases what is remembered of earlier requests."""
         self._worker.begin("forget").result()
@@ -61,13 +66,17 @@ def _count(engine: Any, request: Request) -> Mapping[str, Any]:
     return {"tokens": engine.count(request["prompt"])}
 
 
+def _ids(engine: Any, request: Request) -> Mapping[str, Any]:
+    return {"ids": engine.ids(request["prompt"])}
+
+
 def _forget(engine: Any, request: Request) -> Mapping[str, Any]:
     engine.forget()
     return {}
 
 
 VERBS: Mapping[str, TaskVerb] = {
-    "chat": _chat, "score": _score, "count": _count, "forget": _forget,
+    "chat": _chat, "score": _score, "count": _count, "ids": _ids, "forget": _forget,
 }  # fmt: skip
 AT_ONCE = 1
 """Requests that a worker answers at the same time; the others wait, in order."""

@@ -14,7 +14,9 @@ from edgekit.tasks.routes import (
     COUNTS,
     Answered,
     Body,
+    File,
     Forget,
+    Labelled,
     Route,
     Schema,
     Way,
@@ -83,8 +85,8 @@ class Classify:
         # As a stream even for one text: by one thread each, so that no answer depends on how many
         # others are asked for, and the model is in memory once.
         answers = taken(verbs.classify(self.texts, abstain_below=self.abstain_below), way)
-        labels = tuple(label for answer in answers for label in answer.labels)
-        return answered(self.texts, answers, way, judged=self.judged, labels=labels)
+        labelled = tuple(Labelled(answer.labels, answer.abstained) for answer in answers)
+        return answered(self.texts, answers, way, judged=self.judged, labelled=labelled)
 
 
 def texts_of(body: Body) -> tuple[str, ...]:
@@ -124,7 +126,7 @@ def answered(
     way: Way,
     *,
     judged: frozenset[str],
-    labels: tuple[str, ...] = (),
+    labelled: tuple[Labelled, ...] = (),
 ) -> Answered:
     abstained = sum(answer.abstained for answer in answers)
     parts = sum(answer.parts for answer in answers)
@@ -144,7 +146,7 @@ def answered(
             )
         },
     }
-    return Answered(body=body, abstained=abstained, labels=labels)
+    return Answered(body=body, abstained=abstained, labelled=labelled)
 
 
 FORGET: Forget | None = None
@@ -164,5 +166,6 @@ ROUTES = {
         },
         answer=ANSWER,
         read=Classify.read,
+        file=File(rows=MOST_TEXTS),
     )
 }

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from edgekit.artifact.manifest import Manifest
 from edgekit.errors import WorkerError
 from edgekit.tasks.quality import judged_languages
-from edgekit.tasks.routes import COUNTS, Answered, Body, Route, Way, WrongField, counts
+from edgekit.tasks.routes import (
+    COUNTS,
+    Answered,
+    Body,
+    File,
+    Route,
+    Way,
+    WrongField,
+    counts,
+)
 from edgekit.tasks.summarization.stream import SummaryStream
 from edgekit.tasks.summarization.summary import MOST_WORDS, Summary, Told
 from edgekit.tasks.summarization.verbs import SummaryVerbs
@@ -108,4 +117,5 @@ ROUTE = Route(
         "required": ["object", "model", "text", "parts_read", "parts", "usage"],
     },
     read=Summarize.read,
+    file=File(),
 )

@@ -7,7 +7,7 @@ least similar to those chosen already (maximal marginal relevance: Carbonell and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -21,13 +21,15 @@ from edgekit.runtime.parallel import in_order
 from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization import choosing
 from edgekit.tasks.summarization.summary import Sentence, Summary, Told, Wanted
+from edgekit.tasks.summarization.vector import Vector
 
 PART_SENTENCES = 64
 """How many sentences are reported as one part."""
 
 
 def open_extractive(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Extractive:
-    return Extractive(open_encoder(artifact, files, asked))
+    encoder = open_encoder(artifact, files, asked)
+    return Extractive(encoder, count=encoder.count)
 
 
 class Encoder(Protocol):
@@ -47,8 +49,9 @@ class Encoder(Protocol):
 class Extractive:
     """A Summarizer on an encoder; safe to use from several threads."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: Encoder, *, count: Callable[[str], int] | None = None) -> None:
+        """`count` gives a text's tokens, for those who ask for vectors."""
+        self._encoder, self._count = encoder, count
 
     @property
     def version(self) -> str:
@@ -58,6 +61,13 @@ class Extractive:
         """The text's vector, float32 of shape (width,)."""
         # In the same session as sentences: another one would hold the model a second time.
         return self._vector(text)
+
+    def embed_each(self, texts: Sequence[str], *, cancel: Cancel) -> Iterator[Vector]:
+        """The vectors of texts in their order, until it is cancelled."""
+        for found in in_order(self._measured, texts, workers=self._encoder.workers):
+            if cancel.is_set():
+                return
+            yield found
 
     def probe(self) -> None:
         if isinstance(self._encoder, Probed):
@@ -123,6 +133,10 @@ class Extractive:
             if len(vectors) % PART_SENTENCES == 0:
                 tell(Told(min(parts, int(len(vectors) * share) // PART_SENTENCES), parts))
         return np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)
+
+    def _measured(self, text: str) -> Vector:
+        values, parts = self._encoder.vector(text, alone=False)
+        return Vector.of(values, parts, 0 if self._count is None else self._count(text))
 
     def _vector(self, sentence: str) -> np.ndarray:
         return self._encoder.vector(sentence, alone=False)[0]

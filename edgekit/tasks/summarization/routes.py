@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit.tasks.routes import Forget
-from edgekit.tasks.summarization.asked_summary import ROUTE
+from edgekit.tasks.summarization import asked_summary, asked_vectors
 
 FORGET: Forget | None = None
-ROUTES = {"/v1/summarize": ROUTE}
+ROUTES = {"/v1/summarize": asked_summary.ROUTE, "/v1/embeddings": asked_vectors.ROUTE}

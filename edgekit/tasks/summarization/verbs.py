@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import Protocol, cast
 
+import numpy as np
+
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import language_of
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UnsupportedTask
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
 from edgekit.runtime.opening import open_engine
@@ -24,6 +26,7 @@ from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.stream import Here, Source, SummaryStream
 from edgekit.tasks.summarization.summary import WORDS, Summary, Told, Wanted
+from edgekit.tasks.summarization.vector import Vector
 from edgekit.tasks.summarization.wire import IsolatedSummarizer
 from edgekit.wording.language_names import language_name
 
@@ -37,9 +40,12 @@ def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> SummaryVer
     """What `edgekit.load` returns for a summarizer."""
     asked.refuse_context(artifact.manifest)
     if isolate or artifact.manifest.model.format in ISOLATED:
-        return SummaryVerbs(artifact.manifest, IsolatedSummarizer(artifact, asked))
+        worker = IsolatedSummarizer(artifact, asked)
+        return SummaryVerbs(artifact.manifest, worker, embedder=worker)
     engine = cast("Summarizer", open_engine(artifact, asked))
-    return SummaryVerbs(artifact.manifest, HereBeginner(engine))
+    return SummaryVerbs(
+        artifact.manifest, HereBeginner(engine), embedder=cast("EachEmbedder", engine)
+    )
 
 
 class Beginner(Protocol):
@@ -48,6 +54,12 @@ class Beginner(Protocol):
     def begin_summary(self, text: str, wanted: Wanted) -> Source: ...
 
     def close(self) -> None: ...
+
+
+class EachEmbedder(Protocol):
+    """Gives vectors, where the artifact's model has any."""
+
+    def embed_each(self, texts: Sequence[str], *, cancel: Cancel) -> Iterator[Vector]: ...
 
 
 class HereBeginner:
@@ -114,9 +126,12 @@ class Chained:
 
 
 class SummaryVerbs:
-    def __init__(self, manifest: Manifest, beginner: Beginner) -> None:
+    def __init__(
+        self, manifest: Manifest, beginner: Beginner, *, embedder: EachEmbedder | None = None
+    ) -> None:
         self._manifest = manifest
         self._beginner = beginner
+        self._embedder = embedder
         self._gate = Gate()
         self._streams: weakref.WeakSet[SummaryStream] = weakref.WeakSet()
 
@@ -147,6 +162,25 @@ class SummaryVerbs:
         self._streams.add(stream)
         return stream
 
+    def embed(self, texts: str | Sequence[str]) -> np.ndarray:
+        given = [texts] if isinstance(texts, str) else list(texts)
+        found = [vector.values for vector in self.embed_each(given, cancel=Cancel())]
+        return found[0] if isinstance(texts, str) else np.stack(found)
+
+    def embed_each(self, texts: Sequence[str], *, cancel: Cancel) -> Iterator[Vector]:
+        """The vectors of texts in their order, until it is cancelled."""
+        if not self.extracts or self._embedder is None:
+            raise UnsupportedTask(
+                f"'{self._manifest.name}' writes its summaries and has no vectors of texts; load "
+                "an extractive summarizer."
+            )
+        if not texts:
+            raise DataError("Give a text or several; there are none.")
+        for text in texts:
+            check_text(text, to="compare")
+        with self._gate.passing():
+            yield from self._embedder.embed_each(texts, cancel=cancel)
+
     @property
     def extracts(self) -> bool:
         """Whether it chooses sentences rather than writing them."""
@@ -173,11 +207,11 @@ def stop(streams: Sequence[SummaryStream]) -> None:
         stream.wait(PATIENCE_SECONDS)
 
 
-def check_text(text: str) -> None:
+def check_text(text: str, *, to: str = "summarize") -> None:
     if not isinstance(text, str):
         raise DataError(f"A text must be a string, not {type(text).__name__}.")
     if not any(mark.isalnum() for mark in text):
-        raise DataError("There are no words in this text, so there is nothing to summarize.")
+        raise DataError(f"There are no words in this text, so there is nothing to {to}.")
 
 
 def unjudged(manifest: Manifest, language: str | None) -> tuple[str, ...]:
