@@ -34,7 +34,7 @@ def made(path: Path, nodes: list[NodeProto], *, seed: int = 0) -> Path:
     shapes = {"w": (WIDTH, WIDTH), "v": (WIDTH,), "n": (WIDTH,)}
     names = {name for node in nodes for name in node.input} - computed
     constants = {
-        name: generator.normal(size=shapes[name[0]]) for name in names if name[0] in shapes
+        name: generator.normal(size=shapes[name[0]]) for name in sorted(names) if name[0] in shapes
     }
     for name, values in constants.items():
         if name[0] == "n":  # the gain of a norm, which makes channels loud
