@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import cast
 
+from edgekit.data import words
 from edgekit.errors import DataError
 
 MOST_BYTES = 500_000_000
@@ -103,7 +104,7 @@ def joined(pages: Sequence[str], warnings: Sequence[str] = ()) -> Document:
 def _checked(document: Document, place: str) -> Document:
     if len(document.text) > MOST_CHARACTERS:
         raise DataError(f"{place}: over {MOST_CHARACTERS // 10**6} million characters; split it.")
-    if not any(mark.isalnum() for mark in document.text):
+    if not words.any_in(document.text):
         raise DataError(
             f"{place}: there is no text in it; where it holds pictures of pages, have a program "
             "for text recognition (OCR) read it first."

@@ -21,6 +21,11 @@ _HAN_SHARE = 0.6
 _MARKED_SHARE = 0.25
 
 
+def any_in(text: str) -> bool:
+    """Whether a text has a letter or a digit of any script."""
+    return any(mark.isalnum() for mark in text)
+
+
 def tokens(text: str) -> list[str]:
     """The words of a text, case-folded; in scripts without spaces its characters, with marks."""
     return _WORD.findall(text.casefold())

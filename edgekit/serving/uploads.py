@@ -57,10 +57,11 @@ async def read(request: Request, limits: Limits) -> Form:
     data = await bodies.read_bytes(request, limits)
     # Latin-1 leaves every byte as it is: what is not UTF-8 is refused below, not guessed.
     kind = b'%b; charset=latin-1; boundary="%b"' % (KIND.encode(), boundary)
-    parser = _Parser(
+    parser = MultiPartParser(
         Headers(raw=[(b"content-type", kind)]), _once(data), max_files=1,
         max_fields=limits.parts - 1, max_part_size=MOST_FIELD_BYTES,
     )  # fmt: skip
+    # The whole body is in memory already; no part of it goes to a disk.
     parser.spool_max_size = limits.body_bytes + 1
     try:
         parsed = await parser.parse()
@@ -88,10 +89,6 @@ def _form(parts: Sequence[tuple[str, UploadFile | str]]) -> Form:
     if file is None:
         raise _no_form(f"its field '{FILE}' must be a file")
     return Form(fields, _checked_name(_utf8(file.filename or "")), file.file.read())
-
-
-class _Parser(MultiPartParser):
-    """With a limit of its own up to which a file is kept in memory."""
 
 
 async def _once(data: bytes) -> AsyncGenerator[bytes, None]:

@@ -19,6 +19,17 @@ Body = Mapping[str, Any]
 Schema = Mapping[str, Any]
 """JSON Schema 2020-12."""
 
+MOST_TEXTS = 2048
+MOST_CHARACTERS = 1_000_000
+"""Of one text of several; longer ones belong into a file, for edgekit's own commands."""
+_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
+INPUT: Schema = {
+    "description": "a text, or several",
+    "anyOf": [
+        _TEXT,
+        {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_TEXTS},
+    ],
+}
 
 Forget = Callable[[Any], None]
 """Takes a loaded artifact's verbs."""

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-import edgekit
 from edgekit.cli import DONE, ERROR, main
-from tests.tiny.artifact import TEXTS, make_artifact
+from tests.tiny.artifact import make_artifact, text_of_each_label
 
 QUALITY = {"artifact": {"by_label": {"heat": {"predicted": 700}, "light": {"predicted": 200},
                                      "music": {"predicted": 100}}}}  # fmt: skip
@@ -40,15 +39,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def by_label(artifact: Path) -> dict[str, str]:
-    """A text of each label."""
-    generator = random.Random(8)
-    words = " ".join(TEXTS).split()
-    texts = [" ".join(generator.choices(words, k=4)) for _ in range(400)]
-    with edgekit.load(artifact) as model:
-        answers = zip(texts, model.classify(texts), strict=True)
-        found = {str(answer.label): text for text, answer in answers}
-    assert set(found) == {"heat", "light", "music"}
-    return found
+    return text_of_each_label(artifact)
 
 
 USUAL, PLANTED = (0.7, 0.2, 0.1), (0.1, 0.1, 0.8)

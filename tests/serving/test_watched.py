@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-import edgekit
 from edgekit.artifact.folder import read
 from edgekit.cli import ERROR, main
 from edgekit.cli.watch import rules_of
 from tests.serving.running import Running, running
-from tests.tiny.artifact import TEXTS
+from tests.tiny.artifact import text_of_each_label
 
 RULES = """\
 version: 1
@@ -30,13 +28,7 @@ rules:
 
 @pytest.fixture(scope="module")
 def by_label(made_artifact: Path) -> dict[str, str]:
-    """A text of each label."""
-    generator = random.Random(8)
-    words = " ".join(TEXTS).split()
-    texts = [" ".join(generator.choices(words, k=4)) for _ in range(300)]
-    with edgekit.load(made_artifact) as model:
-        answers = zip(texts, model.classify(texts), strict=True)
-        return {str(answer.label): text for text, answer in answers}
+    return text_of_each_label(made_artifact)
 
 
 def write_rules(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+import edgekit
 from edgekit.artifact import folder as artifact
 from edgekit.data.inputs import Input
 from edgekit.runtime.onnx import OnnxClassifier
@@ -158,6 +160,19 @@ def make_artifact(
     (folder / "golden.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
     artifact.write(folder, manifest)
     return folder
+
+
+def text_of_each_label(folder: Path) -> dict[str, str]:
+    """A text to which the artifact gives it, for each of its labels."""
+    generator = random.Random(8)
+    words = " ".join(TEXTS).split()
+    texts = [" ".join(generator.choices(words, k=4)) for _ in range(300)]
+    with edgekit.load(folder) as model:
+        found = {
+            str(one.label): text for text, one in zip(texts, model.classify(texts), strict=True)
+        }
+    assert set(found) == set(LABELS)
+    return found
 
 
 def make_set_artifact(folder: Path, *thresholds: float) -> Path:

@@ -15,7 +15,7 @@ from edgekit_tui.labelling import LabelJob, Labelling, Pace, Stopped
 from edgekit_tui.results import Query, Results, export, make_index
 
 from edgekit.data.rows import read_rows, stream_records
-from edgekit.errors import DataError, EdgekitError
+from edgekit.errors import DataError, EdgekitError, OutOfDisk
 from tests.tui.scripted import ScriptedModel, make_manifest
 
 TABLE = """text,label,score,abstained
@@ -74,6 +74,26 @@ def test_a_corrected_row_has_the_persons_label_until_that_is_taken_back(asked: R
     assert asked.by_label() == {"light": 3, "music": 2, "": 1}
     asked.correct({})
     assert not any(row.corrected for row in asked.page(Query(), offset=0, most=9))
+
+
+def test_a_full_disk_hides_no_result_and_is_said_where_a_label_is_new(
+    asked: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = results._connect
+
+    def full(path: Path) -> sqlite3.Connection:
+        database = connect(path)
+        database.execute("PRAGMA max_page_count = 1")  # no less than the file has
+        return database
+
+    asked.correct({"a song": "heat"})
+    monkeypatch.setattr(results, "_connect", full)
+    before = Path("x.index").read_bytes()
+    asked.correct({"a song": "heat"})
+    assert asked.by_label()["heat"] == 2
+    with pytest.raises(OutOfDisk, match="make room on the disk"):
+        asked.correct({"a song": "heat" * 50_000})
+    assert Path("x.index").read_bytes() == before
 
 
 def test_a_column_that_was_there_keeps_its_meaning() -> None:

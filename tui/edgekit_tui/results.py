@@ -158,10 +158,14 @@ class Results:
         with closing(_connect(self.index)) as database, self._readable(), database:
             database.execute("CREATE TEMP TABLE given (text TEXT PRIMARY KEY, label TEXT)")
             database.executemany("INSERT INTO given VALUES (?, ?)", labels.items())
+            by_hand = "(text IN (SELECT text FROM given))"
+            right = (
+                "coalesce((SELECT given.label FROM given WHERE given.text = result.text), model)"
+            )
+            # What is right already is not written again: the disk may be full.
             database.execute(
-                "UPDATE result SET corrected = text IN (SELECT text FROM given), label = coalesce("
-                " (SELECT given.label FROM given WHERE given.text = result.text), model)"
-                " WHERE corrected OR text IN (SELECT text FROM given)"
+                f"UPDATE result SET corrected = {by_hand}, label = {right}"
+                f" WHERE (corrected OR {by_hand}) AND (corrected != {by_hand} OR label != {right})"
             )
 
     def to_review(self, most: int, query: Query = Query()) -> list[Result]:
@@ -190,6 +194,11 @@ class Results:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise OutOfDisk(
+                    f"{self.index}: corrected labels cannot be shown ({error}), though they are "
+                    "kept; make room on the disk."
+                ) from error
             raise DataError(
                 f"{self.index}: the index of the results cannot be read ({error}); "
                 "label the file again."

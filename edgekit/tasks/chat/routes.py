@@ -7,8 +7,8 @@ from typing import Any
 from edgekit.tasks.chat import schemas
 from edgekit.tasks.chat.asked_fields import ChooseLabels, CountTokens, Extract
 from edgekit.tasks.chat.completions import Completion
-from edgekit.tasks.classification.routes import ANSWER, MOST_TEXTS
-from edgekit.tasks.routes import File, Forget, Route
+from edgekit.tasks.classification.routes import ANSWER
+from edgekit.tasks.routes import MOST_TEXTS, File, Forget, Route
 from edgekit.tasks.summarization import asked_summary
 
 

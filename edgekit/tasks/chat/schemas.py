@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.tasks.classification.routes import ABSTAIN_BELOW, INPUT
-from edgekit.tasks.routes import COUNTS, Schema
+from edgekit.tasks.classification.routes import ABSTAIN_BELOW
+from edgekit.tasks.routes import COUNTS, INPUT, Schema
 
 MOST_MESSAGES = 2048
 MOST_TOOLS = 128

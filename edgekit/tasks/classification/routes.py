@@ -12,6 +12,8 @@ from edgekit.tasks.classification.answer import Answer
 from edgekit.tasks.quality import judged_languages
 from edgekit.tasks.routes import (
     COUNTS,
+    INPUT,
+    MOST_TEXTS,
     Answered,
     Body,
     File,
@@ -24,18 +26,6 @@ from edgekit.tasks.routes import (
     counts,
 )
 
-MOST_TEXTS = 2048
-MOST_CHARACTERS = 1_000_000
-"""Of one text; longer ones belong into a file, for `edgekit classify`."""
-
-TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
-INPUT: Schema = {
-    "description": "a text, or several",
-    "anyOf": [
-        TEXT,
-        {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MOST_TEXTS},
-    ],
-}
 ABSTAIN_BELOW: Schema = {
     "type": ["number", "null"],
     "minimum": 0,

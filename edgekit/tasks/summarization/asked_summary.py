@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data import words as counting
 from edgekit.errors import WorkerError
 from edgekit.tasks.quality import judged_languages
 from edgekit.tasks.routes import (
@@ -39,7 +40,7 @@ class Summarize:
     @classmethod
     def read(cls, body: Body, manifest: Manifest) -> Summarize:
         text, words = body["input"], body.get("words")
-        if not any(mark.isalnum() for mark in text):
+        if not counting.any_in(text):
             raise WrongField("input", "input: there are no words in this text to summarize.")
         return cls(
             text, None if words is None else int(words), bool(body.get("stream")),

@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact.manifest import Manifest
+from edgekit.data import words
 from edgekit.system.cancel import Cancel
-from edgekit.tasks.routes import COUNTS, Answered, Body, Route, Schema, Way, WrongField, counts
+from edgekit.tasks.routes import (
+    COUNTS,
+    INPUT,
+    Answered,
+    Body,
+    Route,
+    Schema,
+    Way,
+    WrongField,
+    counts,
+)
 from edgekit.tasks.summarization.vector import Vector
 from edgekit.tasks.summarization.verbs import SummaryVerbs
-
-MOST_TEXTS = 2048
-MOST_CHARACTERS = 1_000_000
-"""Of one text."""
-_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Embed:
         given = body["input"]
         texts = (given,) if isinstance(given, str) else tuple(given)
         for number, text in enumerate(texts):
-            if not any(mark.isalnum() for mark in text):
+            if not words.any_in(text):
                 place = "input" if isinstance(given, str) else f"input[{number}]"
                 raise WrongField(place, f"{place}: there are no words in this text; leave it out.")
         return cls(texts, body.get("encoding_format") == "base64")
@@ -118,13 +124,7 @@ ROUTE = Route(
         "type": "object",
         "properties": {
             "model": {"type": "string"},
-            "input": {
-                "description": "a text, or several",
-                "anyOf": [
-                    _TEXT,
-                    {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_TEXTS},
-                ],
-            },
+            "input": INPUT,
             "encoding_format": {"enum": ["float", "base64", None]},
             "user": {"type": ["string", "null"]},
         },

@@ -14,6 +14,7 @@ import numpy as np
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.data import language_of
+from edgekit.data import words as counting
 from edgekit.errors import DataError, UnsupportedTask
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.gate import Gate
@@ -210,7 +211,7 @@ def stop(streams: Sequence[SummaryStream]) -> None:
 def check_text(text: str, *, to: str = "summarize") -> None:
     if not isinstance(text, str):
         raise DataError(f"A text must be a string, not {type(text).__name__}.")
-    if not any(mark.isalnum() for mark in text):
+    if not counting.any_in(text):
         raise DataError(f"There are no words in this text, so there is nothing to {to}.")
 
 
