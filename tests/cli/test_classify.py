@@ -110,3 +110,17 @@ def test_errors_are_a_sentence(
         assert captured.out == ""
         assert captured.err.startswith("edgekit: ")
         assert "Traceback" not in captured.err
+
+
+def test_an_office_file_is_read_and_what_was_guessed_is_said(
+    artifact: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_bytes("sep=;\r\nNr;said\r\n1;Schöne Größe, lamp\r\n2;größer\r\n".encode("cp1252"))
+    command = ["classify", artifact, "--file", str(source), "--column", "said", "--out", str(out)]
+    assert main(command) == DONE
+    assert "read as Windows-1252, Western Europe, a guess" in capsys.readouterr().err
+    assert json.loads(out.read_text().splitlines()[0])["said"] == "Schöne Größe, lamp"
+    assert main([*command, "--overwrite", "--encoding", "mac_roman"]) == DONE
+    assert "guess" not in capsys.readouterr().err
+    assert json.loads(out.read_text().splitlines()[0])["said"] != "Schöne Größe, lamp"
