@@ -194,7 +194,7 @@ class ResultsScreen(Page):
         source = self.job.source
         suggested = source.with_name(f"{source.stem}-labelled{source.suffix}")
         lead = N_("Write all rows with their labels to:")
-        self.edgekit.open_screen("export", lead, suggested, tuple(READERS), self.take_path)
+        self.edgekit.open_screen("export", lead, suggested, READERS, self.take_path)
 
     def take_path(self, path: Path) -> None:
         self.notice(_("Writing {path}…").format(path=path), kind="hint")
