@@ -258,6 +258,8 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
             reading=reading,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    for note in result.notes:
+        messages().print(printable(f"{result.path}: {note}.", most=500), soft_wrap=True)
     if settings.json:
         print_json(result.as_json())
         return DONE

@@ -58,6 +58,11 @@ class Header:
             cell if cell.strip() else f"column {letters(at)}" for at, cell in enumerate(cells[:end])
         )
 
+    def all_names(self) -> tuple[str, ...]:
+        """A name for each cell of the header, the blank ones at its end included."""
+        blank = range(len(self.names), len(self.cells))
+        return (*self.names, *(f"column {letters(at)}" for at in blank))
+
     def record(self, fields: Sequence[str], place: str, *, loose: bool = False) -> dict[str, Any]:
         """A row by column. A row is as wide as the header, but for empty cells at its end, unless
         `loose`: the cells of a sheet stand where they stand."""

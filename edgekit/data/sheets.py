@@ -9,6 +9,7 @@ import importlib.util
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import chain, islice
 from pathlib import Path
@@ -23,16 +24,45 @@ from edgekit.wording.suggestions import did_you_mean
 
 SUFFIXES = (".xlsx", ".ods")
 MOST_CELLS = 50_000_000
+_NEEDED = {
+    ".xlsx": {"python_calamine": "python-calamine", "openpyxl": "openpyxl"},
+    ".ods": {"python_calamine": "python-calamine", "lxml": "lxml"},
+}
 _CELL = re.compile(rb"""\br\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["']""", re.IGNORECASE)
 _CHUNK = 1 << 20
 _OVERLAP = 32
 _DAMAGED = "this {suffix} file cannot be read ({error}); open it and save it again."
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The sheet of a workbook that is read."""
+
+    form: Form
+    header: Header | None
+    """None where it has no rows."""
+    rows: Iterator[tuple[int, list[str]]]
+    """The rows below the header that are not blank, numbered as a person sees them."""
+    place: str
+
+
 def opened(path: Path, reading: Reading = AS_FOUND) -> Opened:
     """The form of a workbook's sheet and its records, blank rows passed over. Raises DataError."""
-    sheets, sheet, rows = _sheet(path, reading.sheet)
-    place = f"{path}: sheet '{sheet}'"
+    sheet = read(path, reading)
+    return Opened(sheet.form, _records(sheet))
+
+
+def _records(sheet: Sheet) -> Records:
+    for number, fields in sheet.rows:
+        if sheet.header is not None:
+            place = f"{sheet.place}, row {number}"
+            yield place, sheet.header.record(fields, place, loose=True)
+
+
+def read(path: Path, reading: Reading = AS_FOUND) -> Sheet:
+    """Raises DataError."""
+    sheets, name, rows = _sheet(path, reading.sheet)
+    place = f"{path}: sheet '{name}'"
     head = list(islice(rows, ROWS))
     above = reading.header - 1 if reading.header is not None else header_at([r for _, r in head])
     numbered = chain(head, rows)
@@ -41,26 +71,25 @@ def opened(path: Path, reading: Reading = AS_FOUND) -> Opened:
     if first is None:
         if reading.header is not None:
             raise DataError(f"{place}: there is no row {reading.header}; name another as header.")
-        return Opened(Form(sheet=sheet, sheets=sheets), iter(()))
+        return Sheet(Form(sheet=name, sheets=sheets), None, iter(()), place)
     header = Header(first[1], f"{place}, row {first[0]}")
-    form = Form(
-        header=first[0], titles=titles, columns=header.cells, sheet=sheet, sheets=sheets
-    )  # fmt: skip
-    return Opened(form, _records(numbered, header, place))
+    form = Form(first[0], titles, header.cells, sheet=name, sheets=sheets)
+    filled = ((number, fields) for number, fields in numbered if any(map(str.strip, fields)))
+    return Sheet(form, header, filled, place)
 
 
-def _records(rows: Iterator[tuple[int, list[str]]], header: Header, place: str) -> Records:
-    for number, fields in rows:
-        if any(cell.strip() for cell in fields):
-            yield f"{place}, row {number}", header.record(fields, place, loose=True)
+def require(suffix: str) -> None:
+    """Raises MissingExtra where what reads or writes such a workbook is not installed."""
+    for name, package in _NEEDED[suffix].items():
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtra(package, "files")
 
 
 def _sheet(
     path: Path, wanted: str | None
 ) -> tuple[tuple[str, ...], str, Iterator[tuple[int, list[str]]]]:
     """The names of all sheets that can be seen, the one that is read, and its numbered rows."""
-    if importlib.util.find_spec("python_calamine") is None:
-        raise MissingExtra("python-calamine", "files")
+    require(path.suffix.lower())
     import python_calamine as calamine  # an extra
 
     _check_size(path)

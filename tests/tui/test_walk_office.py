@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import openpyxl
+from edgekit_tui.corrections import Corrections
 from edgekit_tui.screens.file import ColumnScreen
 from textual.pilot import Pilot
 from textual.widgets import DataTable
@@ -102,3 +103,94 @@ async def test_excels_unicode_text_is_labelled() -> None:
         await pilot.press("enter")
         results = await to_results(pilot)
         assert [row.text for row in results._rows] == ["schön, lamp", "يا سلام"]
+
+
+async def export(pilot: Pilot[None], *keys: str) -> str:
+    """Writes what the screen suggests; returns what is then said."""
+    await pilot.press("e")
+    await settle(pilot)
+    await pilot.press(*keys, "enter")
+    await settle(pilot)
+    return shown(pilot.app, "#notice").replace("\n", " ")
+
+
+async def correct(pilot: Pilot[None], rows: int) -> None:
+    await pilot.press("r")
+    await settle(pilot)
+    for _ in range(rows):
+        await pilot.press("2")
+        await settle(pilot)
+    await pilot.press("escape")
+    await settle(pilot)
+
+
+async def test_a_workbook_goes_back_as_it_came_with_corrected_labels() -> None:
+    source = book(Path("survey.xlsx"))
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await columns(pilot, "survey")
+        await pilot.press("enter")
+        results = await to_results(pilot)
+        await correct(pilot, 2)
+        known = Corrections(results.job.name).all()
+        assert len(known) == 2
+        assert "4 rows were written" in await export(pilot)
+        sheet = openpyxl.load_workbook("survey-labelled.xlsx")["Answers"]
+        before = openpyxl.load_workbook(source)["Answers"]
+        written = [[cell.value for cell in row] for row in sheet.iter_rows()]
+        assert [row[:2] for row in written] == [
+            [c.value for c in row] for row in before.iter_rows()
+        ]
+        assert written[1][2:] == ["label", "score", "abstained", "label_model", "corrected"]
+        for row in written[2:]:
+            assert row[2] == known.get(row[1], row[5])
+            assert row[6] is (row[1] in known)
+
+
+async def test_only_the_rows_of_a_filter_are_written_or_all() -> None:
+    text = "sep=;\r\nNr;said\r\n" + "".join(f"{n};{WORDS[n % 4]} ö\r\n" for n in range(8))
+    Path("old.csv").write_bytes(text.encode("cp1252"))
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await columns(pilot, "old")
+        await pilot.press("enter")
+        await to_results(pilot)
+        await pilot.press("slash", *"song", "enter")
+        await settle(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        assert "Write these 2 rows only, with their labels, to:" in shown(pilot.app, "#lead")
+        await pilot.press("enter")
+        await settle(pilot)
+        lines = Path("old-labelled.csv").read_bytes().decode("cp1252").split("\r\n")
+        assert lines[:2] == ["sep=;", "Nr;said;label;score;abstained"]
+        assert [line.split(";")[:2] for line in lines[2:-1]] == [
+            ["1", "a song please ö"], ["5", "a song please ö"],
+        ]  # fmt: skip
+        said = await export(pilot, "f2")
+        assert "8 rows were written" in said
+        assert len(Path("old-labelled-2.csv").read_bytes().splitlines()) == 10
+
+
+async def test_what_the_files_encoding_lacks_is_said() -> None:
+    Path("old.csv").write_bytes("Nr;said\r\n1;größer, lamp\r\n".encode("cp1252"))
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await columns(pilot, "old")
+        await pilot.press("enter")
+        results = await to_results(pilot)
+        Corrections(results.job.name).set("größer, lamp", "شغل")
+        said = await export(pilot)
+        assert "so the file is in UTF-8" in said
+        assert Path("old-labelled.csv").read_text("utf-8-sig").splitlines()[1].startswith(
+            "1;größer, lamp;شغل;"
+        )  # fmt: skip
+
+
+async def test_the_results_outlive_the_file_that_was_labelled() -> None:
+    Path("old.csv").write_bytes("Nr;said\r\n1;größer, lamp\r\n".encode("cp1252"))
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await columns(pilot, "old")
+        await pilot.press("enter")
+        await to_results(pilot)
+        Path("old.csv").unlink()
+        said = await export(pilot)
+        assert "is not there any more" in said
+        assert Path("old-labelled.csv").read_text().startswith("Nr,said,label")

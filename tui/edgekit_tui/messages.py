@@ -96,6 +96,8 @@ class PageRead(Message):
 class Exported(Message):
     path: Path
     rows: int
+    notes: tuple[str, ...] = ()
+    """What could not be kept, in words."""
 
 
 @dataclass

@@ -57,6 +57,8 @@ class FileResult:
     """Rows of this run without text; they have no label."""
     abstained_rows: int
     """Rows of this run whose score is below `abstain_below`, not counting those without text."""
+    notes: tuple[str, ...] = ()
+    """What of the input's form could not be kept, in words."""
 
     def as_json(self) -> dict[str, Any]:
         """What `classify --file --json` prints."""
@@ -104,7 +106,8 @@ def classify_file(
     text may have several labels, as `a|b`, or empty for none.
 
     If the input has a column of that name already, the new one is called edgekit_label and so on.
-    The suffix decides the format, also of `out`; memory is bounded. The whole input is checked
+    The suffix decides the format, also of `out`, which has the form of `source` where the suffix is
+    the same; memory is bounded. The whole input is checked
     before the first answer. `on_progress` is called with the rows done and the number of all rows.
     Raises DataError for input that cannot be read and for an `out` that exists, unless `overwrite`.
     `labels` are those that a chat model chooses from; `pair_column` has the second texts, where the
@@ -117,10 +120,11 @@ def classify_file(
         job = _plan(model, source, out, columns, abstain_below=abstain_below, labels=labels,
                     reading=reading)  # fmt: skip
         job = _make_way(out, job, overwrite=overwrite)
-        with RecordWriter(out, source=source) as writer:
+        with RecordWriter(out, source=source, reading=reading) as writer:
             machine.write_safely(_job_file(out), canonical_json(asdict(job)))
             result = _write(model, source, writer, job, on_progress=on_progress)
             writer.finish()
+            result = replace(result, notes=writer.notes)
         _job_file(out).unlink()
     return result
 
