@@ -23,7 +23,7 @@ from edgekit_tui.i18n import N_, _, ngettext, number, percent
 from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Exported, PageRead
 from edgekit_tui.results import ORDERS, Query, Result, Results
-from edgekit_tui.screens.page import Page
+from edgekit_tui.screens.saving import SavingPage
 from edgekit_tui.text import cell, content, one_line
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import bar_line
@@ -35,7 +35,7 @@ MARK = "✓"
 """Beside a label that a person set."""
 
 
-class ResultsScreen(Page):
+class ResultsScreen(SavingPage):
     TITLE_TEXT = N_("Results")
     HELP_TEXT = N_(
         "The labels on the left show how often each was given; choose one to see its rows only. "
@@ -45,6 +45,7 @@ class ResultsScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "review", N_("Review"), id="results.review"),
         Binding("e", "export", N_("Export"), id="results.export"),
+        Binding("c", "corrections", N_("Save corrections"), id="results.corrections"),
         Binding("s", "sort", N_("Sort"), id="results.sort"),
         Binding("slash", "find", N_("Find"), id="results.find"),
         Binding("n", "turn(1)", N_("Next page"), id="results.next"),
@@ -57,7 +58,7 @@ class ResultsScreen(Page):
         self.results = Results(job.index)
         self.labelled = Query()
         self._offset = 0
-        self._count = 0
+        self._count = self._corrected = 0
         self._labels: list[str | None] = []
         self._rows: list[Result] = []
 
@@ -85,11 +86,13 @@ class ResultsScreen(Page):
     def read(self, query: Query, offset: int, *, anew: bool = False) -> None:
         """One page of rows; `anew` where rows may have been corrected since."""
         with self.reporting():
+            corrections = Corrections(self.job.name).all()
             if anew:
-                self.results.correct(Corrections(self.job.name).all())
+                self.results.correct(corrections)
             rows = self.results.page(query, offset=offset, most=ROWS_A_PAGE)
             count = self.results.count(query)
-            self.post_message(PageRead(query, rows, count, self.results.by_label(query.contains)))
+            by_label = self.results.by_label(query.contains)
+            self.post_message(PageRead(query, rows, count, by_label, len(corrections)))
 
     @on(PageRead)
     def take(self, message: PageRead) -> None:
@@ -99,6 +102,7 @@ class ResultsScreen(Page):
         same = [row.number for row in message.rows] == [row.number for row in self._rows]
         at = table.cursor_row if same else 0
         self._count, self._rows = message.count, message.rows
+        self._corrected = message.corrected
         self._show_chart(message.by_label)
         table.clear(columns=True)
         table.add_column(_("score"), width=6)
@@ -170,6 +174,8 @@ class ResultsScreen(Page):
             self.query_one("#whole", Static).update(content(self._rows[event.cursor_row].text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "corrections":
+            return self._corrected > 0
         if action != "turn":
             return True
         if parameters[0] == 1:
@@ -205,6 +211,9 @@ class ResultsScreen(Page):
             query = self.labelled
             choices.insert(0, (few, partial(self.take_path, query=query)))
         self.edgekit.open_screen("export", suggested, TABLES, choices)
+
+    def action_corrections(self) -> None:
+        self.save_corrections(self.job.name, self.job.source.parent)
 
     @property
     def filtered(self) -> bool:
