@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,7 +47,13 @@ class HomeScreen(SavingPage):
         ),
         *(
             Binding(key, f"open('{name}')", title, id=f"home.{name}")
-            for key, name, title in FURTHER
+            for key, name, title in FURTHER[:-1]
+        ),
+        # Before what has room beside it in a wide terminal alone.
+        Binding("ctrl+q", "app.quit", N_("Quit"), id="home.quit", priority=True),
+        *(
+            Binding(key, f"open('{name}')", title, id=f"home.{name}")
+            for key, name, title in FURTHER[-1:]
         ),
         Binding("i", "open('import')", N_("Import"), show=False, id="home.import"),
         Binding("c", "save", N_("Save corrections"), show=False, id="home.corrections"),
@@ -196,6 +202,15 @@ class HomeScreen(SavingPage):
             lacking = _("No artifact for this is here yet ({task}). Press i to import one from a "
                         "drive, or s to make one from a sample.")  # fmt: skip
             notice.say(lacking.format(task=_(TASK_NAMES[action.tasks[0]])), kind="hint")
+
+    def ways(self) -> Iterator[tuple[str, str]]:
+        """Every place that one can go to from here: its name, and the action."""
+        for one in ACTIONS:
+            if best(self.found, one.tasks) is not None:
+                yield _(one.title), f"act('{one.screen}')"
+        for _key, name, title in FURTHER:
+            yield _(title), f"open('{name}')"
+        yield _("Import"), "open('import')"
 
     def action_nothing(self) -> None:
         """Home is where Esc leads; from here there is no further back."""

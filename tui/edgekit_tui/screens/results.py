@@ -57,7 +57,7 @@ class ResultsScreen(SavingPage):
         self.job = job
         self.results = Results(job.index)
         self.labelled = Query()
-        self._offset = 0
+        self._offset = self._label_width = 0
         self._count = self._corrected = 0
         self._labels: list[str | None] = []
         self._rows: list[Result] = []
@@ -106,7 +106,10 @@ class ResultsScreen(SavingPage):
         self._show_chart(message.by_label)
         table.clear(columns=True)
         table.add_column(_("score"), width=6)
-        table.add_column(_("label"))
+        # As wide as ever, whatever a search leaves.
+        labels = (cell(_label(row)).cell_len for row in message.rows)
+        self._label_width = max(self._label_width, cell(_("label")).cell_len, *labels)
+        table.add_column(_("label"), width=self._label_width)
         # Last, because letter widths differ between terminals: nothing comes after it.
         table.add_column(_("text"))
         for row in message.rows:
@@ -123,8 +126,11 @@ class ResultsScreen(SavingPage):
 
     def _show_chart(self, by_label: dict[str, int]) -> None:
         options = self.query_one("#labels", OptionList)
-        chosen = options.highlighted or 0
-        total, most = sum(by_label.values()), max(by_label.values(), default=1)
+        chosen = self.labelled.label
+        if chosen is not None:
+            # The filter stays where it was put, also where a search leaves none of its rows.
+            by_label = {chosen: 0, **by_label} if chosen not in by_label else by_label
+        total, most = sum(by_label.values()), max(1, *by_label.values())
         self._labels = [None, *by_label]
         options.clear_options()
         options.add_option(Option(_chart_line(_("all labels"), total, 1.0)))
@@ -132,7 +138,7 @@ class ResultsScreen(SavingPage):
             Option(_chart_line(label or _("no text"), rows, rows / most))
             for label, rows in by_label.items()
         )
-        options.highlighted = min(chosen, len(self._labels) - 1)
+        options.highlighted = self._labels.index(chosen)
 
     def _say_where(self, rows: int) -> None:
         counted = ngettext("{count} row", "{count} rows", self._count)
@@ -193,6 +199,21 @@ class ResultsScreen(SavingPage):
     def action_find(self) -> None:
         self.query_one("#find").display = True
         self.query_one("#find").focus()
+
+    def action_back(self) -> None:
+        """Undoes one thing: the search, then the filter, then the way here."""
+        field = self.query_one("#find", Input)
+        if field.display:
+            with self.prevent(Input.Changed):
+                field.value = ""
+            field.display = False
+            self.query_one("#rows").focus()
+            if self.labelled.contains:
+                self._ask(Query(self.labelled.label, "", self.labelled.order))
+        elif self.labelled.label is not None:
+            self._ask(Query(None, "", self.labelled.order))
+        else:
+            super().action_back()
 
     def action_review(self) -> None:
         self.edgekit.open_screen("review", self.job, self.labelled)
