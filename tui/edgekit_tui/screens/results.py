@@ -106,19 +106,17 @@ class ResultsScreen(SavingPage):
         self._show_chart(message.by_label)
         table.clear(columns=True)
         table.add_column(_("score"), width=6)
-        # As wide as ever, whatever a search leaves.
-        labels = (cell(_label(row)).cell_len for row in message.rows)
-        self._label_width = max(self._label_width, cell(_("label")).cell_len, *labels)
+        labels = [cell(_label(row)) for row in message.rows]
+        texts = [cell(row.text) for row in message.rows]
+        # As wide as ever, whatever a search leaves. Widths that the table finds out by itself come
+        # a moment later, and until then it shows four letters of a text.
+        self._label_width = _widest(self._label_width, cell(_("label")), *labels)
         table.add_column(_("label"), width=self._label_width)
         # Last, because letter widths differ between terminals: nothing comes after it.
-        table.add_column(_("text"))
-        for row in message.rows:
+        table.add_column(_("text"), width=_widest(0, cell(_("text")), *texts))
+        for row, label, text in zip(message.rows, labels, texts, strict=True):
             score = percent(row.score) if row.label else "–"
-            table.add_row(
-                Text(f"{score:>5}", "bold" if row.abstained else ""),
-                cell(_label(row)),
-                cell(row.text),
-            )
+            table.add_row(Text(f"{score:>5}", "bold" if row.abstained else ""), label, text)
         if at:
             table.move_cursor(row=at)
         self._say_where(len(message.rows))
@@ -266,6 +264,10 @@ class ResultsScreen(SavingPage):
         ).format(count=number(message.rows), path=message.path)
         kind = "warning" if message.notes else "hint"
         self.notice(". ".join((text, *message.notes)), kind=kind)
+
+
+def _widest(least: int, *cells: Text) -> int:
+    return max(least, *(one.cell_len for one in cells))
 
 
 def _label(row: Result) -> str:
