@@ -40,6 +40,7 @@ SCREENS = {
     "settings": "edgekit_tui.screens.settings:SettingsScreen",
     "folder": "edgekit_tui.screens.folder:FolderScreen",
     "export": "edgekit_tui.screens.export:ExportScreen",
+    "recent": "edgekit_tui.screens.recent:RecentScreen",
     "review": "edgekit_tui.screens.review:ReviewScreen",
 }
 

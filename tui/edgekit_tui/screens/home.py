@@ -15,11 +15,13 @@ from textual.widget import Widget
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit_tui import corrections, models, speed
+from edgekit_tui import corrections, models, recent, speed
 from edgekit_tui.found import Found, best
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, rate, size
 from edgekit_tui.messages import ArtifactsFound, CorrectionsSaved
+from edgekit_tui.recent import Recent
 from edgekit_tui.screens import ACTIONS, TASK_NAMES, task_screen
+from edgekit_tui.screens.recent import said
 from edgekit_tui.screens.saving import SavingPage
 from edgekit_tui.text import content, one_line
 from edgekit_tui.widgets.notice import Notice
@@ -32,6 +34,7 @@ FURTHER = (
     ("comma", "settings", N_("Settings")),
 )
 _FEW_LANGUAGES = 4
+_FEW_RECENT = 3
 
 
 class HomeScreen(SavingPage):
@@ -56,6 +59,7 @@ class HomeScreen(SavingPage):
             for key, name, title in FURTHER[-1:]
         ),
         Binding("i", "open('import')", N_("Import"), show=False, id="home.import"),
+        Binding("r", "open('recent')", N_("Recent"), show=False, id="home.recent"),
         Binding("c", "save", N_("Save corrections"), show=False, id="home.corrections"),
         Binding("escape", "nothing", show=False),
     ]
@@ -65,6 +69,7 @@ class HomeScreen(SavingPage):
         self.found: list[Found] = []
         self._searched = False
         self._waiting: dict[str, int] = {}
+        self._recent: list[Recent] = []
         self._told: tuple[list[Found], dict[str, str]] | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -76,6 +81,9 @@ class HomeScreen(SavingPage):
             yield Static(_first_steps(), markup=False)
             yield Button(Content(_("s  Make one from a sample")), id="samples")
             yield Button(Content(_("i  Import from a drive")), id="import")
+        left = Static("", id="recent", classes="muted", markup=False)
+        left.display = False
+        yield left
         waiting = Static("", id="waiting", classes="muted", markup=False)
         waiting.display = False
         yield waiting
@@ -102,12 +110,12 @@ class HomeScreen(SavingPage):
         """In a thread: a drive may take its time."""
         with self.reporting():
             waiting = {one.name: one.waiting() for one in corrections.every()}
-            self.post_message(ArtifactsFound(self.edgekit.find(), waiting))
+            self.post_message(ArtifactsFound(self.edgekit.find(), waiting, recent.every()))
 
     @on(ArtifactsFound)
     def take(self, message: ArtifactsFound) -> None:
         self._searched = True
-        self._waiting = message.waiting
+        self._waiting, self._recent = message.waiting, message.recent
         self._say_waiting()
         told = (message.found, speeds(self.edgekit.models.speeds()))
         if told != self._told:
@@ -119,7 +127,11 @@ class HomeScreen(SavingPage):
         self.search()
 
     def _say_waiting(self) -> None:
-        """Corrected labels that nothing learns from yet."""
+        """Files that were labelled or begun, and corrected labels that nothing learns from yet."""
+        left = self.query_one("#recent", Static)
+        left.display = bool(self._recent)
+        names = " · ".join(said(one) for one in self._recent[:_FEW_RECENT])
+        left.update(content(_("r  Recent: {names}").format(names=names)))
         line = self.query_one("#waiting", Static)
         line.display = bool(self._waiting)
         if self._waiting:
@@ -211,6 +223,7 @@ class HomeScreen(SavingPage):
         for _key, name, title in FURTHER:
             yield _(title), f"open('{name}')"
         yield _("Import"), "open('import')"
+        yield _("Recent"), "open('recent')"
 
     def action_nothing(self) -> None:
         """Home is where Esc leads; from here there is no further back."""

@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.model import Model
-from edgekit_tui import power, results
+from edgekit_tui import power, recent, results
 from edgekit_tui.i18n import N_, _, duration, number, percent
 from edgekit_tui.labelling import LabelJob, Labelling, Pace, Stopped
 from edgekit_tui.messages import Labelled, Paced, Said
@@ -73,6 +73,7 @@ class LabellingScreen(Page):
                 self.folder, manifest.digest, self.source, self.column, manifest.name, self.reading
             )
             self.labelling = Labelling(job, self._tell)
+            recent.remember(job)
             self.labelling.run(model)
             self.post_message(Said(_("Sorting the results…")))
             results.make_index(job.out, job.index, column=job.column)
