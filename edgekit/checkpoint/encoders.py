@@ -25,7 +25,8 @@ class Architecture:
     attention: str = "attention.self"
     """The module that holds the number of heads."""
     heads: str = "num_attention_heads"
-    """Its attribute for that number; the next is for the width of all heads together."""
+    """Its attribute for that number, or the path to it; the next is for the width of all heads
+    together."""
     heads_width: str = "all_head_size"
     attention_out: str = "attention.output.dense"
     ffn_in: str = "intermediate.dense"
@@ -96,7 +97,7 @@ ENCODERS = {
         key=None,
         value=None,
         attention="attn",
-        heads="num_heads",
+        heads="config.num_attention_heads",
         attention_out="attn.Wo",
         ffn_in="mlp.Wi",
         ffn_out="mlp.Wo",

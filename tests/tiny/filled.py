@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
@@ -84,14 +85,20 @@ def make(case: str, config: Any = None) -> Any:
         for name, weights in model.named_parameters():
             if kind in _COMPUTED and "embed_positions" in name:
                 continue
-            noise = torch.randn(
-                weights.shape, generator=torch.Generator().manual_seed(crc32(name.encode()))
-            )
             if weights.ndim == 1:
-                weights.add_(0.1 * noise)
+                weights.add_(0.1 * _noise(name, weights.shape))
             else:
-                weights.copy_(noise * weights.shape[-1] ** -0.5)
+                weights.copy_(matrix(name, weights.shape))
     return model.eval()
+
+
+def matrix(name: str, shape: Sequence[int]) -> torch.Tensor:
+    """The weights of a matrix with this name."""
+    return _noise(name, shape) * shape[-1] ** -0.5
+
+
+def _noise(name: str, shape: Sequence[int]) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(crc32(name.encode())))
 
 
 @torch.inference_mode()
