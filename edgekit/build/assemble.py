@@ -37,6 +37,8 @@ def artifact(plan: Plan, entry: Entry, made: Made, judged: Judged, *, folder: Pa
     with replacing(folder) as partial:
         for name, path in judged.files.items():
             shutil.copyfile(path, partial / name)
+        for name, value in judged.beside.items():
+            _write_json(partial / name, value)
         _write_json(partial / "golden.json", judged.golden)
         fields = _fields(plan, entry, made, judged, name=folder.name)
         (partial / "LICENSE").write_text(_licence(_sources(plan)), encoding="utf-8")

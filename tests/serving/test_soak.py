@@ -9,7 +9,7 @@ import pytest
 
 from tests.serving.soak import soak
 
-SECONDS = float(os.environ.get("EDGEKIT_SOAK_SECONDS", "15"))
+SECONDS = float(os.environ.get("EDGEKIT_SOAK_SECONDS", "60"))
 LONG_SECONDS = 600.0
 MOST_GROWTH, MOST_GROWTH_BYTES = 0.1, 32_000_000
 """Of memory, between the second quarter of the time and the last; whichever is more."""

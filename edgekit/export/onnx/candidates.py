@@ -18,6 +18,8 @@ from edgekit.system import child
 # and in standard deviations of the difference in changed answers (chance passes one in ten).
 NEAR = 1.3
 DEVIATIONS = 1.28
+# A divergence that changes one answer in some hundreds at most: below it, speed counts.
+NEAR_ENOUGH = 0.001
 
 Done = Mapping[str, Mapping[str, Any]]
 """What quantizing returned for each file, by its name."""
@@ -75,6 +77,7 @@ def choose(
                 "scheme": candidate.name,
                 "embeddings": done[files.names[-1]]["embeddings"],
                 "smoothed": sum(one["smoothed"] for one in done.values()),
+                "by_row": sum(one["by_row"] for one in done.values()),
                 **measure(folder, done),
                 "size_bytes": sum(one["size_bytes"] for one in done.values()),
             }
@@ -105,15 +108,15 @@ def _quantize(files: Files, name: str, candidate: Candidate, out: Path) -> dict[
 def fastest_near(tried: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The first candidate that is about as near to fp32 as the nearest: fidelity before speed.
 
-    About as near is a divergence of at most NEAR times the least, and no more changed answers than
-    the fewest but for DEVIATIONS standard deviations of their difference.
+    About as near is a divergence of at most NEAR times the least or NEAR_ENOUGH, and no more
+    changed answers than the fewest but for DEVIATIONS standard deviations of their difference.
     """
     fewest, least = (min(one[key] for one in tried) for key in ("flips", "kl"))
     near = (
         one
         for one in tried
         if one["flips"] - fewest <= DEVIATIONS * math.sqrt(one["flips"] + fewest)
-        and one["kl"] <= NEAR * least
+        and one["kl"] <= max(NEAR * least, NEAR_ENOUGH)
     )
     return next(near, min(tried, key=lambda one: one["kl"]))
 

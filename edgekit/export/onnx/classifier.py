@@ -22,7 +22,7 @@ from edgekit.runtime.scoring import equal, untuned
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
-VERSION = 5
+VERSION = 6
 MODEL = "model.onnx"
 MOST_LOGIT_ERROR = 1e-3
 PARITY_ROWS_PER_LANGUAGE = 8
@@ -51,7 +51,7 @@ def run(tries: Sequence[Candidate], quantize: str, job: OutputJob, *, embeddings
 
 def export(checkpoint: Path, folder: Path) -> Path:
     """Writes `folder`/model.onnx, fp32, from a classifier's checkpoint."""
-    # optimum, torch and transformers are imported only when something is exported.
+    # torch and transformers are imported only when something is exported.
     from edgekit.export.onnx import tracing
 
     return tracing.export_classifier(checkpoint, folder)

@@ -23,7 +23,7 @@ from edgekit.runtime.onnx import EMBEDDING, OnnxModel
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
-VERSION = 2
+VERSION = 3
 MODEL = "model.onnx"
 MOST_ERROR = 1e-3
 PARITY_SENTENCES_PER_LANGUAGE = 8
@@ -49,7 +49,7 @@ def run(tries: Sequence[Candidate], quantize: str, job: OutputJob, *, embeddings
 def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
     peak = 0
     if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
-        # optimum, torch and transformers are imported only when something is exported.
+        # torch and transformers are imported only when something is exported.
         from edgekit.export.onnx import tracing
 
         tracing.export_encoder(job.checkpoint, out)

@@ -24,7 +24,10 @@ class Graph:
         self.aliases = {
             node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Identity"
         }
+        self.opset = next(one.version for one in model.opset_import if not one.domain)
         self.quantized_inputs: set[str] = set()
+        self.by_row: set[str] = set()
+        """Tensors whose rows are quantized with a scale each."""
         self.importance: dict[str, np.ndarray] = {}
         """By the name of a matrix: how much an error in each of its inputs counts."""
         self._scales: defaultdict[str, list[np.ndarray]] = defaultdict(list)

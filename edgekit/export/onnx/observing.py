@@ -19,7 +19,9 @@ from edgekit.export.onnx.weights import append_output, open_weights
 
 MOST_RUNS = 1000
 """A decoder runs once for every token."""
-_FIELDS = ("low", "high", "square")
+EVERY, KEPT_RUNS, KEPT_ROWS = 8, 16, 32
+"""Rows are kept of every eighth run, of sixteen runs and 32 rows each at most."""
+_FIELDS = ("low", "high", "square", "rows", "runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Seen:
     """(runs, channels), at least 0."""
     square: np.ndarray
     """(channels,): the mean square."""
+    rows: np.ndarray
+    """(rows, channels): some rows as they are, a run's loudest and quietest with them."""
+    runs: np.ndarray
+    """(rows,): the number of each row's run."""
 
 
 class Observer:
@@ -42,6 +48,7 @@ class Observer:
         self._low: dict[str, list[np.ndarray]] = {name: [] for name in names}
         self._high: dict[str, list[np.ndarray]] = {name: [] for name in names}
         self._square: dict[str, np.ndarray] = {}
+        self._kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
         self._rows: dict[str, int] = dict.fromkeys(names, 0)
 
     def add(self, tensors: Sequence[np.ndarray]) -> None:
@@ -50,6 +57,9 @@ class Observer:
             rows = tensor.reshape(-1, tensor.shape[-1])
             if not len(rows) or len(self._low[name]) == MOST_RUNS:
                 continue
+            kept = self._kept[name]
+            if len(self._low[name]) % EVERY == 0 and len(kept) < KEPT_RUNS:
+                kept.append(_sample(rows))
             self._low[name].append(np.minimum(rows.min(axis=0), 0))
             self._high[name].append(np.maximum(rows.max(axis=0), 0))
             square = np.square(rows, dtype=np.float64).sum(axis=0)
@@ -63,10 +73,21 @@ class Observer:
                 np.stack(self._low[name]),
                 np.stack(self._high[name]),
                 (self._square[name] / self._rows[name]).astype(np.float32),
+                np.concatenate(self._kept[name]),
+                np.repeat(
+                    np.arange(len(self._kept[name])) * EVERY, list(map(len, self._kept[name]))
+                ),
             )
             for name in self.names
             if self._rows[name]
         }
+
+
+def _sample(rows: np.ndarray) -> np.ndarray:
+    """KEPT_ROWS of the rows at most, evenly chosen from the quietest to the loudest."""
+    order = np.argsort(np.square(rows).sum(axis=1), kind="stable")
+    chosen = np.linspace(0, len(rows) - 1, min(len(rows), KEPT_ROWS)).round().astype(int)
+    return np.array(rows[order[chosen]])
 
 
 def observed(source: Path, out: Path) -> tuple[str, ...]:
@@ -86,7 +107,7 @@ def observed(source: Path, out: Path) -> tuple[str, ...]:
 
 def write(path: Path, seen: Mapping[str, Seen]) -> None:
     arrays = {
-        f"{name} {field}": np.ascontiguousarray(getattr(one, field), np.float32)
+        f"{name} {field}": np.ascontiguousarray(getattr(one, field))
         for name, one in seen.items()
         for field in _FIELDS
     }

@@ -1,8 +1,8 @@
 """Quantizes one ONNX file, matrix by matrix. Knows nothing of checkpoints, texts or recipes.
 
-Activations are quantized at run time (one scale per tensor), weights here, with numpy alone, one
-scale per output column. Nothing of the machine that quantizes enters the file: the schemes answer
-alike on every CPU.
+Activations are quantized at run time (one scale per tensor, or per row where that is far nearer),
+weights here, with numpy alone, one scale per output column. Nothing of the machine that quantizes
+enters the file: the schemes answer alike on every CPU.
 
     s8    8-bit signed weights, of which the two for inputs 2i and 2i + 1 add up to 128 at most: the
           u8×s8 product of AVX2 adds such neighbours in 16 bits, where 255·128 still fits and any
@@ -35,6 +35,7 @@ from edgekit.errors import ExportError
 from edgekit.export.onnx.graph import Graph, is_linear, is_transposed
 from edgekit.export.onnx.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
 from edgekit.export.onnx.observing import Seen, read
+from edgekit.export.onnx.row_scales import divided, peak_name
 from edgekit.export.onnx.smoothing import smooth
 from edgekit.export.onnx.weights import open_weights
 from edgekit.system import machine
@@ -56,6 +57,8 @@ class Quantized:
     """Number of matrices and tables that are too small or of another kind."""
     smoothed: int
     """Tensors whose channels a node of their own scales; others are scaled where they are made."""
+    by_row: int
+    """Tensors whose rows have a scale each."""
     size_bytes: int
     peak_bytes: int
 
@@ -101,6 +104,7 @@ def quantize(
         tables=counts["tables"],
         kept_fp32=counts["kept"],
         smoothed=smoothed,
+        by_row=len(graph.by_row),
         size_bytes=out.stat().st_size,
         peak_bytes=machine.peak_rss_bytes(),
     )
@@ -181,18 +185,23 @@ def _integer_nodes(graph: Graph, node: NodeProto, columns: str, name: str) -> li
     """The product with quantized `columns`, whose zero point and scale belong to weight `name`."""
     data, out = node.input[0], node.output[0]
     quantized, scale, offset = f"{data}/u8", f"{data}/u8_scale", f"{data}/u8_zero"
+    by_row = data in graph.by_row
     nodes = []
     if data not in graph.quantized_inputs:
         graph.quantized_inputs.add(data)
-        nodes.append(helper.make_node("DynamicQuantizeLinear", [data], [quantized, scale, offset]))
+        read, nodes = divided(graph, data) if by_row else (data, [])
+        nodes.append(helper.make_node("DynamicQuantizeLinear", [read], [quantized, scale, offset]))
     inputs = [quantized, columns, offset, f"{name}/zero"]
-    return [
-        *nodes,
+    product = f"{out}/unit" if by_row else out
+    nodes += [
         helper.make_node("MatMulInteger", inputs, [f"{out}/int32"]),
         helper.make_node("Cast", [f"{out}/int32"], [f"{out}/float"], to=TensorProto.FLOAT),
         helper.make_node("Mul", [scale, f"{name}/scale"], [f"{out}/factor"]),
-        helper.make_node("Mul", [f"{out}/float", f"{out}/factor"], [out]),
+        helper.make_node("Mul", [f"{out}/float", f"{out}/factor"], [product]),
     ]
+    if by_row:
+        nodes.append(helper.make_node("Mul", [product, peak_name(data)], [out]))
+    return nodes
 
 
 def _raised(integers: np.ndarray) -> np.ndarray:

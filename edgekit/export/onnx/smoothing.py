@@ -1,4 +1,4 @@
-"""Scales the channels that matrices read, so that 8 bits fit quiet and loud ones alike.
+"""Scales the channels and rows that matrices read, so that 8 bits fit quiet and loud ones alike.
 
 Activations have one scale per tensor, and a few channels that are tens of times louder than the
 others would leave those a few steps. Each channel is divided by a factor before it is quantized,
@@ -9,6 +9,12 @@ activations and weights together, are least by the statistics of real texts.
 Dividing costs nothing where what makes the channels can make them smaller: a norm's gain and bias,
 a matrix before it (also across attention, which mixes positions and not channels, and across ReLU).
 Elsewhere it takes one Mul, and is done only where it removes LEAST_GAIN of the error.
+
+What the second matrix of a feed-forward reads is often loud in a few tokens and not in a few
+channels: there no factor helps, and each row is divided by its own peak at run time
+(row_scales.py). Norms make all tokens alike afterwards, so this is judged by the errors of the rows
+in relation to their own size. It reads the tensor twice more, and is done where they err by
+LEAST_ROW_ERROR and it removes LEAST_ROW_GAIN of that.
 """
 
 from __future__ import annotations
@@ -23,9 +29,13 @@ from onnx import NodeProto, helper
 from edgekit.export.onnx.absorbing import Producers
 from edgekit.export.onnx.graph import Graph, is_transposed, product_of
 from edgekit.export.onnx.observing import Seen
+from edgekit.export.onnx.row_scales import LEAST_PEAK
 
 ALPHAS = (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 LEAST_GAIN = 0.3
+LEAST_ROW_GAIN = 0.5
+LEAST_ROW_ERROR = 0.001
+"""As a share of a row's square: 3 % of its size."""
 STEPS = 255
 
 
@@ -37,27 +47,38 @@ class _Group:
     nodes: list[NodeProto]
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How the tensors of a group are scaled."""
+
+    factors: np.ndarray | None
+    """By which channels are divided."""
+    by_row: bool
+
+
 def smooth(graph: Graph, seen: Mapping[str, Seen]) -> int:
     """Rewrites the graph and registers the scales of its matrices; returns how many Muls it took.
 
     `seen` holds statistics of every tensor that a matrix reads; tensors without are left alone.
+    Tensors whose rows are to have a scale each are named in the graph's `by_row`.
     """
     producers = Producers(graph)
     after: defaultdict[str, list[NodeProto]] = defaultdict(list)
     for group in _groups(graph, seen):
-        plain, factors, error = _best(graph, group, seen)
-        readers = {id(node) for node in group.nodes}
-        plans = [producers.plan(name, len(factors), readers) for name in sorted(group.data)]
-        free = all(plan is not None for plan in plans)
-        if error > plain * (1 if free else 1 - LEAST_GAIN):
-            continue
-        for name, plan in zip(sorted(group.data), plans, strict=True):
-            if plan is not None:
-                producers.apply(plan, 1 / factors)
-            else:
-                after[name].append(_divide(graph, name, factors, group))
-        for node in group.nodes:
-            _multiply(graph, node, factors)
+        names = sorted(group.data)
+        channels, readers = len(seen[names[0]].square), {id(node) for node in group.nodes}
+        plans = [producers.plan(name, channels, readers) for name in names]
+        way = _best(graph, group, seen, free=all(plan is not None for plan in plans))
+        if way.factors is not None:
+            for name, plan in zip(names, plans, strict=True):
+                if plan is not None:
+                    producers.apply(plan, 1 / way.factors)
+                else:
+                    after[name].append(_divide(graph, name, way.factors, group))
+            for node in group.nodes:
+                _multiply(graph, node, way.factors)
+        if way.by_row:
+            graph.by_row |= {node.input[0] for node in group.nodes}
     _insert(graph, after)
     _weigh(graph, seen, after)
     return sum(map(len, after.values()))
@@ -85,40 +106,84 @@ def _reads_head(graph: Graph, node: NodeProto) -> bool:
     return node.op_type == "MatMul" and node.input[1] in graph.heads
 
 
-def _best(graph: Graph, group: _Group, seen: Mapping[str, Seen]) -> tuple[float, np.ndarray, float]:
-    """The error without factors, the best factors, and the error with them."""
+def _best(graph: Graph, group: _Group, seen: Mapping[str, Seen], *, free: bool) -> _Way:
+    """The way of least error among those that are worth their nodes; `free` factors need none."""
     matrices = {node.input[1]: product_of(graph, node) for node in group.nodes}
-    rows = np.concatenate([one for one in matrices.values() if one is not None], axis=1)
-    peaks = np.max(
-        [np.maximum(seen[name].high, -seen[name].low).max(axis=0) for name in group.data], axis=0
+    weights = np.concatenate([one for one in matrices.values() if one is not None], axis=1)
+    noise = [seen[name] for name in sorted(group.data)]
+    tried = [np.ones(len(weights), np.float32), *_factors(weights, noise)]
+
+    def least(errors: list[float]) -> int:
+        at = int(np.argmin(errors))
+        return at if errors[at] <= errors[0] * (1 if free else 1 - LEAST_GAIN) else 0
+
+    shared, each = (
+        [_relative_error(factors, weights, noise, by_row=by_row) for factors in tried]
+        for by_row in (False, True)
     )
+    gained = each[least(each)] <= (1 - LEAST_ROW_GAIN) * min(shared)
+    by_row = gained and min(shared) >= LEAST_ROW_ERROR
+    at = least(each if by_row else [_error(factors, weights, noise) for factors in tried])
+    return _Way(tried[at] if at else None, by_row)
+
+
+def _factors(weights: np.ndarray, noise: list[Seen]) -> Iterator[np.ndarray]:
+    """Of each α. Only their ratios count; around 1 they leave weights of the usual size."""
+    peaks = np.max([np.maximum(one.high, -one.low).max(axis=0) for one in noise], axis=0)
     # A channel that is always 0 may have any factor.
     peaks = np.maximum(peaks, 1e-5 * max(float(peaks.max()), 1e-20))
-    loudest = np.abs(rows).max(axis=1)
+    loudest = np.abs(weights).max(axis=1)
     loudest = np.maximum(loudest, 1e-5 * max(float(loudest.max()), 1e-20))
-    noise = [seen[name] for name in sorted(group.data)]
-    plain = _error(np.ones_like(peaks), rows, noise)
-    tried = []
     for alpha in ALPHAS:
         factors = peaks**alpha / loudest ** (1 - alpha)
-        # Only their ratios count; around 1 they leave weights of the usual size.
-        factors = (factors / np.exp(np.log(factors).mean())).astype(np.float32)
-        tried.append((_error(factors, rows, noise), factors))
-    error, factors = min(tried, key=lambda one: one[0])
-    return plain, factors, error
+        yield (factors / np.exp(np.log(factors).mean())).astype(np.float32)
 
 
-def _error(factors: np.ndarray, rows: np.ndarray, seen: list[Seen]) -> float:
+def _error(factors: np.ndarray, weights: np.ndarray, seen: list[Seen]) -> float:
     """The mean squared error of the products with 8-bit activations and 8-bit weights."""
-    scaled = rows * factors[:, None]
-    widths = np.square(scaled).sum(axis=1)
-    weights = np.square(np.abs(scaled).max(axis=0) / (STEPS / 2)).sum() / 12
+    gains, columns = _gains(factors, weights)
     total = 0.0
     for one in seen:
-        spans = (one.high / factors).max(axis=1) - (one.low / factors).min(axis=1)
-        total += float(np.square(spans / STEPS).mean() / 12 * widths.sum())
-        total += float((one.square / np.square(factors)).sum() * weights)
+        total += float(np.square(_steps(one, factors)).mean() / 12 * gains.sum())
+        total += float((one.square / np.square(factors)).sum() * columns)
     return total
+
+
+def _relative_error(
+    factors: np.ndarray, weights: np.ndarray, seen: list[Seen], *, by_row: bool
+) -> float:
+    """The mean over rows of that error as a share of what the row's product is, 1 at most."""
+    gains, columns = _gains(factors, weights)
+    found = []
+    for one in seen:
+        rows = one.rows / factors
+        steps = _row_steps(rows) if by_row else _steps(one, factors)[one.runs]
+        squares = np.square(rows)
+        errors = np.square(steps) / 12 * gains.sum() + squares.sum(axis=1) * columns
+        sizes = squares @ gains
+        found.append(np.minimum(errors, sizes)[sizes > 0] / sizes[sizes > 0])
+    joined = np.concatenate(found)
+    return float(joined.mean()) if len(joined) else 0.0
+
+
+def _gains(factors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """By channel, what a product makes of a squared error; and what the weights' own errors do."""
+    scaled = weights * factors[:, None]
+    columns = np.square(np.abs(scaled).max(axis=0) / (STEPS / 2)).sum() / 12
+    return np.square(scaled).sum(axis=1), float(columns)
+
+
+def _steps(one: Seen, factors: np.ndarray) -> np.ndarray:
+    """The widths of a step of 8 bits, run by run."""
+    spans = (one.high / factors).max(axis=1) - (one.low / factors).min(axis=1)
+    return np.asarray(spans / STEPS)
+
+
+def _row_steps(rows: np.ndarray) -> np.ndarray:
+    """The same of rows that are divided by their peaks, row by row."""
+    peaks = np.maximum(np.abs(rows).max(axis=1), LEAST_PEAK)
+    unit = rows / peaks[:, None]
+    return np.asarray(peaks * (max(float(unit.max()), 0) - min(float(unit.min()), 0)) / STEPS)
 
 
 def _divide(graph: Graph, name: str, factors: np.ndarray, group: _Group) -> NodeProto:

@@ -107,3 +107,6 @@ def test_the_slower_scheme_is_taken_only_where_it_is_nearer_than_by_chance() -> 
     assert chosen((49, 0.0085), (36, 0.0068)) == "u8"  # of 993: fidelity before speed
     # Each is better in one way: divergence decides.
     assert chosen((60, 0.0010), (20, 0.0050)) == "s8"
+    # Both are so near that speed decides, but not against answers.
+    assert chosen((4, 0.0007), (3, 0.0003)) == "s8"
+    assert chosen((40, 0.0007), (3, 0.0003)) == "u8"

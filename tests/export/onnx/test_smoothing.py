@@ -27,7 +27,7 @@ LOUD = (3, 40)
 """Channels that are much louder than the others."""
 
 
-def made(path: Path, nodes: list[NodeProto], *, seed: int = 0) -> Path:
+def made(path: Path, nodes: list[NodeProto], *, seed: int = 0, opset: int = 17) -> Path:
     """A model from x (1, positions, WIDTH) to y; its constants are named by their first letter."""
     generator = np.random.default_rng(seed)
     computed = {name for node in nodes for name in node.output} | {"x"}
@@ -53,7 +53,7 @@ def made(path: Path, nodes: list[NodeProto], *, seed: int = 0) -> Path:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, "n", WIDTH])],
         stored,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
@@ -64,17 +64,23 @@ def inputs(count: int = 6) -> list[np.ndarray]:
     return [generator.normal(size=(1, 7, WIDTH)).astype(np.float32) for _ in range(count)]
 
 
-def answers(path: Path) -> np.ndarray:
+def loud_rows() -> list[np.ndarray]:
+    """The first row of every text is much louder than the others, and the last is nothing."""
+    loudness = np.array([40, 1, 1, 1, 1, 1, 0], np.float32)
+    return [one * loudness[:, None] for one in inputs()]
+
+
+def answers(path: Path, texts: list[np.ndarray] | None = None) -> np.ndarray:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(["y"], {"x": one})[0] for one in inputs()])
+    return np.concatenate([session.run(["y"], {"x": one})[0] for one in texts or inputs()])
 
 
-def seen_of(path: Path, folder: Path) -> dict[str, Seen]:
+def seen_of(path: Path, folder: Path, texts: list[np.ndarray] | None = None) -> dict[str, Seen]:
     observer = Observer(observing.observed(path, folder / "observed.onnx"))
     session = onnxruntime.InferenceSession(
         str(folder / "observed.onnx"), providers=["CPUExecutionProvider"]
     )
-    for one in inputs():
+    for one in texts or inputs():
         observer.add(session.run(list(observer.names), {"x": one}))
     return observer.seen()
 
@@ -198,6 +204,69 @@ def test_channels_that_are_alike_are_left_alone(tmp_path: Path) -> None:
     assert done.smoothed == 0
 
 
+LINEAR = {
+    "MatMul": [node("Relu", ["x"], ["a"]), node("MatMul", ["a", "w1"], ["y"])],
+    "Gemm": [
+        node("Relu", ["x"], ["a"]),
+        node("Squeeze", ["a"], ["b"]),
+        node("Gemm", ["b", "w1", "v1"], ["c"], transB=1),
+        node("Reshape", ["c", "joined"], ["y"]),
+    ],
+    "two matrices": [
+        node("Relu", ["x"], ["a"]),
+        node("MatMul", ["a", "w1"], ["b"]),
+        node("MatMul", ["a", "w2"], ["c"]),
+        node("Add", ["b", "c"], ["y"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("opset", [17, 18])
+@pytest.mark.parametrize("name", sorted(LINEAR))
+def test_loud_rows_do_not_blur_quiet_ones(name: str, opset: int, tmp_path: Path) -> None:
+    texts = loud_rows()
+    source = made(tmp_path / "m.onnx", LINEAR[name], opset=opset)
+    seen = seen_of(source, tmp_path, texts)
+    wanted = answers(source, texts)
+    for scheme in ("s8", "u8"):
+        plain, rows = tmp_path / "p.onnx", tmp_path / "q.onnx"
+        assert quantize(source, plain, scheme=scheme).by_row == 0
+        assert quantize(source, rows, scheme=scheme, seen=seen).by_row == 1
+        errors = [np.square(answers(path, texts) - wanted) for path in (plain, rows)]
+        assert errors[1][:, 1:6].mean() < 0.1 * errors[0][:, 1:6].mean()
+        assert errors[1][:, 0].mean() < 1.5 * errors[0][:, 0].mean()
+        assert errors[1][:, 6].max() < 1e-6
+
+
+def test_rows_that_are_alike_share_a_scale(tmp_path: Path) -> None:
+    source = made(tmp_path / "m.onnx", LINEAR["MatMul"])
+    done = quantize(source, tmp_path / "q.onnx", scheme="s8", seen=seen_of(source, tmp_path))
+    assert done.by_row == 0
+
+
+def test_some_rows_are_kept_the_loudest_with_them() -> None:
+    observer = Observer(["a"])
+    generator = np.random.default_rng(0)
+    runs = [generator.normal(size=(1, 90, 5)).astype(np.float32) for _ in range(200)]
+    for run in runs:
+        observer.add([run])
+    seen = observer.seen()["a"]
+    kept = seen.rows
+    assert kept.shape == (observing.KEPT_RUNS * observing.KEPT_ROWS, 5)
+    loudest = runs[observing.EVERY][0][np.square(runs[observing.EVERY][0]).sum(axis=1).argmax()]
+    assert np.array_equal(kept[2 * observing.KEPT_ROWS - 1], loudest)
+    assert seen.runs[2 * observing.KEPT_ROWS - 1] == observing.EVERY
+
+
+def test_texts_of_one_row_need_no_scale_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        one[:, :1] * loudness for one, loudness in zip(inputs(), (1, 80, 1, 9, 1, 3), strict=True)
+    ]
+    source = made(tmp_path / "m.onnx", LINEAR["MatMul"])
+    seen = seen_of(source, tmp_path, rows)
+    assert quantize(source, tmp_path / "q.onnx", scheme="s8", seen=seen).by_row == 0
+
+
 def test_what_was_seen_comes_back_from_its_file(tmp_path: Path) -> None:
     source = made(tmp_path / "m.onnx", GRAPHS["norm"][0])
     seen = seen_of(source, tmp_path)
@@ -206,6 +275,7 @@ def test_what_was_seen_comes_back_from_its_file(tmp_path: Path) -> None:
     assert list(back) == list(seen) == ["a"]
     assert np.array_equal(back["a"].low, seen["a"].low)
     assert back["a"].high.shape == (6, WIDTH)
+    assert np.array_equal(back["a"].rows, seen["a"].rows)
 
 
 @pytest.mark.parametrize("family", ["t5", "mbart", "marian"])
