@@ -199,6 +199,12 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     family_of(config, folder)
+    if config.get("use_bidirectional_attention"):
+        raise CheckpointError(
+            f"{folder / 'config.json'}: this {config['model_type']} reads texts in both directions "
+            "('use_bidirectional_attention') to embed them, and edgekit takes the type as a model "
+            "that continues texts; to choose sentences take an encoder, such as gte or eurobert."
+        )
     public = {key: value for key, value in config.items() if not key.startswith("_")}
     return form.config(public, folder / "config.json")
 

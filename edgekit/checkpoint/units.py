@@ -92,6 +92,8 @@ def keep_neurons(layer: Layer, kept: Sequence[int]) -> None:
         return
     rows = [*kept, *(layer.ffn + unit for unit in kept)] if layer.names.gated else list(kept)
     _keep_rows(layer.matrix(layer.names.ffn_in), rows)
+    if layer.names.ffn_gate is not None:
+        _keep_rows(layer.matrix(layer.names.ffn_gate), rows)
     _keep_columns(layer.matrix(layer.names.ffn_out), list(kept))
 
 

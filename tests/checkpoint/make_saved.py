@@ -45,6 +45,8 @@ def main() -> None:
     major = transformers.__version__.partition(".")[0]
     found = {}
     for case in filled.CASES:
+        if major == "4" and case in filled.SINCE_5:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             model = filled.make(case)
             model.save_pretrained(folder)

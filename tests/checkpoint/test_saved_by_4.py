@@ -39,7 +39,7 @@ def folder_of(case: str, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("case", filled.CASES)
+@pytest.mark.parametrize("case", SAVED)
 def test_it_answers_as_transformers_4_did(case: str, tmp_path: Path) -> None:
     folder = folder_of(case, tmp_path)
     models.check(with_tokenizer(folder))

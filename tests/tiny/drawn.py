@@ -23,7 +23,7 @@ from tests.tiny import filled
 from tests.tiny import llama as tiny_llama
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra", "albert",
-            "distilbert", "deberta-v2", "modernbert")  # fmt: skip
+            "distilbert", "deberta-v2", "modernbert", "eurobert", "gte")  # fmt: skip
 DECODERS = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3")
 SEQ2SEQ = ("t5", "mt5", "bart", "mbart", "pegasus", "marian", "m2m_100")
 TEXTS = (

@@ -41,6 +41,9 @@ CASES: dict[str, dict[str, Any]] = {
     "modernbert": {**_ENCODER, "cls_token_id": 0, "sep_token_id": 2, "local_attention": 6,
                    "global_attn_every_n_layers": 2, "global_rope_theta": 5e4,
                    "local_rope_theta": 500.0},
+    "eurobert": {**_ENCODER, "num_key_value_heads": 1, "mask_token_id": 3, "rope_parameters": {
+        "rope_type": "default", "rope_theta": 5e4}},
+    "gte": {**_ENCODER, "rope_parameters": {"rope_type": "default", "rope_theta": 5e4}},
     "llama": {**_DECODER, "rope_theta": 5e5},
     "llama linear": {**_DECODER, "rope_scaling": {"rope_type": "linear", "factor": 2.0}},
     "llama llama3": {**_DECODER, "rope_theta": 5e5, "rope_scaling": {
@@ -63,6 +66,8 @@ CASES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("bart", "mbart", "pegasus", "marian", "m2m_100"), _BART),
 }  # fmt: skip
 """Configs as transformers 4 takes them, by model type and, where there are several, a word."""
+SINCE_5 = ("eurobert", "gte")
+"""Types that transformers 4 did not know."""
 _SEQ2SEQ = {"t5", "mt5", "bart", "mbart", "pegasus", "marian", "m2m_100"}
 _CLASSIFIED = {kind for kind, told in CASES.items() if "num_labels" in told}
 _COMPUTED = {"pegasus", "marian", "m2m_100"}

@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "deberta": (_TYPED, True),
     "deberta-v2": (_TYPED, True),
     "distilbert": (_TYPED, False),
+    "eurobert": (_TYPED, False),
+    "gte": (_TYPED, False),
     "modernbert": (_TYPED, False),
     "mpnet": ("<s> $A </s> </s> $B:1 </s>:1", False),
     "xlm-roberta": (_TWO_ENDS, False),

@@ -39,7 +39,8 @@ STATES = "last_hidden_state"
 _IDS, _MASK, _TYPES = "input_ids", "attention_mask", "token_type_ids"
 _TYPED = ("albert", "bert", "electra")
 """These read token types even where there is but one."""
-_TYPED_IF_SEVERAL = ("deberta", "deberta-v2")
+_TYPED_IF_SEVERAL = {"deberta": 1, "deberta-v2": 1, "gte": 2}
+"""And these from so many on."""
 _TRACED_WITH = (2, 16)
 _FREE = {0: "batch_size", 1: "sequence_length"}
 
@@ -117,8 +118,9 @@ def _export(model: PreTrainedModel, folder: Path, *, output: str) -> Path:
 
 def _inputs(config: Any) -> tuple[str, ...]:
     """What the model is given, in this order."""
-    kind, several = config.model_type, getattr(config, "type_vocab_size", 0) > 0
-    typed = kind in _TYPED or (kind in _TYPED_IF_SEVERAL and several)
+    kind, types = config.model_type, getattr(config, "type_vocab_size", 0)
+    least = _TYPED_IF_SEVERAL.get(kind)
+    typed = kind in _TYPED or (least is not None and types >= least)
     return (_IDS, _MASK, _TYPES) if typed else (_IDS, _MASK)
 
 

@@ -82,6 +82,7 @@ def make_checkpoint(folder: Path, model_type: str, tokenizer: Tokenizer) -> Path
         "albert": {"embedding_size": 32},
         "deberta-v2": {"pos_att_type": ["c2p", "p2c"], "relative_attention": True},
         "distilbert": {"dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 128},
+        "eurobert": {"mask_token_id": 4},
         "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 16},
     }
     torch.manual_seed(0)
@@ -156,6 +157,8 @@ FAMILIES = [
     ("xlm-roberta", unigram),
     ("deberta-v2", unigram),
     ("modernbert", byte_level),
+    ("eurobert", byte_level),
+    ("gte", unigram),
 ]
 
 
