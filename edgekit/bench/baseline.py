@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import util
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edgekit.checkpoint import describe, weights
 from edgekit.errors import EdgekitError
@@ -31,11 +33,16 @@ NOTICE = (
     "own now, once ({folder}; about 1.5 GB, with PyPI's torch 5 GB)."
 )
 _READY = "ready"
-_PROGRAM = Path(__file__).with_name("optimum.py")
+PROGRAM = "edgekit.bench.optimum"
+"""Run as a file: in that environment there is no edgekit."""
 
 
 def folder() -> Path:
     return paths.cache_dir() / f"baseline-{sha256_json(list(REQUIREMENTS))[:12]}"
+
+
+def program() -> Path:
+    return Path(str(cast("ModuleSpec", util.find_spec(PROGRAM)).origin))
 
 
 def notice() -> str | None:
@@ -63,7 +70,7 @@ def export(python: Path, checkpoint: Path, out: Path, preset: str) -> Mapping[st
         _copy(checkpoint, Path(scratch))
         request = {"checkpoint": scratch, "folder": str(out), "preset": preset}
         done = subprocess.run(
-            [str(python), "-I", str(_PROGRAM)],
+            [str(python), "-I", str(program())],
             input=json.dumps(request),
             capture_output=True,
             text=True,

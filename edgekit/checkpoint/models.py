@@ -236,7 +236,7 @@ def cut_folder(folder: Path, layers: int) -> None:
         model, _ = _load_uniform(folder, loader, config)
     weights.remove(folder)
     if description.family is Family.DECODER:
-        model.save_pretrained(folder)
+        write(model, folder)
     else:
         _save_weights(model, folder)
 
@@ -248,9 +248,15 @@ def keep_first(config: PretrainedConfig, layers: int) -> None:
         config.layer_types = config.layer_types[:layers]
 
 
+def write(model: PreTrainedModel, folder: Path) -> None:
+    """Weights and config as transformers writes them, and nothing on the screen."""
+    with quiet():
+        model.save_pretrained(folder)
+
+
 def _save_weights(model: PreTrainedModel, folder: Path) -> None:
     """Includes the widths of the layers if config.json cannot express them."""
-    model.save_pretrained(folder)
+    write(model, folder)
     (folder / widths.FILE).unlink(missing_ok=True)
     if (narrow := units.narrow_widths(model)) is not None:
         widths.write(folder, narrow)

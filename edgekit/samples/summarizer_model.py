@@ -25,7 +25,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from edgekit.checkpoint import models as models_of_edgekit
+from edgekit.checkpoint import models as checkpoints
 from edgekit.samples import readmes
 
 PIECES = 24_000
@@ -69,14 +69,14 @@ def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int)
             **settings,
         )
     )
-    models_of_edgekit.untie_head(model)
+    checkpoints.untie_head(model)
     with torch.no_grad():
         point(model)
     config: Any = model.generation_config
     config.update(
         max_length=LONGEST_SUMMARY, num_beams=2, no_repeat_ngram_size=3, early_stopping=True
     )
-    model.save_pretrained(folder)
+    checkpoints.write(model, folder)
     (folder / "LICENSE").write_text(_LICENCE, encoding="utf-8")
     (folder / "README.md").write_text(readmes.text("summarizer-model.md"), encoding="utf-8")
 

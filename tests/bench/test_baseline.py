@@ -28,7 +28,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_process_of_edgekits_can_import_it() -> None:
-    program = Path(baseline._PROGRAM).read_text("utf-8")
+    program = baseline.program().read_text("utf-8")
     assert "edgekit" not in "".join(line for line in program.splitlines() if "import" in line[:9])
     pinned = {one.partition("==")[0] for one in baseline.REQUIREMENTS}
     assert {"optimum", "optimum-onnx", "transformers", "torch"} <= pinned
