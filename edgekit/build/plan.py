@@ -5,6 +5,7 @@ Runs nothing: no weight is loaded and nothing is written but the rates measured 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edgekit.build import importing, rates, suited
 from edgekit.checkpoint import merging, pooling, weights
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.checkpoint.tables import refuse_beyond
+from edgekit.data.records import form_of
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
 from edgekit.job.job import Planned
@@ -83,11 +85,19 @@ def make(
         teacher_before=_teacher_before(bound),
         steps=steps,
         notes=(
+            *_reading_notes(bound),
             *_timing_notes(planned),
             *_weights_notes(model),
             *(step.cost.note for step in steps if step.cost.note),
         ),
     )
+
+
+def _reading_notes(bound: BoundRecipe) -> Iterator[str]:
+    """What was guessed of the files with rows."""
+    for name in ("train", "validation", "test", "choices"):
+        for file in getattr(bound.recipe.data, name) or ():
+            yield from (f"{file} was {note}." for note in form_of(bound.resolve(file)).notes())
 
 
 def _timing_notes(planned: Planned) -> tuple[str, ...]:

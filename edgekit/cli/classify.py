@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edgekit.cli import DONE, USAGE
-from edgekit.cli.arguments import count
+from edgekit.cli.arguments import add_reading, count, reading_of
 from edgekit.cli.output import messages, print_json
 from edgekit.cli.terminal import printable
 from edgekit.data.inputs import shown
@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the second text, for an artifact that takes pairs; once for each TEXT",
     )
     parser.add_argument(
-        "--file", type=Path, metavar="IN", help="CSV, JSONL or Parquet: label every row"
+        "--file",
+        type=Path,
+        metavar="IN",
+        help="a table (CSV, xlsx, ods, JSONL, Parquet): label every row",
     )
     parser.add_argument(
         "--column", default="text", metavar="C", help="the column with the texts (default: text)"
@@ -80,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="for --engine: rows of a part, which a killed worker costs (default: 20,000)",
     )
+    add_reading(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
 
@@ -239,6 +243,7 @@ def _bar() -> Progress:
 def _classify_file(model: Model, settings: argparse.Namespace) -> int:
     from edgekit.tasks.classification.file import classify_file  # the engine: not for `--help`
 
+    reading = reading_of(settings, settings.file)
     with _bar() as bar:
         task = bar.add_task("")
         result = classify_file(
@@ -250,8 +255,11 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
             abstain_below=settings.abstain_below,
             labels=settings.labels,
             overwrite=settings.overwrite,
+            reading=reading,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    for note in result.notes:
+        messages().print(printable(f"{result.path}: {note}.", most=500), soft_wrap=True)
     if settings.json:
         print_json(result.as_json())
         return DONE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress
 
 from edgekit.cli import EXIT_CODES
+from edgekit.cli.arguments import add_reading, reading_of
 from edgekit.cli.output import messages, print_json, print_section
 from edgekit.cli.terminal import printable
 from edgekit.tables import task, task_part
@@ -18,6 +19,7 @@ from edgekit.tasks import quality
 
 if TYPE_CHECKING:
     from edgekit.artifact.manifest import Manifest
+    from edgekit.data.reading import Reading
     from edgekit.data.rows import Row
 
 
@@ -28,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="CSV, JSONL or Parquet with the columns text (and text_pair), label or labels (chat: "
-        "text or messages; summarization: text, summary) and, optional, language and group",
+        help="a table (CSV, xlsx, ods, JSONL, Parquet) with the columns text (and "
+        "text_pair), label or labels (chat: text or messages; summarization: text, summary) and, "
+        "optional, language and group",
     )
     parser.add_argument(
         "--against",
@@ -37,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="the teacher: compares with it and gives the verdict that the recipe asks for",
     )
+    add_reading(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
@@ -52,7 +56,7 @@ def run(settings: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         extra = "compress,gguf" if manifest.model.format == "gguf" else "compress"
         raise MissingExtra(str(error.name), extra) from error
-    rows = _read(settings.data, manifest)
+    rows = _read(settings.data, manifest, reading_of(settings, settings.data))
     result = proof.evaluate(found, rows, against=settings.against, progress=progress)
     if settings.json:
         print_json(result)
@@ -75,17 +79,18 @@ def show(manifest: Manifest, result: Mapping[str, Any]) -> None:
         print(f"\n{found.verdict or 'No verdict'}: {printable(found.why, most=1000)}")
 
 
-def _read(path: Path, manifest: Manifest) -> list[Row]:
+def _read(path: Path, manifest: Manifest, reading: Reading) -> list[Row]:
     """The rows, with the recipe's slices for which the file has columns."""
     from edgekit.data.rows import stream_records, told_language
 
     wanted = manifest.recipe.get("data", {}).get("slices", [])
-    columns = next(iter(stream_records(path)))
+    columns = next(iter(stream_records(path, reading=reading)))
     for name in wanted:
         if name not in columns:
             messages().print(f"{path} has no column '{name}', so nothing is judged by it.")
     read_rows = task(manifest.task).read_rows
-    rows = read_rows(path, slices=tuple(name for name in wanted if name in columns))
+    slices = tuple(name for name in wanted if name in columns)
+    rows = read_rows(path, slices=slices, reading=reading)
     return told_language(rows, manifest.languages)
 
 

@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="CSV, JSONL or Parquet with the columns text and label or labels, text and summary, "
-        "text, or messages, and, optional, language and group: one file, which is divided, or "
-        "files called train, validation and test; text files are taken as texts without labels",
+        help="tables (CSV, xlsx, ods, JSONL, Parquet) with the columns text and label or "
+        "labels, text and summary, text, or messages, and, optional, language and group: one file, "
+        "which is divided, or files called train, validation and test; text files are taken as "
+        "texts without labels",
     )
 
 

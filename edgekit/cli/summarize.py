@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EMBEDDER",
         help="an extractive summarizer's folder: it reads all, and the other what matters of it",
     )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="of a text file, such as windows-1252 (default: told "
+        "from the file)",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="cores to use")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -55,7 +59,7 @@ def run(settings: argparse.Namespace) -> int:
     document = (
         documents.from_text(sys.stdin.read())
         if str(settings.file) == "-"
-        else documents.read(settings.file)
+        else documents.read(settings.file, encoding=settings.encoding)
     )
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
         # So that the same command resumes where a killed one stopped.

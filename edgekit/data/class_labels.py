@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.records import Placed, open_parquet, placed_records
 from edgekit.errors import DataError
 
@@ -19,10 +20,10 @@ _UNKNOWN = -1
 """What `datasets` writes for a row without a label."""
 
 
-def named_records(path: Path) -> Iterator[Placed]:
+def named_records(path: Path, reading: Reading = AS_FOUND) -> Iterator[Placed]:
     """`placed_records`, with the names of integer labels in their place. Raises DataError."""
     names = class_names(path) if path.suffix.lower() == ".parquet" else {}
-    for place, record in placed_records(path):
+    for place, record in placed_records(path, reading):
         for column, known in names.items():
             record[column] = _named(record.get(column), known, f"{place}: column '{column}'")
         yield place, record

@@ -10,11 +10,12 @@ import importlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from typing import cast
 
-from edgekit.data import words
+from edgekit.data import encodings, words
 from edgekit.errors import DataError
 
 MOST_BYTES = 500_000_000
@@ -36,6 +37,8 @@ class Document:
         return bisect_right(self.pages, at) if self.pages else None
 
 
+Reader = Callable[[Path, str | None], Document]
+"""Takes the path and, for a text file, its encoding."""
 READERS = {
     ".txt": "edgekit.data.documents:read_plain",
     ".text": "edgekit.data.documents:read_plain",
@@ -50,8 +53,10 @@ READERS = {
 }
 
 
-def read(path: Path) -> Document:
-    """The text of a file, by its suffix. Raises DataError if it has none or cannot be read."""
+def read(path: Path, *, encoding: str | None = None) -> Document:
+    """The text of a file, by its suffix. Raises DataError if it has none or cannot be read.
+
+    `encoding` is that of a text file, found out unless given; a guess is among the warnings."""
     place = READERS.get(path.suffix.lower())
     if place is None:
         raise DataError(
@@ -65,9 +70,9 @@ def read(path: Path) -> Document:
     if size > MOST_BYTES:
         raise DataError(f"{path}: over {MOST_BYTES // 10**6} MB; split it.")
     module, _, function = place.partition(":")
-    reader = cast("Callable[[Path], Document]", getattr(importlib.import_module(module), function))
+    reader = cast("Reader", getattr(importlib.import_module(module), function))
     try:
-        document = reader(path)
+        document = reader(path, encoding)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; check the path.") from error
     return _checked(document, str(path))
@@ -78,20 +83,24 @@ def from_text(text: str) -> Document:
     return _checked(Document(text), "the text")
 
 
-def read_plain(path: Path) -> Document:
-    return Document(decode(path.read_bytes(), str(path)))
+def read_plain(path: Path, encoding: str | None = None) -> Document:
+    return text_of(path, encoding)
+
+
+def text_of(path: Path, encoding: str | None) -> Document:
+    """The whole of a text file, whatever its encoding."""
+    with path.open("rb") as stream:
+        found = encodings.named(encoding) if encoding else encodings.found_in(stream, str(path))
+        text = encodings.text(stream, found, str(path))
+    guess = f"Read as {found.title}, a guess: see whether its letters are right."
+    return Document(text, warnings=(guess,) if found.guessed else ())
 
 
 def decode(data: bytes, place: str) -> str:
-    """UTF-8, or UTF-16 if its BOM says so; DataError for anything else."""
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{place}: byte {error.start + 1:,} is not {encoding.removesuffix('-sig').upper()}; "
-            "save the file as UTF-8 text."
-        ) from error
+    """UTF-8, or what a BOM says; DataError for anything else."""
+    stream = BytesIO(data)
+    found = encodings.certain_in(stream, place)
+    return encodings.text(stream, found, place).removeprefix("\ufeff")
 
 
 def joined(pages: Sequence[str], warnings: Sequence[str] = ()) -> Document:

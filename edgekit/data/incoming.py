@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from edgekit.data.records import READERS, Record, placed_records, read_lines
+from edgekit.data.records import READERS, Record, placed_records, read_lines, unguessed
 from edgekit.errors import DataError
 
 TEXT = "text"
@@ -82,10 +82,12 @@ def _from_file(path: Path, columns: Columns) -> Iterator[Incoming | DataError]:
 
 
 def _placed(path: Path, columns: Columns) -> Iterator[tuple[str, Record]]:
+    # Nobody would see that the encoding of a file was guessed.
+    reading = unguessed(path)
     if path.suffix.lower() in READERS:
-        yield from placed_records(path)
+        yield from placed_records(path, reading)
         return
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, reading):
         if line.strip():
             yield f"{path}:{number}", {columns.text: line.strip()}
 

@@ -26,6 +26,12 @@ def detect(text: str) -> str | None:
     return same(name)
 
 
+def likely(text: str) -> tuple[str, float]:
+    """The most likely language, however unsure, and how certain that is, from 0 to 1."""
+    name, certainty = _identifier().classify(_sample(text))
+    return same(name), float(certainty)
+
+
 def same(code: str) -> str:
     """One code for each language: `pt-BR` -> `pt`, `nb` -> `no`."""
     base = code.replace("_", "-").partition("-")[0].lower()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-from edgekit.data.documents import Document, decode
+from edgekit.data.documents import Document, text_of
 
 _BLOCKS = frozenset(
     {
@@ -23,15 +24,16 @@ _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
 _FENCE = re.compile(r"^```.*?^```\s*$", re.MULTILINE | re.DOTALL)
 
 
-def read_html(path: Path) -> Document:
-    return Document(html_text(decode(path.read_bytes(), str(path))))
+def read_html(path: Path, encoding: str | None = None) -> Document:
+    found = text_of(path, encoding)
+    return replace(found, text=html_text(found.text))
 
 
-def read_markdown(path: Path) -> Document:
+def read_markdown(path: Path, encoding: str | None = None) -> Document:
     """The text without markup and without code listings."""
-    text = _FENCE.sub("", decode(path.read_bytes(), str(path)))
-    text = _LINK.sub(r"\1", _MARKS.sub("", text))
-    return Document(_EMPHASIS.sub(r"\2", text))
+    found = text_of(path, encoding)
+    text = _LINK.sub(r"\1", _MARKS.sub("", _FENCE.sub("", found.text)))
+    return replace(found, text=_EMPHASIS.sub(r"\2", text))
 
 
 def html_text(markup: str) -> str:

@@ -15,7 +15,7 @@ from edgekit.errors import DataError, MissingExtra
 MOST_PAGES = 20_000
 
 
-def read_pdf(path: Path) -> Document:
+def read_pdf(path: Path, encoding: str | None = None) -> Document:
     """Raises DataError for a file that needs a password or is not a PDF."""
     if importlib.util.find_spec("pypdf") is None:
         raise MissingExtra("pypdf", "files")

@@ -1,59 +1,68 @@
 """Reads files of records, one record at a time. Knows nothing of what the columns mean.
 
-The suffix decides the format: .csv and .tsv, .jsonl, .parquet. Reading is strict: whatever cannot
+The suffix decides the format: .csv, .tsv and .txt (data/separated.py), .xlsx and .ods
+(data/sheets.py), .jsonl, .parquet. Reading is strict: whatever cannot
 be read exactly is a DataError that names the place, and no record is skipped.
 """
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-from edgekit.data import strict_json
+from edgekit.data import encodings, separated, sheets, strict_json
+from edgekit.data.encodings import Encoding, Lines
+from edgekit.data.reading import AS_FOUND, Form, Reading
+from edgekit.data.separated import Opened
 from edgekit.errors import DataError, MissingExtra
 from edgekit.wording.suggestions import did_you_mean
 
-MAX_LINE_BYTES = 10_000_000
 BATCH_ROWS = 1024
+TEXT = "text"
+"""The column of a file that has a text a line."""
 
 Record = dict[str, Any]
 Placed = tuple[str, Record]
 """A record and the place that it was read from, as `file:line`."""
-Lines = Iterator[tuple[int, str]]
 
 
-def stream_records(path: Path, *, column: str | None = None) -> Iterator[Record]:
+def stream_records(
+    path: Path, *, column: str | None = None, reading: Reading = AS_FOUND
+) -> Iterator[Record]:
     """The records of a file in order, in bounded memory, every column kept.
 
-    Values are strings from CSV, JSON values from JSONL, Python values from Parquet. With `column`,
+    Values are strings from CSV and from workbooks, JSON values from JSONL, Python values from
+    Parquet; a `.txt` without columns has its lines in the column `text`. With `column`,
     each record is checked to have a string there (which may be empty).
     """
-    for place, record in placed_records(path):
+    for place, record in placed_records(path, reading):
         if column is not None:
             cell(record, column, place)
         yield record
 
 
-def placed_records(path: Path) -> Iterator[Placed]:
+def placed_records(path: Path, reading: Reading = AS_FOUND) -> Iterator[Placed]:
     """The records of a file, each with its place, for messages."""
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    if path.suffix.lower() not in TABLES:
         raise DataError(
             f"{path}: '{path.suffix}' is no format that edgekit reads; "
-            f"save the file as one of {', '.join(READERS)}."
+            f"save the file as one of {', '.join(TABLES)}."
         )
-    yield from _some(reader(path), str(path))
+    yield from _some(_read(path, reading), str(path))
 
 
 def records_in(data: bytes, name: str) -> Iterator[Placed]:
-    """`placed_records` of a file's bytes, whose `name` ends with one of TEXTUAL."""
-    reader = TEXTUAL[Path(name).suffix.lower()]
-    yield from _some(reader(_numbered(BytesIO(data), name), name), name)
+    """`placed_records` of a file's bytes, whose `name` ends with one of TEXTUAL.
+
+    Its encoding is never guessed: nobody would see the guess."""
+    stream = BytesIO(data)
+    reading = Reading(encoding=encodings.certain_in(stream, name).codec)
+    yield from _some(_textual(stream, name, reading, Path(name).suffix.lower()), name)
 
 
 def _some(records: Iterator[Placed], name: str) -> Iterator[Placed]:
@@ -80,100 +89,69 @@ def cell(record: Record, column: str, place: str) -> str:
     return value
 
 
-def read_lines(path: Path) -> Lines:
-    """The lines of a UTF-8 file, numbered from 1, line ends kept; a leading BOM is dropped."""
+def read_lines(path: Path, reading: Reading = AS_FOUND) -> Lines:
+    """The lines of a text file, numbered from 1, line ends kept; a leading BOM is dropped."""
+    with _opened(path) as stream:
+        yield from encodings.lines(stream, _encoding(stream, str(path), reading), str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        with path.open("rb") as stream:
-            yield from _numbered(stream, str(path))
+        stream = path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; check the path.") from error
+    with stream:
+        try:
+            yield stream
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; check the path.") from error
 
 
-def _numbered(stream: IO[bytes], name: str) -> Lines:
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        yield number, _decode(line, f"{name}:{number}", first=number == 1)
+def _encoding(stream: IO[bytes], name: str, reading: Reading) -> Encoding:
+    if reading.encoding is not None:
+        return encodings.named(reading.encoding)
+    return encodings.found_in(stream, name)
 
 
-def _decode(line: bytes, place: str, *, first: bool) -> str:
-    if first and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{place}: the file is UTF-16; save it as UTF-8.")
-    if len(line) > MAX_LINE_BYTES:
-        raise DataError(f"{place}: the line is over 10 MB; split it into lines of one record each.")
-    if b"\0" in line:
-        raise DataError(f"{place}: the line has a NUL byte; save the file as plain UTF-8 text.")
-    try:
-        return line.decode("utf-8-sig" if first else "utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{place}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) "
-            "is not UTF-8; save the whole file as UTF-8."
-        ) from error
+def unguessed(path: Path) -> Reading:
+    """How a text file is read where nobody sees a guess: by its BOM, else as UTF-8."""
+    if path.suffix.lower() in (".parquet", *sheets.SUFFIXES):
+        return AS_FOUND
+    with _opened(path) as stream:
+        return Reading(encoding=encodings.said_in(stream).codec)
 
 
-def _from_csv(numbered: Lines, name: str) -> Iterator[Placed]:
-    first = next(numbered, (0, ""))[1]
-    # Spreadsheets write semicolons in locales where the comma is the decimal sign.
-    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    yield from _csv_records(name, _rejoin(first, numbered), delimiter)
+def form_of(path: Path, reading: Reading = AS_FOUND) -> Form:
+    """How a table is written; of a format that has one form, the plain one. Raises DataError."""
+    suffix = path.suffix.lower()
+    if suffix in sheets.SUFFIXES:
+        return sheets.opened(path, reading).form
+    if suffix not in (*_SEPARATED, PLAIN):
+        return Form()
+    with _opened(path) as stream:
+        table = _table(stream, str(path), reading, suffix)
+        return Form(encoding=_encoding(stream, str(path), reading)) if table is None else table.form
 
 
-def _from_tsv(numbered: Lines, name: str) -> Iterator[Placed]:
-    first = next(numbered, (0, ""))[1]
-    yield from _csv_records(name, _rejoin(first, numbered), "\t")
+def _table(stream: IO[bytes], name: str, reading: Reading, suffix: str) -> Opened | None:
+    """The table in a text file; None for a `.txt` of lines without columns."""
+    encoding = _encoding(stream, name, reading)
+    if suffix == PLAIN:
+        sample, whole = separated.beginning(encodings.lines(stream, encoding, name))
+        if not separated.is_table(sample, whole=whole):
+            return None
+    return separated.opened(
+        encodings.lines(stream, encoding, name), name,
+        encoding=encoding, reading=reading, delimiters=_SEPARATED.get(suffix, "\t"),
+    )  # fmt: skip
 
 
-def _rejoin(first: str, rest: Lines) -> Iterator[str]:
-    if first:
-        yield first
-    for _, line in rest:
-        yield line
-
-
-def _csv_records(name: str, lines: Iterator[str], delimiter: str) -> Iterator[Placed]:
-    # The csv module's limit, 128 kB a field, is global to the process; it is only ever raised.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    names: list[str] | None = None
-    blanks: list[str] = []
-    place = f"{name}:1"
-    try:
-        for fields in reader:
-            if names is None:
-                names = _checked_names(fields, place)
-            elif not fields:
-                blanks.append(place)
-            else:
-                # In a file of one column a blank line is a record, except at the end.
-                if len(names) == 1:
-                    yield from ((blank, {names[0]: ""}) for blank in blanks)
-                blanks.clear()
-                yield place, _csv_record(names, fields, place)
-            place = f"{name}:{reader.line_num + 1}"
-    except csv.Error as error:
-        raise DataError(
-            f"{place}: this is not CSV as it should be ({error}); "
-            'put text with commas, quotes or line breaks in "double quotes".'
-        ) from error
-
-
-def _checked_names(fields: list[str], place: str) -> list[str]:
-    if not fields:
-        raise DataError(f"{place}: the first line is blank; it must name the columns.")
-    twice = next((name for name in fields if fields.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{place}: the column '{twice}' is there twice; rename one of them.")
-    return fields
-
-
-def _csv_record(names: list[str], fields: list[str], place: str) -> Record:
-    if len(fields) != len(names):
-        raise DataError(
-            f"{place}: {len(fields)} fields, but the first line names {len(names)} columns; "
-            'put text with commas in "double quotes".'
-        )
-    return dict(zip(names, fields, strict=True))
+def _from_lines(stream: IO[bytes], name: str, reading: Reading) -> Iterator[Placed]:
+    """A text a line; blank ones are passed over."""
+    for number, line in encodings.lines(stream, _encoding(stream, name, reading), name):
+        if text := line.strip():
+            yield f"{name}:{number}", {TEXT: text}
 
 
 def _from_jsonl(numbered: Lines, name: str) -> Iterator[Placed]:
@@ -238,19 +216,33 @@ def _read_parquet(path: Path) -> Iterator[Placed]:
             ) from error
 
 
-TEXTUAL: dict[str, Callable[[Lines, str], Iterator[Placed]]] = {
-    ".csv": _from_csv,
-    ".tsv": _from_tsv,
-    ".jsonl": _from_jsonl,
-}
-"""The formats that are read line by line: each takes the lines of a file, and its name."""
+_SEPARATED = {".csv": separated.DELIMITERS, ".tsv": "\t"}
+"""The delimiters that a table's suffix allows."""
+TEXTUAL = (*_SEPARATED, ".jsonl")
+"""The formats that are read line by line."""
+PLAIN = ".txt"
+"""A table where all lines have tabs, as Excel's "Unicode text"; else a text a line."""
+READERS = (*TEXTUAL, ".parquet", *sheets.SUFFIXES)
+"""The formats of tables."""
+TABLES = (*READERS, PLAIN)
 
 
-def _textual(path: Path) -> Iterator[Placed]:
-    yield from TEXTUAL[path.suffix.lower()](read_lines(path), str(path))
+def _textual(stream: IO[bytes], name: str, reading: Reading, suffix: str) -> Iterator[Placed]:
+    if suffix == ".jsonl":
+        yield from _from_jsonl(
+            encodings.lines(stream, _encoding(stream, name, reading), name), name
+        )
+        return
+    table = _table(stream, name, reading, suffix)
+    yield from _from_lines(stream, name, reading) if table is None else table.records
 
 
-READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
-    **dict.fromkeys(TEXTUAL, _textual),
-    ".parquet": _read_parquet,
-}
+def _read(path: Path, reading: Reading) -> Iterator[Placed]:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        yield from _read_parquet(path)
+    elif suffix in sheets.SUFFIXES:
+        yield from sheets.opened(path, reading).records
+    else:
+        with _opened(path) as stream:
+            yield from _textual(stream, str(path), reading, suffix)

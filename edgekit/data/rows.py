@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit.data import label_sets, turns
 from edgekit.data.class_labels import named_records
 from edgekit.data.inputs import Input
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.errors import DataError
@@ -89,7 +90,13 @@ class Columns:
     text_pair: str = TEXT_PAIR
 
 
-def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()) -> list[Row]:
+def read_rows(
+    path: Path,
+    *,
+    columns: Columns = Columns(),
+    slices: Sequence[str] = (),
+    reading: Reading = AS_FOUND,
+) -> list[Row]:
     """Every row of a labelled file, for training or judging.
 
     The text and label columns must exist and be filled, or `labels`, which may be empty, instead of
@@ -98,7 +105,7 @@ def read_rows(path: Path, *, columns: Columns = Columns(), slices: Sequence[str]
     DataError.
     """
     rows: list[Row] = []
-    for place, record in named_records(path):
+    for place, record in named_records(path, reading):
         several = label_sets.has(record, columns.label)
         rows.append(
             Row(
@@ -135,7 +142,11 @@ def second_text(record: Record, column: str, place: str) -> str | None:
 
 
 def read_documents(
-    path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()
+    path: Path,
+    *,
+    columns: Columns = Columns(),
+    slices: Sequence[str] = (),
+    reading: Reading = AS_FOUND,
 ) -> list[Row]:
     """Every row of a file for a language model: a text, or a conversation in `messages`.
 
@@ -144,7 +155,7 @@ def read_documents(
     columns are those of `read_rows`; a label is neither needed nor read. Raises DataError.
     """
     rows = []
-    for place, record in named_records(path):
+    for place, record in named_records(path, reading):
         messages = turns.read(record, columns.messages, place)
         text = "\n".join(turn["content"] for turn in messages)
         rows.append(
@@ -161,7 +172,11 @@ def read_documents(
 
 
 def read_pairs(
-    path: Path, *, columns: Columns = Columns(), slices: Sequence[str] = ()
+    path: Path,
+    *,
+    columns: Columns = Columns(),
+    slices: Sequence[str] = (),
+    reading: Reading = AS_FOUND,
 ) -> list[Row]:
     """Every row of a file of texts and their summaries; both columns must exist and be filled.
 
@@ -176,7 +191,7 @@ def read_pairs(
             group=_optional(record, columns.group, place),
             slices=_slices(record, slices, place),
         )
-        for place, record in named_records(path)
+        for place, record in named_records(path, reading)
     ]
 
 

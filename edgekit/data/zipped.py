@@ -24,14 +24,14 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 
 
-def read_docx(path: Path) -> Document:
+def read_docx(path: Path, encoding: str | None = None) -> Document:
     """Paragraphs and tables in order. Raises DataError for a file that is not a Word file."""
     if importlib.util.find_spec("docx") is None:
         raise MissingExtra("python-docx", "files")
     import docx  # an extra
     from docx.table import Table
 
-    with _opened(path) as archive:
+    with opened_zip(path) as archive:
         if "word/document.xml" not in archive.namelist():
             raise DataError(f"{path}: this is no Word file; save it again as .docx.")
     try:
@@ -56,9 +56,9 @@ def _rows(table: object) -> Iterator[str]:
             yield " | ".join(dict.fromkeys(cell.text.strip() for cell in row.cells))
 
 
-def read_epub(path: Path) -> Document:
+def read_epub(path: Path, encoding: str | None = None) -> Document:
     """The chapters in reading order. Raises DataError for an encrypted book."""
-    with _opened(path) as archive:
+    with opened_zip(path) as archive:
         names = set(archive.namelist())
         if _ENCRYPTION in names and _is_locked(_xml(archive, _ENCRYPTION, path)):
             raise DataError(f"{path}: this book is locked (DRM), so it cannot be read here.")
@@ -109,7 +109,7 @@ def _xml(archive: zipfile.ZipFile, name: str, path: Path) -> ElementTree.Element
         raise DataError(f"{path}: {name} is damaged ({error}); get the book again.") from error
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def opened_zip(path: Path) -> zipfile.ZipFile:
     """The zip file, once its unpacked size is known to be reasonable.
 
     The size that it declares is binding: zipfile reads no more than that of any entry.

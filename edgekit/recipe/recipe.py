@@ -26,6 +26,7 @@ from edgekit.recipe.settings import Fraction, Settings, fault
 from edgekit.system import paths
 from edgekit.tables import Family, format_module, step_plan
 from edgekit.wording.language_codes import CODE, normal
+from edgekit.wording.language_names import code_of
 from edgekit.wording.suggestions import did_you_mean
 
 S = TypeVar("S", bound=Settings)
@@ -35,7 +36,13 @@ def _as_base(value: object) -> object:
     return {"base": value} if isinstance(value, str) else value
 
 
-Language = Annotated[str, Field(pattern=f"^{CODE}$"), AfterValidator(normal)]
+def _as_code(value: object) -> object:
+    return (code_of(value) or value) if isinstance(value, str) else value
+
+
+Language = Annotated[
+    str, BeforeValidator(_as_code), Field(pattern=f"^{CODE}$"), AfterValidator(normal)
+]
 
 
 def _known_task(name: str) -> str:

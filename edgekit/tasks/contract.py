@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.rows import Row
 from edgekit.errors import EdgekitError
 from edgekit.tables import Family
@@ -16,7 +17,9 @@ from edgekit.wording.suggestions import did_you_mean
 class ReadRows(Protocol):
     """Reads a file of the task's rows; raises DataError."""
 
-    def __call__(self, path: Path, *, slices: tuple[str, ...] = ()) -> list[Row]: ...
+    def __call__(
+        self, path: Path, *, slices: tuple[str, ...] = (), reading: Reading = AS_FOUND
+    ) -> list[Row]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
-"""One spelling for every language code, by BCP 47: `pt_br` and `PT-BR` are `pt-BR`."""
+"""One spelling for every language, by BCP 47: `pt_br` is `pt-BR`, `Portuguese` is `pt`."""
 
 from __future__ import annotations
 
 import re
+
+from edgekit.wording.language_names import code_of
 
 CODE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*"
 """A regular expression that a whole code matches, such as en or pt-BR."""
@@ -10,8 +12,11 @@ CODE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*"
 
 def normal(code: str) -> str:
     """The code as BCP 47 writes it (RFC 5646, 2.1.1): hyphens; the language in lower case, a script
-    like Hans, a region like BR, all else in lower case. What is no code stays as it is."""
+    like Hans, a region like BR, all else in lower case. An English name is its code. What is
+    neither stays as it is."""
     bare = code.strip()
+    if named := code_of(bare):
+        return named
     if not re.fullmatch(CODE, bare):
         return bare
     language, *parts = re.split("[-_]", bare)

@@ -24,6 +24,14 @@ _NAMES = {
 }  # fmt: skip
 
 
+_CODES = {name.lower(): code for code, name in reversed(_NAMES.items())}
+
+
+def code_of(name: str) -> str | None:
+    """`French` -> 'fr'; None for what is no English name of a language."""
+    return _CODES.get(name.strip().lower())
+
+
 def language_name(code: str) -> str:
     """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)'; an unknown code is its own name."""
     base, _, rest = code.replace("_", "-").partition("-")

@@ -110,3 +110,29 @@ def test_errors_are_a_sentence(
         assert captured.out == ""
         assert captured.err.startswith("edgekit: ")
         assert "Traceback" not in captured.err
+
+
+def test_an_office_file_is_read_and_what_was_guessed_is_said(
+    artifact: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_bytes("sep=;\r\nNr;said\r\n1;Schöne Größe, lamp\r\n2;größer\r\n".encode("cp1252"))
+    command = ["classify", artifact, "--file", str(source), "--column", "said", "--out", str(out)]
+    assert main(command) == DONE
+    assert "read as Windows-1252, Western Europe, a guess" in capsys.readouterr().err
+    assert json.loads(out.read_text().splitlines()[0])["said"] == "Schöne Größe, lamp"
+    assert main([*command, "--overwrite", "--encoding", "mac_roman"]) == DONE
+    assert "guess" not in capsys.readouterr().err
+    assert json.loads(out.read_text().splitlines()[0])["said"] != "Schöne Größe, lamp"
+
+
+def test_a_file_goes_back_in_its_own_form(
+    artifact: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes("sep=;\r\nNr;text\r\n007;größer, lamp\r\n".encode("cp1252"))
+    assert main(["classify", artifact, "--file", str(source), "--out", str(out), "--json"]) == DONE
+    assert json.loads(capsys.readouterr().out)["notes"] == []
+    first, header, row, end = out.read_bytes().decode("cp1252").split("\r\n")
+    assert (first, header, end) == ("sep=;", "Nr;text;label;score;abstained", "")
+    assert row.startswith("007;größer, lamp;")

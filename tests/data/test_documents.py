@@ -38,9 +38,20 @@ def test_plain_text_and_utf_16(tmp_path: Path) -> None:
     assert read(tmp_path / "a.txt") == Document("Habari ya leo")
     (tmp_path / "b.TXT").write_bytes("مرحبا".encode("utf-16"))
     assert read(tmp_path / "b.TXT").text == "مرحبا"
-    (tmp_path / "c.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(DataError, match="byte 4 is not UTF-8"):
-        read(tmp_path / "c.txt")
+
+
+def test_another_encoding_is_guessed_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    path.write_bytes("Der Käse und das Brötchen sind schon aufgegessen".encode("cp1252"))
+    found = read(path)
+    assert found.text == "Der Käse und das Brötchen sind schon aufgegessen"
+    assert found.warnings == (
+        "Read as Windows-1252, Western Europe, a guess: see whether its letters are right.",
+    )
+    assert read(path, encoding="cp1251").text.startswith("Der Kдse")
+    assert read(path, encoding="cp1251").warnings == ()
+    with pytest.raises(DataError, match=r"c.txt:1: a letter after 'Der K' cannot be read as UTF-8"):
+        read(path, encoding="utf-8")
 
 
 def test_markdown_loses_its_signs(tmp_path: Path) -> None:

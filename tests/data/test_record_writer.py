@@ -107,7 +107,7 @@ def test_nan_is_refused_where_the_format_has_none(tmp_path: Path) -> None:
         assert writer.written == 0
 
 
-@pytest.mark.parametrize("name", ["out.xlsx", "nowhere/out.csv"])
+@pytest.mark.parametrize("name", ["out.numbers", "nowhere/out.csv"])
 def test_a_bad_name_is_refused_before_work_begins(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="out"):
         RecordWriter(tmp_path / name)

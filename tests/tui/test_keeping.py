@@ -120,7 +120,7 @@ def test_a_locked_or_damaged_index_is_a_sentence(
 
 def test_an_export_changes_the_format_and_overwrites_nothing(labelled: Path) -> None:
     out = Path("mine.jsonl")
-    assert export(labelled, out) == 6
+    assert export(labelled, out).rows == 6
     assert [record["text"] for record in stream_records(out)][:2] == ["the lamp", "a song"]
     with pytest.raises(DataError, match="this file exists"):
         export(labelled, out)

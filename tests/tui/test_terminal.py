@@ -147,6 +147,30 @@ def test_a_terminal_without_utf8_gets_ascii(tmp_path: Path, terminals: list[Term
     assert b"\\u2" not in terminal.sent
 
 
+def test_a_terminal_that_reorders_text_is_told_not_to_and_set_back(
+    tmp_path: Path, terminals: list[Terminal]
+) -> None:
+    make_artifact(tmp_path / "work" / "tiny")
+    terminal = Terminal()
+    terminals.append(terminal)
+    terminal.wait_for("tiny-intents")
+    assert terminal.quit() == 0
+    first, last = terminal.sent.index(b"\x1b[8l"), terminal.sent.index(b"\x1b[8h")
+    assert first < terminal.sent.index(b"tiny-intents") < last
+    assert terminal.sent.count(b"\x1b[8l") == 1
+
+
+def test_a_terminal_that_is_left_to_turn_text_is_told_so(
+    tmp_path: Path, terminals: list[Terminal]
+) -> None:
+    make_artifact(tmp_path / "work" / "tiny")
+    terminal = Terminal(KONSOLE_VERSION="230400")
+    terminals.append(terminal)
+    terminal.wait_for("tiny-intents")
+    assert terminal.quit() == 0
+    assert b"\x1b[8l" not in terminal.sent
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_closed_terminal_ends_the_app_and_its_worker(
     signal_number: int, tmp_path: Path, terminals: list[Terminal]

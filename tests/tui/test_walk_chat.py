@@ -250,7 +250,7 @@ async def test_a_dead_worker_is_a_message_and_what_it_said_is_kept() -> None:
         await say(pilot, "hello")
         assert "ended (SIGKILL)" in shown(app, "#notice")
         assert "half a" in seen(app)
-        assert "(cut off)" in seen(app)
+        await until(pilot, lambda: "(cut off)" in seen(app))
         assert kept() == [("hello", ""), ("half a ", "")]
         model.reply = ("whole",)
         await press(pilot, "ctrl+r", "enter")

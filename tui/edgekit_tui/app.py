@@ -83,6 +83,7 @@ class EdgekitApp(App[None]):
         self.apply_settings()
 
     def on_mount(self) -> None:
+        self._tell_direction()
         self.forget_old()
         self.push_screen(screen_class("home")())
 
@@ -103,6 +104,13 @@ class EdgekitApp(App[None]):
             self._gates.append(filters.NoColour())
         if self._encoding.lower().replace("-", "").replace("_", "") != "utf8":
             self._gates.append(filters.Encodable(self._encoding))
+        self._tell_direction()
+
+    def _tell_direction(self) -> None:
+        """Who turns right-to-left text: the app or the terminal, and never both."""
+        if self._driver is not None:  # it is being shown
+            turns = bidi.here_turns(self.values["direction"])
+            self._driver.write(bidi.EXPLICIT if turns else bidi.IMPLICIT)
 
     def take_data_folder(self) -> None:
         """From now on, everything kept is what is in the chosen folder."""

@@ -20,6 +20,10 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
+EXPLICIT, IMPLICIT = "\x1b[8l", "\x1b[8h"
+"""ECMA-48's bi-directional support mode (BDSM): with EXPLICIT a terminal that reorders text, such
+as those on VTE since 0.58, leaves it as it is sent; IMPLICIT is how it is otherwise. Others ignore
+both."""
 RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.model import Model
 from edgekit.tasks.classification.file import FileResult, classify_file
 from edgekit_tui import places
@@ -27,13 +28,19 @@ class LabelJob:
     column: str
     name: str
     """The artifact's."""
+    reading: Reading = AS_FOUND
+    """How the file is read, where what was found out from it is wrong."""
 
     @property
     def out(self) -> Path:
         """Inside the data folder; the user's own file stays as it is."""
         parts = "\0".join((self.digest, str(self.source), self.column))
+        if self.reading != AS_FOUND:
+            parts += f"\0{self.reading}"
         key = sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        return places.results() / f"{self.source.stem}-{key}{self.source.suffix.lower()}"
+        # Parquet has types that JSON lacks; all else is in one form here, whatever its own.
+        suffix = ".parquet" if self.source.suffix.lower() == ".parquet" else ".jsonl"
+        return places.results() / f"{self.source.stem}-{key}{suffix}"
 
     @property
     def index(self) -> Path:
@@ -92,6 +99,7 @@ class Labelling:
             self.job.out,
             column=self.job.column,
             overwrite=True,
+            reading=self.job.reading,
             on_progress=self._row_done,
         )
         self.job.out.chmod(places.FILE_MODE)

@@ -10,6 +10,7 @@ from textual.message import Message
 from edgekit.artifact.folder import Manifest
 from edgekit.data.documents import Document
 from edgekit.data.inputs import Input
+from edgekit.data.reading import Form, Reading
 from edgekit.data.records import Record
 from edgekit.tasks.classification.answer import Answer
 from edgekit_tui.answering import Answering, Ending
@@ -60,9 +61,11 @@ class Said(Message):
 
 @dataclass
 class RowsRead(Message):
-    """The first rows of a file."""
+    """The first rows of a file, and how they were read."""
 
     rows: list[Record]
+    reading: Reading
+    form: Form
 
 
 @dataclass
@@ -93,6 +96,8 @@ class PageRead(Message):
 class Exported(Message):
     path: Path
     rows: int
+    notes: tuple[str, ...] = ()
+    """What could not be kept, in words."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ The index is made from the file and can be rebuilt; nothing is kept in it alone.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edgekit.data.free_names import free_name
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.rows import stream_records
 from edgekit.errors import DataError, EdgekitError, OutOfDisk
@@ -168,6 +169,12 @@ class Results:
                 f" WHERE (corrected OR {by_hand}) AND (corrected != {by_hand} OR label != {right})"
             )
 
+    def numbers(self, query: Query) -> list[int]:
+        """Of the rows of a query, in the order of the file."""
+        where, values = _where(query)
+        found = self._ask(f"SELECT number FROM result {where} ORDER BY number", values)
+        return [int(row[0]) for row in found]
+
     def to_review(self, most: int, query: Query = Query()) -> list[Result]:
         """The rows of a query whose correction teaches most, each text once, none corrected yet.
 
@@ -229,15 +236,27 @@ def _where(query: Query, *conditions_of_all: str) -> tuple[str, list[Any]]:
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    rows: int
+    notes: tuple[str, ...]
+    """What of the file's own form could not be kept, in words."""
+
+
 def export(
     labelled: Path,
     out: Path,
     *,
     column: str = "text",
     corrected: Mapping[str, str] = MappingProxyType({}),
+    source: Path | None = None,
+    reading: Reading = AS_FOUND,
+    rows: Sequence[int] | None = None,
     on_progress: Callable[[int], None] | None = None,
-) -> int:
-    """Writes the labelled file in the format of `out`'s suffix; returns the number of rows.
+) -> Written:
+    """Writes the labelled file in the format of `out`'s suffix, and where that is the format of
+    `source`, the file that was labelled, as `reading` says, in its form too; all rows, or those
+    with the numbers `rows`.
 
     A text in `corrected` has its label from there; then every row also has the model's label, in
     `label_model`, and in `corrected` whether a person set the label. Raises DataError if `out`
@@ -250,14 +269,23 @@ def export(
     partial.unlink(missing_ok=True)
     first = next(iter(stream_records(labelled)), {})
     changed = {labels_column(first, "label")} if corrected else set()
+    there = source is not None and source.exists()
+    origin = source if there else labelled
+    wanted = None if rows is None else set(rows)
     try:
-        with RecordWriter(out, source=labelled, changed=changed) as writer:
-            for record in stream_records(labelled):
+        with RecordWriter(
+            out, source=origin, changed=changed, reading=reading, rows=rows
+        ) as writer:
+            for number, record in enumerate(stream_records(labelled), 1):
+                if wanted is not None and number not in wanted:
+                    continue
                 writer.write(_corrected(record, column, corrected) if corrected else record)
                 if on_progress is not None:
                     on_progress(writer.written)
             writer.finish()
-            return writer.written
+            lost = (f"{source} is not there any more, so the new file has the plain form",)
+            gone = source is not None and not there and source.suffix.lower() == out.suffix.lower()
+            return Written(writer.written, (*writer.notes, *(lost if gone else ())))
     except BaseException:
         # Half an export looks like a whole one, and keeps filling a disk that is full.
         partial.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +33,7 @@ def run(artifacts: Sequence[Path]) -> int:
             "The terminal app needs a terminal; in scripts, use `edgekit classify` and the others."
         )
     from edgekit_tui.app import EdgekitApp  # textual: not for `--help`
+    from edgekit_tui.bidi import IMPLICIT
 
     # A shell may have made this process ignore SIGINT, and builds, which are stopped by it, would
     # inherit that.
@@ -46,7 +48,12 @@ def run(artifacts: Sequence[Path]) -> int:
     # Windows, which has no poll, closes the app with its window.
     if hasattr(select, "poll"):
         threading.Thread(target=_end_with_the_terminal, daemon=True).start()
-    app.run()
+    try:
+        app.run()
+    finally:
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(IMPLICIT)
+            sys.stderr.flush()
     return app.return_code or 0
 
 

@@ -16,6 +16,7 @@ from edgekit.build.new import rows, sets, suited, text
 from edgekit.build.new.rows import Found
 from edgekit.build.new.sets import TRAIN
 from edgekit.checkpoint.describe import Description, describe
+from edgekit.data import sheets
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Record, stream_records
 from edgekit.errors import DataError, RecipeError
@@ -109,7 +110,7 @@ def start(
         languages=found.listed(trained=trains or headless),
         texts=texts if read else (),
         written={
-            one: folder / "data" / f"{one}{first.suffix.lower()}"
+            one: folder / "data" / f"{one}{_written_suffix(first)}"
             for one in found.sets
             if not found.sets[one].files
         },
@@ -178,6 +179,12 @@ def _all_or_nothing(folder: Path, files: Sequence[Path]) -> Iterator[None]:
         for one in sorted(made, reverse=True):
             one.rmdir()
         raise
+
+
+def _written_suffix(table: Path) -> str:
+    """That of the table; CSV for what only people write."""
+    suffix = table.suffix.lower()
+    return ".csv" if suffix in sheets.SUFFIXES else suffix
 
 
 def _write(path: Path, records: Sequence[Record]) -> None:

@@ -5,7 +5,7 @@ Weights go from file to file a few rows at a time; only numpy computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from edgekit.checkpoint.chat_template import Rendered
 from edgekit.checkpoint.decoders import DECODERS, Architecture
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import CheckpointError
-from edgekit.export.gguf import generation, hyperparameters, llama_cpp_converter, trials, weights
+from edgekit.export.gguf import (
+    generation,
+    hyperparameters,
+    llama_cpp_converter,
+    origin,
+    trials,
+    weights,
+)
 from edgekit.export.gguf.hyperparameters import Rope, Shape
 from edgekit.export.gguf.trials import Found
 from edgekit.system.digest import sha256_bytes
@@ -42,9 +49,14 @@ class _Read:
 
 
 def convert(
-    checkpoint: Path, out: Path, *, on_progress: Callable[[float], None] = lambda fraction: None
+    checkpoint: Path,
+    out: Path,
+    *,
+    languages: Sequence[str] = (),
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Any]:
-    """Writes `out`; returns what it is and what was proven, the same on every run.
+    """Writes `out`; returns what it is and what was proven, the same on every run. Its header says
+    that it is for these `languages`.
 
     Raises CheckpointError for a checkpoint that llama.cpp would not run as transformers does, and
     ExportError where texts or conversations would not become the checkpoint's tokens.
@@ -70,13 +82,15 @@ def convert(
     )
     read = _read(checkpoint, config, architecture, shape)
     written += weights.computed(read.rope.tensors)
-    _write_header(out, read, written)
+    parameters = sum(one.source.size for one in written)
+    said = origin.read(checkpoint, languages=languages, parameters=parameters)
+    _write_header(out, read, said, written)
     weights.append(out, written, on_progress)
     conversations = read.rendered.texts if read.rendered else ()
     trials.prove(out, checkpoint, read.vocabulary.preparation, conversations)
     return {
         "architecture": architecture.gguf,
-        "parameters": sum(one.source.size for one in written),
+        "parameters": parameters,
         "context": shape.context,
         "kv_bytes_per_token": 2 * _KV_BYTES * shape.layers * shape.kv_heads * shape.head_width,
         "tokenizer": _tokenizer_record(read),
@@ -111,12 +125,15 @@ def _read(
     )
 
 
-def _write_header(out: Path, read: _Read, written: list[weights.Written]) -> None:
+def _write_header(
+    out: Path, read: _Read, said: origin.Origin, written: list[weights.Written]
+) -> None:
     """Everything but the tensors' values."""
     writer = gguf.GGUFWriter(out, read.architecture.gguf)
     hyperparameters.add_to(writer, read.config, read.shape, read.rope, read.architecture)
     read.vocabulary.add_to(writer)
-    read.names.names.add_to(writer)
+    writer.add_tokenizer_pre(read.names.names.pre)
+    said.add_to(writer, tried=read.names.names.general)
     generation.add_to(writer, read.generation, read.stops)
     if read.rendered:
         writer.add_chat_template(read.rendered.template)

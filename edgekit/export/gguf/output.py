@@ -23,7 +23,7 @@ from edgekit.system import machine
 from edgekit.wording.suggestions import did_you_mean
 from edgekit.wording.units import human_bytes
 
-VERSION = 1
+VERSION = 2
 IMPORTANCE = "importance.npz"
 # llama.cpp's k-quants, single-threaded.
 QUANTIZE_SECONDS_PER_WEIGHT = 1e-7
@@ -258,6 +258,7 @@ def _inputs(job: OutputJob) -> dict[str, Any]:
         "version": VERSION,
         "packages": job.packages,
         "rows": job.rows_digest,
+        "languages": list(job.languages),
     }
 
 
@@ -265,7 +266,9 @@ def _convert(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, An
     # gguf and tokenizers are imported only when something is exported.
     from edgekit.export.gguf import convert
 
-    return convert.convert(job.checkpoint, out / FILE, on_progress=on_progress)
+    return convert.convert(
+        job.checkpoint, out / FILE, languages=job.languages, on_progress=on_progress
+    )
 
 
 def _prove(job: OutputJob, model: Path, out: Path, on_progress: OnProgress) -> dict[str, Any]:
@@ -300,7 +303,6 @@ def _importance(
         **_inputs(job),
         "half": converted.digest,
         "calibration": job.calibration_digest,
-        "languages": list(job.languages),
         "tokens": settings.calibration_tokens,
         "seed": job.seed,
     }

@@ -21,8 +21,6 @@ BUFFER_BYTES = 64_000_000
 """Size of the rows that llama.cpp holds at once; its own limit is 8 GiB."""
 _MODULE = "edgekit.export.gguf.quantizing"
 _ROOM_BYTES = 2**16
-_BASE = "q8_0"
-"""A mix that llama.cpp may start from where the type of every matrix is given."""
 # llama.cpp reports sizes in hundredths of a MiB.
 _ROUNDING = 2**20 // 100
 
@@ -46,7 +44,9 @@ def quantize(
     if embeddings is not None:
         check_embeddings(read_tensors(source), embeddings)
     request = _request(source, out, embeddings=embeddings)
-    request["mix"] = MIXES[mix if mix is not None else _BASE]
+    # Where the type of every matrix is given, the mix is only what the header names the file by.
+    named = mix if mix is not None else types.mix_of_most(read_tensors(source), chosen or {})
+    request["mix"] = MIXES[named]
     request["chosen"] = None if chosen is None else dict(chosen)
     request["importance"] = importance
     request["threads"] = threads

@@ -170,6 +170,16 @@ def substitutions(tensors: Iterable[Tensor], mix: str) -> list[Substitution]:
     return [Substitution(*key, count) for key, count in sorted(counts.items())]
 
 
+def mix_of_most(tensors: Iterable[Tensor], chosen: Mapping[str, str]) -> str:
+    """The mix named after the type that most weights are to have; q8_0 where none is."""
+    weights: dict[str, int] = {}
+    for tensor in tensors:
+        if (type_ := chosen.get(tensor.name)) is not None:
+            weights[type_] = weights.get(type_, 0) + tensor.rows * tensor.columns
+    most = max(weights, key=lambda name: weights[name], default="")
+    return next((mix for mix in (most, f"{most}_m") if mix in MIXES), "q8_0")
+
+
 def bits_per_weight(tensors: Sequence[Tensor]) -> float:
     """Bits per weight of the file, without its header."""
     weights = sum(tensor.rows * tensor.columns for tensor in tensors)

@@ -19,6 +19,7 @@ from edgekit.data.alone import alone
 from edgekit.data.free_names import free_name
 from edgekit.data.inputs import Input
 from edgekit.data.places import placed
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Placed, Record, cell, placed_records
 from edgekit.data.rows import TEXT_PAIR
@@ -56,6 +57,8 @@ class FileResult:
     """Rows of this run without text; they have no label."""
     abstained_rows: int
     """Rows of this run whose score is below `abstain_below`, not counting those without text."""
+    notes: tuple[str, ...] = ()
+    """What of the input's form could not be kept, in words."""
 
     def as_json(self) -> dict[str, Any]:
         """What `classify --file --json` prints."""
@@ -78,6 +81,7 @@ class _Job:
     """Whether `OUT` existed before, so that it is not this job's."""
     pair_column: str | None = None
     """The column of the second texts, where the model takes pairs."""
+    reading: Reading = AS_FOUND
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -95,28 +99,32 @@ def classify_file(
     abstain_below: float | None = None,
     labels: Sequence[str] | None = None,
     overwrite: bool = False,
+    reading: Reading = AS_FOUND,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FileResult:
     """Writes every record of `source` to `out` with the columns label, score and abstained; where a
     text may have several labels, as `a|b`, or empty for none.
 
     If the input has a column of that name already, the new one is called edgekit_label and so on.
-    The suffix decides the format, also of `out`; memory is bounded. The whole input is checked
+    The suffix decides the format, also of `out`, which has the form of `source` where the suffix is
+    the same; memory is bounded. The whole input is checked
     before the first answer. `on_progress` is called with the rows done and the number of all rows.
     Raises DataError for input that cannot be read and for an `out` that exists, unless `overwrite`.
     `labels` are those that a chat model chooses from; `pair_column` has the second texts, where the
-    model takes pairs.
+    model takes pairs. `reading` says how `source` is read, where what is found out is wrong.
     """
     if source.exists() and out.exists() and source.samefile(out):
         raise DataError(f"{out}: this is the input itself; write to another file.")
     with alone(out):
         columns = _columns(model, column, pair_column)
-        job = _plan(model, source, out, columns, abstain_below=abstain_below, labels=labels)
+        job = _plan(model, source, out, columns, abstain_below=abstain_below, labels=labels,
+                    reading=reading)  # fmt: skip
         job = _make_way(out, job, overwrite=overwrite)
-        with RecordWriter(out, source=source) as writer:
+        with RecordWriter(out, source=source, reading=reading) as writer:
             machine.write_safely(_job_file(out), canonical_json(asdict(job)))
             result = _write(model, source, writer, job, on_progress=on_progress)
             writer.finish()
+            result = replace(result, notes=writer.notes)
         _job_file(out).unlink()
     return result
 
@@ -130,7 +138,7 @@ def _write(
     on_progress: Callable[[int, int], None] | None,
 ) -> FileResult:
     resumed, empty, abstained = writer.written, 0, 0
-    records = islice(placed_records(source), resumed, None)
+    records = islice(placed_records(source, job.reading), resumed, None)
     for record, found in _answers(model, records, job):
         writer.write({**record, **_added(job, found)})
         empty += found is None
@@ -148,10 +156,11 @@ def _plan(
     *,
     abstain_below: float | None,
     labels: Sequence[str] | None,
+    reading: Reading,
 ) -> _Job:
     """Reads the whole input once: better to refuse it now than after hours."""
     rows, names = 0, set[str]()
-    for place, record in placed_records(source):
+    for place, record in placed_records(source, reading):
         for column in columns:
             cell(record, column, place)
         if TEXT_PAIR in record and TEXT_PAIR not in columns:
@@ -168,6 +177,7 @@ def _plan(
         labels=tuple(labels or ()),
         added=tuple(free_name(name, names, str(source)) for name in ADDED),
         rows=rows,
+        reading=reading,
         replaces=out.exists(),
     )
 
@@ -224,7 +234,8 @@ def _read_job(out: Path) -> _Job | None:
     try:
         value = json.loads(_job_file(out).read_bytes())
         tuples = {name: tuple(value[name]) for name in ("added", "labels")}
-        return _Job(**{**value, **tuples})
+        reading = Reading(**value.get("reading", {}))
+        return _Job(**{**value, **tuples, "reading": reading})
     except (OSError, ValueError, TypeError, KeyError):
         # Missing, or not one of ours: then there is nothing to resume.
         return None

@@ -302,7 +302,7 @@ BAD = {
     ),
     "languages that are not codes": (
         ["--model", "{place}/classifier", "--data", "{place}/english.csv"],
-        "has 'English', which is not a code; write codes such as en or pt-BR",
+        "has 'Englisch', which is not a code; write codes such as en or pt-BR",
     ),
     "one label": (
         ["--model", "{place}/encoder", "--data", "{place}/heat.csv"],
@@ -350,7 +350,7 @@ def test_what_cannot_be_planned_is_one_sentence_and_leaves_nothing(
     all_rows = labelled()
     write_table(place / "sentences.csv", labelled(text=lambda row: None, sentence=str))
     write_table(place / "unlabelled.csv", labelled(label=lambda row: None))
-    write_table(place / "english.csv", labelled(language=lambda row: "English"))
+    write_table(place / "english.csv", labelled(language=lambda row: "Englisch"))
     write_table(place / "heat.csv", [row for row in all_rows if row["label"] == "heat"])
     write_table(place / "others.csv", labelled(label=lambda row: "x" + row["label"]))
     write_table(place / "few.csv", [all_rows[0], all_rows[40]])

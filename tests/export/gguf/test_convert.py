@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ from edgekit.checkpoint.decoders import DECODERS, Architecture
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import ExportError
 from edgekit.export.gguf import convert, parity, trials
+from edgekit.export.gguf.origin import Origin
 from edgekit.system import child
 from tests.tiny import llama as tiny_llama
 
@@ -209,3 +212,58 @@ def test_the_same_checkpoint_gives_the_same_bytes(
     assert record == one.record
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+CARD = "---\nlicense: apache-2.0\nbase_model: example/Tiny-1M-Instruct\n---\n"
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Path:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    tiny_llama.make_checkpoint(checkpoint)
+    (checkpoint / "README.md").write_text(CARD, encoding="utf-8")
+    return checkpoint
+
+
+def general(model: Path) -> dict[str, Any]:
+    """What the header says of the model itself, as ggml's own reader reads it."""
+    fields = gguf.GGUFReader(model).fields
+    return {
+        name.removeprefix("general."): field.contents()
+        for name, field in fields.items()
+        if name.startswith("general.")
+    }
+
+
+def test_the_header_says_which_model_it_is(named: Path, tmp_path: Path) -> None:
+    record = convert.convert(named, tmp_path / "model.gguf", languages=["en", "sw"])
+    said = general(tmp_path / "model.gguf")
+    assert said["name"] == "Tiny-1M-Instruct"
+    assert said["license"] == "apache-2.0"
+    assert said["languages"] == ["en", "sw"]
+    assert said["base_model.0.name"] == "Tiny-1M-Instruct"
+    assert said["base_model.0.organization"] == "example"
+    assert said["file_type"] == gguf.LlamaFileType.MOSTLY_F16
+    thousands = round(record["parameters"] / 1000)
+    assert said["size_label"] == f"{thousands}K"
+
+
+def test_what_the_card_does_not_name_is_not_made_up(converted: Mapping[str, Converted]) -> None:
+    said = general(converted["llama"].model)
+    assert said["name"] == "llama"
+    assert not {"languages", "base_model.count"} & set(said)
+
+
+def test_a_name_that_llama_cpp_reads_is_not_changed(tmp_path: Path) -> None:
+    """It drops spaces after special tokens where the name says Phi-3, and elsewhere not."""
+    of = partial(Origin, licence="mit", languages=(), parameters=1000)
+    for name, tried, written in (
+        ("example/Phi-3-mini", "phi-3", "Phi-3-mini"),
+        ("example/my-model", "phi-3", "phi-3"),
+        ("example/not-phi3", "llama", "llama"),
+        ("my-model", "llama", "my-model"),
+    ):
+        writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+        of(name).add_to(writer, tried=tried)
+        assert writer.kv_data[0]["general.name"].value == written

@@ -108,6 +108,16 @@ def test_chosen_types_are_written_and_the_rest_stays(whole_rows: Path, tmp_path:
     assert set(found.values()) == {"f16"}
 
 
+def test_the_header_names_the_type_of_most_weights(whole_rows: Path, tmp_path: Path) -> None:
+    matrices = [one for one in read_tensors(whole_rows) if one.is_matrix]
+    for most, number in (("q4_k", gguf.LlamaFileType.MOSTLY_Q4_K_M), ("q5_1", 9), ("q8_0", 7)):
+        chosen = dict.fromkeys((one.name for one in matrices), most)
+        chosen[matrices[-1].name] = "q6_k"
+        quantize(whole_rows, tmp_path / most, chosen=chosen, threads=1)
+        said = gguf.GGUFReader(tmp_path / most).fields["general.file_type"].contents()
+        assert said == number
+
+
 def test_importance_changes_what_is_written(short_rows: Path, tmp_path: Path) -> None:
     matrix = short_rows.parent / "importance.npz"
     quantize(short_rows, tmp_path / "without", mix="q4_0", threads=1)

@@ -95,7 +95,7 @@ def test_bad_input_is_refused_before_anything_is_written(
     model: edgekit.Model, tmp_path: Path
 ) -> None:
     path = tmp_path / "in.csv"
-    path.write_bytes(b"text\n" + b"lamp\n" * 500 + b"l\xffmp\n")
+    path.write_bytes(b"text\n" + "schöne lamp\n".encode() * 500 + b"l\xffmp\n")
     with pytest.raises(DataError, match=r"in\.csv:502"):
         classify_file(model, path, tmp_path / "out.csv", column="text")
     path.write_bytes(b"texts\nlamp\n")
@@ -103,7 +103,7 @@ def test_bad_input_is_refused_before_anything_is_written(
         classify_file(model, path, tmp_path / "out.csv", column="text")
     path.write_bytes(b"text\nlamp\n")
     with pytest.raises(DataError, match="no format"):
-        classify_file(model, path, tmp_path / "out.xlsx", column="text")
+        classify_file(model, path, tmp_path / "out.numbers", column="text")
     assert [entry.name for entry in tmp_path.glob("*out*")] == []
 
 

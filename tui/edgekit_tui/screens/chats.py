@@ -174,9 +174,8 @@ class ChatsScreen(Page):
             lead = N_("Write the chat as Markdown to:")
             suggested = Path.cwd() / f"{_file_name(chat.title)}{transcript.ENDING}"
             endings = (transcript.ENDING,)
-            self.edgekit.open_screen(
-                "export", lead, suggested, endings, lambda path: self.write(chat, path)
-            )
+            choices = [(lead, lambda path: self.write(chat, path))]
+            self.edgekit.open_screen("export", suggested, endings, choices)
 
     @work(thread=True, group="change")
     def write(self, chat: Chat, path: Path) -> None:

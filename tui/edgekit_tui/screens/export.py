@@ -24,16 +24,24 @@ class ExportScreen(Page):
         "are shown. A file that is there is never overwritten."
     )
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "other", N_("Other rows"), id="export.other")
+    ]
+
     def __init__(
-        self, lead: str, suggested: Path, endings: Sequence[str], take: Callable[[Path], None]
+        self,
+        suggested: Path,
+        endings: Sequence[str],
+        choices: Sequence[tuple[str, Callable[[Path], None]]],
     ) -> None:
-        """`lead` says what is written; `suggested` gets a number where such a file exists."""
+        """Each of `choices` says what is written, and writes it; the first is taken unless another
+        is asked for. `suggested` gets a number where such a file exists."""
         super().__init__()
-        self._lead, self._suggested, self._endings = lead, suggested, endings
-        self._take = take
+        self._suggested, self._endings = suggested, endings
+        self._choices, self._chosen = choices, 0
 
     def body(self) -> Iterable[Widget]:
-        yield Static(_(self._lead), classes="lead", markup=False)
+        yield Static("", id="lead", classes="lead", markup=False)
         yield _Name(path_text(_free(self._suggested)), id="path", select_on_focus=False)
         yield Static(
             _("Formats: {formats}").format(formats=" ".join(self._endings)),
@@ -42,9 +50,20 @@ class ExportScreen(Page):
         yield Notice(id="notice")
 
     def fill(self) -> None:
+        self._say_what()
         name = self.query_one("#path", Input)
         name.focus()
         name.action_end()  # the end of a long path is what matters
+
+    def _say_what(self) -> None:
+        self.query_one("#lead", Static).update(_(self._choices[self._chosen][0]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return len(self._choices) > 1 if action == "other" else True
+
+    def action_other(self) -> None:
+        self._chosen = (self._chosen + 1) % len(self._choices)
+        self._say_what()
 
     @on(Input.Submitted)
     def chosen(self, event: Input.Submitted) -> None:
@@ -59,7 +78,7 @@ class ExportScreen(Page):
             notice.say(_("There is no folder {path}.").format(path=path.parent))
         else:
             self.app.pop_screen()
-            self._take(path)
+            self._choices[self._chosen][1](path)
 
 
 class _Name(Input):

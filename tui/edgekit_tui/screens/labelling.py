@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.model import Model
 from edgekit_tui import power, results
 from edgekit_tui.i18n import N_, _, duration, number, percent
@@ -36,9 +37,11 @@ class LabellingScreen(Page):
         Binding("r", "again", N_("Go on"), id="labelling.again"),
     ]
 
-    def __init__(self, folder: Path, source: Path, column: str) -> None:
+    def __init__(
+        self, folder: Path, source: Path, column: str, reading: Reading = AS_FOUND
+    ) -> None:
         super().__init__()
-        self.folder, self.source, self.column = folder, source, column
+        self.folder, self.source, self.column, self.reading = folder, source, column, reading
         self.labelling: Labelling | None = None
         self._failed = False
 
@@ -66,7 +69,9 @@ class LabellingScreen(Page):
         with suppress(Stopped), self.reporting():
             model = cast("Model", self.edgekit.models.get(self.folder))
             manifest = model.manifest
-            job = LabelJob(self.folder, manifest.digest, self.source, self.column, manifest.name)
+            job = LabelJob(
+                self.folder, manifest.digest, self.source, self.column, manifest.name, self.reading
+            )
             self.labelling = Labelling(job, self._tell)
             self.labelling.run(model)
             self.post_message(Said(_("Sorting the results…")))

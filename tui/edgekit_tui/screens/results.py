@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit.data.records import READERS
+from edgekit.data.records import TABLES
 from edgekit_tui import results
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.i18n import N_, _, ngettext, number, percent
@@ -194,29 +195,47 @@ class ResultsScreen(Page):
         source = self.job.source
         suggested = source.with_name(f"{source.stem}-labelled{source.suffix}")
         lead = N_("Write all rows with their labels to:")
-        self.edgekit.open_screen("export", lead, suggested, tuple(READERS), self.take_path)
+        choices: list[tuple[str, Callable[[Path], None]]] = [(lead, self.take_path)]
+        if self.filtered:
+            few = ngettext(
+                "Write this {count} row only, with its label, to:",
+                "Write these {count} rows only, with their labels, to:",
+                self._count,
+            ).format(count=number(self._count))
+            query = self.labelled
+            choices.insert(0, (few, partial(self.take_path, query=query)))
+        self.edgekit.open_screen("export", suggested, TABLES, choices)
 
-    def take_path(self, path: Path) -> None:
+    @property
+    def filtered(self) -> bool:
+        return self.labelled.label is not None or bool(self.labelled.contains)
+
+    def take_path(self, path: Path, query: Query | None = None) -> None:
+        """`query` chooses the rows; all are written without it."""
         self.notice(_("Writing {path}…").format(path=path), kind="hint")
-        self.write(path)
+        self.write(path, query)
 
     @work(thread=True, group="export")
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, query: Query | None) -> None:
         with self.reporting(path):
             written = results.export(
                 self.job.out,
                 path,
                 column=self.job.column,
                 corrected=Corrections(self.job.name).all(),
+                source=self.job.source,
+                reading=self.job.reading,
+                rows=None if query is None else self.results.numbers(query),
             )
-            self.post_message(Exported(path, written))
+            self.post_message(Exported(path, written.rows, written.notes))
 
     @on(Exported)
     def take_export(self, message: Exported) -> None:
         text = ngettext(
             "{count} row was written to {path}", "{count} rows were written to {path}", message.rows
         ).format(count=number(message.rows), path=message.path)
-        self.notice(text, kind="hint")
+        kind = "warning" if message.notes else "hint"
+        self.notice(". ".join((text, *message.notes)), kind=kind)
 
 
 def _label(row: Result) -> str:

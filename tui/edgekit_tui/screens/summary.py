@@ -243,7 +243,8 @@ class SummaryScreen(Page):
         folder = source.parent if source else Path.cwd()
         suggested = folder / f"{name}{summary_file.ENDINGS[0]}"
         lead = N_("Write the summary and what it stands on to:")
-        self.edgekit.open_screen("export", lead, suggested, summary_file.ENDINGS, self.take_path)
+        choices = [(lead, self.take_path)]
+        self.edgekit.open_screen("export", suggested, summary_file.ENDINGS, choices)
 
     def take_path(self, path: Path) -> None:
         if self.made is not None:

@@ -88,6 +88,7 @@ class _Evaluation:
             packages=self.packages,
             run=self._run,
             head="tokens",
+            languages=self.manifest.languages,
         )
         half: Finished = format_module("gguf").half(job)
         model = half.folder / MODEL
