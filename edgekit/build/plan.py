@@ -15,6 +15,7 @@ from edgekit.build import importing, rates, suited
 from edgekit.checkpoint import merging, pooling, weights
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.checkpoint.tables import refuse_beyond
+from edgekit.data import corrected
 from edgekit.data.records import form_of
 from edgekit.errors import ArtifactError, RecipeError
 from edgekit.job.cost import Cost
@@ -86,6 +87,7 @@ def make(
         steps=steps,
         notes=(
             *_reading_notes(bound),
+            *_corrected_notes(bound, dataset),
             *_timing_notes(planned),
             *_weights_notes(model),
             *(step.cost.note for step in steps if step.cost.note),
@@ -98,6 +100,16 @@ def _reading_notes(bound: BoundRecipe) -> Iterator[str]:
     for name in ("train", "validation", "test", "choices"):
         for file in getattr(bound.recipe.data, name) or ():
             yield from (f"{file} was {note}." for note in form_of(bound.resolve(file)).notes())
+
+
+def _corrected_notes(bound: BoundRecipe, dataset: data.Dataset) -> Iterator[str]:
+    """Labels that people corrected in an artifact of this recipe, and that do not train yet."""
+    found = corrected.of(bound.recipe.name)
+    if found is not None and (waiting := found.besides(dataset.train)):
+        yield (
+            f"{waiting:,} labels were corrected in the app and are not in data.train; add "
+            f"{found.path} to it."
+        )
 
 
 def _timing_notes(planned: Planned) -> tuple[str, ...]:

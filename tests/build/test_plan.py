@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.build import plan
+from edgekit.data import corrected
 from edgekit.errors import CheckpointError, DataError, EdgekitError, RecipeError
 from edgekit.job.plan import Plan
 from edgekit.recipe import dataset as data
@@ -189,3 +190,30 @@ def test_a_recipe_does_not_replace_the_model_it_starts_from(project: Path) -> No
     with pytest.raises(RecipeError, match="would replace its own model"):
         make(project)
     assert not make(project, out=project / "other").teacher_stands
+
+
+def test_labels_corrected_in_the_app_are_named_until_they_train(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path / "own"))
+    made = make(project)
+    assert not any("corrected" in note for note in made.notes)
+    path = corrected.path_of(made.bound.recipe.name)
+    path.parent.mkdir(parents=True)
+    path.write_text("text,label\nnever seen before,heat\nnor this one,light\n")
+    note = f"2 labels were corrected in the app and are not in data.train; add {path} to it."
+    assert note in make(project).notes
+    replace(project, "recipe.yaml", "train: data/train.csv", f"train: [data/train.csv, {path}]")
+    with (project / "data/train.csv").open(encoding="utf-8") as stream:
+        assert "language" in stream.readline()
+    assert not any("corrected" in note for note in make(project).notes)
+
+
+def test_what_was_guessed_of_a_file_is_a_note(project: Path) -> None:
+    path = project / "data/train.csv"
+    rows = make(project).dataset.train
+    path.write_text("All the rows\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    made = make(project)
+    assert made.dataset.train == rows
+    note = "data/train.csv was taken to name its columns in line 2, below a title."
+    assert note in made.notes

@@ -76,7 +76,7 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
         path = FOLDER / f"{f'{name}-{part}' if part else name}.svg"
         await pilot.pause()
         if os.environ.get(UPDATE):
-            path.write_text(_picture(pilot), encoding="utf-8")
+            path.write_text(await _drawn(pilot), encoding="utf-8")
         wanted = path.read_text(encoding="utf-8") if path.exists() else ""
         for _ in range(DRAWN_TRIES):
             if _picture(pilot) == wanted:
@@ -87,6 +87,15 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[..., Awaitable[None]]:
         pytest.fail(f"the screen is not as in {path}; it is now {seen} (see {UPDATE})")
 
     return compare
+
+
+async def _drawn(pilot: Pilot[None]) -> str:
+    """The picture once it stays the same: on a busy machine, half of it may come first."""
+    before = ""
+    while (now := _picture(pilot)) != before:
+        before = now
+        await pilot.pause(3 * DRAWN_SECONDS)
+    return now
 
 
 def _picture(pilot: Pilot[None]) -> str:

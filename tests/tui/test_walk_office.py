@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import openpyxl
+import pytest
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.screens.file import ColumnScreen
 from textual.pilot import Pilot
 from textual.widgets import DataTable
 
+from edgekit.data.rows import read_rows
 from tests.tui.scripted import found, make_app, settle, shown
-from tests.tui.test_walk_file import to_results
+from tests.tui.test_walk_file import Snapshot, to_results
 
 WORDS = ("turn the light on", "a song please", "heating up", "the lamp")
 
@@ -76,7 +78,7 @@ async def test_a_csv_in_another_encoding_says_the_guess_which_can_be_changed() -
     Path("old.csv").write_bytes(text.encode("cp1252"))
     async with make_app([found()]).run_test(size=(80, 24)) as pilot:
         screen = await columns(pilot, "old")
-        assert "letters read as Windows-1252, a guess" in shown(pilot.app, "#form")
+        assert shown(pilot.app, "#form").strip() == "letters read as Windows-1252, a guess"
         assert cells(screen)[1] == "größer, lamp"
         seen = []
         for _ in range(20):
@@ -194,3 +196,39 @@ async def test_the_results_outlive_the_file_that_was_labelled() -> None:
         said = await export(pilot)
         assert "is not there any more" in said
         assert Path("old-labelled.csv").read_text().startswith("Nr,said,label")
+
+
+async def test_corrections_are_saved_as_rows_to_train_on_and_home_says_what_waits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, snapshot: Snapshot
+) -> None:
+    (tmp_path / "stick" / "EDGEKIT_DATA").mkdir(parents=True)
+    drive = tmp_path / "stick" / "EDGEKIT_DATA"
+    monkeypatch.setattr("edgekit_tui.found.drives", lambda: [drive])
+    book(Path("survey.xlsx"))
+    async with make_app([found()]).run_test(size=(80, 24)) as pilot:
+        await columns(pilot, "survey")
+        await pilot.press("enter")
+        results = await to_results(pilot)
+        assert results.check_action("corrections", ()) is False
+        await correct(pilot, 2)
+        known = Corrections(results.job.name).all()
+        await pilot.press("c")
+        await settle(pilot)
+        assert "as rows to train on" in shown(pilot.app, "#lead")
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "2 rows were written to" in shown(pilot.app, "#notice").replace("\n", " ")
+        rows = read_rows(Path("tiny-intents-corrected.csv"))
+        assert {row.text: row.label for row in rows} == known
+        Corrections(results.job.name).set("one more", "heat")
+        while len(pilot.app.screen_stack) > 2:
+            await pilot.press("escape")
+            await settle(pilot)
+        assert "Save 1 corrected label of tiny-intents" in shown(pilot.app, "#waiting")
+        await snapshot(pilot)
+        await pilot.press("c")
+        await settle(pilot)
+        await pilot.press("f3", "enter")
+        await settle(pilot)
+        assert len(read_rows(drive / "tiny-intents-corrected.csv")) == 3
+        assert not pilot.app.screen.query_one("#waiting").display

@@ -23,6 +23,7 @@ from edgekit_tui.i18n import N_, _
 from edgekit_tui.models import Models, Opener, open_isolated
 from edgekit_tui.screens import screen_class
 from edgekit_tui.screens.help import HelpScreen
+from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.screens.jump import JumpScreen
 from edgekit_tui.screens.page import Page
 from edgekit_tui.screens.question import Question
@@ -165,11 +166,16 @@ class EdgekitApp(App[None]):
             self.push_screen(CommandPalette(placeholder=_("What do you want to do?")))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every key of the shown screen, by its label."""
-        for word, active in dict(self._words(screen)).items():
+        """Every key of the shown screen, by its label; then every place, from wherever one is."""
+        words = dict(self._words(screen))
+        for word, active in words.items():
             if active.binding.action != "command_palette":
                 run = _runner(self, active.node, active.binding.action)
                 yield SystemCommand(word, key_name(active.binding.key), run)
+        home = next((one for one in self.screen_stack if isinstance(one, HomeScreen)), None)
+        for word, action in home.ways() if home is not None else ():
+            if word not in words:
+                yield SystemCommand(word, _("go there"), _runner(self, home, action))
 
     def _words(self, screen: Screen[Any]) -> Iterator[tuple[str, ActiveBinding]]:
         """What can be done here; our own bindings are those with an id."""

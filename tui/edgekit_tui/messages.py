@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textual.message import Message
@@ -26,6 +26,8 @@ from edgekit_tui.summarizing import Made
 @dataclass
 class ArtifactsFound(Message):
     found: list[Found]
+    waiting: dict[str, int] = field(default_factory=dict)
+    """By artifact, how many corrected labels were not saved yet; the most first."""
 
 
 @dataclass
@@ -90,6 +92,8 @@ class PageRead(Message):
     rows: list[Result]
     count: int
     by_label: dict[str, int]
+    corrected: int = 0
+    """Labels that were corrected with this artifact, whichever file they are in."""
 
 
 @dataclass
@@ -98,6 +102,12 @@ class Exported(Message):
     rows: int
     notes: tuple[str, ...] = ()
     """What could not be kept, in words."""
+
+
+@dataclass
+class CorrectionsSaved(Message):
+    path: Path
+    rows: int
 
 
 @dataclass

@@ -139,7 +139,9 @@ class Models:
     def _timed(self, model: Answerer, text: Input) -> Answer:
         began = self._clock()
         answer = model.classify(text)
-        self._times = [*self._times[-_KEPT_TIMES:], self._clock() - began]
+        # A text that is read in parts says nothing about one as they usually are.
+        if answer.parts == 1:
+            self._times = [*self._times[-_KEPT_TIMES:], self._clock() - began]
         return answer
 
     def _shut(self) -> None:

@@ -70,6 +70,7 @@ def summaries() -> Path:
 
 
 def corrections() -> Path:
+    """Where edgekit/data/corrected.py finds them."""
     return home() / "corrections"
 
 

@@ -16,7 +16,7 @@ from edgekit.build.new import rows, sets, suited, text
 from edgekit.build.new.rows import Found
 from edgekit.build.new.sets import TRAIN
 from edgekit.checkpoint.describe import Description, describe
-from edgekit.data import sheets
+from edgekit.data import corrected, sheets
 from edgekit.data.record_writer import RecordWriter, partial_of
 from edgekit.data.records import Record, stream_records
 from edgekit.errors import DataError, RecipeError
@@ -153,11 +153,25 @@ def _notes(parts: _Parts, texts: Sequence[Path], *, why: str | None) -> tuple[st
     notes += parts.found.notes
     if others := sorted(set().union(*parts.found.languages.values()) - set(parts.languages)):
         notes.append(f"Not listed, for want of rows to train or to judge by: {', '.join(others)}.")
+    notes += _corrected_notes(parts)
     if texts:
         names = ", ".join(path.name for path in texts)
         unread = "" if parts.texts else ", left out: no step of this recipe reads them"
         notes.append(f"Texts without labels: {names}{unread}.")
     return tuple(notes)
+
+
+def _corrected_notes(parts: _Parts) -> Iterator[str]:
+    """Labels of these that people corrected in the app, and that are not among the rows."""
+    rows = [row for one in parts.found.sets.values() for row in one.rows]
+    known = {label for row in rows for label in row.all_labels}
+    for one in corrected.every():
+        waiting = one.besides(rows)
+        if waiting and all(row.label in known for row in one.rows):
+            yield (
+                f"Corrected in the app for '{one.name}', and not among these rows: {waiting:,} "
+                f"labels; they are rows for data.train: {one.path}."
+            )
 
 
 @contextmanager

@@ -44,8 +44,7 @@ class GoldenScores:
             found = answer(logits, labels, scoring=scoring, parts=parts)
             # Only scores: labels can then differ only if two are practically equal.
             if not _near(found, self.scores[number], self.tolerance):
-                told = f"'{found.label}' at {found.score:.3f} instead of"
-                raise golden.wrong(manifest, number, f"{told} {_best(self.scores[number])}")
+                raise golden.wrong(manifest, number, _difference(found, self.scores[number]))
         return len(self.inputs)
 
 
@@ -67,6 +66,9 @@ def _near(found: Answer, wanted: Mapping[str, float], tolerance: float) -> bool:
     )
 
 
-def _best(scores: Mapping[str, float]) -> str:
-    label = max(scores, key=lambda name: scores[name], default="nothing")
-    return f"'{label}' at {scores.get(label, 0):.3f}"
+def _difference(found: Answer, wanted: Mapping[str, float]) -> str:
+    """The score that is furthest from what it was, whichever label is the best."""
+    if found.scores.keys() != wanted.keys():
+        return f"the labels {', '.join(found.scores)} instead of {', '.join(wanted)}"
+    label = max(wanted, key=lambda name: abs(found.scores[name] - wanted[name]))
+    return f"'{label}' has {found.scores[label]:.4f} instead of {wanted[label]:.4f}"

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgekit.cli import main
+from edgekit.data import corrected
 from edgekit.data.rows import read_documents, read_rows
 from edgekit.recipe import recipe
 from edgekit.recipe.dataset import folded
@@ -388,3 +389,21 @@ def test_rows_keep_their_further_columns_and_their_format(place: Path, tmp_path:
     assert new(tmp_path / "own", "--model", place / "classifier", "--data", table) == 0
     lines = (tmp_path / "own" / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()
     assert all(isinstance(json.loads(line)["number"], int) for line in lines)
+
+
+def test_labels_corrected_in_the_app_are_named(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("EDGEKIT_DATA", str(tmp_path))
+    for name, label in (("intents", "heat"), ("others", "unknown here")):
+        path = corrected.path_of(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"text,label\nnever seen before,{label}\n")
+    model, table = place / "classifier", place / "labelled.csv"
+    assert new(tmp_path / "own", "--model", model, "--data", table) == 0
+    said = capsys.readouterr().out
+    assert "Corrected in the app for 'intents', and not among these rows: 1 labels" in said
+    assert "others" not in said

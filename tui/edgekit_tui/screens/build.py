@@ -24,6 +24,7 @@ from edgekit_tui.widgets.picker import Picker
 from edgekit_tui.widgets.scores import bar_line
 
 _KEPT_LINES = 200
+_INTERRUPTED = "edgekit: interrupted"
 _BAR, _NAME = 24, 18
 
 
@@ -124,6 +125,9 @@ class BuildingScreen(Page):
         self._draw()
 
     def _log(self, line: str) -> None:
+        # What the command line says to those who stopped it there; the notice says it here.
+        if line.startswith(_INTERRUPTED):
+            return
         if line and [line] != self._lines[-1:]:
             self._lines = [*self._lines, clean(line)][-_KEPT_LINES:]
 

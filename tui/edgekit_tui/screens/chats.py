@@ -37,7 +37,8 @@ class ChatsScreen(Page):
         Binding("r", "rename", N_("Rename"), id="chats.rename"),
         Binding("k", "fork", N_("Copy"), id="chats.fork"),
         Binding("x", "export", N_("Export"), id="chats.export"),
-        Binding("d", "delete", N_("Delete"), id="chats.delete"),
+        Binding("delete", "delete", N_("Delete"), id="chats.delete"),
+        Binding("d", "delete", N_("Delete"), show=False, id="chats.delete.d"),
     ]
 
     def __init__(self, take: Callable[[Chat], None]) -> None:

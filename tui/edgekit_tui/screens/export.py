@@ -25,7 +25,8 @@ class ExportScreen(Page):
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "other", N_("Other rows"), id="export.other")
+        Binding("f2", "other", N_("Other rows"), id="export.other"),
+        Binding("f3", "folder", N_("Onto a drive"), id="export.folder"),
     ]
 
     def __init__(
@@ -33,12 +34,15 @@ class ExportScreen(Page):
         suggested: Path,
         endings: Sequence[str],
         choices: Sequence[tuple[str, Callable[[Path], None]]],
+        folders: Sequence[Path] = (),
     ) -> None:
         """Each of `choices` says what is written, and writes it; the first is taken unless another
-        is asked for. `suggested` gets a number where such a file exists."""
+        is asked for. `suggested` gets a number where such a file exists; `folders` are others that
+        it could go to."""
         super().__init__()
         self._suggested, self._endings = suggested, endings
         self._choices, self._chosen = choices, 0
+        self._folders = [suggested.parent, *folders]
 
     def body(self) -> Iterable[Widget]:
         yield Static("", id="lead", classes="lead", markup=False)
@@ -59,7 +63,19 @@ class ExportScreen(Page):
         self.query_one("#lead", Static).update(_(self._choices[self._chosen][0]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "folder":
+            return len(self._folders) > 1
         return len(self._choices) > 1 if action == "other" else True
+
+    def action_folder(self) -> None:
+        """The next place that the file could go to."""
+        name = self.query_one("#path", Input)
+        typed = Path(name.value).name
+        # A number was for a file in the other folder.
+        own = self._suggested.name if typed == _free(self._suggested).name else typed
+        self._folders.append(self._folders.pop(0))
+        name.value = path_text(_free(self._folders[0] / own))
+        name.action_end()
 
     def action_other(self) -> None:
         self._chosen = (self._chosen + 1) % len(self._choices)

@@ -194,7 +194,7 @@ def _facts(form: Form, reading: Reading) -> list[str]:
             facts.append(guessed if form.encoding.guessed else name)
     if len(form.sheets) > 1:
         facts.append(_("sheet {name}").format(name=one_line(form.sheet or "", most=_WIDEST)))
-    if form.header > 1:
+    if form.titles or reading.header:
         facts.append(_("columns named in line {line}").format(line=number(form.header)))
     return facts
 

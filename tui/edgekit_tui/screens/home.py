@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -14,13 +15,13 @@ from textual.widget import Widget
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
-from edgekit_tui import models, speed
+from edgekit_tui import corrections, models, speed
 from edgekit_tui.found import Found, best
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, rate, size
-from edgekit_tui.messages import ArtifactsFound
+from edgekit_tui.messages import ArtifactsFound, CorrectionsSaved
 from edgekit_tui.screens import ACTIONS, TASK_NAMES, task_screen
-from edgekit_tui.screens.page import Page
-from edgekit_tui.text import one_line
+from edgekit_tui.screens.saving import SavingPage
+from edgekit_tui.text import content, one_line
 from edgekit_tui.widgets.notice import Notice
 
 _BY_SCREEN = {action.screen: action for action in ACTIONS}
@@ -33,7 +34,7 @@ FURTHER = (
 _FEW_LANGUAGES = 4
 
 
-class HomeScreen(Page):
+class HomeScreen(SavingPage):
     HELP_TEXT = N_(
         "Choose an artifact with the arrow keys and press Enter to use it. An artifact is a folder "
         "with a small model that answers on this computer, without a network."
@@ -46,9 +47,16 @@ class HomeScreen(Page):
         ),
         *(
             Binding(key, f"open('{name}')", title, id=f"home.{name}")
-            for key, name, title in FURTHER
+            for key, name, title in FURTHER[:-1]
+        ),
+        # Before what has room beside it in a wide terminal alone.
+        Binding("ctrl+q", "app.quit", N_("Quit"), id="home.quit", priority=True),
+        *(
+            Binding(key, f"open('{name}')", title, id=f"home.{name}")
+            for key, name, title in FURTHER[-1:]
         ),
         Binding("i", "open('import')", N_("Import"), show=False, id="home.import"),
+        Binding("c", "save", N_("Save corrections"), show=False, id="home.corrections"),
         Binding("escape", "nothing", show=False),
     ]
 
@@ -56,6 +64,7 @@ class HomeScreen(Page):
         super().__init__()
         self.found: list[Found] = []
         self._searched = False
+        self._waiting: dict[str, int] = {}
         self._told: tuple[list[Found], dict[str, str]] | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -67,12 +76,16 @@ class HomeScreen(Page):
             yield Static(_first_steps(), markup=False)
             yield Button(Content(_("s  Make one from a sample")), id="samples")
             yield Button(Content(_("i  Import from a drive")), id="import")
+        waiting = Static("", id="waiting", classes="muted", markup=False)
+        waiting.display = False
+        yield waiting
         yield Notice(id="notice")
 
     def fill(self) -> None:
         free = size(self.edgekit.free_memory())
         self.top.say(_("offline · {free} of memory free").format(free=free))
         self._show()
+        self._say_waiting()
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -87,15 +100,43 @@ class HomeScreen(Page):
     @work(thread=True, exclusive=True, group="search")
     def search(self) -> None:
         """In a thread: a drive may take its time."""
-        self.post_message(ArtifactsFound(self.edgekit.find()))
+        with self.reporting():
+            waiting = {one.name: one.waiting() for one in corrections.every()}
+            self.post_message(ArtifactsFound(self.edgekit.find(), waiting))
 
     @on(ArtifactsFound)
     def take(self, message: ArtifactsFound) -> None:
         self._searched = True
+        self._waiting = message.waiting
+        self._say_waiting()
         told = (message.found, speeds(self.edgekit.models.speeds()))
         if told != self._told:
             self.found, self._told = message.found, told
             self._show()
+
+    @on(CorrectionsSaved)
+    def count_again(self) -> None:
+        self.search()
+
+    def _say_waiting(self) -> None:
+        """Corrected labels that nothing learns from yet."""
+        line = self.query_one("#waiting", Static)
+        line.display = bool(self._waiting)
+        if self._waiting:
+            name, count = next(iter(self._waiting.items()))
+            text = ngettext(
+                "c  Save {count} corrected label of {name}, to train on it",
+                "c  Save {count} corrected labels of {name}, to train on them",
+                count,
+            ).format(count=number(count), name=one_line(name))
+            line.update(content(text))
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self._waiting) if action == "save" else True
+
+    def action_save(self) -> None:
+        self.save_corrections(next(iter(self._waiting)), Path.cwd())
 
     def _show(self) -> None:
         options = self.query_one("#artifacts", OptionList)
@@ -161,6 +202,15 @@ class HomeScreen(Page):
             lacking = _("No artifact for this is here yet ({task}). Press i to import one from a "
                         "drive, or s to make one from a sample.")  # fmt: skip
             notice.say(lacking.format(task=_(TASK_NAMES[action.tasks[0]])), kind="hint")
+
+    def ways(self) -> Iterator[tuple[str, str]]:
+        """Every place that one can go to from here: its name, and the action."""
+        for one in ACTIONS:
+            if best(self.found, one.tasks) is not None:
+                yield _(one.title), f"act('{one.screen}')"
+        for _key, name, title in FURTHER:
+            yield _(title), f"open('{name}')"
+        yield _("Import"), "open('import')"
 
     def action_nothing(self) -> None:
         """Home is where Esc leads; from here there is no further back."""

@@ -23,7 +23,7 @@ from edgekit_tui.i18n import N_, _, ngettext, number, percent
 from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Exported, PageRead
 from edgekit_tui.results import ORDERS, Query, Result, Results
-from edgekit_tui.screens.page import Page
+from edgekit_tui.screens.saving import SavingPage
 from edgekit_tui.text import cell, content, one_line
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import bar_line
@@ -35,7 +35,7 @@ MARK = "✓"
 """Beside a label that a person set."""
 
 
-class ResultsScreen(Page):
+class ResultsScreen(SavingPage):
     TITLE_TEXT = N_("Results")
     HELP_TEXT = N_(
         "The labels on the left show how often each was given; choose one to see its rows only. "
@@ -45,6 +45,7 @@ class ResultsScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "review", N_("Review"), id="results.review"),
         Binding("e", "export", N_("Export"), id="results.export"),
+        Binding("c", "corrections", N_("Save corrections"), id="results.corrections"),
         Binding("s", "sort", N_("Sort"), id="results.sort"),
         Binding("slash", "find", N_("Find"), id="results.find"),
         Binding("n", "turn(1)", N_("Next page"), id="results.next"),
@@ -56,8 +57,8 @@ class ResultsScreen(Page):
         self.job = job
         self.results = Results(job.index)
         self.labelled = Query()
-        self._offset = 0
-        self._count = 0
+        self._offset = self._label_width = 0
+        self._count = self._corrected = 0
         self._labels: list[str | None] = []
         self._rows: list[Result] = []
 
@@ -85,11 +86,13 @@ class ResultsScreen(Page):
     def read(self, query: Query, offset: int, *, anew: bool = False) -> None:
         """One page of rows; `anew` where rows may have been corrected since."""
         with self.reporting():
+            corrections = Corrections(self.job.name).all()
             if anew:
-                self.results.correct(Corrections(self.job.name).all())
+                self.results.correct(corrections)
             rows = self.results.page(query, offset=offset, most=ROWS_A_PAGE)
             count = self.results.count(query)
-            self.post_message(PageRead(query, rows, count, self.results.by_label(query.contains)))
+            by_label = self.results.by_label(query.contains)
+            self.post_message(PageRead(query, rows, count, by_label, len(corrections)))
 
     @on(PageRead)
     def take(self, message: PageRead) -> None:
@@ -99,10 +102,14 @@ class ResultsScreen(Page):
         same = [row.number for row in message.rows] == [row.number for row in self._rows]
         at = table.cursor_row if same else 0
         self._count, self._rows = message.count, message.rows
+        self._corrected = message.corrected
         self._show_chart(message.by_label)
         table.clear(columns=True)
         table.add_column(_("score"), width=6)
-        table.add_column(_("label"))
+        # As wide as ever, whatever a search leaves.
+        labels = (cell(_label(row)).cell_len for row in message.rows)
+        self._label_width = max(self._label_width, cell(_("label")).cell_len, *labels)
+        table.add_column(_("label"), width=self._label_width)
         # Last, because letter widths differ between terminals: nothing comes after it.
         table.add_column(_("text"))
         for row in message.rows:
@@ -119,8 +126,11 @@ class ResultsScreen(Page):
 
     def _show_chart(self, by_label: dict[str, int]) -> None:
         options = self.query_one("#labels", OptionList)
-        chosen = options.highlighted or 0
-        total, most = sum(by_label.values()), max(by_label.values(), default=1)
+        chosen = self.labelled.label
+        if chosen is not None:
+            # The filter stays where it was put, also where a search leaves none of its rows.
+            by_label = {chosen: 0, **by_label} if chosen not in by_label else by_label
+        total, most = sum(by_label.values()), max(1, *by_label.values())
         self._labels = [None, *by_label]
         options.clear_options()
         options.add_option(Option(_chart_line(_("all labels"), total, 1.0)))
@@ -128,7 +138,7 @@ class ResultsScreen(Page):
             Option(_chart_line(label or _("no text"), rows, rows / most))
             for label, rows in by_label.items()
         )
-        options.highlighted = min(chosen, len(self._labels) - 1)
+        options.highlighted = self._labels.index(chosen)
 
     def _say_where(self, rows: int) -> None:
         counted = ngettext("{count} row", "{count} rows", self._count)
@@ -170,6 +180,8 @@ class ResultsScreen(Page):
             self.query_one("#whole", Static).update(content(self._rows[event.cursor_row].text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "corrections":
+            return self._corrected > 0
         if action != "turn":
             return True
         if parameters[0] == 1:
@@ -188,6 +200,21 @@ class ResultsScreen(Page):
         self.query_one("#find").display = True
         self.query_one("#find").focus()
 
+    def action_back(self) -> None:
+        """Undoes one thing: the search, then the filter, then the way here."""
+        field = self.query_one("#find", Input)
+        if field.display:
+            with self.prevent(Input.Changed):
+                field.value = ""
+            field.display = False
+            self.query_one("#rows").focus()
+            if self.labelled.contains:
+                self._ask(Query(self.labelled.label, "", self.labelled.order))
+        elif self.labelled.label is not None:
+            self._ask(Query(None, "", self.labelled.order))
+        else:
+            super().action_back()
+
     def action_review(self) -> None:
         self.edgekit.open_screen("review", self.job, self.labelled)
 
@@ -205,6 +232,9 @@ class ResultsScreen(Page):
             query = self.labelled
             choices.insert(0, (few, partial(self.take_path, query=query)))
         self.edgekit.open_screen("export", suggested, TABLES, choices)
+
+    def action_corrections(self) -> None:
+        self.save_corrections(self.job.name, self.job.source.parent)
 
     @property
     def filtered(self) -> bool:

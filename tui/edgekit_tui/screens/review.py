@@ -19,7 +19,7 @@ from edgekit_tui.i18n import N_, _, number, percent
 from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Answered, ToReview
 from edgekit_tui.results import Query, Result, Results
-from edgekit_tui.screens.page import Page
+from edgekit_tui.screens.saving import SavingPage
 from edgekit_tui.text import content, one_line, path_text
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import bar_line
@@ -28,7 +28,7 @@ MOST_ROWS = 500
 KEYS = "123456789"
 
 
-class ReviewScreen(Page):
+class ReviewScreen(SavingPage):
     TITLE_TEXT = N_("Review")
     HELP_TEXT = N_(
         "Press the number of the right label, also where the model was right: both teach. The "
@@ -40,6 +40,7 @@ class ReviewScreen(Page):
         Binding("slash", "others", N_("Other label"), id="review.others"),
         Binding("s", "skip", N_("Skip"), id="review.skip"),
         Binding("u", "undo", N_("Undo"), id="review.undo"),
+        Binding("c", "corrections", N_("Save corrections"), id="review.corrections"),
     ]
 
     def __init__(self, job: LabelJob, query: Query) -> None:
@@ -111,7 +112,13 @@ class ReviewScreen(Page):
             self.weigh(row)
         else:
             done = _("Nothing is left to review here.")
-            self.query_one("#text", Static).update(Content.assemble((done, "bold")))
+            further = _(
+                "Esc leads back to the results, where e writes all rows with these labels. c saves "
+                "what you corrected as rows to train on."
+            )
+            self.query_one("#text", Static).update(
+                Content.assemble((done, "bold"), "\n\n", further)
+            )
         self._say_kept()
         self.refresh_bindings()
 
@@ -147,6 +154,8 @@ class ReviewScreen(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "set":
             return isinstance(parameters[0], int) and parameters[0] < len(self._choices)
+        if action == "corrections":
+            return self.place >= len(self.rows) and bool(self._set)
         if action in ("skip", "others"):
             return self.place < len(self.rows)
         return bool(self._set) if action == "undo" else True
@@ -167,6 +176,9 @@ class ReviewScreen(Page):
         self._set.append(self.place)
         self.place += 1
         self._show()
+
+    def action_corrections(self) -> None:
+        self.save_corrections(self.job.name, self.job.source.parent)
 
     def action_skip(self) -> None:
         self.place += 1

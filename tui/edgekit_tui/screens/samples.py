@@ -35,13 +35,13 @@ SAMPLES = (
     Sample(
         "home-intents",
         N_("Commands at home"),
-        N_("Labels what somebody says to a house, in 12 languages. About 10 minutes."),
+        N_("Labels what somebody says to a house, in 12 languages. About 15 minutes."),
         recipe="quick.yaml",
     ),
     Sample(
         "smollm2",
         N_("A small chat model"),
-        N_("Converses in English; it knows little. About 10 minutes."),
+        N_("Converses in English; it knows little. About 15 minutes."),
         extras=("compress", "gguf"),
     ),
     Sample(

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.events import Click
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import Static
+from textual.widgets import Input, Static, TextArea
 
 from edgekit_tui.i18n import _
 
@@ -25,7 +25,8 @@ def key_name(key: str) -> str:
 
 
 class KeyBar(Static):
-    """Every key also responds to the mouse. Where the line is too short, the menu has the rest."""
+    """Every key also responds to the mouse. Where the line is too short, help and menu have the
+    rest."""
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
@@ -55,9 +56,18 @@ class KeyBar(Static):
                 shown.setdefault(binding.action, _key(binding))
         menu = shown.pop(_MENU, None)
         keys = list(shown.values())
-        while keys and _width([*keys, *([menu] if menu else [])]) > self.content_size.width:
+        last = [menu] if menu else []
+        if _width([*keys, *last]) > self.content_size.width:
+            last.append(self._help())
+        while keys and _width([*keys, *last]) > self.content_size.width:
             keys.pop()
-        self.update(Content("  ").join([*keys, *([menu] if menu else [])]))
+        self.update(Content("  ").join([*keys, *last]))
+
+    def _help(self) -> Content:
+        """The key that shows all keys, alone: where one types, a letter is a letter."""
+        typing = isinstance(self.screen.focused, Input | TextArea)
+        key = "f1" if typing else "question_mark"
+        return Content.styled(key_name(key), "$key bold").stylize(Style.from_meta({"key": key}))
 
 
 def _key(binding: Binding) -> Content:
