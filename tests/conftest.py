@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.tiny import encoder as tiny
 from tests.tiny import seq2seq as tiny_seq2seq
 from tests.tiny.artifact import make_artifact
 
+# What tests make with transformers itself shows no bars among what they look at.
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 # No test asserts a time: a busy machine is no failure.
 hypothesis.settings.register_profile("edgekit", deadline=None)
 hypothesis.settings.load_profile("edgekit")

@@ -7,58 +7,60 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench import baseline
 from edgekit.errors import MissingExtra
 from edgekit.runtime.onnx import LOGITS
 from edgekit.store.store import Store
 from edgekit.system import child, machine
 from edgekit.system.digest import sha256_folder
 
-PACKAGES = ("torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime")
+OPTIMUM = "bench-optimum"
+"""The name of its entries in the store."""
+PACKAGES = ("torch", "transformers", "onnx", "onnxruntime")
 
 
 def needs_compress() -> None:
     """Raises MissingExtra here rather than in a child's traceback."""
-    for package in ("torch", "transformers", "optimum"):
+    for package in ("torch", "transformers", "onnx"):
         if util.find_spec(package) is None:
             raise MissingExtra(package, "compress")
 
 
 def fp32(store: Store, checkpoint: Path) -> Path:
     """The checkpoint's fp32 export, the one from which artifacts are made."""
-    return _kept(store, "bench-fp32", checkpoint, "edgekit.export.onnx.tracing", LOGITS)
+    inputs = {
+        "checkpoint": sha256_folder(checkpoint),
+        "packages": {package: metadata.version(package) for package in PACKAGES},
+    }
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        request = {"checkpoint": checkpoint, "folder": folder}
+        doing = f"onnx: exporting {checkpoint} to compare with it"
+        return child.ask("edgekit.export.onnx.tracing", LOGITS, request, doing=doing)
+
+    return store.run("bench-fp32", inputs, make).folder / "model.onnx"
 
 
 def optimum_int8(store: Store, checkpoint: Path) -> Path:
     """What optimum makes from the checkpoint: its own export, in its own int8 for this CPU."""
-    preset = preset_for(machine.cpu_features())
-    more = {"preset": preset}
-    return _kept(store, "bench-optimum", checkpoint, "edgekit.bench.optimum", "make", more=more)
+    inputs = optimum_inputs(checkpoint)
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        return baseline.export(baseline.make(), checkpoint, folder, inputs["preset"])
+
+    return store.run(OPTIMUM, inputs, make).folder / "model.onnx"
+
+
+def optimum_inputs(checkpoint: Path) -> Mapping[str, Any]:
+    """What that export depends on."""
+    return {
+        "preset": preset_for(machine.cpu_features()),
+        "checkpoint": sha256_folder(checkpoint),
+        "packages": list(baseline.REQUIREMENTS),
+    }
 
 
 def preset_for(features: Collection[str]) -> str:
     """optimum's fastest configuration that its guide names for a CPU with these instructions."""
     known = {"vnni": "avx512_vnni", "avx512f": "avx512", "neon": "arm64"}
     return next((preset for one, preset in known.items() if one in features), "avx2")
-
-
-def _kept(
-    store: Store,
-    name: str,
-    checkpoint: Path,
-    module: str,
-    verb: str,
-    *,
-    more: Mapping[str, str] | None = None,
-) -> Path:
-    inputs = {
-        **(more or {}),
-        "checkpoint": sha256_folder(checkpoint),
-        "packages": {package: metadata.version(package) for package in PACKAGES},
-    }
-
-    def make(folder: Path) -> Mapping[str, Any]:
-        request = {"checkpoint": checkpoint, "folder": folder, **(more or {})}
-        doing = f"onnx: exporting {checkpoint} to compare with it"
-        return child.ask(module, verb, request, doing=doing)
-
-    return store.run(name, inputs, make).folder / "model.onnx"

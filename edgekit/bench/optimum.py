@@ -1,32 +1,27 @@
 """What a user would do today: optimum's own export of a classifier and its int8 for this CPU.
 
-For child processes only, because it needs several times the weights' memory. Uses nothing of
-edgekit's exporter.
+A program for the environment that baseline.py makes, where edgekit is not installed: it imports
+nothing of it. Reads one JSON object from stdin and prints one.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
-from optimum.onnxruntime.configuration import AutoQuantizationConfig
-
-from edgekit.checkpoint.describe import read_config
-from edgekit.system import machine
-from edgekit.system.serving import Verb
 
 
-def make(checkpoint: Path, folder: Path, preset: str) -> Path:
+def make(checkpoint: Path, folder: Path, preset: str) -> None:
     """Writes `folder`/model.onnx with optimum's defaults, following its guide.
 
     `preset` is the name of one of optimum's configurations, such as avx2.
     """
+    from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
     configure = getattr(AutoQuantizationConfig, preset)
-    read_config(checkpoint)  # refuses checkpoints that contain code
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = ORTModelForSequenceClassification.from_pretrained(
@@ -39,13 +34,17 @@ def make(checkpoint: Path, folder: Path, preset: str) -> Path:
             save_dir=scratch,
             quantization_config=configure(is_static=False, per_channel=False),
         )
-        return (Path(scratch) / "model_quantized.onnx").rename(folder / "model.onnx")
+        (Path(scratch) / "model_quantized.onnx").rename(folder / "model.onnx")
 
 
-def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Runs in the child."""
-    make(Path(request["checkpoint"]), Path(request["folder"]), request["preset"])
-    return {"peak_bytes": machine.peak_rss_bytes()}
+def main() -> None:
+    request = json.load(sys.stdin)
+    answer = sys.stdout
+    sys.stdout = sys.stderr  # what libraries print is no answer
+    folder = Path(request["folder"])
+    make(Path(request["checkpoint"]), folder, request["preset"])
+    json.dump({"size_bytes": (folder / "model.onnx").stat().st_size}, answer)
 
 
-VERBS: Mapping[str, Verb] = {"make": _run}
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """Holds a folder's tokenizer.json against the tokenizer that transformers makes of the folder.
 
 tokenizer_config.json and the tokenizer's class can overrule tokenizer.json, which is all that the
-runtime reads. Runs no model.
+runtime reads. What transformers 4 saved is read as it did, see tokenizer_of_4.py. Runs no model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers import logging as library_logging
 
-from edgekit.checkpoint import form, models
+from edgekit.checkpoint import models, tokenizer_of_4
 from edgekit.checkpoint.describe import TOKENIZER_CONFIG, read_config, write_json
 from edgekit.checkpoint.encoders import has_types
 from edgekit.checkpoint.weights import read_json
@@ -39,7 +39,7 @@ _ADDED = 64
 
 
 def load(folder: Path) -> PreTrainedTokenizerFast:
-    """What AutoTokenizer makes of a folder, whichever version of transformers saved it.
+    """What AutoTokenizer makes of a folder, in the version of transformers that saved it.
 
     Raises CheckpointError where transformers cannot load it, or only with code in Python.
     """
@@ -169,15 +169,13 @@ def _write(tokenizer: PreTrainedTokenizerFast, path: Path, *, rows: int) -> None
 
 
 def _copied(folder: Path, out: Path) -> Path:
-    """The files that a tokenizer is made of, in the form of transformers 4."""
+    """The files that a tokenizer is made of."""
     for name in _FILES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)
     write_json(out / "config.json", read_config(folder))
     if (folder / TOKENIZER_CONFIG).is_file():
-        write_json(
-            out / TOKENIZER_CONFIG, form.tokenizer_config(read_json(folder / TOKENIZER_CONFIG))
-        )
+        write_json(out / TOKENIZER_CONFIG, read_json(folder / TOKENIZER_CONFIG))
     return out
 
 
@@ -185,8 +183,17 @@ def _load(folder: Path, place: Path) -> PreTrainedTokenizerFast:
     verbosity = library_logging.get_verbosity()
     library_logging.set_verbosity(logging.CRITICAL)
     try:
-        found: Any = guarded(
-            AutoTokenizer.from_pretrained, folder, local_files_only=True, trust_remote_code=False
+        path = folder / TOKENIZER_CONFIG
+        told = read_json(path) if path.is_file() else {}
+        found: Any = (
+            guarded(tokenizer_of_4.load, folder, told, read_json(folder / "config.json"))
+            if tokenizer_of_4.wrote(told)
+            else guarded(
+                AutoTokenizer.from_pretrained,
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
         )
     except Exception as error:  # any of transformers' own, with its own reasons
         why = " ".join(str(error).split())
@@ -199,10 +206,14 @@ def _load(folder: Path, place: Path) -> PreTrainedTokenizerFast:
         library_logging.set_verbosity(verbosity)
     if not isinstance(found, PreTrainedTokenizerFast):
         raise CheckpointError(
-            f"{place}: transformers reads texts with {type(found).__name__}, whose rules are in "
+            f"{place}: transformers reads texts with {_class_of(found)}, whose rules are in "
             "Python and not in tokenizer.json; take a checkpoint with a fast tokenizer."
         )
     return found
+
+
+def _class_of(found: Any) -> str:
+    return found.__name__ if isinstance(found, type) else type(found).__name__
 
 
 def _culprit(folder: Path, texts: Sequence[str], out: Path) -> str:

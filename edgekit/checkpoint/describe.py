@@ -173,8 +173,8 @@ def _decoder_layers(folder: Path, config: Mapping[str, Any]) -> int:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json in the form of transformers 4 and without private keys; refused if it needs code
-    or an unknown architecture."""
+    """config.json without private keys; refused if it needs code, an unknown architecture, or what
+    only older versions of transformers compute."""
     if folder.suffix == ".gguf":
         raise CheckpointError(
             f"{folder} is a GGUF file, whose weights may be rounded already, and a recipe starts "
@@ -199,6 +199,12 @@ def read_config(folder: Path) -> dict[str, Any]:
             "transformers knows itself."
         )
     family_of(config, folder)
+    if config.get("use_bidirectional_attention"):
+        raise CheckpointError(
+            f"{folder / 'config.json'}: this {config['model_type']} reads texts in both directions "
+            "('use_bidirectional_attention') to embed them, and edgekit takes the type as a model "
+            "that continues texts; to choose sentences take an encoder, such as gte or eurobert."
+        )
     public = {key: value for key, value in config.items() if not key.startswith("_")}
     return form.config(public, folder / "config.json")
 
@@ -235,10 +241,6 @@ def carry(source: Path, out: Path) -> None:
     for name in (*CARRIED, *CARRIED_BY[family]):
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
-    if (out / TOKENIZER_CONFIG).is_file():
-        told = weights.read_json(out / TOKENIZER_CONFIG)
-        if (known := form.tokenizer_config(told)) != told:
-            write_json(out / TOKENIZER_CONFIG, known)
     licences.carry(source, out)
 
 

@@ -25,7 +25,8 @@ class Architecture:
     attention: str = "attention.self"
     """The module that holds the number of heads."""
     heads: str = "num_attention_heads"
-    """Its attribute for that number; the next is for the width of all heads together."""
+    """Its attribute for that number, or the path to it; the next is for the width of all heads
+    together."""
     heads_width: str = "all_head_size"
     attention_out: str = "attention.output.dense"
     ffn_in: str = "intermediate.dense"
@@ -38,6 +39,8 @@ class Architecture:
     """The key of config.json for the width of the feed-forward networks."""
     gated: bool = False
     """`ffn_in` holds two halves of equal width; one gates the other."""
+    ffn_gate: str | None = None
+    """A matrix of its own that gates `ffn_in`."""
     shared: bool = False
     """All layers share their weights."""
     ungrouped_heads: bool = True
@@ -89,6 +92,38 @@ ENCODERS = {
         types=False,
     ),
     "electra": _BERT,
+    "eurobert": Architecture(
+        layers="layers",
+        word_embeddings="embed_tokens",
+        query="self_attn.q_proj",
+        key="self_attn.k_proj",
+        value="self_attn.v_proj",
+        attention="self_attn",
+        heads="config.num_attention_heads",
+        attention_out="self_attn.o_proj",
+        ffn_in="mlp.up_proj",
+        ffn_gate="mlp.gate_proj",
+        ffn_out="mlp.down_proj",
+        after_attention="post_attention_layernorm",
+        after_ffn=None,
+        ungrouped_heads=False,
+        types=False,
+    ),
+    "gte": Architecture(
+        layers="layers",
+        query="self_attn.q_proj",
+        key="self_attn.k_proj",
+        value="self_attn.v_proj",
+        attention="self_attn",
+        heads="config.num_attention_heads",
+        attention_out="self_attn.o_proj",
+        ffn_in="mlp.up_proj",
+        ffn_gate="mlp.gate_proj",
+        ffn_out="mlp.down_proj",
+        after_attention="post_attention_layernorm",
+        after_ffn="post_mlp_layernorm",
+        ungrouped_heads=False,
+    ),
     "modernbert": Architecture(
         layers="layers",
         word_embeddings="embeddings.tok_embeddings",
@@ -96,7 +131,7 @@ ENCODERS = {
         key=None,
         value=None,
         attention="attn",
-        heads="num_heads",
+        heads="config.num_attention_heads",
         attention_out="attn.Wo",
         ffn_in="mlp.Wi",
         ffn_out="mlp.Wo",

@@ -115,11 +115,12 @@ def _fitting_pair(encoder: TextTokenizer, pair: Pair, max_tokens: int) -> Pair:
 
 def fitting(encoder: TextTokenizer, text: str, max_tokens: int, *, first: str | None = None) -> str:
     """As much of the beginning of a text as fits into one window, behind the first of a pair."""
+    encode: Any = encoder.tokenizer.encode
     before = () if first is None else (first,)
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if len(encoder.tokenizer.encode(*before, text[:middle]).ids) <= max_tokens:
+        if len(encode(*before, text[:middle]).ids) <= max_tokens:
             low = middle
         else:
             high = middle - 1

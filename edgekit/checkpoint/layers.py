@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
-from edgekit.checkpoint import models
+from edgekit.checkpoint import models, units
 from edgekit.checkpoint.encoders import ENCODERS
 from edgekit.checkpoint.seq2seq import SEQ2SEQ
 from edgekit.errors import StepError
@@ -22,7 +23,7 @@ def keep_layers(whole: PreTrainedModel, numbers: Sequence[int]) -> PreTrainedMod
     its position. Raises StepError if the layers differ in width.
     """
     config = copy.deepcopy(whole.config)
-    config.num_hidden_layers = len(numbers)
+    units.keep_kinds(config, numbers)
     smaller = type(whole)(config)
     architecture = ENCODERS[config.model_type]
     weights = whole.state_dict()
@@ -45,7 +46,7 @@ def keep_seq2seq_layers(
     folder: Path, *, encoder: Sequence[int], decoder: Sequence[int]
 ) -> PreTrainedModel:
     """An encoder-decoder with these layers of each half, in that order, and everything else."""
-    whole = models.load_seq2seq(folder)
+    whole: Any = models.load_seq2seq(folder)
     layout = SEQ2SEQ[whole.config.model_type]
     config, weights = copy.deepcopy(whole.config), whole.state_dict()
     of_first = {name: one for name, one in weights.items() if layout.is_of_first(name)}
@@ -56,6 +57,8 @@ def keep_seq2seq_layers(
     kept = {name: one for name, one in weights.items() if not layout.is_of_first(name)}
     config.num_hidden_layers = len(encoder)
     smaller: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config)
+    if whole.lm_head.weight is not whole.get_input_embeddings().weight:
+        models.untie_head(smaller)
     smaller.load_state_dict({**kept, **of_first})
     smaller.generation_config = whole.generation_config
     smaller.eval()

@@ -18,6 +18,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
+    logging,
 )
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -43,7 +44,8 @@ def read_config(folder: Path) -> PretrainedConfig:
             f"{folder / 'config.json'}: the installed transformers {transformers.__version__} does "
             f"not know the model type {kind!r}; take a checkpoint of another type."
         )
-    config: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(told)
+    with quiet():
+        config: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(told)
     return config
 
 
@@ -60,7 +62,7 @@ def check(folder: Path) -> None:
     """
     description = describe.describe(folder)
     if description.family is Family.SEQ2SEQ:
-        _check_seq2seq(folder, _load_uniform(folder, AutoModelForSeq2SeqLM, device="meta")[1])
+        keys.check_whole(folder, _load_uniform(folder, AutoModelForSeq2SeqLM, device="meta")[1])
     elif description.family is Family.DECODER:
         keys.check_whole(folder, _load_uniform(folder, AutoModelForCausalLM, device="meta")[1])
     elif description.labels is not None:
@@ -104,7 +106,7 @@ def _load_classifier(
     device: Device = "cpu",
 ) -> PreTrainedModel:
     narrow = describe.read_widths(folder, describe.read_config(folder))
-    config = read_config(folder)
+    config: Any = read_config(folder)
     if labels is not None:
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
@@ -148,18 +150,8 @@ def _load_decoder(
 def load_seq2seq(folder: Path) -> PreTrainedModel:
     """An encoder-decoder's checkpoint, in fp32 on the CPU; CheckpointError as above."""
     model, found = _load_uniform(folder, AutoModelForSeq2SeqLM)
-    _check_seq2seq(folder, found)
-    return model.eval()
-
-
-def _check_seq2seq(folder: Path, found: keys.Differences) -> None:
-    if list(found.missing) == ["lm_head.weight"]:
-        raise CheckpointError(
-            f"{folder}: its head is its embeddings and config.json does not scale what it reads, "
-            "which transformers 4 cannot compute; save the checkpoint with a head of its own "
-            "(lm_head.weight)."
-        )
     keys.check_whole(folder, found)
+    return model.eval()
 
 
 def _load_uniform(
@@ -187,7 +179,9 @@ def _load_uniform(
         )
     # With these, a name comes with its two shapes.
     mismatched = [name if isinstance(name, str) else name[0] for name in notes["mismatched_keys"]]
-    return model, keys.Differences(notes["missing_keys"], notes["unexpected_keys"], mismatched)
+    # It also looks at tensors that lie in a file without being named by the index.
+    unexpected = set(notes["unexpected_keys"]) & weights.places(folder).keys()
+    return model, keys.Differences(sorted(notes["missing_keys"]), sorted(unexpected), mismatched)
 
 
 def _load_narrow(
@@ -214,6 +208,13 @@ def _load_narrow(
     return model, keys.Differences(missing, unexpected, [])
 
 
+def untie_head(model: Any) -> None:
+    """Gives an encoder-decoder a head of its own, which config.json cannot ask for of all types:
+    transformers keeps one that it finds in the weights."""
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    model.all_tied_weights_keys.pop("lm_head.weight", None)
+
+
 def save(model: PreTrainedModel, folder: Path, *, source: Path) -> None:
     """Writes weights and config; tokenizer and licences are copied from `source`."""
     _save_weights(model, folder)
@@ -235,7 +236,7 @@ def cut_folder(folder: Path, layers: int) -> None:
         model, _ = _load_uniform(folder, loader, config)
     weights.remove(folder)
     if description.family is Family.DECODER:
-        model.save_pretrained(folder, safe_serialization=True)
+        write(model, folder)
     else:
         _save_weights(model, folder)
 
@@ -247,9 +248,15 @@ def keep_first(config: PretrainedConfig, layers: int) -> None:
         config.layer_types = config.layer_types[:layers]
 
 
+def write(model: PreTrainedModel, folder: Path) -> None:
+    """Weights and config as transformers writes them, and nothing on the screen."""
+    with quiet():
+        model.save_pretrained(folder)
+
+
 def _save_weights(model: PreTrainedModel, folder: Path) -> None:
     """Includes the widths of the layers if config.json cannot express them."""
-    model.save_pretrained(folder, safe_serialization=True)
+    write(model, folder)
     (folder / widths.FILE).unlink(missing_ok=True)
     if (narrow := units.narrow_widths(model)) is not None:
         widths.write(folder, narrow)
@@ -257,10 +264,13 @@ def _save_weights(model: PreTrainedModel, folder: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences transformers' warning about a new head, which is what was asked for."""
-    verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
+    """Silences transformers' bars, and the warning about a new head, which was asked for."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        transformers.logging.set_verbosity(verbosity)
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -74,7 +74,7 @@ class StaticBody(nn.Module):
 class StaticForSequenceClassification(PreTrainedModel):
     """Ids and mask in, logits out, like every sequence classifier of transformers."""
 
-    config_class = StaticConfig  # type: ignore[assignment]
+    config_class = StaticConfig
     base_model_prefix = "static"
 
     def __init__(self, config: StaticConfig) -> None:
@@ -83,7 +83,7 @@ class StaticForSequenceClassification(PreTrainedModel):
         self.norm = nn.LayerNorm(2 * config.hidden_size)
         self.dense = nn.Linear(2 * config.hidden_size, config.intermediate_size)
         self.dropout = nn.Dropout(DROPOUT)
-        self.classifier = nn.Linear(config.intermediate_size, config.num_labels)
+        self.classifier = nn.Linear(config.intermediate_size, config.num_labels)  # type: ignore[arg-type]
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:

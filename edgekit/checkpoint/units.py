@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from edgekit.checkpoint.encoders import ENCODERS, Architecture
 from edgekit.checkpoint.widths import Widths
@@ -31,7 +32,7 @@ class Layer:
 
     @property
     def heads(self) -> int:
-        return int(getattr(self.part(self.names.attention), self.names.heads))
+        return int(attrgetter(self.names.heads)(self.part(self.names.attention)))
 
     @property
     def head_size(self) -> int:
@@ -91,6 +92,8 @@ def keep_neurons(layer: Layer, kept: Sequence[int]) -> None:
         return
     rows = [*kept, *(layer.ffn + unit for unit in kept)] if layer.names.gated else list(kept)
     _keep_rows(layer.matrix(layer.names.ffn_in), rows)
+    if layer.names.ffn_gate is not None:
+        _keep_rows(layer.matrix(layer.names.ffn_gate), rows)
     _keep_columns(layer.matrix(layer.names.ffn_out), list(kept))
 
 
@@ -101,7 +104,14 @@ def keep_layers(model: PreTrainedModel, kept: Sequence[int]) -> None:
         chosen = [found[number] for number in kept]
         del found[:]
         found.extend(chosen)
-    model.config.num_hidden_layers = len(kept)
+    keep_kinds(model.config, kept)
+
+
+def keep_kinds(config: PretrainedConfig, kept: Sequence[int]) -> None:
+    """Makes it that of a model with these layers, each of the kind that it was."""
+    config.num_hidden_layers = len(kept)
+    if kinds := getattr(config, "layer_types", None):
+        config.layer_types = [kinds[number] for number in kept]
 
 
 def settle(model: PreTrainedModel) -> None:

@@ -18,7 +18,7 @@ EXIT_CODES = {None: DONE, "PASS": DONE, "FAIL": FAILED, "INCONCLUSIVE": INCONCLU
 
 # Libraries read these when first imported; the program sets them, importing edgekit does not.
 ENVIRONMENT = {
-    # Nothing but `sample` may touch the network, and it runs pip in a subprocess.
+    # Nothing but `sample` and `bench --baseline` may touch the network: by pip, in a subprocess.
     "HF_HUB_OFFLINE": "1",
     # OpenMP threads spin while they wait. On a machine with anything else to do that makes training
     # five times slower; this spin count costs a few per cent on an idle one.

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         action="store_true",
         help="compare with optimum's own int8 of the teacher for this CPU, too, and judge both on "
-        "the rows of --data where they have labels",
+        "the rows of --data where they have labels; pip installs optimum for it, into an "
+        "environment of its own",
     )
     parser.add_argument(
         "--quick",
@@ -60,6 +61,8 @@ def run(settings: argparse.Namespace) -> int:
         threads=settings.threads,
         rounds=settings.rounds or (1 if settings.quick else 5),
     )
+    if asked.baseline:
+        _say_what_is_installed()
     with Progress(console=messages(), transient=True) as bars:
         bar = bars.add_task("bench", total=1.0)
         result = task_part(manifest.task, "proof.bench").run(
@@ -75,6 +78,13 @@ def run(settings: argparse.Namespace) -> int:
     else:
         _print(manifest.task, result)
     return DONE
+
+
+def _say_what_is_installed() -> None:
+    from edgekit.bench import baseline  # checkpoints: not for a bench of an artifact alone
+
+    if (notice := baseline.notice()) is not None:
+        messages().print(notice)
 
 
 def _print(task: str, result: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
+from edgekit.checkpoint import models as checkpoints
 from edgekit.samples import readmes
 
 PIECES = 24_000
@@ -49,6 +50,9 @@ def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int)
     tokenizer = _tokenizer(texts, pieces)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
+    settings: dict[str, Any] = {
+        "decoder_start_token_id": 0, "n_positions": WINDOW, "tie_word_embeddings": False,
+    }  # fmt: skip
     model = T5ForConditionalGeneration(
         T5Config(
             vocab_size=len(tokenizer),
@@ -60,25 +64,24 @@ def make(folder: Path, texts: Iterable[str], *, pieces: int = PIECES, seed: int)
             num_decoder_layers=3,
             # It sees each row only a few times, too seldom to learn any by heart.
             dropout_rate=0.0,
-            tie_word_embeddings=False,
             pad_token_id=0,
             eos_token_id=1,
-            decoder_start_token_id=0,
-            n_positions=WINDOW,
+            **settings,
         )
     )
+    checkpoints.untie_head(model)
     with torch.no_grad():
         point(model)
     config: Any = model.generation_config
     config.update(
         max_length=LONGEST_SUMMARY, num_beams=2, no_repeat_ngram_size=3, early_stopping=True
     )
-    model.save_pretrained(folder, safe_serialization=True)
+    checkpoints.write(model, folder)
     (folder / "LICENSE").write_text(_LICENCE, encoding="utf-8")
     (folder / "README.md").write_text(readmes.text("summarizer-model.md"), encoding="utf-8")
 
 
-def point(model: T5ForConditionalGeneration) -> None:
+def point(model: Any) -> None:
     """Turns random weights into a model that continues where the text does.
 
     An encoder head adds to every piece the identity of the one before it. One layer of the decoder

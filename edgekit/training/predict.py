@@ -90,8 +90,9 @@ def answers(
 ) -> Answers:
     """Float32 of shape (rows, …): the means over each row's windows, where a window has one answer.
     Puts the model in eval mode."""
-    total = np.zeros((rows, model.config.num_labels), dtype=np.float64)
-    total_states = np.zeros((rows, model.config.hidden_size if states else 0), dtype=np.float32)
+    config: Any = model.config
+    total = np.zeros((rows, config.num_labels), dtype=np.float64)
+    total_states = np.zeros((rows, config.hidden_size if states else 0), dtype=np.float32)
     counts = np.zeros((rows, 1))
 
     def add(part: Sequence[Example], inputs: Mapping[str, Any], output: Any) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
 from edgekit.artifact import folder as artifacts
 from edgekit.bench import exports
@@ -17,6 +16,7 @@ from edgekit.bench.child import Child, SidePlan
 from edgekit.build.outcome import Built
 from edgekit.data.rows import read_rows
 from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerError
+from edgekit.export.onnx.quantize import quantize
 from edgekit.store.store import Store
 from edgekit.system import paths
 from edgekit.tasks.classification.proof.bench import Teacher, bench
@@ -67,6 +67,7 @@ def test_against_its_teacher_there_are_ratios_and_the_same_answers(
 ) -> None:
     texts = ["warm the room", "lamp on", "joue une chanson", "أطفئ الضوء"] * 3
     folder = built.artifacts[0].path
+    stand_in(store, built.teacher)
     teacher = Teacher(built.teacher, store, baseline=True)
     result = bench(folder, texts, against=teacher, threads=1, rounds=1)
     sides = {"artifact", "torch_fp32", "ort_fp32", "optimum_int8"}
@@ -86,6 +87,17 @@ def test_against_its_teacher_there_are_ratios_and_the_same_answers(
     assert result["torch_fp32"]["peak_rss_bytes"] > 1.5 * result["artifact"]["peak_rss_bytes"]
     # Both fp32 sides are the same function, so the artifact agrees with both alike.
     assert result["agreement"]["torch_fp32"] == result["agreement"]["ort_fp32"]
+
+
+def stand_in(store: Store, checkpoint: Path) -> None:
+    """Puts edgekit's own export where optimum's is looked for, which takes an environment of its
+    own to make: see test_baseline.py."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        quantize(exports.fp32(store, checkpoint), folder / "model.onnx", scheme="s8")
+        return {}
+
+    store.run(exports.OPTIMUM, exports.optimum_inputs(checkpoint), make)
 
 
 def test_the_teacher_is_exported_once_and_the_store_counts_it(built: Built, store: Store) -> None:
@@ -110,7 +122,6 @@ def test_the_teacher_is_exported_once_and_the_store_counts_it(built: Built, stor
 )
 def test_optimum_is_asked_for_its_best_on_this_cpu(features: set[str], preset: str) -> None:
     assert exports.preset_for(features) == preset
-    assert hasattr(AutoQuantizationConfig, preset)
 
 
 def test_a_teacher_that_cannot_be_exported_is_an_error(
@@ -119,7 +130,7 @@ def test_a_teacher_that_cannot_be_exported_is_an_error(
     broken = Path(shutil.copytree(built.teacher, tmp_path / "broken"))
     (broken / "config.json").write_text('{"auto_map": {}}')
     with pytest.raises(EdgekitError, match="to compare with it failed"):
-        exports.optimum_int8(store, broken)
+        exports.fp32(store, broken)
 
 
 def test_quality_is_that_of_the_build_and_optimum_has_its_own(
@@ -127,6 +138,7 @@ def test_quality_is_that_of_the_build_and_optimum_has_its_own(
 ) -> None:
     rows = read_rows(made_project / "data/test.csv")
     folder = built.artifacts[0].path
+    stand_in(store, built.teacher)
     result = quality(store, folder, rows, against=built.teacher)
     wanted = artifacts.read(folder).manifest.quality
     assert result["rows"] == wanted["rows"] == len(rows)

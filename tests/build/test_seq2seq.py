@@ -146,7 +146,7 @@ def test_torch_writes_with_the_settings_of_the_artifact(built: Built) -> None:
 def test_an_engine_that_answers_otherwise_here_is_named(built: Built) -> None:
     found = read(artifact_of(built))
     said = json.loads((found.folder / "golden.json").read_text())
-    said["answers"][0]["tokens"][0] += 1
+    next(one for one in said["answers"] if one["tokens"])["tokens"][0] += 1
 
     class Stuck:
         def first_tokens(self, prompt: str, count: int) -> list[int]:

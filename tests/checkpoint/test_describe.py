@@ -72,6 +72,10 @@ BAD = {
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "there is no model.safetensors"),
     "own code": (lambda f: change_config(f, auto_map={"AutoModel": "m.M"}), "'auto_map' asks for"),
     "unknown type": (lambda f: change_config(f, model_type="brt"), "Did you mean 'bert'?"),
+    "an embedder of a decoder's type": (
+        lambda f: change_config(f, model_type="gemma3_text", use_bidirectional_attention=True),
+        "reads texts in both directions",
+    ),
     "no config": (lambda f: (f / "config.json").unlink(), "config.json is missing"),
     "broken config": (lambda f: (f / "config.json").write_text("{"), "this is not JSON"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing"),

@@ -40,4 +40,6 @@ def test_each_part_is_where_the_table_says(model_type: str) -> None:
             assert isinstance(layer.get_submodule(name), nn.Linear)
     assert layer.get_submodule(parts.attention)
     wide = layer.get_submodule(parts.ffn_in).out_features // (2 if parts.gated else 1)
+    if parts.ffn_gate is not None:
+        assert layer.get_submodule(parts.ffn_gate).out_features == wide
     assert wide == layer.get_submodule(parts.ffn_out).in_features == 64

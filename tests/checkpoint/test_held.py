@@ -34,6 +34,14 @@ def change(path: Path, **told: Any) -> None:
     path.write_text(json.dumps({**value, **told}), encoding="utf-8")
 
 
+def as_of_4(folder: Path, **told: Any) -> None:
+    """tokenizer_config.json as transformers 4 saved it: without the name of a backend."""
+    path = folder / "tokenizer_config.json"
+    value = json.loads(path.read_text("utf-8"))
+    del value["backend"]
+    path.write_text(json.dumps({**value, **told}), encoding="utf-8")
+
+
 def imported(folder: Path) -> tuple[Path, list[str]]:
     out = folder.parent / "imported"
     out.mkdir()
@@ -65,8 +73,8 @@ def test_what_overrules_tokenizer_json_is_written_into_it_and_named(
         "strip_accents": None, "lowercase": lowered,
     }  # fmt: skip
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
-    change(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer", **settings)
-    theirs = AutoTokenizer.from_pretrained(folder)
+    as_of_4(folder, tokenizer_class="BertTokenizer", **settings)
+    theirs = auto_tokenizer.load(folder)
     out, notes = imported(folder)
     assert key in notes[0]
     ours = Tokenizer.from_file(str(out / "tokenizer.json"))
@@ -79,11 +87,11 @@ def test_a_gguf_begins_texts_as_transformers_does(tmp_path: Path, adds: bool) ->
     """The class sets the post-processor by its keys, whatever tokenizer.json says."""
     folder = tiny_llama.make_checkpoint(tmp_path / "decoder", "mistral", layers=1)
     told = {"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": adds, "legacy": False}
-    change(folder / "tokenizer_config.json", **told)
+    as_of_4(folder, **told)
     if adds:
         document = json.loads((folder / "tokenizer.json").read_text("utf-8"))
         change(folder / "tokenizer.json", **{**document, "post_processor": None})
-    theirs = AutoTokenizer.from_pretrained(folder)
+    theirs = auto_tokenizer.load(folder)
     out, notes = imported(folder)
     assert "add_bos_token" in notes[0] or "tokenizer_class" in notes[0]
     rows = describe.describe(out).vocabulary
@@ -98,6 +106,8 @@ def test_a_segment_that_only_transformers_sets_is_refused(folder: Path) -> None:
     for piece in document["post_processor"]["single"]:
         next(iter(piece.values()))["type_id"] = 1
     (folder / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    change(folder / "tokenizer_config.json", model_input_names=names)
     weights = load_file(folder / "model.safetensors")
     name = "bert.embeddings.token_type_embeddings.weight"
     weights[name] = torch.randn(weights[name].shape, generator=torch.Generator().manual_seed(0))

@@ -102,8 +102,8 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Te
     found = {}
     for kind in ("bert", "xlm-roberta", "mpnet"):
         folder = tmp_path_factory.mktemp(kind)
-        read_by, pair, _ = pairs.KINDS[kind]
-        pairs.make_tokenizer(folder, pair=pair, read_by=read_by)
+        pair, types = pairs.KINDS[kind]
+        pairs.make_tokenizer(folder, pair=pair, types=types)
         ours = TextTokenizer(folder / "tokenizer.json", max_tokens=4096)
         found[kind] = AutoTokenizer.from_pretrained(folder), ours
     return found

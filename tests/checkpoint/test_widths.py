@@ -35,7 +35,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for module in model.modules():
             if isinstance(module, nn.Linear):
                 module.weight.mul_(10)
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     return folder
 
 

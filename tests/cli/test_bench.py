@@ -10,7 +10,10 @@ import pytest
 
 from edgekit.build.outcome import Built
 from edgekit.cli import DONE, ERROR, USAGE, main
+from edgekit.store.store import Store
+from edgekit.system import paths
 from edgekit.tasks.classification.proof import bench
+from tests.bench.test_measure import stand_in
 from tests.tiny.artifact import TEXTS, make_artifact
 
 
@@ -48,10 +51,13 @@ def test_wrong_numbers_and_folders_are_refused(
 def test_the_baseline_is_timed_and_judged(
     built: Built, made_project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with Store(paths.store_dir()) as store:
+        stand_in(store, built.teacher)
     data = made_project / "data/test.csv"
     arguments = [built.artifacts[0].path, "--against", built.teacher, "--baseline", "--data", data]
     assert main(["bench", *map(str, arguments), "--rounds", "1", "--threads", "1"]) == DONE
-    out = capsys.readouterr().out
+    out, said = capsys.readouterr()
+    assert "into an environment of their own" in " ".join(said.split())
     assert "Than optimum's int8 of the same teacher it is" in out
     quality = out[out.index("labelled rows") :]
     assert [name for name in ("artifact", "optimum's int8", "teacher") if name in quality] == [

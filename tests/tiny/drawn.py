@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
+from edgekit.checkpoint import auto_tokenizer
+from edgekit.errors import CheckpointError
 from tests.tiny import encoder as tiny
 from tests.tiny import filled
 from tests.tiny import llama as tiny_llama
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra", "albert",
-            "distilbert", "deberta-v2", "modernbert")  # fmt: skip
+            "distilbert", "deberta-v2", "modernbert", "eurobert", "gte")  # fmt: skip
 DECODERS = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3")
 SEQ2SEQ = ("t5", "mt5", "bart", "mbart", "pegasus", "marian", "m2m_100")
 TEXTS = (
@@ -109,21 +111,25 @@ def made(one: Drawn) -> Iterator[tuple[Path, Any, PreTrainedTokenizerFast | None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "checkpoint"
         folder.mkdir()
-        rows = _write_tokenizer(one, folder)
+        rows = write_tokenizer(one, folder)
         model = filled.make(one.kind, _config(one, rows))
         if one.kind in DECODERS:
             model.half().float()  # so that a GGUF of halves holds the same weights
         model.save_pretrained(folder)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except Exception:  # some classes fail on some tokenizers, each in its own way
+            # What that version read is in read_by_4.json, which it is held to.
+            tokenizer: Any = auto_tokenizer.load(folder)
+        except CheckpointError:  # some classes fail on some tokenizers, each in its own way
             tokenizer = None
         if one.by_5 and tokenizer is not None:
-            _as_5(folder, tokenizer)
+            _write_as_5(folder, tokenizer)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        else:
+            _write_as_4(folder)
         yield folder, model, tokenizer
 
 
-def _write_tokenizer(one: Drawn, folder: Path) -> int:
+def write_tokenizer(one: Drawn, folder: Path) -> int:
     """Writes the tokenizer's files; returns the rows that the embeddings are to have."""
     tokenizer = _tokenizer(one.read_by[0])
     if one.ends != "none":
@@ -187,36 +193,32 @@ def _config(one: Drawn, rows: int) -> Any:
     return AutoConfig.for_model(one.kind, vocab_size=rows, **told)
 
 
-def _as_5(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Rewrites the two files as transformers 5 saves them; test_saved_by_5 has real ones."""
+def _write_as_4(folder: Path) -> None:
+    """Rewrites config.json as transformers 4 saved it; test_saved_by_4 has real ones."""
     path = folder / "config.json"
     told = json.loads(path.read_text(encoding="utf-8"))
-    told["transformers_version"] = "5.24.0"
-    kind = told["model_type"]
-    theta, scaling = told.pop("rope_theta", None), told.pop("rope_scaling", None)
-    if theta is not None:
-        full = {"rope_type": "default", "rope_theta": theta, **(scaling or {})}
-        told["rope_parameters"] = full
-        if kind == "gemma3_text":
-            windowed = {"rope_type": "default", "rope_theta": told.pop("rope_local_base_freq")}
-            told["rope_parameters"] = {"full_attention": full, "sliding_attention": windowed}
+    told["transformers_version"] = "4.57.6"
+    told["torch_dtype"] = told.pop("dtype")
+    kind, ropes = told["model_type"], told.pop("rope_parameters", None) or {}
+    windowed = ropes.get("sliding_attention")
     if kind == "modernbert":
-        every = told.pop("global_attn_every_n_layers")
-        told["layer_types"] = [
-            "sliding_attention" if number % every else "full_attention"
-            for number in range(told["num_hidden_layers"])
-        ]
-        told["rope_parameters"] = {
-            name: {"rope_type": "default", "rope_theta": told.pop(key)}
-            for name, key in (
-                ("full_attention", "global_rope_theta"),
-                ("sliding_attention", "local_rope_theta"),
-            )
-        }
+        del told["layer_types"]
+        told["global_rope_theta"] = ropes["full_attention"]["rope_theta"]
+        told["local_rope_theta"] = ropes["sliding_attention"]["rope_theta"]
+    elif ropes:
+        if windowed:
+            told["rope_local_base_freq"], ropes = windowed["rope_theta"], ropes["full_attention"]
+        told["rope_theta"] = ropes.pop("rope_theta")
+        told["rope_scaling"] = ropes if ropes.get("rope_type") != "default" else None
     if kind == "t5":
-        told["scale_decoder_outputs"] = told.get("tie_word_embeddings", True)
-        told["tie_word_embeddings"] = True
+        told["tie_word_embeddings"] = told.pop("scale_decoder_outputs")
+    if kind == "mt5":
+        told["tie_word_embeddings"] = False
     path.write_text(json.dumps(told), encoding="utf-8")
+
+
+def _write_as_5(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Rewrites the tokenizer as transformers 5 saves one without a class of its own."""
     (folder / "tokenizer.json").write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
     told = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     for key in ("add_bos_token", "add_eos_token", "do_lower_case", "strip_accents"):

@@ -104,7 +104,7 @@ def make_encoder(folder: Path, *, labels: tuple[str, ...] | None = None, layers:
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         model = BertForSequenceClassification(config)
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     (folder / "LICENSE").write_text("Made in a test; anybody may do anything with it.\n")
     (folder / "README.md").write_text("---\nlicense: cc0-1.0\n---\nA tiny encoder.\n")
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
@@ -40,6 +41,9 @@ CASES: dict[str, dict[str, Any]] = {
     "modernbert": {**_ENCODER, "cls_token_id": 0, "sep_token_id": 2, "local_attention": 6,
                    "global_attn_every_n_layers": 2, "global_rope_theta": 5e4,
                    "local_rope_theta": 500.0},
+    "eurobert": {**_ENCODER, "num_key_value_heads": 1, "mask_token_id": 3, "rope_parameters": {
+        "rope_type": "default", "rope_theta": 5e4}},
+    "gte": {**_ENCODER, "rope_parameters": {"rope_type": "default", "rope_theta": 5e4}},
     "llama": {**_DECODER, "rope_theta": 5e5},
     "llama linear": {**_DECODER, "rope_scaling": {"rope_type": "linear", "factor": 2.0}},
     "llama llama3": {**_DECODER, "rope_theta": 5e5, "rope_scaling": {
@@ -62,6 +66,8 @@ CASES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("bart", "mbart", "pegasus", "marian", "m2m_100"), _BART),
 }  # fmt: skip
 """Configs as transformers 4 takes them, by model type and, where there are several, a word."""
+SINCE_5 = ("eurobert", "gte")
+"""Types that transformers 4 did not know."""
 _SEQ2SEQ = {"t5", "mt5", "bart", "mbart", "pegasus", "marian", "m2m_100"}
 _CLASSIFIED = {kind for kind, told in CASES.items() if "num_labels" in told}
 _COMPUTED = {"pegasus", "marian", "m2m_100"}
@@ -84,14 +90,20 @@ def make(case: str, config: Any = None) -> Any:
         for name, weights in model.named_parameters():
             if kind in _COMPUTED and "embed_positions" in name:
                 continue
-            noise = torch.randn(
-                weights.shape, generator=torch.Generator().manual_seed(crc32(name.encode()))
-            )
             if weights.ndim == 1:
-                weights.add_(0.1 * noise)
+                weights.add_(0.1 * _noise(name, weights.shape))
             else:
-                weights.copy_(noise * weights.shape[-1] ** -0.5)
+                weights.copy_(matrix(name, weights.shape))
     return model.eval()
+
+
+def matrix(name: str, shape: Sequence[int]) -> torch.Tensor:
+    """The weights of a matrix with this name."""
+    return _noise(name, shape) * shape[-1] ** -0.5
+
+
+def _noise(name: str, shape: Sequence[int]) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(crc32(name.encode())))
 
 
 @torch.inference_mode()

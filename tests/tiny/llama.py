@@ -176,7 +176,7 @@ def make_checkpoint(
             spread = 0.1 if parameter.ndim == 1 else 1.2 * parameter.shape[-1] ** -0.5
             noise = spread * torch.randn_like(parameter)
             parameter.copy_(parameter + noise if parameter.ndim == 1 else noise)
-    model.to(dtype).save_pretrained(folder, safe_serialization=True)
+    model.to(dtype).save_pretrained(folder)
     (folder / "LICENSE").write_text("Made in a test; anybody may do anything with it.\n")
     (folder / "README.md").write_text("---\nlicense: cc0-1.0\n---\nA tiny decoder.\n")
     return folder

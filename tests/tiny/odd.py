@@ -90,7 +90,7 @@ def with_head(model: Callable[[int], PreTrainedModel], *, task: str = "classific
         recipe = _classifier(folder)
         shutil.rmtree(folder / "encoder")
         pieces = tiny.make_tokenizer(folder / "encoder")
-        model(len(pieces)).save_pretrained(folder / "encoder", safe_serialization=True)
+        model(len(pieces)).save_pretrained(folder / "encoder")
         recipe.write_text(recipe.read_text("utf-8").replace("classification", task), "utf-8")
         return recipe
 

@@ -169,7 +169,7 @@ def make_model(folder: Path, *, family: str = "t5", trained: bool = True, layers
     else:
         _spread(model)
     model.generation_config.update(max_length=24, **GENERATION[family])
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     (folder / "LICENSE").write_text("Made in a test; anybody may do anything with it.\n")
     (folder / "README.md").write_text("---\nlicense: cc0-1.0\n---\nA tiny summarizer.\n")
     return folder

@@ -132,7 +132,7 @@ async def test_a_run_pauses_goes_on_and_resumes_where_it_was_stopped(snapshot: S
         assert "Paused" in shown(pilot.app, "#pace")
         await snapshot(pilot)
         await pilot.press("space")
-        assert "Going on" in shown(pilot.app, "#pace")
+        await until(pilot, lambda: "Going on" in shown(pilot.app, "#pace"))
         await pilot.press("escape")
         model.pass_one(5)
         await pilot.app.workers.wait_for_complete()

@@ -51,7 +51,7 @@ def run(tries: Sequence[Candidate], quantize: str, job: OutputJob, *, embeddings
 
 def export(checkpoint: Path, folder: Path) -> Path:
     """Writes `folder`/model.onnx, fp32, from a classifier's checkpoint."""
-    # optimum, torch and transformers are imported only when something is exported.
+    # torch and transformers are imported only when something is exported.
     from edgekit.export.onnx import tracing
 
     return tracing.export_classifier(checkpoint, folder)

@@ -49,7 +49,7 @@ def run(tries: Sequence[Candidate], quantize: str, job: OutputJob, *, embeddings
 def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any]:
     peak = 0
     if describe(job.checkpoint).fp32_bytes < APART_FROM_BYTES:
-        # optimum, torch and transformers are imported only when something is exported.
+        # torch and transformers are imported only when something is exported.
         from edgekit.export.onnx import tracing
 
         tracing.export_encoder(job.checkpoint, out)

@@ -1,4 +1,4 @@
-"""Writes a static student as ONNX, without optimum, which knows only transformers' models."""
+"""Writes a static student as ONNX: a graph of a few operations, of one input. Quantizes nothing."""
 
 from __future__ import annotations
 

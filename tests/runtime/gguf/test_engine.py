@@ -61,7 +61,7 @@ def test_a_prompt_is_what_hugging_face_makes_of_the_conversation(
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_gguf.parent / "checkpoint")
     for talk in (ASK, LONG, [*ASK, {"role": "assistant", "content": "Nairobi 🦁 नमस्ते\n"}, *ASK]):
-        wanted = tokenizer.apply_chat_template(talk, add_generation_prompt=True)
+        wanted = tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_dict=False)
         assert engine._prompts.tokens(talk) == list(wanted)
 
 

@@ -30,6 +30,7 @@ from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.system import machine
 from edgekit.training import predict
 from tests.tiny import encoder as tiny
+from tests.tiny import odd
 from tests.tiny.job import make_job
 
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -76,10 +77,12 @@ def make_checkpoint(folder: Path, model_type: str, tokenizer: Tokenizer) -> Path
         bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>",
         mask_token="<mask>", model_max_length=64,
     ).save_pretrained(folder)  # fmt: skip
+    as_of_4(folder, tokenizer)
     own = {
         "albert": {"embedding_size": 32},
         "deberta-v2": {"pos_att_type": ["c2p", "p2c"], "relative_attention": True},
         "distilbert": {"dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 128},
+        "eurobert": {"mask_token_id": 4},
         "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 16},
     }
     torch.manual_seed(0)
@@ -96,6 +99,18 @@ def make_checkpoint(folder: Path, model_type: str, tokenizer: Tokenizer) -> Path
     )  # fmt: skip
     AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     return folder
+
+
+def as_of_4(folder: Path, tokenizer: Tokenizer) -> None:
+    """tokenizer_config.json as transformers 4 saved it, with the numbers of the added tokens."""
+    added = tokenizer.get_added_tokens_decoder()
+    numbers = {number: {"content": one.content, "special": True} for number, one in added.items()}
+    odd.edit(
+        folder / "tokenizer_config.json",
+        backend=odd.MISSING,
+        tokenizer_class="PreTrainedTokenizerFast",
+        added_tokens_decoder=numbers,
+    )
 
 
 @functools.cache
@@ -142,6 +157,8 @@ FAMILIES = [
     ("xlm-roberta", unigram),
     ("deberta-v2", unigram),
     ("modernbert", byte_level),
+    ("eurobert", byte_level),
+    ("gte", unigram),
 ]
 
 

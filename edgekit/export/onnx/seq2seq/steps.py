@@ -100,7 +100,7 @@ class T5Step(Step):
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         config = self.model.config
-        if config.tie_word_embeddings:
+        if getattr(config, "scale_decoder_outputs", False):
             hidden = hidden * config.d_model**-0.5
         return functional.linear(hidden, self.model.lm_head.weight)
 

@@ -12,6 +12,8 @@ def neurons(layer: Layer) -> np.ndarray:
     rows = layer.matrix(layer.names.ffn_in).weight.detach().square().sum(1)
     if layer.names.gated:
         rows = rows.view(2, -1).sum(0)
+    if layer.names.ffn_gate is not None:
+        rows = rows + layer.matrix(layer.names.ffn_gate).weight.detach().square().sum(1)
     columns = layer.matrix(layer.names.ffn_out).weight.detach().square().sum(0)
     return (rows * columns).cpu().double().numpy()
 

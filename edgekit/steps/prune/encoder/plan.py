@@ -200,7 +200,8 @@ def _estimate(settings: PruneSettings, before: Description) -> Description:
 def _layer_parameters(before: Description, *, heads: float, ffn: float) -> float:
     """Parameters of one layer that keeps these shares of its units."""
     hidden = before.hidden
-    halves = 2 if ENCODERS[before.model_type].gated else 1
+    names = ENCODERS[before.model_type]
+    halves = 2 if names.gated or names.ffn_gate is not None else 1
     attention = heads * (4 * hidden**2 + 3 * hidden) + hidden
     network = ffn * before.ffn * (hidden * (1 + halves) + halves) + hidden
     return attention + network + 4 * hidden  # and two norms

@@ -120,7 +120,7 @@ class Tokenizers:
         first, *second = inputs.texts(text.input)
         told = (self.prefix + first, *second)
         whole = not text.rendered
-        both = (self.vocabulary.tokenizer, self.trimmed)
+        both: tuple[Any, ...] = (self.vocabulary.tokenizer, self.trimmed)
         before, after = (one.encode(*told, add_special_tokens=whole).ids for one in both)
         return before, after
 

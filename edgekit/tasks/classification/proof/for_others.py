@@ -37,6 +37,7 @@ def files(checkpoint: Path, labels: Sequence[str], *, max_tokens: int) -> dict[s
         TOKENIZER_CONFIG: {
             # tokenizer.json says everything; a class of its own would overrule parts of it.
             "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             "model_max_length": max_tokens,
             "clean_up_tokenization_spaces": False,
             **_special_tokens(checkpoint),

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 PACKAGES = dict.fromkeys(
     (
-        *("torch", "transformers", "tokenizers", "optimum", "onnx", "onnxruntime", "numpy", "peft"),
+        *("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "numpy", "peft"),
         "scikit-learn",
     ),
     "compress",
