@@ -203,12 +203,15 @@ async def test_a_build_shows_its_steps_and_its_end(snapshot: Snapshot) -> None:
 
 async def test_a_build_is_stopped_and_goes_on() -> None:
     command = scripted_build(
-        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    sys.exit(130)"
+        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n"
+        "    print('edgekit: interrupted; the same command goes on from here', file=sys.stderr)\n"
+        "    sys.exit(130)"
     )
     async with make_app(build_command=command).run_test(size=(80, 24)) as pilot:
         await start_build(pilot)
         await pilot.press("s")
         await until(pilot, lambda: "Stopped." in shown(pilot.app, "#notice"))
+        assert "interrupted" not in shown(pilot.app, "#lines"), "the notice says it"
         await pilot.press("g")
         await until(pilot, lambda: "finished earlier" in shown(pilot.app, "#steps"))
         await pilot.press("escape")

@@ -19,6 +19,7 @@ from edgekit_tui.screens.samples import SAMPLES, SamplesScreen
 from textual.widgets import OptionList
 
 from edgekit.tables import SAMPLES as KNOWN_SAMPLES
+from edgekit.tasks.classification.answer import Answer
 from tests.tiny.artifact import make_artifact
 from tests.tui.scripted import (
     ScriptedModel,
@@ -26,6 +27,7 @@ from tests.tui.scripted import (
     found_chat,
     make_app,
     make_chat_manifest,
+    make_manifest,
     settle,
     shown,
 )
@@ -129,6 +131,19 @@ async def test_what_a_text_took_is_shown_at_home_before_the_model_is_closed() ->
         await pilot.press("escape")
         await settle(pilot)
         assert "12 ms a text" in shown(pilot.app, "#artifacts")
+
+
+class _InParts(ScriptedModel):
+    def _answer(self, text: str, floor: float) -> Answer:
+        return replace(super()._answer(text, floor), parts=1 + len(text) // 1000)
+
+
+def test_a_text_that_is_read_in_parts_says_nothing_about_the_usual_one() -> None:
+    seconds = iter((0, 0.01, 0, 0.02, 0, 11.0))
+    opened = models.Models(lambda *_: _InParts(make_manifest()), clock=lambda: next(seconds))
+    for text in ("a lamp", "a song", "a pasted book " * 9000):
+        opened.answer(Path("x"), text)
+    assert opened.seconds_per_text() == 0.02
 
 
 async def test_home_without_artifacts_says_the_first_steps(snapshot: Snapshot) -> None:

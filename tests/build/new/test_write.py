@@ -15,6 +15,7 @@ import pytest
 
 from edgekit.cli import main
 from edgekit.data import corrected
+from edgekit.data.record_writer import RecordWriter
 from edgekit.data.rows import read_documents, read_rows
 from edgekit.recipe import recipe
 from edgekit.recipe.dataset import folded
@@ -407,3 +408,14 @@ def test_labels_corrected_in_the_app_are_named(
     said = capsys.readouterr().out
     assert "Corrected in the app for 'intents', and not among these rows: 1 labels" in said
     assert "others" not in said
+
+
+def test_a_workbook_is_divided_and_its_rows_are_written_as_csv(place: Path, tmp_path: Path) -> None:
+    book = tmp_path / "rows.xlsx"
+    with RecordWriter(book) as writer:
+        for row in labelled():
+            writer.write(row)
+        writer.finish()
+    assert new(tmp_path / "own", "--model", place / "classifier", "--data", book) == 0
+    sets = [rows(tmp_path / "own" / "data" / f"{name}.csv") for name in ("train", "test")]
+    assert all(row in labelled() for found in sets for row in found)
