@@ -15,7 +15,15 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from tests.tui.chat_walking import SMALL, WHOLE, answered, kept, open_chat, press, say, written
-from tests.tui.scripted import ScriptedModel, found_chat, make_app, make_chat_manifest, seen, shown
+from tests.tui.scripted import (
+    ScriptedModel,
+    found_chat,
+    make_app,
+    make_chat_manifest,
+    seen,
+    shown,
+    until,
+)
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
 
@@ -136,7 +144,8 @@ async def test_two_apps_share_one_chat() -> None:
         await press(there, "ctrl+t", "enter")
         await say(there, "from there")
         await say(here, "again")
-        assert "from there" in seen(first), "what the other app added is shown"
+        # What the other app added is shown.
+        await until(here, lambda: "from there" in seen(first))
     assert [text for text, _ in kept()][::2] == ["from here", "from there", "again"]
 
 
