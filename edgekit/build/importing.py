@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekit.checkpoint import merging, weights, widths
 from edgekit.checkpoint.describe import carry, describe, family_of, read_config, write_json
-from edgekit.checkpoint.tables import refuse_beyond
+from edgekit.checkpoint.tables import refuse_beyond, refuse_uncounted
 from edgekit.data.inputs import Input
 from edgekit.system import child
 from edgekit.tables import Family
@@ -56,6 +56,7 @@ def import_checkpoint(
         notes.append(beside)
     description = describe(out)
     refuse_beyond(out, description)
+    refuse_uncounted(out, description)
     if layers is not None:
         models.cut_folder(out, layers)
     return {

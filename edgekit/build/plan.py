@@ -14,7 +14,7 @@ from edgekit.artifact import folder as artifacts
 from edgekit.build import importing, rates, suited
 from edgekit.checkpoint import merging, pooling, weights
 from edgekit.checkpoint.describe import Description, describe
-from edgekit.checkpoint.tables import refuse_beyond
+from edgekit.checkpoint.tables import refuse_beyond, refuse_uncounted
 from edgekit.data import corrected
 from edgekit.data.records import form_of
 from edgekit.errors import ArtifactError, RecipeError
@@ -54,6 +54,7 @@ def make(
     _check_family(bound, description)
     if adapter is None:  # which may bring a tokenizer and rows of its own
         refuse_beyond(model, description)
+        refuse_uncounted(model, description)
     if tables.task(recipe.task).heads[description.family] == "embedding":
         pooling.refuse_other_than_mean(model)
     task = task_part(recipe.task, "proof.judge")

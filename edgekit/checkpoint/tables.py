@@ -1,4 +1,4 @@
-"""Refuses token ids that a checkpoint's embeddings have no row for. Reads no weights."""
+"""Refuses token ids for which a checkpoint's embeddings have no row or no position. No weights."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from edgekit.checkpoint.decoders import DECODERS
 from edgekit.checkpoint.describe import TOKENIZER_CONFIG, Description
 from edgekit.errors import CheckpointError
 from edgekit.runtime.tokens import TOKENIZER
+
+CONFIG = "config.json"
+_COUNTED_BUT_PADDING = frozenset({"m2m_100"})
+"""Here positions are computed from the ids, by which padding is passed over, and the exported graph
+reads vectors. RoBERTa and its like, which count so too, are exported with ids."""
 
 
 def refuse_beyond(folder: Path, description: Description) -> None:
@@ -31,6 +36,22 @@ def refuse_beyond(folder: Path, description: Description) -> None:
         "(model.resize_token_embeddings(len(tokenizer))) and train what is new, or restore the "
         "tokenizer that the model was trained with."
     )
+
+
+def refuse_uncounted(folder: Path, description: Description) -> None:
+    """Raises CheckpointError where the model counts no position for a token that texts have."""
+    if description.model_type not in _COUNTED_BUT_PADDING:
+        return
+    number = _read(folder / CONFIG).get("pad_token_id")
+    piece = dict(_pieces(folder)).get(number)
+    told = _read(folder / TOKENIZER_CONFIG).get("pad_token")
+    padding = told["content"] if isinstance(told, Mapping) else told
+    if None not in (piece, padding) and piece != padding:
+        raise CheckpointError(
+            f"{folder / CONFIG}: 'pad_token_id' is {number}, which is {piece!r} in the tokenizer, "
+            f"and a {description.model_type} counts no position for it; set it to the id of "
+            f"{padding!r}, or restore the config.json that the model was trained with."
+        )
 
 
 def _pieces(folder: Path) -> Iterator[tuple[int, str]]:

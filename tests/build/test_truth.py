@@ -57,7 +57,7 @@ def classified(out: Path, window: int, model: Any, tokenizer: Any) -> int:
     compared = 0
     with edgekit.load(folder) as loaded:
         for text in TEXTS:
-            ids, logits = drawn.truth(model, tokenizer, text)
+            ids, logits = drawn.truth(model, tokenizer, text, most=window)
             answer = loaded.classify(text)
             if ids and answer.parts == 1:
                 found = np.array([answer.scores[label] for label in LABELS])
@@ -80,8 +80,8 @@ def written(out: Path, window: int, model: Any, tokenizer: Any) -> int:
     )
     compared = 0
     for text in TEXTS:
-        ids, logits = drawn.truth(model, tokenizer, text)
-        if ids and len(ids) <= window:
+        ids, logits = drawn.truth(model, tokenizer, text, most=window)
+        if ids:
             found = pair.logits(pair.first_window(text), [*ids[:4], 0])
             error = np.abs(found - logits).max() / max(1.0, np.abs(logits).max())
             assert error <= MOST_ERROR, text
@@ -104,7 +104,7 @@ def continued(out: Path, window: int, model: Any, tokenizer: Any) -> int:
         opening.open_context(opened, tokens=64, threads=1) as reader,
     ):
         for text in TEXTS:
-            ids, logits = drawn.truth(model, tokenizer, text)
+            ids, logits = drawn.truth(model, tokenizer, text, most=window)
             if not ids or len(ids) > min(window, reader.most):
                 continue
             told = told_text(text, preparation, tokenizer.backend_tokenizer)

@@ -21,6 +21,7 @@ from edgekit.recipe import recipe
 from tests.tiny import encoder as tiny
 from tests.tiny import extractive, filled
 from tests.tiny import llama as tiny_llama
+from tests.tiny import seq2seq as tiny_seq2seq
 
 
 @pytest.fixture
@@ -140,6 +141,21 @@ def test_a_token_of_the_config_alone_is_seen_too(folder: Path) -> None:
     change(folder / "tokenizer_config.json", added_tokens_decoder=told)
     with pytest.raises(CheckpointError, match=f"'<new>' has the id {rows}"):
         tables.refuse_beyond(folder, describe.describe(folder))
+
+
+@pytest.mark.parametrize("family", ["m2m_100", "mbart"])
+def test_padding_that_texts_have_is_refused_where_it_moves_positions(
+    family: str, tmp_path: Path
+) -> None:
+    checkpoint = tiny_seq2seq.make_model(tmp_path / family, family=family, trained=False)
+    said = describe.describe(checkpoint)
+    tables.refuse_uncounted(checkpoint, said)
+    change(checkpoint / "config.json", pad_token_id=3)
+    if family == "mbart":  # it counts every token
+        tables.refuse_uncounted(checkpoint, said)
+        return
+    with pytest.raises(CheckpointError, match=r"'pad_token_id' is 3, .* counts no position for it"):
+        tables.refuse_uncounted(checkpoint, said)
 
 
 @pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "camembert", "mpnet", "bert"])

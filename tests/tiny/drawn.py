@@ -228,13 +228,16 @@ def _write_as_5(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 @torch.inference_mode()
-def truth(model: Any, tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[list[int], Any]:
-    """The ids and logits of a text, as a program that uses transformers gets them."""
+def truth(
+    model: Any, tokenizer: PreTrainedTokenizerFast, text: str, *, most: int | None = None
+) -> tuple[list[int], Any]:
+    """The ids and logits of a text, as a program that uses transformers gets them; no logits of
+    more than `most` tokens, for which the model may have no positions."""
     told = tokenizer(text, return_tensors="pt", verbose=False)
     takes = inspect.signature(model.forward).parameters
     inputs = {name: values for name, values in told.items() if name in takes}
     ids = inputs["input_ids"]
-    if not ids.numel():
+    if not ids.numel() or (most is not None and ids.numel() > most):
         return [], None
     if model.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = torch.cat([torch.full((1, 1), 2), ids[:, :4]], dim=1)
