@@ -38,6 +38,8 @@ from tests.tiny import drawn
 MOST_ERROR = 1e-3
 LABELS = ("LABEL_0", "LABEL_1", "LABEL_2")
 TEXTS = drawn.TEXTS[:7]
+SHORT = ("a", "é")
+"""Also within the contexts that a sliding window leaves."""
 
 
 def classified(out: Path, window: int, model: Any, tokenizer: Any) -> int:
@@ -103,9 +105,11 @@ def continued(out: Path, window: int, model: Any, tokenizer: Any) -> int:
         opening.open_model(path) as opened,
         opening.open_context(opened, tokens=64, threads=1) as reader,
     ):
-        for text in TEXTS:
-            ids, logits = drawn.truth(model, tokenizer, text, most=window)
-            if not ids or len(ids) > min(window, reader.most):
+        # Of a sliding window, which llama.cpp does not have here, the context is the rest.
+        most = min(window, reader.most, record["context"])
+        for text in (*TEXTS, *SHORT):
+            ids, logits = drawn.truth(model, tokenizer, text, most=most)
+            if not ids or logits is None:
                 continue
             told = told_text(text, preparation, tokenizer.backend_tokenizer)
             if not any(

@@ -20,6 +20,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
+from edgekit.checkpoint.describe import describe
 from edgekit.checkpoint.static import StaticForSequenceClassification
 from edgekit.errors import ExportError
 from edgekit.export.onnx.tracing_static import export_static
@@ -41,7 +42,7 @@ _TYPED = ("albert", "bert", "electra")
 """These read token types even where there is but one."""
 _TYPED_IF_SEVERAL = {"deberta": 1, "deberta-v2": 1, "gte": 2}
 """And these from so many on."""
-_TRACED_WITH = (2, 16)
+_TRACED_TEXTS, _MOST_TRACED_TOKENS = 2, 16
 _FREE = {0: "batch_size", 1: "sequence_length"}
 
 
@@ -55,7 +56,7 @@ def export_classifier(checkpoint: Path, folder: Path) -> Path:
         export_static(model, folder / "model.onnx")
         return folder / "model.onnx"
     _check_size(checkpoint, model)
-    return _export(model, folder, output=LOGITS)
+    return _export(model, folder, output=LOGITS, most=describe(checkpoint).max_tokens)
 
 
 def export_encoder(checkpoint: Path, folder: Path) -> Path:
@@ -64,7 +65,7 @@ def export_encoder(checkpoint: Path, folder: Path) -> Path:
     """
     model = models.load_encoder(checkpoint)
     _check_size(checkpoint, model)
-    return _export(model, folder, output=STATES)
+    return _export(model, folder, output=STATES, most=describe(checkpoint).max_tokens)
 
 
 def _check_size(checkpoint: Path, model: PreTrainedModel) -> None:
@@ -88,13 +89,15 @@ class _Traced(nn.Module):
         return found
 
 
-def _export(model: PreTrainedModel, folder: Path, *, output: str) -> Path:
+def _export(model: PreTrainedModel, folder: Path, *, output: str, most: int) -> Path:
+    """`most` is how many tokens the model has positions for."""
     table, names = _take_table(model), _inputs(model.config)
     # torch's own attention becomes more operations: it looks for NaN behind every softmax.
     model.set_attn_implementation("eager")
     # Two texts of several tokens: a size of 1 would be taken for one that never changes.
     words: Any = model.get_input_embeddings()
-    ids = torch.randint(3, words.num_embeddings, _TRACED_WITH)
+    traced = _TRACED_TEXTS, min(_MOST_TRACED_TOKENS, most)
+    ids = torch.randint(3, words.num_embeddings, traced)
     told = {_IDS: ids, _MASK: torch.ones_like(ids), _TYPES: torch.zeros_like(ids)}
     shape = _FREE if output == STATES else {0: _FREE[0]}
     with tempfile.TemporaryDirectory(dir=folder) as scratch, warnings.catch_warnings():
