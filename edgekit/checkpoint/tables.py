@@ -42,7 +42,7 @@ def refuse_uncounted(folder: Path, description: Description) -> None:
     """Raises CheckpointError where the model counts no position for a token that texts have."""
     if description.model_type not in _COUNTED_BUT_PADDING:
         return
-    number = _read(folder / CONFIG).get("pad_token_id")
+    number: int = _read(folder / CONFIG).get("pad_token_id", -1)
     piece = dict(_pieces(folder)).get(number)
     told = _read(folder / TOKENIZER_CONFIG).get("pad_token")
     padding = told["content"] if isinstance(told, Mapping) else told
