@@ -6,7 +6,7 @@ rest to one layer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -57,6 +57,22 @@ _DEBERTA = Architecture(
     ungrouped_heads=False,
 )
 
+_GTE = Architecture(
+    layers="layers",
+    query="self_attn.q_proj",
+    key="self_attn.k_proj",
+    value="self_attn.v_proj",
+    attention="self_attn",
+    heads="config.num_attention_heads",
+    attention_out="self_attn.o_proj",
+    ffn_in="mlp.up_proj",
+    ffn_gate="mlp.gate_proj",
+    ffn_out="mlp.down_proj",
+    after_attention="post_attention_layernorm",
+    after_ffn="post_mlp_layernorm",
+    ungrouped_heads=False,
+)
+
 ENCODERS = {
     "albert": Architecture(
         layers="encoder.albert_layer_groups.0.albert_layers",
@@ -92,38 +108,8 @@ ENCODERS = {
         types=False,
     ),
     "electra": _BERT,
-    "eurobert": Architecture(
-        layers="layers",
-        word_embeddings="embed_tokens",
-        query="self_attn.q_proj",
-        key="self_attn.k_proj",
-        value="self_attn.v_proj",
-        attention="self_attn",
-        heads="config.num_attention_heads",
-        attention_out="self_attn.o_proj",
-        ffn_in="mlp.up_proj",
-        ffn_gate="mlp.gate_proj",
-        ffn_out="mlp.down_proj",
-        after_attention="post_attention_layernorm",
-        after_ffn=None,
-        ungrouped_heads=False,
-        types=False,
-    ),
-    "gte": Architecture(
-        layers="layers",
-        query="self_attn.q_proj",
-        key="self_attn.k_proj",
-        value="self_attn.v_proj",
-        attention="self_attn",
-        heads="config.num_attention_heads",
-        attention_out="self_attn.o_proj",
-        ffn_in="mlp.up_proj",
-        ffn_gate="mlp.gate_proj",
-        ffn_out="mlp.down_proj",
-        after_attention="post_attention_layernorm",
-        after_ffn="post_mlp_layernorm",
-        ungrouped_heads=False,
-    ),
+    "eurobert": replace(_GTE, word_embeddings="embed_tokens", after_ffn=None, types=False),
+    "gte": _GTE,
     "modernbert": Architecture(
         layers="layers",
         word_embeddings="embeddings.tok_embeddings",

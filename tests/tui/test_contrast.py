@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from edgekit_tui.screens.results import ResultsScreen
 from edgekit_tui.themes import THEMES
 from rich.color import Color
 
 from tests.tui.contrast import contrast, faint
-from tests.tui.scripted import found, found_chat, make_app, settle, until
-from tests.tui.test_looks import PICTURES, WALK
+from tests.tui.scripted import found, found_chat, make_app, settle
+from tests.tui.test_looks import walked
 
 
 def test_the_measure_is_wcags() -> None:
@@ -29,12 +28,7 @@ async def test_every_word_stands_out(theme: str) -> None:
     seen: set[str] = set()
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
-        for key in WALK:
-            if not key:
-                await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
-            elif key not in PICTURES:
-                await pilot.press(key)
-            await settle(pilot)
+        async for _ in walked(pilot):
             seen |= {f"{type(app.screen).__name__}: {words}" for words in faint(app)}
     assert not seen, "\n".join(sorted(seen))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from edgekit_tui import i18n
 from edgekit_tui.history import ChatSettings
 from edgekit_tui.screens.results import ResultsScreen
 from edgekit_tui.widgets.turns import ModelTurn
+from textual.pilot import Pilot
 
 from tests.tui.scripted import (
     ScriptedModel,
@@ -116,6 +117,17 @@ PICTURES = (
 )  # fmt: skip
 
 
+async def walked(pilot: Pilot[None]) -> AsyncIterator[str]:
+    """Each step of WALK, once its screen has settled."""
+    for key in WALK:
+        if not key:
+            await until(pilot, lambda: isinstance(pilot.app.screen, ResultsScreen))
+        elif key not in PICTURES:
+            await pilot.press(key)
+        await settle(pilot)
+        yield key
+
+
 @pytest.mark.parametrize(
     ("size", "theme", "language"),
     [(SMALL, "dark", "en"), (LARGE, "light", "ar"), (LARGE, "plain", "zh"), (SMALL, "dark", "hi")],
@@ -132,12 +144,7 @@ async def test_screen(size: tuple[int, int], theme: str, language: str, snapshot
     app.history.begin("tiny-chat", ChatSettings(), "Why do lamps shine?")
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        for key in WALK:
-            if not key:
-                await until(pilot, lambda: isinstance(app.screen, ResultsScreen))
-            elif key not in PICTURES:
-                await pilot.press(key)
-            await settle(pilot)
+        async for key in walked(pilot):
             if key in PICTURES:
                 await snapshot(pilot, key)
 

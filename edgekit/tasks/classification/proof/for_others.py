@@ -10,13 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.checkpoint.describe import STATIC
+from edgekit.checkpoint.describe import STATIC, TOKENIZER_CONFIG
 
-CONFIG, TOKENIZER_CONFIG, SPECIAL_TOKENS = (
-    "config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-)
+CONFIG, SPECIAL_TOKENS = "config.json", "special_tokens_map.json"
 _ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 # What wrote the checkpoint and how its weights were stored says nothing of the artifact.
 _LEFT_OUT = frozenset({"transformers_version", "torch_dtype", "dtype"})
