@@ -230,6 +230,15 @@ class DocumentRead(Message):
 
 
 @dataclass
+class PagesRead(Message):
+    """How far a long file was read."""
+
+    name: str
+    read: int
+    pages: int
+
+
+@dataclass
 class CanSummarize(Message):
     """A model is open; with the extractive summarizers that could choose what it reads."""
 
