@@ -34,7 +34,7 @@ def read_pdf(path: Path, encoding: str | None = None, on_page: OnPage = ignore) 
             count = len(reader.pages)
             if count > MOST_PAGES:
                 raise DataError(f"{path}: over {MOST_PAGES:,} pages; split it.")
-            pages = []
+            pages: list[str] = []
             for page in reader.pages:
                 on_page(len(pages), count)
                 pages.append(page.extract_text())
