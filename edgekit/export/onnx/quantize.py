@@ -333,7 +333,8 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     source, out = Path(request["source"]), Path(request["out"])
     seen = read(Path(request["seen"])) if request["seen"] else None
     scheme, embeddings = request["scheme"], request["embeddings"]
-    together = Covariances(Path(request["covariances"])) if request["covariances"] else None
+    held = request.get("covariances")
+    together = Covariances(Path(held)) if held else None
     done = quantize(
         source, out, scheme=scheme, embeddings=embeddings, seen=seen, covariances=together
     )
