@@ -16,6 +16,7 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from edgekit.checkpoint import models, tensors
 from edgekit.checkpoint.tensors import Tensor
@@ -41,12 +42,15 @@ def logits(
     longest = max(map(len, tokens))
     # Causal: padding after a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
-    hidden = model.get_decoder()(input_ids=padded, use_cache=False).last_hidden_state
+    body, head = model.get_decoder(), model.get_output_embeddings()
+    hidden = body(input_ids=padded, use_cache=False).last_hidden_state
     tied = config.tie_word_embeddings or "lm_head.weight" not in found
     scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
+    head.forward = partial(_linear, {"weight": scores}, order=pieces)
     for one, states in zip(tokens, hidden, strict=True):
-        found_scores = _linear({"weight": scores}, states[: len(one)], pieces)
-        yield _limited(found_scores, config).numpy()
+        # What becomes of the head's scores (a factor, a soft cap) is for transformers to say.
+        body.forward = partial(_given, states[: len(one)])
+        yield model(input_ids=padded[:1, : len(one)], use_cache=False).logits[0].numpy()
 
 
 def open_decoder(checkpoint: Path, *, layers: int | None = None) -> PreTrainedModel:
@@ -65,6 +69,9 @@ def open_decoder(checkpoint: Path, *, layers: int | None = None) -> PreTrainedMo
         own = [one for one, _ in module.named_parameters(recurse=False)]
         if own and module is not head:
             _stream(module, {one: _place(f"{name}.{one}", found) for one in own})
+        for one, buffer in module.named_buffers(recurse=False):
+            if (place := found.get(f"{name}.{one}")) is not None:
+                setattr(module, one, _whole(place).reshape(buffer.shape))
     return model
 
 
@@ -116,6 +123,6 @@ def _take(module: nn.Module, _: Any, answer: Any) -> None:
             module._parameters[name] = nn.Parameter(weight.to("meta"), requires_grad=False)
 
 
-def _limited(scores: torch.Tensor, config: Any) -> torch.Tensor:
-    most = getattr(config, "final_logit_softcapping", None)
-    return scores if most is None else most * torch.tanh(scores / most)
+def _given(states: torch.Tensor, *_: Any, **__: Any) -> BaseModelOutputWithPast:
+    """Stands for the layers where what they computed is known."""
+    return BaseModelOutputWithPast(last_hidden_state=states[None])

@@ -15,7 +15,7 @@ import gguf
 from edgekit.checkpoint import chat_template, describe, tensors
 from edgekit.checkpoint import tokenizer as tokenizing
 from edgekit.checkpoint.chat_template import Rendered
-from edgekit.checkpoint.decoders import DECODERS, Architecture
+from edgekit.checkpoint.decoders import DECODERS, UNSAID, Architecture
 from edgekit.checkpoint.tokenizer import Vocabulary
 from edgekit.errors import CheckpointError
 from edgekit.export.gguf import (
@@ -71,6 +71,7 @@ def convert(
     if config["model_type"] not in DECODERS:
         return llama_cpp_converter.convert(checkpoint, out)
     architecture = DECODERS[config["model_type"]]
+    config = {**UNSAID, **architecture.unsaid, **config}
     shape = hyperparameters.read_shape(config, architecture)
     found = tensors.read(checkpoint)
     written = weights.choose(
@@ -81,13 +82,16 @@ def convert(
         query_scale=hyperparameters.query_scale(config, shape, architecture),
     )
     read = _read(checkpoint, config, architecture, shape)
+    scalars = weights.scalars(found, architecture, shape)
     written += weights.computed(read.rope.tensors)
-    parameters = sum(one.source.size for one in written)
+    # A table that is written twice counts once.
+    parameters = sum({id(one.source): one.source.size for one in written}.values())
     said = origin.read(checkpoint, languages=languages, parameters=parameters)
-    _write_header(out, read, said, written)
+    _write_header(out, read, said, written, scalars)
     weights.append(out, written, on_progress)
     conversations = read.rendered.texts if read.rendered else ()
-    trials.prove(out, checkpoint, read.vocabulary.preparation, conversations)
+    names, preparation = read.names.names, read.vocabulary.preparation
+    trials.prove(out, checkpoint, preparation, conversations, names)
     return {
         "architecture": architecture.gguf,
         "parameters": parameters,
@@ -97,7 +101,8 @@ def convert(
         "chat": _chat_record(read),
         "generation": {name: read.generation[name] for name in generation.SETTINGS
                        if read.generation.get(name) is not None},
-        "notes": [*shape.notes, *read.rope.notes, *chat_template.notes(read.rendered)],
+        "notes": [*shape.notes, *read.rope.notes, *read.names.notes,
+                  *chat_template.notes(read.rendered)],
     }  # fmt: skip
 
 
@@ -126,11 +131,17 @@ def _read(
 
 
 def _write_header(
-    out: Path, read: _Read, said: origin.Origin, written: list[weights.Written]
+    out: Path,
+    read: _Read,
+    said: origin.Origin,
+    written: list[weights.Written],
+    scalars: Mapping[str, list[float]],
 ) -> None:
     """Everything but the tensors' values."""
     writer = gguf.GGUFWriter(out, read.architecture.gguf)
     hyperparameters.add_to(writer, read.config, read.shape, read.rope, read.architecture)
+    for name, numbers in scalars.items():
+        writer.add_array(name, numbers)
     read.vocabulary.add_to(writer)
     writer.add_tokenizer_pre(read.names.names.pre)
     said.add_to(writer, tried=read.names.names.general)
