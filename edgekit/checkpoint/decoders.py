@@ -20,6 +20,8 @@ RMS = {"rms_norm_eps": "attention.layer_norm_rms_epsilon"}
 class Architecture:
     """What turns one model type's checkpoint into llama.cpp's form, and where its neurons are."""
 
+    title: str
+    """The models that have it, by the names that people know."""
     gguf: str
     """llama.cpp's name for it."""
     names: tuple[str, ...]
@@ -92,6 +94,7 @@ _NO_FREQUENCIES = frozenset({"default", "linear", "dynamic", "yarn"})
 
 DECODERS = {
     "apertus": Architecture(
+        "Apertus",
         "apertus",
         ("apertus",),
         activation="xielu",
@@ -103,6 +106,7 @@ DECODERS = {
         ffn_in=("mlp.up_proj",),
     ),
     "cohere2": Architecture(
+        "Cohere 2: Tiny Aya, Command R7B",
         "cohere2",
         ("cohere2",),
         may_be_untied=False,
@@ -118,6 +122,7 @@ DECODERS = {
         logit_factor="logit_scale",
     ),
     "ernie4_5": Architecture(
+        "ERNIE 4.5, dense",
         "ernie4_5",
         ("ernie4_5",),
         unsaid={"rms_norm_eps": 1e-5, "rope_theta": 5e5, "tie_word_embeddings": True},
@@ -126,6 +131,7 @@ DECODERS = {
         head_width=128,
     ),
     "exaone4": Architecture(
+        "EXAONE 4",
         "exaone4",
         ("exaone4",),
         unsaid={"rms_norm_eps": 1e-5},
@@ -134,6 +140,7 @@ DECODERS = {
         square_heads=True,
     ),
     "gemma2": Architecture(
+        "Gemma 2",
         "gemma2",
         ("gemma-2",),
         activation="gelu_pytorch_tanh",
@@ -146,6 +153,7 @@ DECODERS = {
         head_width=256,
     ),
     "gemma3_text": Architecture(
+        "Gemma 3, text",
         "gemma3",
         ("gemma-3",),
         activation="gelu_pytorch_tanh",
@@ -158,6 +166,7 @@ DECODERS = {
         surplus=frozenset({"<image_soft_token>"}),
     ),
     "granite": Architecture(
+        "Granite, dense",
         "granite",
         ("granite",),
         interleaved=True,
@@ -177,6 +186,7 @@ DECODERS = {
         logit_divisor="logits_scaling",
     ),
     "hunyuan_v1_dense": Architecture(
+        "Hunyuan, dense",
         "hunyuan-dense",
         ("hunyuan",),
         unsaid={"rms_norm_eps": 1e-5},
@@ -184,8 +194,9 @@ DECODERS = {
         ropes=_NO_FREQUENCIES,
         ntk_alpha=True,
     ),
-    "llama": Architecture("llama", ("llama",), interleaved=True),
+    "llama": Architecture("Llama, SmolLM, SmolLM2", "llama", ("llama",), interleaved=True),
     "ministral3": Architecture(
+        "Ministral 3, text",
         "mistral3",
         ("ministral",),
         interleaved=True,
@@ -194,8 +205,9 @@ DECODERS = {
         temperature=True,
         head_width=128,
     ),
-    "mistral": Architecture("llama", ("mistral",), interleaved=True),
+    "mistral": Architecture("Mistral", "llama", ("mistral",), interleaved=True),
     "olmo2": Architecture(
+        "OLMo 2",
         "olmo2",
         ("olmo2",),
         may_be_tied=False,
@@ -205,6 +217,7 @@ DECODERS = {
         square_heads=True,
     ),
     "phi3": Architecture(
+        "Phi-3",
         "phi3",
         ("phi-3", "phi"),
         unsaid={"rms_norm_eps": 1e-5},
@@ -214,10 +227,11 @@ DECODERS = {
         fused=True,
     ),
     "qwen2": Architecture(
-        "qwen2", ("qwen2",), square_heads=True, window_unless="use_sliding_window"
+        "Qwen2, Qwen2.5", "qwen2", ("qwen2",), square_heads=True, window_unless="use_sliding_window"
     ),
-    "qwen3": Architecture("qwen3", ("qwen3",), window_unless="use_sliding_window"),
+    "qwen3": Architecture("Qwen3", "qwen3", ("qwen3",), window_unless="use_sliding_window"),
     "smollm3": Architecture(
+        "SmolLM3",
         "smollm3",
         ("smollm3",),
         interleaved=True,

@@ -1,4 +1,4 @@
-"""Decoders of many types, each from a recipe with every step to an artifact."""
+"""Decoders of every type, each from a recipe with every step to an artifact."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.build import build, plan
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.recipe import recipe
 from tests.tiny import chat as tiny_chat
 from tests.tiny import llama as tiny_llama
@@ -19,11 +20,7 @@ STEPS = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind",
-    ["apertus", "cohere2", "ernie4_5", "exaone4", "granite", "hunyuan_v1_dense", "ministral3",
-     "olmo2", "smollm3"],
-)  # fmt: skip
+@pytest.mark.parametrize("kind", sorted(DECODERS))
 def test_a_recipe_with_every_step_leaves_an_artifact(kind: str, tmp_path: Path) -> None:
     """Each proves itself: the logits over the kept pieces, the f16 file against transformers."""
     project = tmp_path / "project"
