@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.checkpoint.decoders import DECODERS, Architecture
+from edgekit.checkpoint.decoders import CONVERTED, DECODERS, Architecture
 
 PAGE = Path(__file__).parent / "model.md"
 BEGIN, END = "<!-- decoders: made by docs/decoders.py -->\n", "<!-- decoders end -->\n"
@@ -27,6 +27,13 @@ def _rows() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for kind, one in sorted(DECODERS.items(), key=lambda pair: pair[1].title.lower()):
         cells = (one.title, f"`{kind}`", f"`{one.gguf}`", "yes", _prune(one), _refused(one))
+        yield f"| {' | '.join(cells)} |"
+    yield from _converted()
+
+
+def _converted() -> Iterator[str]:
+    for kind, title in sorted(CONVERTED.items(), key=lambda pair: pair[1].lower()):
+        cells = (title, f"`{kind}`", "by llama.cpp's converter", "no", "no", "")
         yield f"| {' | '.join(cells)} |"
 
 

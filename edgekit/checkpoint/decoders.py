@@ -242,3 +242,11 @@ DECODERS = {
         ropes=_NO_FREQUENCIES,
     ),
 }
+
+CONVERTED = {
+    "gemma3n_text": "Gemma 3n, text",
+    "gemma4_text": "Gemma 4, text",
+    "lfm2": "LFM2",
+    "qwen3_5_text": "Qwen3.5, text",
+}
+"""Types that llama.cpp's converter was seen to write rightly, by what people call them."""

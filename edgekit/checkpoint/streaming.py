@@ -1,11 +1,12 @@
 """Runs a decoder's checkpoint in fp32 a module at a time: its weights are never all in memory.
 
 transformers computes; weights are read from the safetensors files when a module is called and freed
-when it returns, those of linear layers a few rows at a time. Knows no text.
+when it returns, those of linear layers a few rows at a time; small ones stay. Knows no text.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils import ModelOutput
 
 from edgekit.checkpoint import models, tensors
 from edgekit.checkpoint.tensors import Tensor
@@ -43,13 +44,13 @@ def logits(
     # Causal: padding after a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
     body, head = model.get_decoder(), model.get_output_embeddings()
-    hidden = body(input_ids=padded, use_cache=False).last_hidden_state
+    whole = body(input_ids=padded, use_cache=False)
     tied = config.tie_word_embeddings or "lm_head.weight" not in found
     scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
     head.forward = partial(_linear, {"weight": scores}, order=pieces)
-    for one, states in zip(tokens, hidden, strict=True):
+    for one, states in zip(tokens, whole.last_hidden_state, strict=True):
         # What becomes of the head's scores (a factor, a soft cap) is for transformers to say.
-        body.forward = partial(_given, states[: len(one)])
+        body.forward = partial(_given, whole, states[None, : len(one)])
         yield model(input_ids=padded[:1, : len(one)], use_cache=False).logits[0].numpy()
 
 
@@ -79,7 +80,10 @@ def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
     """Makes a module read its weights from the files when it is called."""
     if isinstance(module, nn.Linear):
         module.forward = partial(_linear, places)  # type: ignore[method-assign]
-    else:
+    elif all(place.size <= tensors.PART for place in places.values()):
+        # Some are read without a call of the module that has them, as convolutions are.
+        _bring(places, module, ())
+    else:  # above all tables of embeddings
         module.register_forward_pre_hook(partial(_bring, places))
         module.register_forward_hook(_take)
 
@@ -105,7 +109,7 @@ def _bring(
 ) -> tuple[Any, ...]:
     """Gives a module its weights; for an embedding, only the rows that will be looked up."""
     order = None
-    if isinstance(module, nn.Embedding):
+    if isinstance(module, nn.Embedding) and arguments:
         used, renumbered = torch.unique(arguments[0], return_inverse=True)
         order, arguments = used.numpy(), (renumbered, *arguments[1:])
     for name, place in places.items():
@@ -123,6 +127,9 @@ def _take(module: nn.Module, _: Any, answer: Any) -> None:
             module._parameters[name] = nn.Parameter(weight.to("meta"), requires_grad=False)
 
 
-def _given(states: torch.Tensor, *_: Any, **__: Any) -> BaseModelOutputWithPast:
-    """Stands for the layers where what they computed is known."""
-    return BaseModelOutputWithPast(last_hidden_state=states[None])
+def _given(whole: ModelOutput, states: torch.Tensor, *_: Any, **__: Any) -> ModelOutput:
+    """Stands for the layers where what they computed is known: all of it, and the states of one
+    sequence."""
+    found = copy.copy(whole)
+    found["last_hidden_state"] = states
+    return found

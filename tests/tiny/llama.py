@@ -288,6 +288,54 @@ ARCHITECTURES = {
     "smollm3": Decoder("smollm3", {"pad_token_id": 0}),
 }
 
+_MIXED = ["sliding_attention", "full_attention"] * 2
+HYBRIDS = {
+    "lfm2": Decoder(
+        "smollm3",
+        {
+            "layer_types": ["conv", "full_attention"] * 2,
+            "block_auto_adjust_ff_dim": False,
+            "pad_token_id": 0,
+        },
+    ),
+    "qwen3_5_text": Decoder(
+        "qwen2",
+        {
+            "head_dim": 32,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 64,
+            "linear_value_head_dim": 64,
+        },
+    ),
+    "gemma3n_text": Decoder(
+        "gemma",
+        {
+            "head_dim": 32,
+            "intermediate_size": 1024,
+            "sliding_window": 16,
+            "layer_types": _MIXED,
+            "num_kv_shared_layers": 0,
+            # llama.cpp's own numbers, whatever config.json says.
+            "hidden_size_per_layer_input": 256,
+            "laurel_rank": 64,
+            "activation_sparsity_pattern": [0.95] * 4,
+        },
+    ),
+    "gemma4_text": Decoder(
+        "gemma",
+        {
+            "head_dim": 32,
+            "global_head_dim": 64,
+            "sliding_window": 16,
+            "layer_types": _MIXED,
+            "num_kv_shared_layers": 0,
+            "hidden_size_per_layer_input": 16,
+        },
+    ),
+}
+"""Those of four layers that llama.cpp's own converter writes."""
+
 
 def make_checkpoint(
     folder: Path,
@@ -305,7 +353,7 @@ def make_checkpoint(
 
     Norms and biases are random too, and weights large enough that predictions are far from even.
     """
-    chosen = ARCHITECTURES[architecture]
+    chosen = {**ARCHITECTURES, **HYBRIDS}[architecture]
     tokenizer = make_tokenizer(folder, vocabulary or chosen.vocabulary)
     kinds = {} if chosen.kind is None else {"layer_types": [chosen.kind] * layers}
     settings = {
@@ -324,6 +372,8 @@ def make_checkpoint(
         **kinds,
         **(config or {}),
     }
+    if "hidden_size_per_layer_input" in settings:
+        settings["vocab_size_per_layer_input"] = len(tokenizer)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
     with torch.no_grad():
