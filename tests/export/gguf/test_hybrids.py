@@ -1,8 +1,7 @@
-"""What llama.cpp's own converter writes, once its source package is fetched, and the proof of it."""
+"""What llama.cpp's own converter writes once it is fetched, proven like our own files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,20 @@ TEXTS = tiny_llama.texts(("en", "ar", "zh", "th"), of_each=1)
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the converter in it; pip fetches what it is made of."""
+    folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(converter.VARIABLE, raising=False)
-        patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("EDGEKIT_CACHE", str(folder))
         llama_cpp.fetch()
-        yield
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _at_hand(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(converter.VARIABLE, raising=False)
+    monkeypatch.setenv("EDGEKIT_CACHE", str(cache))
 
 
 @pytest.mark.parametrize("kind", sorted(tiny_llama.HYBRIDS))
