@@ -22,6 +22,9 @@ from edgekit.export.gguf import origin, rewriting, trials
 from edgekit.export.gguf.reading import read as reading_of
 from edgekit.system.digest import sha256_bytes
 
+_STATES = frozenset({"linear_attention"})
+"""Kinds of layers whose memory has one size, however long the text is."""
+
 
 def convert(checkpoint: Path, out: Path, *, languages: Sequence[str] = ()) -> dict[str, Any]:
     """Like convert.convert, for a checkpoint of an architecture that edgekit does not know.
@@ -84,14 +87,21 @@ def _with_own_tokenizer(checkpoint: Path, out: Path, languages: Sequence[str]) -
 def _kv_bytes(config: Mapping[str, Any]) -> int:
     """Of halves, in the layers that remember every token: others have a state of one size, or look
     at what a layer before them remembers."""
-    kinds = config.get("layer_types") or ["full_attention"] * config["num_hidden_layers"]
-    own = kinds[: len(kinds) - (config.get("num_kv_shared_layers") or 0)]
-    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-    width = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-    wide = config.get("global_head_dim") or width
-    of_full = (config.get("num_global_key_value_heads") or heads) * wide
-    per_layer = {"full_attention": of_full, "sliding_attention": heads * width}
-    return sum(4 * per_layer.get(one, 0) for one in own)
+    count = config["num_hidden_layers"]
+    kinds = config.get("layer_types") or ["full_attention"] * count
+    found = 0
+    for number, kind in enumerate(kinds[: count - (config.get("num_kv_shared_layers") or 0)]):
+        told = {**config, **(config.get("per_layer_config") or {}).get(str(number), {})}
+        if not kind.endswith("_attention") or kind in _STATES:
+            continue
+        queries = told["num_attention_heads"]
+        heads = told.get("num_key_value_heads") or queries
+        width = told.get("head_dim") or told["hidden_size"] // queries
+        if kind == "full_attention":  # as transformers 4 told the wider ones
+            heads = told.get("num_global_key_value_heads") or heads
+            width = told.get("global_head_dim") or width
+        found += 4 * heads * width
+    return found
 
 
 def _metadata(path: Path) -> dict[str, Any]:
