@@ -89,7 +89,7 @@ def _kv_bytes(config: Mapping[str, Any]) -> int:
     at what a layer before them remembers."""
     count = config["num_hidden_layers"]
     kinds = config.get("layer_types") or ["full_attention"] * count
-    found = 0
+    widths = []
     for number, kind in enumerate(kinds[: count - (config.get("num_kv_shared_layers") or 0)]):
         told = {**config, **(config.get("per_layer_config") or {}).get(str(number), {})}
         if not kind.endswith("_attention") or kind in _STATES:
@@ -100,8 +100,9 @@ def _kv_bytes(config: Mapping[str, Any]) -> int:
         if kind == "full_attention":  # as transformers 4 told the wider ones
             heads = told.get("num_global_key_value_heads") or heads
             width = told.get("global_head_dim") or width
-        found += 4 * heads * width
-    return found
+        widths.append(heads * width)
+    # Of values, llama.cpp keeps as many in every layer as in the widest.
+    return 2 * (sum(widths) + len(widths) * max(widths, default=0))
 
 
 def _metadata(path: Path) -> dict[str, Any]:
