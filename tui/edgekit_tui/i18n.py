@@ -20,6 +20,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+from edgekit.wording import language_names
+
 FOLDER = Path(__file__).parent / "locale"
 SOURCE = "en"
 LANGUAGES: Mapping[str, str] = {
@@ -105,7 +107,8 @@ def N_(message: str) -> str:  # noqa: N802  gettext's own name
 def language_name(code: str) -> str:
     """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)', in the language of the interface."""
     base, _, rest = code.replace("_", "-").partition("-")
-    name = current().locale.languages.get(base.lower(), base)
+    # Babel's tables lack some that texts are found to be in.
+    name = current().locale.languages.get(base.lower()) or language_names.language_name(base)
     return f"{name} ({rest})" if rest else str(name)
 
 
