@@ -73,7 +73,7 @@ def test_a_pace_is_never_below_nothing(heard: list[tuple[int, str]]) -> None:
 
 def test_a_sentence_stands_among_what_surrounds_it_also_where_it_is_a_paragraph() -> None:
     title, first = "The wells", "Every well was measured in the spring, and all of them by one man."
-    text = f"{title}\n\n{first}\n\nHalf of them\nwere dry. {'The rest was salt. ' * 20}"
+    text = f"{title}\n\n{first}\n\nHalf of them were dry. {'The rest was salt. ' * 20}"
     sentence = "Half of them were dry."
     summary = Summary(sentence, 1, 1, (Sentence(sentence, text.index("Half")),), "scripted")
     ((found,),) = passages(summary, Document(text))
