@@ -22,6 +22,7 @@ TASKS = {
     "classification": "edgekit.tasks.classification",
     "chat": "edgekit.tasks.chat",
     "summarization": "edgekit.tasks.summarization",
+    "translation": "edgekit.tasks.translation",
 }
 """The tasks: each a package with a task.py and the other modules that CONTRIBUTING.md lists."""
 
@@ -58,6 +59,7 @@ HEADS = {
     "embedding": "edgekit.export.onnx.encoder",
     "logits": "edgekit.export.onnx.classifier",
     "summaries": "edgekit.export.onnx.seq2seq.output",
+    "translations": "edgekit.export.onnx.seq2seq.output",
 }
 """The outputs that an ONNX file of a checkpoint can have; a GGUF file has one kind, `tokens`."""
 ISOLATED = frozenset({"gguf"})

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import describe
 from edgekit.job.job import Job, Make
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.steps.distill.seq2seq import run as distilling_writer
 from edgekit.steps.distill.seq2seq.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
@@ -147,13 +147,13 @@ def test_the_teacher_writes_no_summary_twice(
     """Cut while it writes, it goes on behind what was kept."""
     monkeypatch.setattr(distilling_writer, "SAVE_EVERY", 4)
     asked: list[str] = []
-    beginning = Seq2SeqSummarizer.beginning
+    beginning = Seq2SeqWriter.beginning
 
-    def listening(self: Seq2SeqSummarizer, text: str) -> str:
+    def listening(self: Seq2SeqWriter, text: str) -> str:
         asked.append(text)
         return beginning(self, text)
 
-    monkeypatch.setattr(Seq2SeqSummarizer, "beginning", listening)
+    monkeypatch.setattr(Seq2SeqWriter, "beginning", listening)
     texts = [row.text for row in job.dataset.train[:12]]
 
     def cut(fraction: float) -> None:
