@@ -99,6 +99,10 @@ COMMANDS = {
         "edgekit.cli.summarize",
         "a summary of a file of any length, and how much of it was read",
     ),
+    "translate": (
+        "edgekit.cli.translate",
+        "a text or a file in another language, line by line",
+    ),
     "chat": ("edgekit.cli.chat", "a conversation with a chat artifact"),
     "extract": ("edgekit.cli.extract", "fields of a text by a JSON Schema, with a chat artifact"),
     "serve": ("edgekit.cli.serve", "answer over HTTP, in OpenAI's protocol and ours"),

@@ -58,7 +58,9 @@ class UnknownKind(Exception):
 
 def parse(data: bytes) -> Any:
     """The protocol buffer of a sentencepiece model's file; ValueError for another file."""
-    from sentencepiece import sentencepiece_model_pb2 as library
+    from sentencepiece import sentencepiece_model_pb2
+
+    library: Any = sentencepiece_model_pb2  # made by protobuf, without types
 
     proto = library.ModelProto()
     try:

@@ -93,6 +93,12 @@ def _kind(folder: Path) -> str:
 def _library(folder: Path) -> Any:
     """transformers' own tokenizer of the folder."""
     _sentencepiece()
+    told = folder / _BESIDE[0]
+    if told.is_file() and read_json(told).get("separate_vocabs"):
+        raise CheckpointError(
+            f"{told}: this model numbers the pieces of its two languages apart "
+            "('separate_vocabs'), and edgekit reads models with one list for both; take another."
+        )
     from transformers import M2M100Tokenizer, MarianTokenizer
     from transformers import logging as library_logging
 
@@ -116,11 +122,6 @@ def _library(folder: Path) -> Any:
             ) from error
         finally:
             library_logging.set_verbosity(verbosity)
-    if getattr(found, "separate_vocabs", False):
-        raise CheckpointError(
-            f"{folder}: this model numbers the pieces of its two languages apart "
-            "('separate_vocabs'), and edgekit reads models with one list for both; take another."
-        )
     return found
 
 
@@ -198,9 +199,9 @@ def _refuse_difference(
 
 
 def _refuse_other_texts(folder: Path, ours: Tokenizer, theirs: Any, numbers: Numbers) -> None:
-    generator = random.Random(0)
+    generator, known = random.Random(0), sorted({*numbers.ids.values(), *numbers.added})
     for _ in range(DECODED):
-        ids = [generator.randrange(numbers.size) for _ in range(generator.randint(1, 12))]
+        ids = generator.choices(known, k=generator.randint(1, 12))
         told = theirs.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         found = ours.decode(ids, skip_special_tokens=True)
         if found.strip() != told.strip():

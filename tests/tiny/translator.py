@@ -1,4 +1,4 @@
-"""Tiny translators in the form in which they are published: sentencepiece's files, no tokenizer.json.
+"""Tiny translators as they are published: sentencepiece's files, no tokenizer.json.
 
 The toy task: a text is one to three of the tiny commands; its translation is the same commands in
 the other language, each by its first wording.
@@ -18,6 +18,7 @@ from typing import Any
 import sentencepiece
 import torch
 from transformers import M2M100Tokenizer, MarianTokenizer
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
 
 from edgekit.data import declaration
 from tests.tiny import encoder as tiny
@@ -138,7 +139,7 @@ def make_marian(
     else:
         seq2seq._spread(model)
     model.generation_config.update(
-        max_length=32, num_beams=4, bad_words_ids=[[pad]], forced_eos_token_id=end
+        max_length=16, num_beams=4, bad_words_ids=[[pad]], forced_eos_token_id=end
     )
     model.save_pretrained(folder)
     _say(folder)
@@ -153,7 +154,9 @@ def make_m2m(folder: Path, *, kind: str = "unigram") -> Path:
     listed = ["<s>", "<pad>", "</s>", "<unk>", *pieces_of(data)]
     vocabulary = {name: number for number, name in enumerate(dict.fromkeys(listed))}
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": WINDOW}))
+    codes = [f"__{one}__" for one in FAIRSEQ_LANGUAGE_CODES["m2m100"]]
+    told = {"model_max_length": WINDOW, "additional_special_tokens": codes}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
     tokenizer = M2M100Tokenizer.from_pretrained(folder)
     rows = 1 + max(tokenizer.lang_code_to_id.values())
     model: Any = seq2seq.new_model("m2m_100", rows)
@@ -161,17 +164,17 @@ def make_m2m(folder: Path, *, kind: str = "unigram") -> Path:
     for config in (model.config, model.generation_config):
         config.pad_token_id, config.bos_token_id = 1, 0
         config.eos_token_id = config.decoder_start_token_id = 2
-    model.generation_config.update(max_length=24, num_beams=5, early_stopping=True)
+    model.generation_config.update(max_length=16, num_beams=5, early_stopping=True)
     model.save_pretrained(folder)
     _say(folder)
     return folder
 
 
-def make_project(folder: Path, checkpoint: Path, *, recipe: str = RECIPE) -> Path:
+def make_project(folder: Path, checkpoint: Path, *, recipe: str = RECIPE, count: int = 100) -> Path:
     """A folder with a checkpoint and rows that no two sets share; returns the recipe's path."""
     (folder / "data").mkdir(parents=True)
     (folder / "model").symlink_to(checkpoint)
-    rows = pairs(260, seed=3)
+    rows = pairs(count, seed=3)
     texts = list(dict.fromkeys(row.source for row in rows))
     cut = {text: number / len(texts) for number, text in enumerate(texts)}
     sets: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
