@@ -20,6 +20,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+from edgekit.wording import directions
+
 FOLDER = Path(__file__).parent / "locale"
 SOURCE = "en"
 LANGUAGES: Mapping[str, str] = {
@@ -103,7 +105,10 @@ def N_(message: str) -> str:  # noqa: N802  gettext's own name
 
 
 def language_name(code: str) -> str:
-    """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)', in the language of the interface."""
+    """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)', in the language of the interface; of a
+    direction, both."""
+    if both := directions.split(code):
+        return f" {directions.ARROW} ".join(map(language_name, both))
     base, _, rest = code.replace("_", "-").partition("-")
     name = current().locale.languages.get(base.lower(), base)
     return f"{name} ({rest})" if rest else str(name)

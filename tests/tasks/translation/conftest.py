@@ -30,5 +30,7 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def translator(marian: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of its project, built: an artifact in fp32 that translates into two languages."""
     folder = tmp_path_factory.mktemp("translator")
-    compress(plan.make(recipe.read(tiny.make_project(folder, marian))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        compress(plan.make(recipe.read(tiny.make_project(folder, marian))))
     return folder

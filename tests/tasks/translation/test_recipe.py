@@ -32,7 +32,7 @@ def test_languages_are_directions_from_each_into_every_other(path: Path) -> None
         ("languages={from: [en]}", "no list of languages under 'to'"),
         ("languages={from: [en], to: [fr], via: [sw]}", "has no key 'via'"),
         ("languages={from: [en], to: [en]}", "languages"),
-        ("languages={from: [en], to: [french?]}", "languages"),
+        ("languages={from: [en], to: [french 1]}", "languages"),
         ("words=9", "belongs to summarization"),
         ("must={metric: rouge1, keep: 0.5}", "translation has chrf"),
     ],
