@@ -45,7 +45,8 @@ def test_it_is_trimmed_pruned_distilled_and_quantized(tmp_path: Path, marian: Pa
     assert set(trim["proof"]["by_language"]) >= {"en", "→fr", "→sw"}
     assert trim["proof"]["by_language"]["en"]["bit_equal"] > 0
     assert prune["after"]["decoder_layers"] == [0]
-    assert finetune["after"]["texts"] == distill["after"]["texts"] > 0
+    assert 0 < finetune["after"]["validation_likelihood"] < 1
+    assert distill["after"]["texts"] > 10
     frames = manifest.model.translation
     assert frames is not None
     tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
