@@ -14,7 +14,7 @@ from transformers import MarianTokenizer as Tokenizer
 import edgekit
 from edgekit.build import plan
 from edgekit.build.build import compress
-from edgekit.cli import DONE, FAILED, main
+from edgekit.cli import DONE, ERROR, main
 from edgekit.recipe import recipe
 from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from tests.serving.running import running
@@ -117,7 +117,7 @@ def test_the_command_the_table_and_the_server_say_it_too(
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads(json.dumps(found.as_json()))
     assert (told["from"], told["to"], told["parts"]) == ("en", "sw", 2)
-    assert main(["translate", str(artifact), "lamp", "--file", str(file)]) == FAILED
+    assert main(["translate", str(artifact), "lamp", "--file", str(file)]) == ERROR
 
     table = edgekit.Handle(artifact, to="sw")({"text": ["Lamp on.\nSing.", None]})
     assert table["translation"] == [found.text, None]
