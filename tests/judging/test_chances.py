@@ -56,7 +56,8 @@ def test_a_verdict_is_rarely_wrong() -> None:
 @pytest.mark.parametrize("rows", [316, 700])
 @pytest.mark.parametrize("flips", [0.0, 0.01, 0.04])
 def test_a_verdict_is_wrong_in_one_build_of_twenty(rows: int, flips: float, keep: float) -> None:
-    wrong_by_chance(rows, flips, keep=keep, count=2000, errors=2, whole=500)
+    # Some sixty rates are compared: beyond two errors there would be one by chance.
+    wrong_by_chance(rows, flips, keep=keep, count=2000, errors=3, whole=500)
 
 
 def test_losses_seen_in_a_common_label_do_not_hide_those_of_a_rare_one() -> None:

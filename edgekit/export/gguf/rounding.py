@@ -169,6 +169,7 @@ class _Covariances:
 def _run(request: Request) -> dict[str, Any]:
     """Runs in the child."""
     from edgekit.export.gguf import activation_hooks, gptq, library  # see importance.py
+    from edgekit.export.gptq import factor
 
     model, types = Path(request["model"]), request["types"]
     heard = _Covariances()
@@ -185,7 +186,7 @@ def _run(request: Request) -> dict[str, Any]:
     rounded: dict[str, np.ndarray] = {}
     with ThreadPoolExecutor(request["threads"]) as pool:
         for first, covariance in heard.sums.items():
-            upper = gptq.factor(covariance)
+            upper = factor(covariance)
             if upper is None:
                 continue
             for name in (one for one, other in heard.first.items() if other == first):

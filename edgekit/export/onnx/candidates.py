@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.export.onnx.covariances import COVARIANCES
 from edgekit.job.job import OnProgress
 from edgekit.system import child
 
@@ -34,7 +35,8 @@ class Candidate:
 
     scheme: str
     smooth: bool = False
-    """Whether channels are scaled before activations are quantized (smoothing.py)."""
+    """Whether channels are scaled before activations are quantized (smoothing.py), and weights make
+    up for each other's errors (compensating.py)."""
 
     @property
     def name(self) -> str:
@@ -50,7 +52,8 @@ class Files:
     embeddings: str
     """How the word embeddings are quantized: int8 or int4."""
     seen: Path
-    """The folder that holds what was seen of each file's activations, under the file's name."""
+    """The folder that holds what was seen of each file's activations, under the file's name, and of
+    encoders the covariances."""
 
 
 def choose(
@@ -100,6 +103,7 @@ def _quantize(files: Files, name: str, candidate: Candidate, out: Path) -> dict[
         "scheme": candidate.scheme,
         "embeddings": files.embeddings,
         "seen": files.seen / f"{name}.safetensors" if candidate.smooth else None,
+        "covariances": files.seen / COVARIANCES if candidate.smooth else None,
     }
     doing = f"onnx: quantizing {name} to {candidate.name}"
     return child.ask("edgekit.export.onnx.quantize", "quantize", request, doing=doing)

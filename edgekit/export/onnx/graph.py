@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx
@@ -30,6 +30,12 @@ class Graph:
         """Tensors whose rows are quantized with a scale each."""
         self.importance: dict[str, np.ndarray] = {}
         """By the name of a matrix: how much an error in each of its inputs counts."""
+        self.reads: defaultdict[str, set[str]] = defaultdict(set)
+        """By the name of a matrix: the observed tensors that it is multiplied with."""
+        self.divisors: dict[str, np.ndarray] = {}
+        """By the name of a matrix: what the channels of these tensors are divided by since."""
+        self.covariance_of: Callable[[str], np.ndarray | None] = lambda name: None
+        """How the channels of an observed tensor go together; None where that is not known."""
         self._scales: defaultdict[str, list[np.ndarray]] = defaultdict(list)
         self.heads = self._heads()
         """Tables both looked up and multiplied, by the name of their transposition."""

@@ -7,7 +7,7 @@ another is merged into it (weights.py), so the copy is never held in memory.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +43,13 @@ class Seen:
 class Observer:
     """Collects what the runs of one file return."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
-        self._low: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        self._high: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        self._low: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
+        self._high: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
         self._square: dict[str, np.ndarray] = {}
-        self._kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        self._rows: dict[str, int] = dict.fromkeys(names, 0)
+        self._kept: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
+        self._rows: dict[str, int] = dict.fromkeys(self.names, 0)
 
     def add(self, tensors: Sequence[np.ndarray]) -> None:
         """The tensors of one run, in the order of the names."""
@@ -90,19 +90,23 @@ def _sample(rows: np.ndarray) -> np.ndarray:
     return np.array(rows[order[chosen]])
 
 
-def observed(source: Path, out: Path) -> tuple[str, ...]:
-    """Writes the copy of `source` that returns what its matrices read, and the tensors' names."""
+def observed(source: Path, out: Path) -> dict[str, int]:
+    """Writes the copy of `source` that returns what its matrices read.
+
+    Returns the names of these tensors, with their numbers of channels.
+    """
     model, weights = open_weights(source)
     graph = Graph(model, weights)
     made = {entry.name for entry in model.graph.output}
     computed = {name for node in model.graph.node for name in node.output}
-    found = {node.input[0] for node in model.graph.node if product_of(graph, node) is not None}
-    names = tuple(sorted(found & computed))
+    products = ((node.input[0], product_of(graph, node)) for node in model.graph.node if node.input)
+    found = {
+        name: len(matrix) for name, matrix in products if matrix is not None and name in computed
+    }
     shutil.copyfile(source, out)
-    for name in names:
-        if name not in made:
-            append_output(out, name)
-    return names
+    for name in sorted(found.keys() - made):
+        append_output(out, name)
+    return dict(sorted(found.items()))
 
 
 def write(path: Path, seen: Mapping[str, Seen]) -> None:

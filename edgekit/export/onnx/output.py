@@ -6,8 +6,10 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from edgekit.export.onnx.calibration import TOKENS
 from edgekit.export.onnx.candidates import Candidate
 from edgekit.export.onnx.classifier import SELECTION_ROWS
+from edgekit.export.onnx.covariances import HELD_BYTES
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OutputJob, Planned
 from edgekit.recipe.settings import Settings, fault
@@ -50,14 +52,27 @@ def cost(settings: OnnxSettings, planned: Planned) -> Cost:
     candidates = len(CANDIDATES[settings.quantize])
     rows = min(SELECTION_ROWS, max(1, len(planned.dataset.validation)))
     tokens = planned.tokens.validation * rows / max(1, len(planned.dataset.validation))
+    compensated, held = _compensation(settings, planned)
     return Cost(
         seconds=4 * fp32 * rates.write_seconds_per_byte
         + candidates * 3 * fp32 * rates.write_seconds_per_byte
-        + (1 + candidates) * tokens * rates.forward_seconds_per_token,
+        + ((1 + candidates) * tokens + compensated) * rates.forward_seconds_per_token,
         # Tracing holds three more copies of all but the embeddings; the engine holds two of all.
-        peak_bytes=rates.torch_bytes + max(fp32 + 3 * (fp32 - embeddings), 2 * fp32),
-        disk_bytes=fp32 + candidates * fp32 // 3,
+        peak_bytes=rates.torch_bytes + max(fp32 + 3 * (fp32 - embeddings), 2 * fp32 + held),
+        disk_bytes=fp32 + candidates * fp32 // 3 + held,
     )
+
+
+def _compensation(settings: OnnxSettings, planned: Planned) -> tuple[int, int]:
+    """The tokens that an encoder would read in the time that covariances take, and their bytes."""
+    said = planned.description
+    if settings.quantize != "int8" or said.decoder_layers:
+        return 0, 0
+    # Most of them belong to the feed-forward networks, four times as wide as the model.
+    held = min(HELD_BYTES, 4 * (3 + 16) * said.layers * said.hidden**2)
+    # To invert one takes as long as reading some tokens for each channel.
+    inverted = sum(one.smooth for one in CANDIDATES["int8"]) * 16 * said.hidden
+    return (TOKENS + inverted if held else 0), held
 
 
 def run(settings: OnnxSettings, job: OutputJob) -> Exported:

@@ -32,6 +32,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper
 
 from edgekit.errors import ExportError
+from edgekit.export.onnx.compensating import compensated_rows
+from edgekit.export.onnx.covariances import Covariances
 from edgekit.export.onnx.graph import Graph, is_linear, is_transposed
 from edgekit.export.onnx.grids import BLOCK, pack_nibbles, quantize_blocks, quantize_rows
 from edgekit.export.onnx.observing import Seen, read
@@ -70,15 +72,19 @@ def quantize(
     scheme: str,
     embeddings: str = "int8",
     seen: Mapping[str, Seen] | None = None,
+    covariances: Covariances | None = None,
 ) -> Quantized:
     """Reads an fp32 ONNX file and writes a quantized one; neither has external data.
 
-    With what was `seen` of the tensors that matrices read, their channels are smoothed first.
+    With what was `seen` of the tensors that matrices read, their channels are smoothed first, and
+    with their `covariances` the weights in 8 bits make up for each other's errors.
     The source's weights are read from disk as needed, never all at once. Raises ExportError where
     the file holds nothing that can be quantized.
     """
     model, weights = open_weights(source)
     graph = Graph(model, weights)
+    if covariances is not None:
+        graph.covariance_of = covariances.of
     smoothed = smooth(graph, seen) if seen and scheme != "int4" else 0
     words = _widest_table(graph) if embeddings == "int4" else None
     counts = Counter[str]()
@@ -169,8 +175,12 @@ def _integer_product(
     graph: Graph, node: NodeProto, weights: np.ndarray, *, unsigned: bool
 ) -> list[NodeProto]:
     name = node.input[1]
-    importance = graph.importance.get(name)
-    integers, scales = quantize_rows(weights.T, limit=127, paired=not unsigned, weighed=importance)
+    covariance = _covariance(graph, name)
+    if covariance is None:
+        weighed = graph.importance.get(name)
+        integers, scales = quantize_rows(weights.T, limit=127, paired=not unsigned, weighed=weighed)
+    else:
+        integers, scales = compensated_rows(weights.T, covariance, limit=127, paired=not unsigned)
     if unsigned:
         columns = _raised(integers.T)
         zero = np.full(len(scales), 128, np.uint8)
@@ -179,6 +189,16 @@ def _integer_product(
     graph.add(f"{name}/scale", scales)
     graph.add(f"{name}/zero", zero)
     return _integer_nodes(graph, node, graph.add(f"{name}/q8", columns), name)
+
+
+def _covariance(graph: Graph, name: str) -> np.ndarray | None:
+    """Of what a matrix reads, as it is after smoothing."""
+    found = [graph.covariance_of(one) for one in sorted(graph.reads[name])]
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
+    divisors = graph.divisors.get(name, np.ones(len(known[0]), np.float32))
+    return np.asarray(np.mean(known, axis=0) / np.outer(divisors, divisors))
 
 
 def _integer_nodes(graph: Graph, node: NodeProto, columns: str, name: str) -> list[NodeProto]:
@@ -192,7 +212,7 @@ def _integer_nodes(graph: Graph, node: NodeProto, columns: str, name: str) -> li
         read, nodes = divided(graph, data) if by_row else (data, [])
         nodes.append(helper.make_node("DynamicQuantizeLinear", [read], [quantized, scale, offset]))
     inputs = [quantized, columns, offset, f"{name}/zero"]
-    product = f"{out}/unit" if by_row else out
+    product = f"{out}/of_unit" if by_row else out
     nodes += [
         helper.make_node("MatMulInteger", inputs, [f"{out}/int32"]),
         helper.make_node("Cast", [f"{out}/int32"], [f"{out}/float"], to=TensorProto.FLOAT),
@@ -313,7 +333,12 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
     source, out = Path(request["source"]), Path(request["out"])
     seen = read(Path(request["seen"])) if request["seen"] else None
     scheme, embeddings = request["scheme"], request["embeddings"]
-    return asdict(quantize(source, out, scheme=scheme, embeddings=embeddings, seen=seen))
+    held = request.get("covariances")
+    together = Covariances(Path(held)) if held else None
+    done = quantize(
+        source, out, scheme=scheme, embeddings=embeddings, seen=seen, covariances=together
+    )
+    return asdict(done)
 
 
 VERBS: Mapping[str, Verb] = {"quantize": _run}

@@ -197,11 +197,11 @@ def _divide(graph: Graph, name: str, factors: np.ndarray, group: _Group) -> Node
 
 def _multiply(graph: Graph, node: NodeProto, factors: np.ndarray) -> None:
     name = node.input[1]
-    if name in graph.importance:
+    if name in graph.divisors:
         return  # several nodes read the same matrix
     transposed = node.op_type == "Gemm" and is_transposed(node)
     graph.scale(name, factors[None, :] if transposed else factors[:, None])
-    graph.importance[name] = 1 / np.square(factors)
+    graph.divisors[name] = factors
 
 
 def _insert(graph: Graph, after: Mapping[str, list[NodeProto]]) -> None:
@@ -221,5 +221,8 @@ def _weigh(graph: Graph, seen: Mapping[str, Seen], after: Mapping[str, list[Node
     for node in graph.proto.node:
         name = names.get(node.input[0], node.input[0]) if node.input else ""
         if name in seen and product_of(graph, node) is not None:
-            before = graph.importance.get(node.input[1], np.ones(1))
-            graph.importance[node.input[1]] = (seen[name].square * before).astype(np.float32)
+            graph.reads[node.input[1]].add(name)
+    for matrix, read in graph.reads.items():
+        squares = np.mean([seen[name].square for name in sorted(read)], axis=0)
+        divisors = graph.divisors.get(matrix, np.ones(1))
+        graph.importance[matrix] = (squares / np.square(divisors)).astype(np.float32)

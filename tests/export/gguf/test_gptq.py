@@ -22,6 +22,7 @@ from edgekit.export.gguf import (
     rounding,
 )
 from edgekit.export.gguf.types import FAST, NAMES, TYPES
+from edgekit.export.gptq import factor
 from tests.tiny import llama as tiny_llama
 
 TOKENS = [list(range(5, 45)), list(range(300, 380, 2)), list(range(600, 660))]
@@ -62,7 +63,7 @@ def test_products_lose_less_than_by_rounding_each_weight_alone(type_: str) -> No
     rng = np.random.default_rng(7)
     values = rng.normal(size=(32, 512)).astype(np.float32)
     covariance = correlated(rng, 512)
-    upper = gptq.factor(covariance)
+    upper = factor(covariance)
     assert upper is not None
     alone = blocks.quantize(CHUNK, values, type_, np.diag(covariance))
     found = gptq.quantize(CHUNK, values, type_, upper)
@@ -72,7 +73,7 @@ def test_products_lose_less_than_by_rounding_each_weight_alone(type_: str) -> No
 
 def test_without_correlation_each_weight_takes_its_nearest_level() -> None:
     values = np.random.default_rng(7).normal(size=(8, 64)).astype(np.float32)
-    upper = gptq.factor(np.eye(64, dtype=np.float32))
+    upper = factor(np.eye(64, dtype=np.float32))
     assert upper is not None
     packed = gptq.quantize(CHUNK, values, "q8_0", upper)
     error = np.abs(blocks.dequantize(packed, "q8_0") - values)
@@ -81,7 +82,7 @@ def test_without_correlation_each_weight_takes_its_nearest_level() -> None:
 
 
 def test_inputs_that_are_always_zero_say_nothing() -> None:
-    assert gptq.factor(np.zeros((64, 64), dtype=np.float32)) is None
+    assert factor(np.zeros((64, 64), dtype=np.float32)) is None
 
 
 @pytest.fixture(scope="module")
