@@ -51,9 +51,8 @@ def test_pieces_of_a_long_sentence_are_counted_and_joined() -> None:
 
 def test_what_was_translated_before_it_was_cancelled_is_kept() -> None:
     cancel = Cancel()
-    found = translated(
-        Loud(cancel, after=2), "Aa bb. Cc dd. Ee ff. Gg hh.", source="en", target="fr", cancel=cancel
-    )
+    text = "Aa bb. Cc dd. Ee ff. Gg hh."
+    found = translated(Loud(cancel, after=2), text, source="en", target="fr", cancel=cancel)
     assert found.cancelled
     assert (found.text, found.parts_read, found.parts) == ("AA BB. CC DD.", 2, 4)
 
