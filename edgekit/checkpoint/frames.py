@@ -88,10 +88,12 @@ def _both(name: str) -> tuple[str, str]:
 
 def _id(folder: Path, ids: Mapping[str, int], language: str, *, marian: bool) -> int:
     for name in _names(language):
-        for written in (f">>{name}<<",) if marian else (f"__{name}__", name):
-            for spelt in (written, HIDDEN + written):
-                if spelt in ids:
-                    return ids[spelt]
+        written = f">>{name}<<" if marian else f"__{name}__"
+        # Any other bare name, such as en, may be a piece of a word.
+        bare = (name,) if not marian and _is_language(name) else ()
+        for spelt in (written, HIDDEN + written, *bare):
+            if spelt in ids:
+                return ids[spelt]
     known = codes(ids) if marian else sorted(name for name in ids if _is_language(name))
     wanted = f">>{language}<<" if marian else language
     raise CheckpointError(

@@ -37,7 +37,17 @@ def test_m2m100_and_nllb_begin_both_with_a_language(tmp_path: Path) -> None:
     m2m = folder(tmp_path, "m2m_100", eos_token={"content": "</s>"})
     ids = {**ENDS, "__en__": 4, "__sw__": 5}
     assert frames.one(m2m, ids, "en→sw") == Frame((4,), (2,), 5)
-    nllb = {**ENDS, "eng_Latn": 6, "swh_Latn": 7, "zho_Hant": 8, "zho_Hans": 9, "arb_Arab": 10}
+    # A piece of a word is no language.
+    nllb = {
+        **ENDS,
+        "en": 3,
+        "sw": 4,
+        "eng_Latn": 6,
+        "swh_Latn": 7,
+        "zho_Hant": 8,
+        "zho_Hans": 9,
+        "arb_Arab": 10,
+    }
     assert frames.one(m2m, nllb, "en→sw") == Frame((6,), (2,), 7)
     assert frames.one(m2m, nllb, "zh→ar") == Frame((9,), (2,), 10)
     assert frames.one(m2m, nllb, "zh-Hant→en") == Frame((8,), (2,), 6)

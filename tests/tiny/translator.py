@@ -17,7 +17,8 @@ from typing import Any
 
 import sentencepiece
 import torch
-from transformers import M2M100Tokenizer, MarianTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import M2M100Tokenizer, MarianTokenizer, NllbTokenizer
 from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
 
 from edgekit.data import declaration
@@ -165,6 +166,31 @@ def make_m2m(folder: Path, *, kind: str = "unigram") -> Path:
         config.pad_token_id, config.bos_token_id = 1, 0
         config.eos_token_id = config.decoder_start_token_id = 2
     model.generation_config.update(max_length=16, num_beams=5, early_stopping=True)
+    model.save_pretrained(folder)
+    _say(folder)
+    return folder
+
+
+def make_nllb(folder: Path) -> Path:
+    """An NLLB, which is published with a tokenizer.json; with weights by chance."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bare = Tokenizer(models.BPE(unk_token="<unk>"))
+    bare.pre_tokenizer = pre_tokenizers.Metaspace()
+    texts = [text for one in ("en", "fr", "sw") for text in declaration.paragraphs(one)]
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    bare.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=700, special_tokens=special, show_progress=False)
+    )
+    found = json.loads(bare.to_str())["model"]
+    merges = [tuple(pair) for pair in found["merges"]]
+    tokenizer: Any = NllbTokenizer(vocab=found["vocab"], merges=merges, model_max_length=WINDOW)
+    tokenizer.save_pretrained(folder)
+    model: Any = seq2seq.new_model("m2m_100", len(tokenizer))
+    seq2seq._spread(model)
+    for config in (model.config, model.generation_config):
+        config.pad_token_id, config.bos_token_id = 1, 0
+        config.eos_token_id = config.decoder_start_token_id = 2
+    model.generation_config.update(max_length=16, num_beams=2)
     model.save_pretrained(folder)
     _say(folder)
     return folder

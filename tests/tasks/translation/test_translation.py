@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import M2M100ForConditionalGeneration, M2M100Tokenizer, MarianMTModel
+from transformers import (
+    M2M100ForConditionalGeneration,
+    M2M100Tokenizer,
+    MarianMTModel,
+    NllbTokenizer,
+)
 from transformers import MarianTokenizer as Tokenizer
 
 import edgekit
@@ -153,19 +158,26 @@ def test_it_is_inspected_verified_and_judged_again(
     assert "English → French" in report
 
 
-def test_m2m100_as_it_is_published_does_too(tmp_path: Path) -> None:
-    folder = tiny.make_m2m(tmp_path / "m2m")
-    project = tmp_path / "project"
-    path = tiny.make_project(project, folder, count=30)
-    built = compress(plan.make(recipe.read(path, changes=["must={}"])))
-    [artifact] = built.artifacts
+@pytest.mark.parametrize("kind", ["m2m100", "nllb"])
+def test_models_with_a_token_for_each_language_do_too(kind: str, tmp_path: Path) -> None:
+    make, loader, names = {
+        "m2m100": (tiny.make_m2m, M2M100Tokenizer, {"en": "en", "fr": "fr", "sw": "sw"}),
+        "nllb": (
+            tiny.make_nllb, NllbTokenizer, {"en": "eng_Latn", "fr": "fra_Latn", "sw": "swh_Latn"},
+        ),
+    }[kind]  # fmt: skip
+    folder = make(tmp_path / "model")
+    path = tiny.make_project(tmp_path / "project", folder, count=30)
+    [artifact] = compress(plan.make(recipe.read(path, changes=["must={}"]))).artifacts
     model: Any = M2M100ForConditionalGeneration.from_pretrained(folder).eval()
-    tokenizer: Any = M2M100Tokenizer.from_pretrained(folder, src_lang="en")
+    tokenizer: Any = loader.from_pretrained(folder, src_lang=names["en"])
     with edgekit.load(artifact.path) as ours:
         for to, text in (("fr", "lamp on"), ("sw", "Sing something, please")):
             inputs = tokenizer(text, return_tensors="pt")
-            first = tokenizer.get_lang_id(to)
+            first = tokenizer.convert_tokens_to_ids(
+                f"__{names[to]}__" if kind == "m2m100" else names[to]
+            )
             with torch.inference_mode():
                 ids = model.generate(**inputs, do_sample=False, forced_bos_token_id=first)[0]
             told = tokenizer.decode(ids, skip_special_tokens=True)
-            assert ours.translate(text, to=to).text == told
+            assert ours.translate(text, to=to).text == told.strip()
