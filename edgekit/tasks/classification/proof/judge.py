@@ -18,6 +18,7 @@ from edgekit.data.places import placed
 from edgekit.data.rows import Row
 from edgekit.data.spread import spread
 from edgekit.errors import RecipeError
+from edgekit.export.onnx import calibrated
 from edgekit.job.cost import Cost
 from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
 from edgekit.job.tokenizer import tokenizer_of
@@ -179,13 +180,15 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
     scoring = scorings.artifact
     beside = linear.stored(job, dataset) if dataset.test else None
     return Judged(
-        files={MODEL: exported.model, TOKENIZER: tokenizer},
+        files={MODEL: _calibrated(job, exported.model, scoring), TOKENIZER: tokenizer},
         beside=for_others.files(job.checkpoint, dataset.labels, max_tokens=job.max_tokens),
         golden=_golden(dataset, answers, scoring),
         model={
             "prefix": job.prefix,
             **({"pairs": True} if dataset.pairs else {}),
-            **_recorded(scorings, len(dataset.validation)),
+            # The file divides by it.
+            "temperature": 1.0,
+            **_thresholds(scorings, len(dataset.validation)),
         },
         ram_bytes=round(
             RAM_BASE_BYTES
@@ -262,13 +265,27 @@ def _scorings(dataset: Dataset, answers: Answers, teacher: Answers) -> Scorings:
     return Scorings(OneLabel(fit_temperature(answers.validation, truth)))
 
 
-def _recorded(scorings: Scorings, rows: int) -> dict[str, Any]:
-    """The same for the manifest's `model`."""
+def _calibrated(job: OutputJob, model: Path, scoring: Scoring) -> Path:
+    """The file whose logits are divided by the temperature: the same scores, also elsewhere."""
+    if not isinstance(scoring, OneLabel) or scoring.temperature == 1:
+        return model
+    temperature = scoring.temperature
+
+    def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
+        calibrated.divide(model, out / MODEL, temperature)
+        return {"temperature": temperature}
+
+    inputs = {"model": sha256_file(model), "temperature": temperature, "packages": job.packages}
+    return job.run("onnx-calibrate", inputs, make).folder / MODEL
+
+
+def _thresholds(scorings: Scorings, rows: int) -> dict[str, Any]:
+    """Those of a text that may have several labels, for the manifest's `model`."""
     artifact, teacher = scorings.artifact, scorings.teacher
-    if isinstance(artifact, LabelSet) and isinstance(teacher, LabelSet):
-        found = {"labels": artifact.thresholds, "teacher": teacher.thresholds, "rows": rows}
-        return {"temperature": 1.0, "thresholds": found}
-    return {"temperature": artifact.temperature if isinstance(artifact, OneLabel) else 1.0}
+    if not isinstance(artifact, LabelSet) or not isinstance(teacher, LabelSet):
+        return {}
+    found = {"labels": artifact.thresholds, "teacher": teacher.thresholds, "rows": rows}
+    return {"thresholds": found}
 
 
 def _golden(dataset: Dataset, answers: Answers, scoring: Scoring) -> dict[str, Any]:
