@@ -124,7 +124,7 @@ def test_the_command_the_table_and_the_server_say_it_too(
     assert (told["from"], told["to"], told["parts"]) == ("en", "sw", 2)
     assert main(["translate", str(artifact), "lamp", "--file", str(file)]) == ERROR
 
-    table = edgekit.Handle(artifact, to="sw")({"text": ["Lamp on.\nSing.", None]})
+    table = edgekit.Handle(artifact, options={"to": "sw"})({"text": ["Lamp on.\nSing.", None]})
     assert table["translation"] == [found.text, None]
     assert table["to"] == ["sw", None]
 
