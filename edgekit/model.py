@@ -50,6 +50,7 @@ _ABLE = {
     "logits": "a classifier; a chat artifact answers classify(…, labels=[…])",
     "chat": "a chat artifact",
     "extract": "a chat artifact",
+    "count": "a chat artifact",
     "summarize": "a summarizer or a chat artifact",
     "embed": "an extractive summarizer",
     "translate": "a translator",
@@ -134,6 +135,7 @@ class Model:
         top_p: float | None = None,
         seed: int | None = None,
         when_full: WhenFull = "error",
+        begun: str = "",
     ) -> ChatStream: ...
 
     @overload
@@ -147,6 +149,7 @@ class Model:
         top_p: float | None = None,
         seed: int | None = None,
         when_full: WhenFull = "error",
+        begun: str = "",
     ) -> Reply: ...
 
     def chat(
@@ -159,17 +162,23 @@ class Model:
         top_p: float | None = None,
         seed: int | None = None,
         when_full: WhenFull = "error",
+        begun: str = "",
     ) -> ChatStream | Reply:
         """The answer to a conversation of OpenAI-style messages, whole or while it is made.
 
         With `stream`, an iterator of pieces of text whose `cancel()` stops the model at once. The
         same `seed` gives the same answer again. A conversation that is too long for the model's
         context raises ContextOverflow, or with `when_full="drop_oldest"` loses its oldest turns,
-        which `dropped` lists. Raises DataError for malformed messages.
+        which `dropped` lists. `begun` is the beginning of an answer that was cut: the model goes on
+        from there, and the reply is what follows. Raises DataError for malformed messages.
         """
-        asked = Sampling(max_tokens, temperature, top_p, seed, when_full)
-        begun = self._able("chat")(messages, asked)
-        return begun if stream else begun.reply()
+        asked = Sampling(max_tokens, temperature, top_p, seed, when_full, begun=begun)
+        answer: ChatStream = self._able("chat")(messages, asked)
+        return answer if stream else answer.reply()
+
+    def count(self, prompt: str | Sequence[Mapping[str, str]]) -> int:
+        """The tokens that a chat model reads of a text, or of a conversation up to its answer."""
+        return int(self._able("count")(prompt))
 
     def extract(
         self,

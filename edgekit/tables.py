@@ -117,6 +117,10 @@ COMMANDS = {
     ),
     "tui": ("edgekit.cli.tui", "the terminal app"),
     "store": ("edgekit.cli.store", "show or clear the store of finished steps"),
+    "converter": (
+        "edgekit.cli.converter",
+        "fetch llama.cpp's converter, for decoders that edgekit does not convert itself",
+    ),
     "doctor": (
         "edgekit.cli.doctor",
         "this machine: what it has, what is missing and how to get it",

@@ -21,7 +21,12 @@ import pytest
 import yaml
 
 import edgekit
+<<<<<<< HEAD
 from edgekit import cli, errors, tables
+=======
+from edgekit import cli, errors
+from edgekit.checkpoint.decoders import DECODERS
+>>>>>>> main
 from edgekit.recipe import recipe
 
 ROOT = Path(__file__).parent.parent
@@ -112,6 +117,13 @@ def test_every_shipped_recipe_is_in_the_table() -> None:
     firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = {name for first in firsts for name in re.findall(r"`([a-z0-9-]+)`", first)}
     assert named == set(recipe.shipped())
+
+
+def test_the_table_of_decoders_is_what_the_export_goes_by() -> None:
+    made = runpy.run_path(str(DOCS / "decoders.py"))
+    assert TEXTS["docs/model.md"] == made["page"](TEXTS["docs/model.md"]), "run `make docs`"
+    for kind in DECODERS:
+        assert f"| `{kind}` |" in made["table"]()
 
 
 def test_the_reference_is_what_the_schema_says(schema: dict[str, Any], tmp_path: Path) -> None:

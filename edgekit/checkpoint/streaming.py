@@ -1,11 +1,12 @@
 """Runs a decoder's checkpoint in fp32 a module at a time: its weights are never all in memory.
 
 transformers computes; weights are read from the safetensors files when a module is called and freed
-when it returns, those of linear layers a few rows at a time. Knows no text.
+when it returns, those of linear layers a few rows at a time; small ones stay. Knows no text.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import ModelOutput
 
 from edgekit.checkpoint import models, tensors
 from edgekit.checkpoint.tensors import Tensor
@@ -41,12 +43,15 @@ def logits(
     longest = max(map(len, tokens))
     # Causal: padding after a sequence changes nothing before it.
     padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in tokens])
-    hidden = model.get_decoder()(input_ids=padded, use_cache=False).last_hidden_state
+    body, head = model.get_decoder(), model.get_output_embeddings()
+    whole = body(input_ids=padded, use_cache=False)
     tied = config.tie_word_embeddings or "lm_head.weight" not in found
     scores = _place("model.embed_tokens.weight" if tied else "lm_head.weight", found)
-    for one, states in zip(tokens, hidden, strict=True):
-        found_scores = _linear({"weight": scores}, states[: len(one)], pieces)
-        yield _limited(found_scores, config).numpy()
+    head.forward = partial(_linear, {"weight": scores}, order=pieces)
+    for one, states in zip(tokens, whole.last_hidden_state, strict=True):
+        # What becomes of the head's scores (a factor, a soft cap) is for transformers to say.
+        body.forward = partial(_given, whole, states[None, : len(one)])
+        yield model(input_ids=padded[:1, : len(one)], use_cache=False).logits[0].numpy()
 
 
 def open_decoder(checkpoint: Path, *, layers: int | None = None) -> PreTrainedModel:
@@ -65,6 +70,9 @@ def open_decoder(checkpoint: Path, *, layers: int | None = None) -> PreTrainedMo
         own = [one for one, _ in module.named_parameters(recurse=False)]
         if own and module is not head:
             _stream(module, {one: _place(f"{name}.{one}", found) for one in own})
+        for one, buffer in module.named_buffers(recurse=False):
+            if (place := found.get(f"{name}.{one}")) is not None:
+                setattr(module, one, _whole(place).reshape(buffer.shape))
     return model
 
 
@@ -72,7 +80,10 @@ def _stream(module: nn.Module, places: Mapping[str, Tensor]) -> None:
     """Makes a module read its weights from the files when it is called."""
     if isinstance(module, nn.Linear):
         module.forward = partial(_linear, places)  # type: ignore[method-assign]
-    else:
+    elif all(place.size <= tensors.PART for place in places.values()):
+        # Some are read without a call of the module that has them, as convolutions are.
+        _bring(places, module, ())
+    else:  # above all tables of embeddings
         module.register_forward_pre_hook(partial(_bring, places))
         module.register_forward_hook(_take)
 
@@ -98,7 +109,7 @@ def _bring(
 ) -> tuple[Any, ...]:
     """Gives a module its weights; for an embedding, only the rows that will be looked up."""
     order = None
-    if isinstance(module, nn.Embedding):
+    if isinstance(module, nn.Embedding) and arguments:
         used, renumbered = torch.unique(arguments[0], return_inverse=True)
         order, arguments = used.numpy(), (renumbered, *arguments[1:])
     for name, place in places.items():
@@ -116,6 +127,9 @@ def _take(module: nn.Module, _: Any, answer: Any) -> None:
             module._parameters[name] = nn.Parameter(weight.to("meta"), requires_grad=False)
 
 
-def _limited(scores: torch.Tensor, config: Any) -> torch.Tensor:
-    most = getattr(config, "final_logit_softcapping", None)
-    return scores if most is None else most * torch.tanh(scores / most)
+def _given(whole: ModelOutput, states: torch.Tensor, *_: Any, **__: Any) -> ModelOutput:
+    """Stands for the layers where what they computed is known: all of it, and the states of one
+    sequence."""
+    found = copy.copy(whole)
+    found["last_hidden_state"] = states
+    return found

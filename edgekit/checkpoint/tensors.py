@@ -56,11 +56,10 @@ class Tensor:
 
     def stored(self, order: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Like `rows`, in the dtype that they are stored in; bfloat16 as its 16 bits."""
-        stored = np.memmap(
-            self.path, dtype=self.number, mode="r", offset=self.offset, shape=self.shape
-        )
-        count = max(1, PART * self.shape[0] // max(1, self.size))
-        for start in range(0, self.shape[0] if order is None else len(order), count):
+        shape = self.shape or (1,)  # a single number is a row of its own
+        stored = np.memmap(self.path, dtype=self.number, mode="r", offset=self.offset, shape=shape)
+        count = max(1, PART * shape[0] // max(1, self.size))
+        for start in range(0, shape[0] if order is None else len(order), count):
             rows = slice(start, start + count)
             yield np.asarray(stored[rows if order is None else order[rows]])
 

@@ -56,11 +56,11 @@ def run(settings: argparse.Namespace) -> int:
     from edgekit.system import paths
     from edgekit.system.digest import sha256_json
 
-    document = (
-        documents.from_text(sys.stdin.read())
-        if str(settings.file) == "-"
-        else documents.read(settings.file, encoding=settings.encoding)
-    )
+    if str(settings.file) == "-":
+        document = documents.from_text(sys.stdin.read())
+    else:
+        with _pages_read() as on_page:
+            document = documents.read(settings.file, encoding=settings.encoding, on_page=on_page)
     with edgekit.load(settings.artifact, threads=settings.threads) as model:
         # So that the same command resumes where a killed one stopped.
         name = sha256_json([model.manifest.digest, document.text, settings.words])
@@ -114,6 +114,19 @@ def _progress() -> Iterator[Callable[[Told], None]]:
             title = f"{now.parts_read:,} of {now.parts:,} parts read"
             bars.update(bar, description=title, completed=now.parts_read, total=now.parts)
             bars.update(joining, visible=1 < now.parts == now.parts_read)
+
+        yield told
+
+
+@contextmanager
+def _pages_read() -> Iterator[Callable[[int, int], None]]:
+    """Pages of a PDF on stderr: some have thousands."""
+    with Progress(*Progress.get_default_columns(), console=messages(), transient=True) as bars:
+        bar = bars.add_task("reading pages", total=None, visible=False)
+
+        def told(read: int, pages: int) -> None:
+            title = f"{read:,} of {pages:,} pages opened"
+            bars.update(bar, description=title, completed=read, total=pages, visible=True)
 
         yield told
 

@@ -39,6 +39,8 @@ class Sampling:
     """GBNF grammar that constrains the answer."""
     stop: tuple[str, ...] = ()
     """Texts before which the answer ends."""
+    begun: str = ""
+    """What the answer begins with: one that was cut is continued, and told from there on."""
 
     def __post_init__(self) -> None:
         wrong = {

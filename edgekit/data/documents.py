@@ -37,8 +37,16 @@ class Document:
         return bisect_right(self.pages, at) if self.pages else None
 
 
-Reader = Callable[[Path, str | None], Document]
-"""Takes the path and, for a text file, its encoding."""
+OnPage = Callable[[int, int], None]
+"""Told how many pages were read, of how many, before each; may raise Cancelled to stop."""
+
+
+def ignore(read: int, pages: int) -> None:
+    """For those who show no progress."""
+
+
+Reader = Callable[[Path, str | None, OnPage], Document]
+"""Takes the path, the encoding of a text file, and who is told of the pages of a long one."""
 READERS = {
     ".txt": "edgekit.data.documents:read_plain",
     ".text": "edgekit.data.documents:read_plain",
@@ -53,10 +61,11 @@ READERS = {
 }
 
 
-def read(path: Path, *, encoding: str | None = None) -> Document:
+def read(path: Path, *, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     """The text of a file, by its suffix. Raises DataError if it has none or cannot be read.
 
-    `encoding` is that of a text file, found out unless given; a guess is among the warnings."""
+    `encoding` is that of a text file, found out unless given; a guess is among the warnings.
+    `on_page` is told of each page of a PDF, of which some have thousands."""
     place = READERS.get(path.suffix.lower())
     if place is None:
         raise DataError(
@@ -72,7 +81,7 @@ def read(path: Path, *, encoding: str | None = None) -> Document:
     module, _, function = place.partition(":")
     reader = cast("Reader", getattr(importlib.import_module(module), function))
     try:
-        document = reader(path, encoding)
+        document = reader(path, encoding, on_page)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; check the path.") from error
     return _checked(document, str(path))
@@ -83,7 +92,7 @@ def from_text(text: str) -> Document:
     return _checked(Document(text), "the text")
 
 
-def read_plain(path: Path, encoding: str | None = None) -> Document:
+def read_plain(path: Path, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     return text_of(path, encoding)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-from edgekit.data.documents import Document, text_of
+from edgekit.data.documents import Document, OnPage, ignore, text_of
 
 _BLOCKS = frozenset(
     {
@@ -24,12 +24,12 @@ _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
 _FENCE = re.compile(r"^```.*?^```\s*$", re.MULTILINE | re.DOTALL)
 
 
-def read_html(path: Path, encoding: str | None = None) -> Document:
+def read_html(path: Path, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     found = text_of(path, encoding)
     return replace(found, text=html_text(found.text))
 
 
-def read_markdown(path: Path, encoding: str | None = None) -> Document:
+def read_markdown(path: Path, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     """The text without markup and without code listings."""
     found = text_of(path, encoding)
     text = _LINK.sub(r"\1", _MARKS.sub("", _FENCE.sub("", found.text)))

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.documents import Document, joined
+from edgekit.data.documents import Document, OnPage, ignore, joined
+from edgekit.data.page_texts import mended
 from edgekit.errors import DataError, MissingExtra
+from edgekit.system.cancel import Cancelled
 
 MOST_PAGES = 20_000
 
 
-def read_pdf(path: Path, encoding: str | None = None) -> Document:
+def read_pdf(path: Path, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     """Raises DataError for a file that needs a password or is not a PDF."""
     if importlib.util.find_spec("pypdf") is None:
         raise MissingExtra("pypdf", "files")
@@ -29,10 +31,14 @@ def read_pdf(path: Path, encoding: str | None = None) -> Document:
                 raise DataError(
                     f"{path}: this PDF asks for a password; save it without one, then try again."
                 )
-            if len(reader.pages) > MOST_PAGES:
+            count = len(reader.pages)
+            if count > MOST_PAGES:
                 raise DataError(f"{path}: over {MOST_PAGES:,} pages; split it.")
-            pages = [page.extract_text() for page in reader.pages]
-        except DataError:
+            pages: list[str] = []
+            for page in reader.pages:
+                on_page(len(pages), count)
+                pages.append(page.extract_text())
+        except (DataError, Cancelled):
             raise
         except (PyPdfError, *_DAMAGE) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -43,7 +49,7 @@ def read_pdf(path: Path, encoding: str | None = None) -> Document:
     missing = [
         f"{empty} of {len(pages)} pages have no text (pictures, or nothing) and were not read."
     ]
-    return joined(pages, missing if empty else [])
+    return joined(mended(pages), missing if empty else [])
 
 
 # What pypdf raises on damaged files, besides its own errors.

@@ -13,22 +13,24 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgekit.data.paragraphs import paragraphs
+
 MOST_CHARACTERS = 600
 """Longer sentences are cut: they would fit neither a model's window nor a summary."""
 _PIECE = 400
-# Lines may have been broken at margins within this range; longer lines were not.
-_WIDEST_MARGIN = 120
-_NARROWEST_MARGIN = 40
 # Thai does not mark the end of a sentence: spaces separate phrases, and this many letters make one.
 _LEAST_SPACED = 60
 
-_BLANK = re.compile(r"\n[^\S\n]*\n\s*|\f+|\x0b+|\u2029+")
-_ENTRY = re.compile(r"\s*(?:[-*•‣◦–—·#]|\(?\d{1,3}[.)]|[A-Za-z][.)])\s")
 _CLOSING = "\"'”’»›)\\]}」』）】》〉”"
-# Marks that end a sentence without a following space; then those that need a space.
+_FULL_WIDTH, _OF_SCRIPTS, _BEFORE_SPACE = "。！？｡．", "।॥؟۔։።፧፨။៕᠃᱾", ".!?…"
+# Marks that end a sentence without a following space, and marks that need one. No run of them is
+# tried twice, however long.
 _END = re.compile(
-    rf"[。！？｡．]+[{_CLOSING}]*|[।॥؟۔։።፧፨။៕᠃᱾]+[{_CLOSING}]*|[.!?…]+[{_CLOSING}]*(?=\s|$)"
+    rf"[{_FULL_WIDTH}]+[{_CLOSING}]*|[{_OF_SCRIPTS}]+[{_CLOSING}]*"
+    rf"|[{_BEFORE_SPACE}]++[{_CLOSING}]*+(?=\s|$)"
 )
+_MARK = re.compile(f"[{_FULL_WIDTH}{_OF_SCRIPTS}{_BEFORE_SPACE}]")
+_RUN = re.compile(f"[{_BEFORE_SPACE}]+")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'«„“])(?:[^\W\d_]|[^\W\d_](?:\.[^\W\d_])+"
     r"|Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|etc|cf|e\.g|i\.e|approx|fig|vol|pp|Sr|Sra|Srta|Dra|núm|pág|art"
@@ -37,7 +39,11 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _COUNTED = re.compile(r"(?:^|\s)\d{1,2}$")
+_NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3})+")
+_LEADER = re.compile(r"\s+\.(?:\s|$)")
 _SPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f]")
+_SOFT_HYPHEN = re.compile("\u00ad(?:[^\\S\n]*\n\\s*)?")
+_HYPHEN_AT_END = re.compile(r"(?<=[^\W\d_][-‐])[^\S\n]*\n\s*(?=[^\W\d_])")
 _CLAUSE = re.compile(r"[,;:،؛、，；：–—]\s*|\s+")
 
 
@@ -53,7 +59,7 @@ class Span:
 def spans(text: str) -> list[Span]:
     """The sentences of a text in order; they cover all of it except white space."""
     found = []
-    for number, (start, end) in enumerate(_paragraphs(text)):
+    for number, (start, end) in enumerate(paragraphs(text)):
         for first, last in _sentences(text, start, end):
             found += [Span(*piece, number) for piece in _pieces(text, first, last)]
     return found
@@ -61,74 +67,52 @@ def spans(text: str) -> list[Span]:
 
 def flat(text: str) -> str:
     """The text on one line with single spaces, or none where a line was broken between two
-    characters of a script without spaces."""
+    characters of a script without spaces, or behind a hyphen."""
+    text = _SOFT_HYPHEN.sub("", text)
+    text = _HYPHEN_AT_END.sub("", text)
     text = re.sub(
         "(?<=[\u3040-\u30ff\u3400-\u9fff，。、])[^\\S\n]*\n\\s*(?=[\u3040-\u9fff])", "", text
     )
     return " ".join(text.split())
 
 
-def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Runs of lines that belong together, without surrounding white space."""
-    at = 0
-    for gap in [*_BLANK.finditer(text), None]:
-        end = len(text) if gap is None else gap.start()
-        yield from _runs(text, at, end)
-        at = len(text) if gap is None else gap.end()
-
-
-def _runs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A block, cut after every line that was not broken at the margin."""
-    lines = []
-    at = start
-    while at < end:
-        stop = text.find("\n", at, end)
-        stop = end if stop < 0 else stop
-        if text[at:stop].strip():
-            lines.append((at, stop))
-        at = stop + 1
-    margin = max((_width(text, *line) for line in lines), default=0)
-    began = None
-    for number, (first, last) in enumerate(lines):
-        began = first if began is None else began
-        follows = lines[number + 1] if number + 1 < len(lines) else None
-        if follows is None or not _goes_on(text, (first, last), follows, margin):
-            yield _stripped(text, began, last)
-            began = None
-
-
-def _goes_on(text: str, line: tuple[int, int], follows: tuple[int, int], margin: int) -> bool:
-    """Whether a line was broken at the margin: the first word of the next one did not fit."""
-    if not _NARROWEST_MARGIN <= margin <= _WIDEST_MARGIN or _ENTRY.match(text, *follows):
-        return False
-    word = text[slice(*follows)].split(maxsplit=1)[0]
-    # Lines of a script without spaces are broken anywhere.
-    width = len(word) if len(word) < _NARROWEST_MARGIN else 1
-    return _width(text, *line) + 1 + width > margin
-
-
-def _width(text: str, start: int, end: int) -> int:
-    return len(text[start:end].rstrip())
-
-
 def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     began = start
-    for mark in _END.finditer(text, start, end):
+    for mark in _marks(text, start, end):
         if mark.end() < end and _is_end(text, began, mark.start(), mark.end(), end):
             yield from _spaced(text, began, mark.end())
             began = mark.end()
     yield from _spaced(text, began, end)
 
 
+def _marks(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """The ends of sentences, as far as their marks tell. Match by match, and from mark to mark: one
+    search through a whole book would hold the interpreter, and no other thread could draw."""
+    at = start
+    while first := _MARK.search(text, at, end):
+        mark = _END.match(text, first.start(), end)
+        if mark is None:
+            run = _RUN.match(text, first.start(), end)
+            at = run.end() if run else first.end()
+        else:
+            yield mark
+            at = mark.end()
+
+
 def _is_end(text: str, began: int, at: int, after: int, end: int) -> bool:
+    sentence = text[began : min(at, began + _PIECE)].strip()
+    if not sentence or sentence.endswith(".") or _LEADER.match(text, after, end):
+        return False  # ". . . . 7", from a title to its page
     if text[at] != ".":
         # "Yahoo! is": a sentence that goes on in lower case has not ended.
         return text[at] not in "!?…" or not _next_letter(text, after, end).islower()
-    if at == began or _next_letter(text, after, end).islower():
+    if _next_letter(text, after, end).islower():
         return False
     before = text[max(began, at - 12) : at]
-    # "3. Install", "Der 3. Teil": a small number with a full stop is an ordinal.
-    return after - at > 1 or not (_COUNTED.search(before) or _ABBREVIATION.search(before))
+    # "3. Install", "2.2. Files", "Der 3. Teil": a small number with a full stop is an ordinal.
+    return after - at > 1 or not (
+        _COUNTED.search(before) or _NUMBERED.fullmatch(sentence) or _ABBREVIATION.search(before)
+    )
 
 
 def _next_letter(text: str, at: int, end: int) -> str:

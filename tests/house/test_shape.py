@@ -31,7 +31,7 @@ OTHER_SENSES = {
     "edgekit/cli/__init__.py": "the command `chat`",
     "edgekit/model.py": "the verb `chat`",
     "edgekit/artifact/manifest.py": "the key of `model` that holds what is known of a chat model",
-    "edgekit/export/gguf/convert.py": "the key of a record that tells of the chat template",
+    "edgekit/export/gguf/reading.py": "the key of a record that tells of the chat template",
     "edgekit/export/gguf/llama_cpp_converter.py": "the same",
     "tui/edgekit_tui/screens/chats.py": "a file's name where a conversation has none",
 }

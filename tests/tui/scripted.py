@@ -114,6 +114,7 @@ class ScriptedModel:
         self.manifest = found
         self.asked: list[str] = []
         self.sent: list[list[Message]] = []
+        self.begun: list[str] = []
         self.reply: Sequence[str] = REPLY
         self.closed = False
         self._passes = threading.Semaphore(0) if hold else None
@@ -157,12 +158,19 @@ class ScriptedModel:
         max_tokens: int | None = None,
         temperature: float | None = None,
         when_full: WhenFull = "error",
+        begun: str = "",
     ) -> ScriptedStream:
         sent = messages(given)
         self.sent.append(sent)
+        self.begun.append(begun)
         if DEADLY in sent[-1]["content"]:
             raise WorkerError("The process that held the model ended (SIGKILL).")
         return ScriptedStream(self, sent, self.reply[:max_tokens], when_full)
+
+    def count(self, prompt: str | Sequence[Message]) -> int:
+        """A word is a token."""
+        texts = [prompt] if isinstance(prompt, str) else [one["content"] for one in prompt]
+        return sum(len(text.split()) for text in texts)
 
     def wait(self) -> None:
         if self._passes is not None:

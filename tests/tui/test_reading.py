@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from edgekit_tui import summary_file
 from edgekit_tui.reading import Reading, Work
-from edgekit_tui.summarizing import Made, Passage, SummaryJob
+from edgekit_tui.summarizing import Made, Passage, SummaryJob, passages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +69,18 @@ def test_a_pace_is_never_below_nothing(heard: list[tuple[int, str]]) -> None:
         progress = reading.progress(now)
         assert progress.seconds_left is None or progress.seconds_left >= 0
         assert progress.words_per_second is None or progress.words_per_second >= 0
+
+
+def test_a_sentence_stands_among_what_surrounds_it_also_where_it_is_a_paragraph() -> None:
+    title, first = "The wells", "Every well was measured in the spring, and all of them by one man."
+    text = f"{title}\n\n{first}\n\nHalf of them\nwere dry. {'The rest was salt. ' * 20}"
+    sentence = "Half of them were dry."
+    summary = Summary(sentence, 1, 1, (Sentence(sentence, text.index("Half")),), "scripted")
+    ((found,),) = passages(summary, Document(text))
+    assert found.text == sentence
+    assert found.before == f"{title}\n{first}\n"
+    assert found.after.startswith("The rest was salt. The rest")
+    assert len(found.after) < 200
 
 
 def made(text: str) -> Made:

@@ -13,13 +13,16 @@ from edgekit_tui import found, importing, places
 from edgekit_tui.app import EdgekitApp
 from edgekit_tui.screens.artifact import ArtifactScreen
 from edgekit_tui.screens.artifacts import ArtifactsScreen, ImportScreen
+from edgekit_tui.screens.build import BuildScreen
 from edgekit_tui.screens.home import HomeScreen
+from edgekit_tui.screens.question import Question
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
 from edgekit.artifact.folder import read, verify
 from edgekit.errors import ArtifactError, IntegrityError
 from tests.tiny.artifact import make_artifact
+from tests.tui.scripted import found as scripted_found
 from tests.tui.scripted import make_app, settle, shown, until
 
 Snapshot = Callable[[Pilot[None]], Awaitable[None]]
@@ -210,12 +213,47 @@ async def test_a_build_is_stopped_and_goes_on() -> None:
     async with make_app(build_command=command).run_test(size=(80, 24)) as pilot:
         await start_build(pilot)
         await pilot.press("s")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Question), "hours of work are not stopped by one key"
+        await pilot.press("right", "enter")
         await until(pilot, lambda: "Stopped." in shown(pilot.app, "#notice"))
         assert "interrupted" not in shown(pilot.app, "#lines"), "the notice says it"
         await pilot.press("g")
         await until(pilot, lambda: "finished earlier" in shown(pilot.app, "#steps"))
+    # Ends: leaving the app stops the build.
+
+
+async def test_esc_leaves_a_build_running_and_home_leads_back_to_it(snapshot: Snapshot) -> None:
+    go_on = Path("go on").resolve()
+    result = json.dumps({"artifacts": [{"path": "out/x-onnx"}], "verdict": "PASS"})
+    wait = f"import os\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.05)\n"
+    wait += f"print({result!r})"
+    async with make_app([scripted_found()], build_command=scripted_build(wait)).run_test(
+        size=(80, 24)
+    ) as pilot:
+        await start_build(pilot)
+        screen = pilot.app.screen
+        for _ in range(2):
+            await pilot.press("escape")
+            await pilot.pause()
+        home = pilot.app.screen
+        assert isinstance(home, HomeScreen)
+        await until(pilot, lambda: "b  recipe.yaml" in shown(pilot.app, "#building"))
+        assert "100%" in shown(pilot.app, "#building")
+        await snapshot(pilot)
+        await pilot.press("b")
+        await pilot.pause()
+        assert pilot.app.screen is screen, "and no second one begins"
+        assert "finished earlier" in shown(pilot.app, "#steps")
         await pilot.press("escape")
-        await settle(pilot)  # ends: leaving the screen stops the build
+        await until(pilot, lambda: pilot.app.screen is home)
+        go_on.touch()
+        await settle(pilot)
+        await until(pilot, lambda: "Done: out/x-onnx" in shown(pilot.app, "#building"))
+        await pilot.press("b", "escape")
+        await until(pilot, lambda: not home.query_one("#building").display)
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BuildScreen))
 
 
 async def test_a_build_that_fails_says_why() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.screens.summarize import SummarizeScreen
 from edgekit_tui.screens.summary import SummaryScreen
 from edgekit_tui.widgets.field import MOST_PASTED
+from pypdf import PageObject
 from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import OptionList
@@ -230,6 +232,30 @@ async def test_without_words_there_is_a_hint(text: str) -> None:
         await settle(pilot)
         assert isinstance(pilot.app.screen, SummarizeScreen)
         assert "no text in it" in shown(pilot.app, "#notice")
+
+
+async def test_the_pages_of_a_long_file_are_counted_and_ctrl_l_stops_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pdf(Path("long.pdf"), ["A page of text."] * 1200)
+    more = threading.Semaphore(0)
+    extract = PageObject.extract_text
+
+    def slowly(page: PageObject) -> str:
+        more.acquire()
+        return extract(page)
+
+    monkeypatch.setattr(PageObject, "extract_text", slowly)
+    async with app_of(ScriptedSummarizer(make_summary_manifest())).run_test(size=(80, 24)) as pilot:
+        screen = await to_text(pilot)
+        screen.take_path(Path("long.pdf"))
+        more.release(3)
+        await until(pilot, lambda: "long.pdf: page 4 of 1,200" in shown(pilot.app, "#status"))
+        await pilot.press("ctrl+l")
+        more.release(1)
+        await settle(pilot)
+        assert screen.read_text is None
+        assert shown(pilot.app, "#status").strip() == ""
 
 
 async def test_files_that_cannot_be_read_are_sentences() -> None:

@@ -34,9 +34,15 @@ class Answering:
         history: History,
         chat: Chat,
         *,
+        again: Turn | None = None,
+        goes_on: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.text = ""
+        """`again` is an answer that a new one replaces once it has a word, or, where it `goes_on`,
+        that is continued."""
+        self.again = again
+        self._begun = again.text if again is not None and goes_on else ""
+        self.text = self._begun
         """The answer so far; grows while `run` does."""
         self.trouble = ""
         """Why a part of it could not be kept."""
@@ -47,13 +53,14 @@ class Answering:
         self._stream: Stream | None = None
         self._stopped = threading.Event()
         self._ended = threading.Event()
-        self._turn: int | None = None
-        self._kept = ""
+        self._turn = again.id if again is not None else None
+        self._kept = self._begun
 
     @property
     def words_per_second(self) -> float | None:
         """None until there is something to measure."""
-        words, seconds = importance.words(self.text), self._last - self._began
+        new = self.text[len(self._begun) :]
+        words, seconds = importance.words(new), self._last - self._began
         return words / seconds if words > 1 and seconds > 0 else None
 
     def stop(self) -> None:
@@ -68,7 +75,8 @@ class Answering:
         longer than the model reads, WorkerError where its process died.
         """
         settings = self._chat.settings
-        turns = self._history.turns(self._chat.id, most=None)
+        before = self.again.id if self.again is not None else None
+        turns = self._history.turns(self._chat.id, most=None, before=before)
         context = context_of(model.manifest, None)
         sent = transcript.may_fit(turns, context) if settings.drop_oldest else turns
         messages = transcript.for_model(sent, settings.system)
@@ -81,6 +89,7 @@ class Answering:
                 max_tokens=settings.max_tokens,
                 temperature=settings.temperature,
                 when_full="drop_oldest" if settings.drop_oldest else "error",
+                begun=self._begun,
             )
             if self._stopped.is_set():
                 self._stream.cancel()
@@ -97,12 +106,12 @@ class Answering:
         return self._finish(reply, left_out=len(turns) - len(sent) + len(reply.dropped))
 
     def _finish(self, reply: Reply, *, left_out: int) -> Ending:
-        self.text = reply.text
-        if not reply.text:
+        self.text = self._begun + reply.text
+        if not reply.text and not (self._begun and reply.ended == "stop"):
             return Ending(None, left_out)
         tokens = reply.prompt_tokens + reply.tokens
         turn = self._history.answer(
-            self._chat.id, reply.text, turn=self._turn, ended=reply.ended, tokens=tokens
+            self._chat.id, self.text, turn=self._turn, ended=reply.ended, tokens=tokens
         )
         return Ending(turn, left_out)
 

@@ -22,6 +22,7 @@ from edgekit_tui.history import History
 from edgekit_tui.i18n import N_, _
 from edgekit_tui.models import Models, Opener, open_isolated
 from edgekit_tui.screens import screen_class
+from edgekit_tui.screens.build import BuildingScreen
 from edgekit_tui.screens.help import HelpScreen
 from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.screens.jump import JumpScreen
@@ -67,6 +68,8 @@ class EdgekitApp(App[None]):
         self.models = Models(opener, clock=clock)
         self.free_memory = free_memory
         self.clock = clock
+        self.building: BuildingScreen | None = None
+        """The build that runs, or the last one until it was looked at."""
         self.trouble = ""
         """What went wrong before the first screen; Home shows it."""
         self._finder = finder
@@ -136,6 +139,34 @@ class EdgekitApp(App[None]):
 
     def open_screen(self, name: str, *arguments: object) -> None:
         self.push_screen(self.make_screen(name, *arguments))
+
+    def open_build(self, name: str, command: Sequence[str], recipe: Path | None = None) -> None:
+        """One build at a time: it goes on whichever screen is shown, and this leads to it."""
+        if self.building is not None and self.building.running:
+            self.show_build(_("This one is still running; stop it before you begin another."))
+            return
+        before = self.building
+        if before is not None and before not in self.screen_stack:
+            self.uninstall_screen(before)
+            before.remove()
+        self.building = BuildingScreen(name, command, recipe)
+        # An installed screen stays as it is when one leaves it.
+        self.install_screen(self.building, f"building-{id(self.building)}")
+        self.push_screen(self.building)
+
+    def show_build(self, notice: str = "") -> None:
+        if self.building is not None:
+            if self.building not in self.screen_stack:
+                self.push_screen(self.building)
+            if notice:
+                self.building.notice(notice, kind="hint")
+
+    def leave_build(self) -> None:
+        """Back from the shown build; one that has ended goes with its screen."""
+        self.pop_screen()
+        if self.building is not None and not self.building.running:
+            self.uninstall_screen(self.building)
+            self.building = None
 
     def ask(self, question: str, yes: str, then: Callable[[], object]) -> None:
         """Does `then` if the user agrees."""

@@ -77,7 +77,7 @@ class Chat:
     id: int
     title: str
     model: str
-    """The name of the artifact with which it was begun."""
+    """The name of the artifact that answers."""
     changed: float
     """Seconds since 1970."""
     turns: int
@@ -238,6 +238,11 @@ class History:
                 " WHERE id = ?",
                 (*_values(settings), chat),
             )
+
+    def set_model(self, chat: int, model: str) -> None:
+        """The name of the artifact that answers from now on."""
+        with self._database.writing() as connection:
+            connection.execute("UPDATE chat SET model = ? WHERE id = ?", (model, chat))
 
     def fork(self, chat: int, title: str) -> Chat:
         """A copy that continues independently."""

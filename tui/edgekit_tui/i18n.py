@@ -20,7 +20,11 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+<<<<<<< HEAD
 from edgekit.wording import directions
+=======
+from edgekit.wording import language_names
+>>>>>>> main
 
 FOLDER = Path(__file__).parent / "locale"
 SOURCE = "en"
@@ -110,7 +114,8 @@ def language_name(code: str) -> str:
     if both := directions.split(code):
         return f" {directions.ARROW} ".join(map(language_name, both))
     base, _, rest = code.replace("_", "-").partition("-")
-    name = current().locale.languages.get(base.lower(), base)
+    # Babel's tables lack some that texts are found to be in.
+    name = current().locale.languages.get(base.lower()) or language_names.language_name(base)
     return f"{name} ({rest})" if rest else str(name)
 
 

@@ -14,6 +14,7 @@ from edgekit.data.reading import Form, Reading
 from edgekit.data.records import Record
 from edgekit.tasks.classification.answer import Answer
 from edgekit_tui.answering import Answering, Ending
+from edgekit_tui.attaching import Attachment
 from edgekit_tui.building import Ended, StepEvent
 from edgekit_tui.corrections import Corrections
 from edgekit_tui.found import Found
@@ -220,6 +221,22 @@ class AnswerFailed(Message):
 
 
 @dataclass
+class Attached(Message):
+    """A file's text, as far as the chat has room for it."""
+
+    attachment: Attachment
+
+
+@dataclass
+class ModelOpened(Message):
+    """The chat model that answers from now on, and those that could, by their folders."""
+
+    folder: Path
+    manifest: Manifest
+    others: dict[str, str]
+
+
+@dataclass
 class DocumentRead(Message):
     """A text to summarize, and how many words it has."""
 
@@ -227,6 +244,15 @@ class DocumentRead(Message):
     words: int
     name: str
     source: Path | None
+
+
+@dataclass
+class PagesRead(Message):
+    """How far a long file was read."""
+
+    name: str
+    read: int
+    pages: int
 
 
 @dataclass

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -54,7 +54,10 @@ class Answerer(Protocol):
         max_tokens: int | None = None,
         temperature: float | None = None,
         when_full: WhenFull = "error",
+        begun: str = "",
     ) -> Stream: ...
+
+    def count(self, prompt: str | Sequence[Message]) -> int: ...
 
     def summarize(
         self,

@@ -26,6 +26,9 @@ from edgekit_tui.reading import Progress, Reading, Work
 # Words of a text are counted this many characters at a time: other threads run in between.
 _CHARACTERS = 50_000
 
+# Characters shown on each side of a sentence, and the rest of the last one.
+_SURROUNDINGS = 160
+
 
 @dataclass(frozen=True, slots=True)
 class SummaryJob:
@@ -176,12 +179,24 @@ def passages(summary: Summary, document: Document) -> tuple[tuple[Passage, ...],
 
 
 def _passage(document: Document, found: Sequence[Span], at: int) -> Passage:
-    def text(number: int) -> str:
-        """A sentence of the same paragraph; one from another paragraph is not context."""
-        if not 0 <= number < len(found) or found[number].paragraph != found[at].paragraph:
-            return ""
-        return flat(document.text[found[number].start : found[number].end])
-
     start = found[at].start
-    share = start / len(document.text)
-    return Passage(text(at - 1), text(at), text(at + 1), document.page(start), share)
+    return Passage(
+        _around(document.text, found, at, -1),
+        flat(document.text[found[at].start : found[at].end]),
+        _around(document.text, found, at, 1),
+        document.page(start),
+        start / len(document.text),
+    )
+
+
+def _around(text: str, found: Sequence[Span], at: int, way: int) -> str:
+    """What stands before a sentence or after it, as far as one reads to understand it; another
+    paragraph on a line of its own."""
+    said, number = "", at + way
+    while 0 <= number < len(found) and len(said) < _SURROUNDINGS:
+        near = found[number].paragraph == found[number - way].paragraph
+        gap = ("" if not said else " ") if near else "\n"
+        piece = flat(text[found[number].start : found[number].end])
+        said = f"{said}{gap}{piece}" if way > 0 else f"{piece}{gap}{said}"
+        number += way
+    return said

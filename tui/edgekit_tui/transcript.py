@@ -17,7 +17,7 @@ _PAGE = 500
 # Turns with no chance of fitting are not sent at all: a turn takes a few tokens besides its text,
 # and hardly any language has more letters per token.
 _TOKENS_A_TURN = 8
-_LETTERS_A_TOKEN = 8
+LETTERS_A_TOKEN = 8
 
 
 def for_model(turns: Sequence[Turn], system: str) -> list[Message]:
@@ -40,7 +40,7 @@ def may_fit(turns: Sequence[Turn], context: int) -> list[Turn]:
     kept: list[Turn] = []
     for turn in turns[::-1]:
         letters += len(turn.text)
-        too_much = letters > context * _LETTERS_A_TOKEN or len(kept) * _TOKENS_A_TURN > context
+        too_much = letters > context * LETTERS_A_TOKEN or len(kept) * _TOKENS_A_TURN > context
         if kept and too_much:
             break
         kept.append(turn)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gguf
@@ -47,6 +47,8 @@ class Rope:
     factor: float | None = None
     trained_context: int | None = None
     attention_factor: float | None = None
+    temperature: float | None = None
+    """By how much queries grow where their position passes a multiple of `trained_context`."""
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Factors for each frequency, by llama.cpp's names of the tensors."""
     notes: tuple[str, ...] = ()
@@ -59,13 +61,18 @@ def read_shape(config: Config, architecture: Architecture) -> Shape:
     )
     if activation != architecture.activation:
         raise _unknown("hidden_act", activation, f"it runs {architecture.activation!r}")
+    for key, value in architecture.only.items():
+        if (config.get(key) if config.get(key) is not None else value) != value:
+            raise _unknown(key, config[key], f"it runs {value!r}")
     hidden, heads = _number(config, "hidden_size"), _number(config, "num_attention_heads")
     width = config.get("head_dim") or architecture.head_width or hidden // heads
     if architecture.square_heads and heads * width != hidden:
         raise _unknown("head_dim", width, f"{heads} heads must make up {hidden} dimensions")
+    layers = _number(config, "num_hidden_layers")
+    _check_layers(config, layers, architecture)
     context, notes = _context(config, architecture)
     return Shape(
-        layers=_number(config, "num_hidden_layers"),
+        layers=layers,
         hidden=hidden,
         ffn=_number(config, "intermediate_size"),
         heads=heads,
@@ -88,10 +95,14 @@ def read_rope(config: Config, shape: Shape, architecture: Architecture) -> Rope:
     partial = settings.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1.0
     if partial != 1.0:
         raise _unknown("partial_rotary_factor", partial, "here whole heads must be rotated")
+    if architecture.ntk_alpha and kind == "dynamic" and settings.get("alpha"):
+        width = shape.head_width
+        return Rope(base * float(settings["alpha"]) ** (width / (width - 2)))
     if kind == "linear":
         return Rope(base, "linear", factor=float(settings["factor"]))
     if kind == "yarn":
-        return _yarn(base, settings, config)
+        grows = settings.get("llama_4_scaling_beta") if architecture.temperature else None
+        return replace(_yarn(base, settings, config), temperature=grows)
     if kind == "llama3":
         factors = _llama3_factors(base, settings, shape.head_width)
         return Rope(base, tensors={"rope_freqs.weight": factors})
@@ -113,9 +124,10 @@ def add_to(
     writer.add_key_length(shape.head_width)
     writer.add_value_length(shape.head_width)
     writer.add_vocab_size(shape.vocabulary)
-    writer.add_layer_norm_rms_eps(float(config.get("rms_norm_eps", 1e-6)))
+    for key, name in architecture.numbers.items():
+        writer.add_float32(f"{architecture.gguf}.{name}", float(config[key]))
     _add_rope(writer, rope, shape)
-    if architecture.window_every:
+    if architecture.window_every and architecture.windowed_at in (None, shape.layers):
         _add_windows(writer, config, shape, architecture.window_every)
     for key, add in (
         ("attn_logit_softcapping", writer.add_attn_logit_softcapping),
@@ -133,6 +145,20 @@ def query_scale(config: Config, shape: Shape, architecture: Architecture) -> flo
     large = shape.layers == architecture.large_layers
     own = shape.hidden // shape.heads if large else shape.head_width
     return math.sqrt(own / float(wanted))
+
+
+def _check_layers(config: Config, layers: int, architecture: Architecture) -> None:
+    """Raises CheckpointError where llama.cpp takes a layer for one of another kind."""
+    if (every := architecture.unrotated_every) is not None:
+        interval = config.get("no_rope_layer_interval") or every
+        told = config.get("no_rope_layers") or [(n + 1) % interval for n in range(layers)]
+        if [bool(one) for one in told[:layers]] != [(n + 1) % every > 0 for n in range(layers)]:
+            why = f"it rotates positions in all layers but every {every}th"
+            raise _unknown("no_rope_layers", told[:layers], why)
+    only, window = architecture.windowed_at, config.get("sliding_window")
+    if only is not None and (window is not None) != (layers == only):
+        why = f"it gives sliding windows to a model of {only} layers, and to no other"
+        raise _unknown("sliding_window", window, f"with {layers} layers, {why}")
 
 
 def _context(config: Config, architecture: Architecture) -> tuple[int, tuple[str, ...]]:
@@ -161,10 +187,11 @@ def _yarn(base: float, settings: Config, config: Config) -> Rope:
     for key, value in (("beta_fast", 32), ("beta_slow", 1), ("truncate", True)):
         if (settings.get(key) if settings.get(key) is not None else value) != value:
             raise _unknown(f"rope_scaling.{key}", settings[key], f"it runs {value}")
-    if settings.get("mscale") or settings.get("mscale_all_dim"):
-        raise _unknown("rope_scaling.mscale", settings.get("mscale"), "it runs YaRN's own")
     factor = float(settings["factor"])
     wanted, own = settings.get("attention_factor"), 1 + 0.1 * math.log(factor)
+    scale, of_all = settings.get("mscale"), settings.get("mscale_all_dim")
+    if wanted is None and scale and of_all:
+        wanted = (1 + scale * (own - 1)) / (1 + of_all * (own - 1))
     trained = settings.get("original_max_position_embeddings")
     return Rope(
         base,
@@ -228,6 +255,8 @@ def _add_rope(writer: gguf.GGUFWriter, rope: Rope, shape: Shape) -> None:
         writer.add_rope_scaling_orig_ctx_len(rope.trained_context)
     if rope.attention_factor is not None:
         writer.add_rope_scaling_attn_factors(rope.attention_factor)
+    if rope.temperature is not None:
+        writer.add_attn_temperature_scale(rope.temperature)
 
 
 def _add_windows(writer: gguf.GGUFWriter, config: Config, shape: Shape, every: int) -> None:
@@ -245,7 +274,8 @@ def _windowed(config: Config, layers: int, every: int) -> Sequence[bool]:
     kinds = config.get("layer_types")
     if kinds:
         return [kind == "sliding_attention" for kind in kinds]
-    every = int(config.get("sliding_window_pattern") or every)
+    pattern = config.get("sliding_window_pattern") or every
+    every = len(pattern) if isinstance(pattern, str) else int(pattern)  # 4, or spelt 'LLLG'
     return [(layer + 1) % every != 0 for layer in range(layers)]
 
 

@@ -1,26 +1,39 @@
-"""Checkpoints of other architectures: converted by llama.cpp's own converter, and proven."""
+"""Checkpoints of other architectures: converted by llama.cpp's own converter, and proven.
+
+What was fetched writes shapes and weights alone, and the tokenizer is edgekit's; what the user has
+named writes everything.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gguf
 
-from edgekit.checkpoint import chat_template, converter
+from edgekit.checkpoint import chat_template, converter, describe
 from edgekit.checkpoint import tokenizer as tokenizing
-from edgekit.export.gguf import trials
+from edgekit.checkpoint.decoders import Architecture
+from edgekit.export.gguf import origin, rewriting, trials
+from edgekit.export.gguf.reading import read as reading_of
 from edgekit.system.digest import sha256_bytes
 
+_STATES = frozenset({"linear_attention"})
+"""Kinds of layers whose memory has one size, however long the text is."""
 
-def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
+
+def convert(checkpoint: Path, out: Path, *, languages: Sequence[str] = ()) -> dict[str, Any]:
     """Like convert.convert, for a checkpoint of an architecture that edgekit does not know.
 
     Raises CheckpointError where there is no converter, and ExportError where it fails or its file
     reads texts differently from the checkpoint.
     """
+    if converter.is_own():
+        return _with_own_tokenizer(checkpoint, out, languages)
     converter.run(checkpoint, out)
     metadata = _metadata(out)
     document = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
@@ -45,6 +58,51 @@ def convert(checkpoint: Path, out: Path) -> dict[str, Any]:
             "plain_text": list(rendered.strange),
         },
     }
+
+
+def _with_own_tokenizer(checkpoint: Path, out: Path, languages: Sequence[str]) -> dict[str, Any]:
+    config = describe.read_config(checkpoint)
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        bare = Path(scratch) / "bare.gguf"
+        converter.run_own(checkpoint, bare)
+        opened = rewriting.read(bare)
+        kind = str(opened.facts["general.architecture"])
+        rows = opened.tables["token_embd.weight"]
+        reading = reading_of(checkpoint, config, Architecture(kind, kind, (kind,)), rows=rows)
+        parameters = sum(int(tensor.n_elements) for tensor in opened.reader.tensors)
+        said = origin.read(checkpoint, languages=languages, parameters=parameters)
+        theirs = {key: None for key in opened.facts if key.startswith(("general.", "tokenizer."))}
+        rewriting.copy(opened, out, changed=theirs, add=partial(reading.add_to, said=said))
+    reading.prove(out, checkpoint)
+    return {
+        "architecture": kind,
+        "parameters": parameters,
+        "context": int(opened.facts[f"{kind}.context_length"]),
+        "kv_bytes_per_token": _kv_bytes(config),
+        **reading.record(),
+        "notes": ["converted by llama.cpp's own converter", *reading.notes],
+    }
+
+
+def _kv_bytes(config: Mapping[str, Any]) -> int:
+    """Of halves, in the layers that remember every token: others have a state of one size, or look
+    at what a layer before them remembers."""
+    count = config["num_hidden_layers"]
+    kinds = config.get("layer_types") or ["full_attention"] * count
+    widths = []
+    for number, kind in enumerate(kinds[: count - (config.get("num_kv_shared_layers") or 0)]):
+        told = {**config, **(config.get("per_layer_config") or {}).get(str(number), {})}
+        if not kind.endswith("_attention") or kind in _STATES:
+            continue
+        queries = told["num_attention_heads"]
+        heads = told.get("num_key_value_heads") or queries
+        width = told.get("head_dim") or told["hidden_size"] // queries
+        if kind == "full_attention":  # as transformers 4 told the wider ones
+            heads = told.get("num_global_key_value_heads") or heads
+            width = told.get("global_head_dim") or width
+        widths.append(heads * width)
+    # Of values, llama.cpp keeps as many in every layer as in the widest.
+    return 2 * (sum(widths) + len(widths) * max(widths, default=0))
 
 
 def _metadata(path: Path) -> dict[str, Any]:

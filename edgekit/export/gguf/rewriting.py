@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,12 @@ def copy(
     out: Path,
     *,
     changed: Mapping[str, Any],
-    tables: Collection[str],
-    rows: np.ndarray,
+    tables: Collection[str] = (),
+    rows: np.ndarray | None = None,
+    add: Callable[[gguf.GGUFWriter], None] = lambda writer: None,
 ) -> None:
-    """Writes `out`: `changed` replaces what the source says under these keys, and of the `tables`
-    only these `rows` are left, byte for byte."""
+    """Writes `out`: `changed` replaces what the source says under these keys, where None leaves it
+    out, and `add` says more; of the `tables` only these `rows` are left, byte for byte."""
     reader = source.reader
     writer = gguf.GGUFWriter(out, str(source.facts[_ARCHITECTURE]))
     writer.data_alignment = reader.alignment
@@ -66,10 +67,12 @@ def copy(
         if not key.startswith(_OF_THE_FORM) and key != _ARCHITECTURE:
             value = changed.get(key, source.facts[key])
             kinds = field.types
-            writer.add_key_value(key, value, kinds[0], kinds[-1] if len(kinds) > 1 else None)
+            if value is not None:
+                writer.add_key_value(key, value, kinds[0], kinds[-1] if len(kinds) > 1 else None)
+    add(writer)
     for tensor in reader.tensors:
         shape, size = list(tensor.data.shape), int(tensor.n_bytes)
-        if tensor.name in tables:
+        if tensor.name in tables and rows is not None:
             size = size // shape[0] * len(rows)
             shape[0] = len(rows)
         writer.add_tensor_info(tensor.name, shape, tensor.data.dtype, size, tensor.tensor_type)

@@ -7,10 +7,11 @@ trial that dies is a trial that failed.
 from __future__ import annotations
 
 import contextlib
+import re
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ class Names:
 
     pre: str
     general: str
+    spared: str | None = None
+    """A pattern of texts that the proof leaves out; see pretokenizers.MISREAD."""
+
+    def reads(self, text: str) -> bool:
+        """Whether the text is one of those that must give the checkpoint's tokens."""
+        return self.spared is None or re.search(self.spared, text) is None
 
     def add_to(self, writer: gguf.GGUFWriter) -> None:
         writer.add_tokenizer_pre(self.pre)
@@ -56,6 +63,11 @@ class Found:
     tokens: int
     tried: int
 
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how llama.cpp reads texts under these names."""
+        return [] if self.names.spared is None else [pretokenizers.MISREAD[self.names.pre][1]]
+
 
 def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -> Found:
     """Raises ExportError with the first text that the best of all names reads differently."""
@@ -65,6 +77,11 @@ def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -
     told = [told_text(text, vocabulary.preparation, tokenizer) for text in texts]
     known = pretokenizers.BYTE_LEVEL if vocabulary.kind == "gpt2" else pretokenizers.SENTENCEPIECE
     candidates = [Names(pre, general) for general, pre in product(architecture.names, known)]
+    candidates += [
+        replace(one, spared=pretokenizers.MISREAD[one.pre][0])
+        for one in candidates
+        if one.pre in pretokenizers.MISREAD
+    ]
     with tempfile.TemporaryDirectory() as folder:
         trials = _Trials(Path(folder), vocabulary, architecture.gguf, told, wanted)
         best, results = trials.run(candidates)
@@ -76,18 +93,25 @@ def find(checkpoint: Path, vocabulary: Vocabulary, architecture: Architecture) -
             f"{results[best]['ids'][:12]} where it must be {wanted[results[best]['same']][:12]}. "
             "Use the tokenizer that the checkpoint's base model came with."
         )
-    return Found(candidates[best], len(texts), sum(map(len, wanted)), len(results))
+    read = [ids for text, ids in zip(texts, wanted, strict=True) if candidates[best].reads(text)]
+    return Found(candidates[best], len(read), sum(map(len, read)), len(results))
 
 
 def prove(
-    model: Path, checkpoint: Path, preparation: Preparation, conversations: Sequence[str]
+    model: Path,
+    checkpoint: Path,
+    preparation: Preparation,
+    conversations: Sequence[str],
+    names: Names | None = None,
 ) -> None:
     """Proves the tokenizer in a finished GGUF: on texts as users write them, and on rendered
-    conversations. Raises ExportError with the first that gives other tokens."""
+    conversations, but for those that its `names` spare. Raises ExportError with the first that
+    gives other tokens."""
     tokenizer = tokenizing.load(checkpoint)
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     plain = [text for text in scripts.hard_texts() if not any(token in text for token in added)]
-    for texts, special in ((plain, False), (conversations, True)):
+    for given, special in ((plain, False), (conversations, True)):
+        texts = [text for text in given if names is None or names.reads(text)]
         told = [told_text(text, preparation, tokenizer) for text in texts]
         found = predicting.tokenize(model, told, special=special)
         for text, ids in zip(texts, found, strict=True):
@@ -199,24 +223,29 @@ def _run(request: Request) -> dict[str, Any]:
     """Runs in the child."""
     path = Path(request["file"])
     for candidate in request["candidates"]:
+        names = Names(**candidate)
         with path.open("r+b") as stream:
             stream.seek(request["before_names"])
-            stream.write(_tail(Names(**candidate)))
+            stream.write(_tail(names))
             stream.truncate()
-        found = _compare(path, request["texts"], request["wanted"])
+        found = _compare(path, names, request["texts"], request["wanted"])
         request.tell(found)
         if found["same"] == len(request["texts"]):
             break
     return {}
 
 
-def _compare(path: Path, texts: Sequence[str], wanted: Sequence[Sequence[int]]) -> dict[str, Any]:
+def _compare(
+    path: Path, names: Names, texts: Sequence[str], wanted: Sequence[Sequence[int]]
+) -> dict[str, Any]:
     """How many texts are read correctly before the first that is not, and how that one is read."""
     from edgekit.export.gguf import opening  # llama.cpp may crash: only a child loads it
 
     try:
         with opening.open_model(path, vocabulary_only=True) as model:
             for same, (text, ids) in enumerate(zip(texts, wanted, strict=True)):
+                if not names.reads(text):
+                    continue
                 found = opening.tokenize(model, text, special=True)
                 if found != list(ids):
                     return {"same": same, "ids": found}

@@ -10,7 +10,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from edgekit.checkpoint.decoders import Architecture
+from edgekit.checkpoint.decoders import LAYERS, Architecture
 from edgekit.checkpoint.tensors import Computed, Tensor
 from edgekit.errors import CheckpointError
 from edgekit.export.gguf.hyperparameters import Shape
@@ -99,7 +99,9 @@ def choose(
     names = gguf.get_tensor_name_map(_number(architecture.gguf), shape.layers)
     sources: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if name.endswith(_BUFFERS) or (tied and name == "lm_head.weight"):
+        if name.endswith((*_BUFFERS, *architecture.scalars)):
+            continue
+        if tied and name == "lm_head.weight":
             continue
         found = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if found is None:
@@ -108,6 +110,8 @@ def choose(
                 f"'{name}'; save the checkpoint without them, an adapter merged."
             )
         sources[found] = tensor
+    if tied and not architecture.may_be_tied and _EMBEDDING in sources:
+        sources[_HEAD], tied = sources[_EMBEDDING], False
     _check(sources, shape, tied=tied or not architecture.may_be_untied)
     scaled = "attn_q_norm.weight" if "blk.0.attn_q_norm.weight" in sources else "attn_q.weight"
     return [
@@ -120,6 +124,23 @@ def choose(
         )
         for name in sorted(sources, key=_place)
     ]
+
+
+def scalars(
+    tensors: Mapping[str, Tensor], architecture: Architecture, shape: Shape
+) -> dict[str, list[float]]:
+    """What the header says of every layer, by llama.cpp's names; CheckpointError for a missing
+    number."""
+    found: dict[str, list[float]] = {}
+    for name, theirs in architecture.scalars.items():
+        places = [f"{LAYERS}{layer}.{name}" for layer in range(shape.layers)]
+        if missing := [place for place in places if place not in tensors]:
+            raise CheckpointError(
+                f"{next(iter(tensors.values())).path.parent}: {len(missing)} weights are missing "
+                f"(first: {missing[0]}); copy the whole folder again."
+            )
+        found[theirs] = [float(next(tensors[place].rows()).item()) for place in places]
+    return found
 
 
 def computed(tensors: Mapping[str, np.ndarray]) -> list[Written]:

@@ -86,11 +86,14 @@ class LlamaChat:
         Raises ContextOverflow, TemplateError.
         """
         room = min(asked.max_tokens or ANSWER_ROOM, max(1, self.context // 4))
+        begun = self._model.tokenize(asked.begun, special=False) if asked.begun else []
         tokens, dropped = self._prompts.fit(
-            messages, context=self.context, room=room, when_full=asked.when_full
+            messages, context=self.context, room=room + len(begun), when_full=asked.when_full
         )
+        tokens += begun
         choice = choose(asked, self._model)
-        said = _Said(on_piece, drop_space=self._begins_with_space, stops=asked.stop)
+        drop_space = self._begins_with_space and not begun
+        said = _Said(on_piece, drop_space=drop_space, stops=asked.stop)
         reply = Reply(
             text="", ended="cancelled", dropped=dropped, prompt_tokens=len(tokens),
             reused_tokens=0, tokens=0,

@@ -32,6 +32,12 @@ def check(settings: TrimVocabSettings, planned: Planned) -> None:
     """Raises RecipeError where there is no table to trim or no language to trim it for."""
     description = planned.description
     known = {*ENCODERS, *DECODERS, *SEQ2SEQ}
+    if description.family is Family.DECODER and description.model_type not in DECODERS:
+        raise RecipeError(
+            f"{planned.place}: trim_vocab does not know where the pieces of a "
+            f"{description.model_type} model are; it knows {', '.join(sorted(DECODERS))}. Drop the "
+            "step."
+        )
     if description.model_type not in known:
         raise RecipeError(
             f"{planned.place}: trim_vocab cannot cut the table of a {description.model_type} "

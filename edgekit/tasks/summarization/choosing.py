@@ -17,6 +17,7 @@ EARLINESS = 1.0
 """What the first sentence is worth for its place alone, if the most central one is worth 1."""
 _LEAST_WORDS = 6
 _ENDS = re.compile(r"[.!?…。！？．।॥؟۔።។၊။][\"'”’»›)\]」』）]*$")
+_OPENING = " \t\"'“«„‘([…"
 _SCRIPTS_WITHOUT_ENDS = re.compile("[\u0e00-\u0eff]")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LEAST_LETTERS = 0.55
@@ -42,7 +43,9 @@ def choose(sentences: Sequence[str], vectors: np.ndarray, *, words: int) -> list
 
 def _candidates(sentences: Sequence[str], lengths: Sequence[int]) -> np.ndarray:
     """Sentences that suit a summary: no headings, lines of tables or listings, addresses or pieces
-    of sentences, unless there is nothing else."""
+    of sentences, unless there is nothing else.
+
+    What begins in lower case is the rest of a sentence, unless the whole text is written so."""
     good = [
         number
         for number, sentence in enumerate(sentences)
@@ -50,7 +53,13 @@ def _candidates(sentences: Sequence[str], lengths: Sequence[int]) -> np.ndarray:
         and (_ENDS.search(sentence) or _SCRIPTS_WITHOUT_ENDS.search(sentence))
         and len(_LETTERS.findall(sentence)) >= _LEAST_LETTERS * len(sentence.replace(" ", ""))
     ]
-    return np.array(good or range(len(sentences)))
+    whole = [number for number in good if not _begins_inside(sentences[number])]
+    return np.array(whole or good or range(len(sentences)))
+
+
+def _begins_inside(sentence: str) -> bool:
+    start = sentence.lstrip(_OPENING)[:2]
+    return start.islower()  # not "iPhones", nor a letter of a script without cases
 
 
 def _units(vectors: np.ndarray) -> np.ndarray:

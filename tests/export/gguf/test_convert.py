@@ -82,9 +82,75 @@ FURTHER: dict[str, dict[str, Any]] = {
     },
     "mistral-window": {"architecture": "mistral", "config": {"sliding_window": 128}},
     "gemma2-scaled": {"architecture": "gemma2", "config": {"query_pre_attn_scalar": 20}},
+    "apertus-tied": {
+        "architecture": "apertus",
+        "config": {"attention_bias": True, "rope_parameters": {"rope_type": "default",
+                                                               "rope_theta": 1e4}},
+        "tied": True,
+    },
+    "cohere2-layers": {
+        "architecture": "cohere2",
+        "layers": 3,
+        "config": {"layer_types": ["full_attention", "sliding_attention", "full_attention"]},
+    },
+    "exaone4-windows": {
+        "architecture": "exaone4",
+        "hidden": 32,
+        "layers": 64,  # llama.cpp knows by this number that it has windows
+        "dtype": torch.float16,
+        "config": {
+            "sliding_window": 16,
+            "layer_types": None,
+            "rope_parameters": {
+                "rope_type": "llama3",
+                "rope_theta": 1e6,
+                "factor": 16.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 64,
+            },
+        },
+    },
+    "granite-biases": {
+        "architecture": "granite",
+        "config": {"attention_bias": True, "mlp_bias": True},
+        "tied": False,
+    },
+    "hunyuan-alpha": {
+        "architecture": "hunyuan_v1_dense",
+        "config": {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "alpha": 1e3,
+                                       "factor": 1.0}},
+    },
+    "ministral3-mscale": {
+        "architecture": "ministral3",
+        "config": {
+            "sliding_window": 64,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 1e6,
+                "factor": 16.0,
+                "original_max_position_embeddings": 16,
+                "mscale": 1.0,
+                "mscale_all_dim": 0.5,
+                "llama_4_scaling_beta": 0.1,
+            },
+        },
+    },
+    "olmo2-tied": {
+        "architecture": "olmo2",
+        "config": {"rope_scaling": {"rope_type": "yarn", "factor": 8.0,
+                                    "original_max_position_embeddings": 64}},
+        "tied": True,
+    },
+    "smollm3-deep": {"architecture": "smollm3", "layers": 5, "tied": False},
 }  # fmt: skip
 # One for each tokenizer: what is proven of that and its template is proven but once.
 WITH_TEMPLATE = ("llama", "mistral", "qwen2", "gemma3_text", "phi3")
+WITH_OTHER_TOKENIZERS = (
+    "apertus", "cohere2", "ernie4_5", "exaone4", "granite", "hunyuan_v1_dense", "ministral3",
+    "olmo2", "smollm3",
+)  # fmt: skip
+"""Their own tokenizers and templates are proven by a slow test; here they borrow one."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +191,36 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Converted]:
         patch.setattr(trials, "prove", lambda *proven: None)
         others = {name: {"architecture": name} for name in tiny_llama.ARCHITECTURES} | FURTHER
         for name, settings in others.items():
+            if settings["architecture"] in WITH_OTHER_TOKENIZERS:
+                settings = {**settings, "vocabulary": "smollm"}
             if name not in found:
                 found[name] = convert_tiny(folder / name, template=False, **settings)
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("apertus", "</s>"),
+        ("cohere2", "<|END_OF_TURN_TOKEN|>"),
+        ("ernie4_5", "</s>"),
+        ("exaone4", "[|endofturn|]"),
+        ("granite", "<|end_of_text|>"),
+        ("hunyuan_v1_dense", "<｜hy_place▁holder▁no▁2｜>"),
+        ("ministral3", "</s>"),
+        ("olmo2", "<|endoftext|>"),
+        ("smollm3", "<|im_end|>"),
+    ],
+)
+def test_its_own_tokenizer_and_template_are_proven(name: str, end: str, tmp_path: Path) -> None:
+    one = convert_tiny(tmp_path, template=True, architecture=name, layers=4, dtype=torch.bfloat16)
+    assert one.record["tokenizer"]["proven"]["tokens"] > 50_000
+    assert one.record["chat"]["end"] == end
+    assert one.record["chat"]["conversations"] >= 14
+    assert one.record["notes"] == []
+    proof = parity.prove(one.checkpoint, one.model, texts=TEXTS, threads=1)
+    assert proof["kld"] < 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +293,7 @@ def test_the_context_ends_where_llama_cpp_would_answer_otherwise(
     assert "without its sliding window" in notes[0]
     assert "there is no chat template" in notes[1]
     assert "long factors" in converted["longrope"].record["notes"][0]
+    assert converted["ministral3-mscale"].record["context"] == 64
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.checkpoint import converter
+from edgekit.checkpoint.decoders import CONVERTED
 from edgekit.errors import CheckpointError, ExportError
 from edgekit.export.gguf import convert, llama_cpp_converter
 from tests.tiny import llama as tiny_llama
@@ -54,6 +55,10 @@ def test_without_it_a_sentence_says_how_to_get_it(
     (sources / ".venv" / "bin" / "python").unlink()
     with pytest.raises(CheckpointError, match=r"bin/python is not there; .* python3 -m venv"):
         converter.run(checkpoint, tmp_path / "out.gguf")
+
+
+def test_the_types_that_the_docs_promise_are_those_that_are_proven() -> None:
+    assert set(CONVERTED) == set(tiny_llama.HYBRIDS)
 
 
 def test_its_reason_is_told_and_nothing_of_our_environment_is(

@@ -84,6 +84,25 @@ def test_a_model_without_a_template_says_what_to_add(model: Llama) -> None:
         Prompts(model, None, bos="", eos="").tokens(ASK)
 
 
+def test_an_answer_that_was_cut_goes_on_where_it_was(
+    engine: LlamaChat, model: Llama, tiny_gguf: Path
+) -> None:
+    begun = "The answer is Nairobi, which"
+    rest = chat(engine, ASK, temperature=0, max_tokens=7, begun=begun)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_gguf.parent / "checkpoint")
+    talk = [*ASK, {"role": "assistant", "content": begun}]
+    wanted = tokenizer.apply_chat_template(talk, continue_final_message=True, return_dict=False)
+    assert model.tokens[: len(wanted)] == list(wanted)
+    assert rest.prompt_tokens == len(wanted)
+    engine._read(list(wanted), Cancel(), exactly=False)
+    likeliest = []
+    for _ in range(rest.tokens):
+        likeliest.append(int(np.argmax(model.logits())))
+        model.evaluate(likeliest[-1:], Cancel())
+    assert rest.text == b"".join(map(model.piece, likeliest)).decode("utf-8", "replace")
+    assert not rest.text.startswith(begun)
+
+
 def test_cancelling_stops_before_the_next_token(engine: LlamaChat) -> None:
     whole = chat(engine, ASK, seed=5, max_tokens=30)
     cut = chat(engine, ASK, seed=5, max_tokens=30, after=4)

@@ -90,6 +90,8 @@ def with_layers(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     body = model.get_decoder()
     body.layers = torch.nn.ModuleList(body.layers[number] for number in kept)
     body.config.num_hidden_layers = len(kept)
+    if kinds := getattr(body.config, "layer_types", None):
+        body.config.layer_types = [kinds[number] for number in kept]  # which mask each gets
     return model
 
 
@@ -322,6 +324,31 @@ def test_no_texts_to_measure_on(chat_project: Path) -> None:
     changes = ["steps=[{prune: {layers: 1}}]", "data.train=null"]
     with pytest.raises(RecipeError, match=r"add data\.train or data\.unlabeled"):
         plan.make(recipe.read(chat_project / "recipe.yaml", changes=changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "layers", "before", "sentence"),
+    [
+        ("smollm3", 4, 8, None),
+        ("smollm3", [0, 1, 2, 7], 8, None),
+        ("smollm3", [0, 1], 8, None),
+        ("smollm3", 6, 8, "which every 4th does not; take layers out by fours"),
+        ("smollm3", [1, 2], 8, "take layers out by fours"),
+        ("exaone4", 4, 8, None),
+        ("exaone4", 48, 64, "sliding windows to exaone4 of 64 layers alone"),
+        ("exaone4", 64, 80, "64 layers alone"),
+    ],
+)
+def test_layers_go_where_llama_cpp_knows_what_is_left(
+    kind: str, layers: int | list[int], before: int, sentence: str | None, deep: Any
+) -> None:
+    found = dataclasses.replace(describe(deep("llama")), model_type=kind, layers=before)
+    settings = PruneSettings(layers=layers)
+    if sentence is None:
+        prune_chat._check_kinds(settings, found, "steps: prune")
+    else:
+        with pytest.raises(RecipeError, match=sentence):
+            prune_chat._check_kinds(settings, found, "steps: prune")
 
 
 @pytest.mark.parametrize(

@@ -213,3 +213,15 @@ def test_what_stands_first_counts_and_headings_and_listings_do_not() -> None:
     sentences = ["A heading of six words here", *(said.format(n) for n in range(4)), "# x = 1 2 3"]
     vectors = np.ones((6, 2), dtype=np.float32)
     assert choosing.choose(sentences, vectors, words=8) == [1]
+
+
+def test_the_rest_of_a_sentence_is_not_chosen_unless_all_is_written_so() -> None:
+    sentences = [
+        "and so the rest of it ended here.", "It says something of its own now.",
+        "«ouverte» depuis hier sans son directeur là.", "iPhones were sold to all of them there.",
+    ]  # fmt: skip
+    vectors = np.ones((4, 2), dtype=np.float32)
+    assert choosing.choose(sentences, vectors, words=8) == [1]
+    assert choosing.choose([*sentences[:1], *sentences[2:]], vectors[:3], words=8) == [2]
+    lower = [sentence.lower() for sentence in sentences]
+    assert choosing.choose(lower, vectors, words=8) == [0]

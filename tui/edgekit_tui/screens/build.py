@@ -25,7 +25,7 @@ from edgekit_tui.widgets.scores import bar_line
 
 _KEPT_LINES = 200
 _INTERRUPTED = "edgekit: interrupted"
-_BAR, _NAME = 24, 18
+_BAR, _SHORT_BAR, _NAME = 24, 12, 18
 
 
 class BuildScreen(Page):
@@ -52,7 +52,7 @@ class BuildScreen(Page):
     @on(Picker.Picked)
     def picked(self, event: Picker.Picked) -> None:
         recipe = event.path
-        self.edgekit.open_screen("building", recipe.name, self.edgekit.build_command(recipe))
+        self.edgekit.open_build(recipe.name, self.edgekit.build_command(recipe))
 
 
 def is_recipe(path: Path) -> bool:
@@ -63,7 +63,10 @@ class BuildingScreen(Page):
     """Also makes a sample, whose recipe comes next."""
 
     TITLE_TEXT = N_("Build")
-    HELP_TEXT = N_("Stop keeps what is finished; Go on takes it up again.")
+    HELP_TEXT = N_(
+        "Esc leaves the build running, and Home leads back to it. Stop asks first and keeps what "
+        "is finished; Go on takes it up again. Leaving the app stops it, too."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "build", N_("Build it"), id="building.build"),
         Binding("enter", "use", N_("Use it"), id="building.use"),
@@ -79,6 +82,7 @@ class BuildingScreen(Page):
         self._build: Build | None = None
         self._ended: Ended | None = None
         self._steps: dict[str, StepEvent] = {}
+        self._latest = ""
         self._lines: list[str] = []
         self._said = ("", "hint")
 
@@ -118,7 +122,8 @@ class BuildingScreen(Page):
     def take(self, message: BuildSaid) -> None:
         if isinstance(message.said, StepEvent):
             self._say("", "hint")
-            self._steps[message.said.step] = message.said
+            self._latest = message.said.step
+            self._steps[self._latest] = message.said
             self._log(message.said.note)
         else:
             self._log(message.said)
@@ -173,22 +178,39 @@ class BuildingScreen(Page):
 
     def action_build(self) -> None:
         if self._recipe is not None:
-            command = self.edgekit.build_command(self._recipe)
-            screen = self.edgekit.make_screen("building", self._recipe.name, command)
-            self.app.switch_screen(screen)
+            recipe = self._recipe
+            self.action_back()
+            self.edgekit.open_build(recipe.name, self.edgekit.build_command(recipe))
 
     def action_use(self) -> None:
         made = found.look(self._made[0].resolve())
-        self.app.switch_screen(self.edgekit.make_screen("artifact", made))
+        self.action_back()
+        self.edgekit.open_screen("artifact", made)
+
+    def action_back(self) -> None:
+        self.edgekit.leave_build()
 
     def action_stop(self) -> None:
-        if self._build is not None:
+        question = _("Stop this build? What is finished is kept.")
+        self.edgekit.ask(question, _("Yes, stop it"), self.stop)
+
+    def stop(self) -> None:
+        if self._build is not None and self.running:
             self._say(_("Stopping; what is finished is kept…"), "hint")
             self._build.stop()
 
     def on_unmount(self) -> None:
         if self._build is not None:
             self._build.stop()
+
+    @property
+    def said(self) -> Content:
+        """In a line, as Home says it: the step at work with its bar, or how it ended."""
+        what = f"b  {one_line(self._what, most=_NAME)}  "
+        if not self.running or not self._steps:
+            return Content.assemble(what, (one_line(self._said[0]), "$muted"))
+        event = self._steps[self._latest]
+        return Content.assemble(what, _step_line(event, bar=_SHORT_BAR))
 
 
 def _ending(ended: Ended, lines: list[str]) -> tuple[str, str]:
@@ -204,11 +226,11 @@ def _ending(ended: Ended, lines: list[str]) -> tuple[str, str]:
     return one_line(lines[-1], most=600) if lines else str(ended.code), "error"
 
 
-def _step_line(event: StepEvent) -> Content:
+def _step_line(event: StepEvent, *, bar: int = _BAR) -> Content:
     name = Content(one_line(event.step, most=_NAME))
     gap = " " * max(1, _NAME + 2 - name.cell_length)
     said = {"reused": _("finished earlier"), "done": _("done")}.get(event.state, "")
     if event.state == "progress" and event.eta_s is not None:
         said = _("about {time} left").format(time=duration(event.eta_s))
-    line = bar_line(event.fraction, _BAR, "$primary")
+    line = bar_line(event.fraction, bar, "$primary")
     return Content.assemble(name, gap, line, f" {percent(event.fraction):>5}  ", (said, "$muted"))

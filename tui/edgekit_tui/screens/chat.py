@@ -1,48 +1,38 @@
-"""Chat: a conversation with a model, shown as it is written and kept turn by turn."""
+"""Chat: what a person can do with a conversation and its answers, key by key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
-from textual.widgets import Button, Static
+from textual.worker import get_current_worker
 
-from edgekit.errors import EdgekitError
-from edgekit.runtime.memory import context_of
-from edgekit_tui import models, speed
-from edgekit_tui.answering import Answering
-from edgekit_tui.history import Chat, ChatSettings, Turn
+from edgekit.data import documents
+from edgekit.system.cancel import Cancelled
+from edgekit_tui.attaching import attach
+from edgekit_tui.history import Chat, ChatSettings
 from edgekit_tui.i18n import N_, _, number, percent
-from edgekit_tui.messages import (
-    AnswerEnded,
-    AnswerFailed,
-    AnswerGrew,
-    ChatOpened,
-    Kept,
-    NotKept,
-    Said,
-)
-from edgekit_tui.screens.page import Page
-from edgekit_tui.text import clean
+from edgekit_tui.messages import Attached, PagesRead
+from edgekit_tui.screens.chat_settings import Answerers
+from edgekit_tui.screens.conversing import ConversingPage
+from edgekit_tui.text import clean, one_line
 from edgekit_tui.widgets.composer import Composer
-from edgekit_tui.widgets.growing import GrowingTurn
-from edgekit_tui.widgets.notice import Notice
-from edgekit_tui.widgets.turns import PAGE, Turns, widget
-from edgekit_tui.widgets.ways_out import WaysOut
+
+# Why an answer may have ended before its end; one that filled the memory has no room to go on.
+_CUT = ("", "cancelled", "max_tokens")
 
 
-class ChatScreen(Page):
+class ChatScreen(ConversingPage):
     TITLE_TEXT = N_("Chat")
     HELP_TEXT = N_(
         "Write a message and press Enter; ctrl j begins a new line. Every message is kept on this "
         "computer before it is answered, and an answer while it grows. To ask differently, take a "
-        "message back with ctrl r, change it and send it again."
+        "message back with ctrl r, change it and send it again; ctrl l asks for another "
+        "answer. ctrl g continues an answer that was cut, ctrl b copies it. ctrl f puts a file's "
+        "text into your message, as far as it fits."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", N_("Stop"), id="chat.stop"),
@@ -51,233 +41,28 @@ class ChatScreen(Page):
         Binding("ctrl+t", "chats", N_("Chats"), id="chat.chats"),
         Binding("ctrl+r", "edit", N_("Edit"), id="chat.edit"),
         Binding("ctrl+s", "settings", N_("Chat settings"), id="chat.settings"),
+        Binding("ctrl+g", "go_on", N_("Continue"), id="chat.go_on"),
+        Binding("ctrl+l", "retry", N_("Try again"), id="chat.retry"),
+        Binding("ctrl+b", "copy", N_("Copy"), id="chat.copy"),
+        Binding("ctrl+f", "attach", N_("Attach a file"), id="chat.attach"),
         Binding("pageup", "page(-1)", show=False, priority=True),
         Binding("pagedown", "page(1)", show=False, priority=True),
     ]
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self.folder = folder
-        self.chat: Chat | None = None
-        self.settings = ChatSettings()
-        self.answering: Answering | None = None
-        self._model_name = ""
-        self._memory = self._tokens = 0
-        """The model's context length in tokens, and how many of them the chat takes."""
-        self._editing: int | None = None
-        """The turn to be replaced."""
-        self._keeping = False
-        """Whether the sent message is still being saved."""
-        self._draft = ""
-        """What was typed before a message was taken back."""
-
-    def body(self) -> Iterable[Widget]:
-        yield Turns(id="turns")
-        yield Notice(id="notice")
-        yield WaysOut(id="ways")
-        yield Static("", id="status", markup=False)
-        yield Composer(id="text", placeholder=_("Write a message; Enter sends it"))
-
-    def fill(self) -> None:
-        self.query_one("#text").focus()
-        if self.chat is not None:
-            self.open_chat(self.chat.id)
-        self._say(_("Opening the model…"))
-        self.load()
-
-    async def on_screen_resume(self) -> None:
-        """On the chats screen, this one may have been renamed or deleted."""
-        await super().on_screen_resume()
-        if self.chat is not None:
-            try:
-                self.chat = self.edgekit.history.chat(self.chat.id)
-                self._say_title()
-            except EdgekitError as error:
-                await self._begin_anew(ChatSettings())
-                self.notice(str(error), kind="hint")
-
-    @work(thread=True, exclusive=True, group="model")
-    def load(self) -> None:
-        with self.reporting():
-            manifest = self.edgekit.models.get(self.folder).manifest
-            self._model_name, self._memory = manifest.name, context_of(manifest, None)
-            self.post_message(Said(""))
-
-    @on(Said)
-    def take_word(self, message: Said) -> None:
-        self._say_title()
-        self._say_facts()
-
-    # Opening a chat, and loading turns while scrolling.
-
-    @work(thread=True, exclusive=True, group="read")
-    def open_chat(self, number: int) -> None:
-        with self.reporting():
-            chat = self.edgekit.history.chat(number)
-            self.post_message(ChatOpened(chat, *self._last_turns(chat)))
-
-    def _last_turns(self, chat: Chat) -> tuple[list[Turn], int]:
-        turns = self.edgekit.history.turns(chat.id, most=PAGE)
-        return turns, chat.turns - len(turns)
-
-    @on(ChatOpened)
-    async def take_chat(self, message: ChatOpened) -> None:
-        self.chat, self.settings = message.chat, message.chat.settings
-        if self._model_name and message.chat.model != self._model_name:
-            begun = _("This chat was begun with another model: {name}.")
-            self.notice(begun.format(name=message.chat.model), kind="hint")
-        self._tokens = message.turns[-1].tokens if message.turns else 0
-        await self.query_one(Turns).show(message.chat.id, message.turns, earlier=message.earlier)
-        self._say_title()
-        self._say_facts()
-        self.refresh_bindings()
-
-    def action_page(self, by: int) -> None:
-        self.query_one(Turns).page(by)
-
-    # What the user says: first kept, then shown, then answered.
-
-    @on(Composer.Sent)
-    def send(self, message: Composer.Sent) -> None:
-        if self.answering is not None:
-            self.notice(_("Press esc to stop the answer first."), kind="hint")
-        elif not self._keeping:
-            self._send(message.text)
-
-    def _send(self, text: str) -> None:
-        self.notice("")
-        self._keeping = True
-        self.keep(text, self._editing)
-
-    @work(thread=True, exclusive=True, group="keep")
-    def keep(self, text: str, instead_of: int | None) -> None:
-        history = self.edgekit.history
-        try:
-            if self.chat is None:
-                name = self.edgekit.models.get(self.folder).manifest.name
-                number = history.begin(name, self.settings, text).id
-            else:
-                number = self.chat.id
-                history.say(number, text, instead_of=instead_of)
-            chat = history.chat(number)
-            self.post_message(Kept(chat, text, *self._last_turns(chat)))
-        except EdgekitError as error:
-            self.post_message(NotKept(str(error)))
-
-    @on(NotKept)
-    def take_not_kept(self, message: NotKept) -> None:
-        """What was typed stays in place, to be sent again."""
-        self._keeping = False
-        self.notice(message.sentence)
-
-    @on(Kept)
-    async def take_kept(self, message: Kept) -> None:
-        self.chat, self._keeping = message.chat, False
-        composer = self.query_one(Composer)
-        if composer.text == message.text:
-            composer.text = self._draft if self._editing is not None else ""
-        self._editing = None
-        turns = self.query_one(Turns)
-        shown = [turn.turn for turn in turns.shown][-1:]
-        if turns.later or shown != [turn.id for turn in message.turns[-2:-1]]:
-            await turns.show(message.chat.id, message.turns, earlier=message.earlier)
-        else:
-            await turns.add(widget(message.turns[-1]))
-        self._say_title()
-        await self.ask()
-
-    # The answer.
-
-    async def ask(self) -> None:
-        """Has the model answer the last message."""
-        if self.chat is None:
-            return
-        self.notice("")
-        self.answering = Answering(self.edgekit.history, self.chat, clock=self.edgekit.clock)
-        self._say(_("The model reads what was said…"))
-        await self.query_one(Turns).add(GrowingTurn(self.answering, self.folder))
-        self.refresh_bindings()
-
-    @on(AnswerGrew)
-    def take_more(self, message: AnswerGrew) -> None:
-        if message.answering is not self.answering:
-            return
-        if self.answering.trouble:
-            self.notice(self.answering.trouble)
-        if facts := speed.of_writing(self.answering.words_per_second):
-            self._say(" · ".join(facts))
-
-    @on(AnswerEnded)
-    def take_answer(self, message: AnswerEnded) -> None:
-        self._end_answer()
-        turn = message.ending.turn
-        if turn is None:
-            self.notice(_("The model said nothing."), kind="hint")
-            return
-        self._tokens = turn.tokens
-        rate = message.answering.words_per_second
-        if rate is not None:
-            self.remember(rate)
-        facts = speed.of_writing(rate)
-        if count := message.ending.left_out:
-            facts.append(_("old turns left out: {count}").format(count=number(count)))
-        self._say_facts(*facts)
-
-    @work(thread=True, group="remember")
-    def remember(self, words_per_second: float) -> None:
-        """For Home; a lost measurement is made again."""
-        with suppress(OSError, EdgekitError):
-            digest = self.edgekit.models.get(self.folder).manifest.digest
-            models.remember_writing_rate(digest, words_per_second)
-
-    @on(AnswerFailed)
-    def take_no_answer(self, message: AnswerFailed) -> None:
-        self._end_answer()
-        self._say_facts()
-        if message.full:
-            self._offer_ways()
-        else:
-            self.notice(message.sentence)
-
-    def _end_answer(self) -> None:
-        self.answering = None
-        self.refresh_bindings()
-
-    # A chat that has become longer than the model reads.
-
-    def _offer_ways(self) -> None:
-        if self.chat is not None:
-            text = _("This chat is longer than the model can read at once. What now?")
-            self.notice(text, kind="warning")
-            alone = self.chat.turns < 2
-            self.query_one(WaysOut).offer(
-                drop=not (alone or self.settings.drop_oldest), new=not alone
-            )
-
-    @on(Button.Pressed)
-    async def go_way(self, event: Button.Pressed) -> None:
-        self.query_one("#text").focus()
-        if self.chat is None:
-            return
-        if event.button.id == "drop":
-            self.take_settings(replace(self.settings, drop_oldest=True))
-            await self.ask()
-        elif event.button.id == "new":
-            question = self.edgekit.history.question_before(self.chat.id)
-            await self._begin_anew(self.settings)
-            if question is not None:
-                self._send(question.text)
-        else:
-            self.action_edit()
-
-    # Keys.
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return self.answering is not None
-        if action in ("new", "chats", "settings"):
+        if action in ("new", "chats", "settings", "attach"):
             return self.answering is None
-        return self.answering is None and self.chat is not None if action == "edit" else True
+        answered = self.last is not None and self.last.role == "assistant"
+        if action == "copy":
+            return answered
+        if action == "go_on":
+            cut = self.last is not None and self.last.ended in _CUT
+            return self.answering is None and answered and cut
+        if action in ("edit", "retry"):
+            return self.answering is None and self.chat is not None
+        return True
 
     def action_stop(self) -> None:
         if self.answering is not None:
@@ -286,39 +71,6 @@ class ChatScreen(Page):
 
     async def action_new(self) -> None:
         await self._begin_anew(ChatSettings())
-
-    async def _begin_anew(self, settings: ChatSettings) -> None:
-        self.chat, self._editing, self._tokens = None, None, 0
-        self.settings = settings
-        self.notice("")
-        await self.query_one(Turns).show(None, [], earlier=0)
-        self._say_title()
-        self._say_facts()
-        self.refresh_bindings()
-
-    def action_edit(self) -> None:
-        """Takes the last message back; again, the one before it."""
-        if self.chat is None:
-            return
-        try:
-            turn = self.edgekit.history.question_before(self.chat.id, self._editing)
-        except EdgekitError as error:
-            self.notice(str(error))
-            return
-        if turn is None:
-            return  # it was the first message
-        composer = self.query_one(Composer)
-        if self._editing is None:
-            self._draft = composer.text
-        self._editing = turn.id
-        composer.text = turn.text
-        composer.move_cursor(composer.document.end)
-        composer.focus()
-        self.notice(
-            _("Sent again, this takes the place of the message and of all that follows it. "
-              "Esc leaves them."),
-            kind="hint",
-        )  # fmt: skip
 
     def action_back(self) -> None:
         if self._editing is None:
@@ -337,41 +89,81 @@ class ChatScreen(Page):
         self.open_chat(chat.id)
 
     def action_settings(self) -> None:
-        self.edgekit.open_screen("chat_settings", self.settings, self.take_settings)
+        models = Answerers(str(self.folder), self.others, self.use_model)
+        self.edgekit.open_screen("chat_settings", self.settings, self.take_settings, models)
 
-    def take_settings(self, settings: ChatSettings) -> None:
-        """Before a chat has begun, they wait for it."""
-        self.settings = settings
-        if self.chat is not None:
-            self.chat = replace(self.chat, settings=settings)
-            try:
-                self.edgekit.history.set_settings(self.chat.id, settings)
-            except EdgekitError as error:
-                self.notice(str(error))
+    def use_model(self, folder: str) -> None:
+        self._say(_("Opening the model…"))
+        self.load(Path(folder))
 
-    # The lines above and below.
+    # The last answer.
 
-    def fail(self, sentence: str) -> None:
-        self._say("")
-        super().fail(sentence)
+    def action_copy(self) -> None:
+        if self.last is not None:
+            self.app.copy_to_clipboard(clean(self.last.text))
+            copied = _("The answer is in the clipboard, as far as this terminal has one.")
+            self.notice(copied, kind="hint")
 
-    def notice(self, text: str, *, kind: str = "error") -> None:
-        """Any notice replaces what was offered."""
-        super().notice(text, kind=kind)
-        self.query_one(WaysOut).display = False
+    async def action_retry(self) -> None:
+        """The old answer stays until the new one has a word."""
+        again = self.last if self.last is not None and self.last.role == "assistant" else None
+        await self.ask(again=again)
 
-    def _say_title(self) -> None:
-        title = self.chat.title if self.chat is not None else _("New chat")
-        self.top.say(f"{title} · {self._model_name}" if self._model_name else title)
+    async def action_go_on(self) -> None:
+        await self.ask(again=self.last, goes_on=True)
 
-    def _say_facts(self, *facts: str) -> None:
-        told = list(facts)
-        if self._memory and self._tokens:
-            share = percent(min(1.0, self._tokens / self._memory))
-            told.append(_("{share} of its memory is full").format(share=share))
-        if not self.edgekit.history.kept:
-            told.append(_("nothing is kept"))
-        self._say(" · ".join(told))
+    # A file in the message.
 
-    def _say(self, text: str) -> None:
-        self.query_one("#status", Static).update(clean(text))
+    def action_attach(self) -> None:
+        self.edgekit.open_screen("document", self.take_path)
+
+    def take_path(self, path: Path) -> None:
+        self.notice("")
+        self._say(_("Reading {name}…").format(name=one_line(path.name)))
+        self.read_file(path)
+
+    @work(thread=True, exclusive=True, group="attach")
+    def read_file(self, path: Path) -> None:
+        worker = get_current_worker()
+
+        def told(read: int, pages: int) -> None:
+            if worker.is_cancelled:
+                raise Cancelled
+            self.post_message(PagesRead(one_line(path.name), read, pages))
+
+        with suppress(Cancelled), self.reporting():
+            document = documents.read(path, on_page=told)
+            turns = self.edgekit.history.turns(self.chat.id, most=None) if self.chat else []
+            model = self.edgekit.models.get(self.folder)
+            name = one_line(path.name)
+            found = attach(document, name, model=model, turns=turns, settings=self.settings)
+            if not worker.is_cancelled:
+                self.post_message(Attached(found))
+
+    @on(PagesRead)
+    def count_pages(self, message: PagesRead) -> None:
+        text = _("Reading {name}: page {page} of {pages}").format(
+            name=message.name, page=number(message.read + 1), pages=number(message.pages)
+        )
+        self._say(text)
+
+    @on(Attached)
+    def take_file(self, message: Attached) -> None:
+        """Its text is a part of the message, where it can be seen and cut."""
+        found, composer = message.attachment, self.query_one(Composer)
+        composer.text = f"{clean(found.message)}{composer.text}"
+        composer.move_cursor(composer.document.end)
+        composer.focus()
+        self._say_facts()
+        if found.share == 1:
+            text = _("All of {name} is in your message; write your question below it.")
+        elif found.page is None:
+            text = _("The first {share} of {name} is in your message, as much as this chat has "
+                     "room for; write your question below it.")  # fmt: skip
+        else:
+            text = _("The first {share} of {name} is in your message, up to page {page}: as much "
+                     "as this chat has room for. Write your question below it.")  # fmt: skip
+        self.notice(
+            text.format(name=found.name, share=percent(found.share), page=number(found.page or 0)),
+            kind="hint" if found.share == 1 else "warning",
+        )

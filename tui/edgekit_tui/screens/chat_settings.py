@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -18,6 +19,7 @@ from edgekit_tui.widgets.choices import Choices
 from edgekit_tui.widgets.field import TextField
 
 _AUTO = "auto"
+_MODEL = "model"
 SETTINGS = (
     Setting(
         "temperature",
@@ -50,6 +52,16 @@ SETTINGS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Answerers:
+    """The models that could answer, by their folders, and the one that does."""
+
+    chosen: str
+    names: Mapping[str, str]
+    take: Callable[[str], None]
+    """Receives the folder of another one."""
+
+
 class ChatSettingsScreen(Page):
     TITLE_TEXT = N_("Chat settings")
     HELP_TEXT = N_(
@@ -60,18 +72,27 @@ class ChatSettingsScreen(Page):
         Binding("escape", "back", N_("Keep"), id="chat_settings.keep"),
     ]
 
-    def __init__(self, settings: ChatSettings, take: Callable[[ChatSettings], None]) -> None:
+    def __init__(
+        self,
+        settings: ChatSettings,
+        take: Callable[[ChatSettings], None],
+        models: Answerers | None = None,
+    ) -> None:
         """`take` receives the choices when the user leaves."""
         super().__init__()
         self._system = settings.system
         self._values = _as_values(settings)
-        self._take = take
+        self._take, self._models = take, models
+        self._offered: tuple[Setting, ...] = SETTINGS
+        if models is not None and len(models.names) > 1:
+            self._values[_MODEL] = models.chosen
+            self._offered = (_of_models(models.names), *SETTINGS)
 
     def body(self) -> Iterable[Widget]:
         yield Static(_("WHAT THE MODEL IS TOLD TO BE"), classes="heading", markup=False)
         placeholder = _("For example: You are a patient teacher.")
         yield TextField(self._system, placeholder=placeholder, id="system")
-        yield Choices(SETTINGS, id="settings")
+        yield Choices(self._offered, id="settings")
         yield Static("", classes="muted", id="about", markup=False)
 
     def fill(self) -> None:
@@ -90,6 +111,14 @@ class ChatSettingsScreen(Page):
     def action_back(self) -> None:
         self._take(_as_settings(self.query_one("#system", TextField).text, self._values))
         super().action_back()
+        model = self._values.get(_MODEL)
+        if self._models is not None and model is not None and model != self._models.chosen:
+            self._models.take(model)
+
+
+def _of_models(names: Mapping[str, str]) -> Setting:
+    about = N_("The chat goes on with another one; what was said stays.")
+    return Setting(_MODEL, N_("Model"), about, names)
 
 
 def _as_values(settings: ChatSettings) -> dict[str, str]:

@@ -35,6 +35,7 @@ FURTHER = (
 )
 _FEW_LANGUAGES = 4
 _FEW_RECENT = 3
+_BUILDING_SECONDS = 1.0
 
 
 class HomeScreen(SavingPage):
@@ -81,6 +82,9 @@ class HomeScreen(SavingPage):
             yield Static(_first_steps(), markup=False)
             yield Button(Content(_("s  Make one from a sample")), id="samples")
             yield Button(Content(_("i  Import from a drive")), id="import")
+        running = Static("", id="building", markup=False)
+        running.display = False
+        yield running
         left = Static("", id="recent", classes="muted", markup=False)
         left.display = False
         yield left
@@ -97,12 +101,14 @@ class HomeScreen(SavingPage):
 
     def on_mount(self) -> None:
         super().on_mount()
+        self.set_interval(_BUILDING_SECONDS, self._say_building)
         self.query_one("#artifacts").focus()
         if self.edgekit.trouble:
             self.query_one("#notice", Notice).say(self.edgekit.trouble, kind="warning")
 
     async def on_screen_resume(self) -> None:
         await super().on_screen_resume()
+        self._say_building()
         self.search()
 
     @work(thread=True, exclusive=True, group="search")
@@ -125,6 +131,14 @@ class HomeScreen(SavingPage):
     @on(CorrectionsSaved)
     def count_again(self) -> None:
         self.search()
+
+    def _say_building(self) -> None:
+        """How far a build is that was left running, or how it ended; b leads to it."""
+        building = self.edgekit.building
+        for line in self.query("#building").results(Static):
+            line.display = building is not None
+            if building is not None:
+                line.update(building.said)
 
     def _say_waiting(self) -> None:
         """Files that were labelled or begun, and corrected labels that nothing learns from yet."""
@@ -199,7 +213,10 @@ class HomeScreen(SavingPage):
             self.edgekit.open_screen(name)
 
     def action_open(self, name: str) -> None:
-        self.edgekit.open_screen(name)
+        if name == "build" and self.edgekit.building is not None:
+            self.edgekit.show_build()
+        else:
+            self.edgekit.open_screen(name)
 
     def action_act(self, name: str) -> None:
         """With the chosen artifact, if it can do that, else with the best one that can."""

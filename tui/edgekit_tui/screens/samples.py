@@ -94,7 +94,7 @@ class SamplesScreen(Page):
         places.private_folder(places.samples())
         folder = places.samples() / sample.name
         command = self.edgekit.sample_command(sample.name, folder)
-        self.edgekit.open_screen("building", sample.name, command, folder / sample.recipe)
+        self.edgekit.open_build(sample.name, command, folder / sample.recipe)
 
 
 class _List(OptionList):

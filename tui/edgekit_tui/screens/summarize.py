@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,11 +18,12 @@ from textual.worker import get_current_worker
 from edgekit.artifact.folder import Manifest
 from edgekit.data import documents
 from edgekit.errors import EdgekitError
+from edgekit.system.cancel import Cancelled
 from edgekit.tasks.summarization.summary import WORDS
 from edgekit_tui import models
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
-from edgekit_tui.messages import CanSummarize, DocumentRead
+from edgekit_tui.messages import CanSummarize, DocumentRead, PagesRead
 from edgekit_tui.screens.page import Page
 from edgekit_tui.settings import Setting
 from edgekit_tui.summarizing import SummaryJob, count_words, rate_key, writes
@@ -131,11 +133,27 @@ class SummarizeScreen(Page):
 
     @work(thread=True, exclusive=True, group="read")
     def read_document(self, path: Path | None, text: str) -> None:
-        with self.reporting():
-            document = documents.from_text(text) if path is None else documents.read(path)
+        worker = get_current_worker()
+
+        def told(read: int, pages: int) -> None:
+            if worker.is_cancelled:
+                raise Cancelled
+            self.post_message(PagesRead(one_line(path.name) if path else "", read, pages))
+
+        with suppress(Cancelled), self.reporting():
+            document = (
+                documents.from_text(text) if path is None else documents.read(path, on_page=told)
+            )
             words, name = count_words(document.text), path.name if path else ""
-            if not get_current_worker().is_cancelled:
+            if not worker.is_cancelled:
                 self.post_message(DocumentRead(document, words, name, path))
+
+    @on(PagesRead)
+    def count_pages(self, message: PagesRead) -> None:
+        text = _("Reading {name}: page {page} of {pages}").format(
+            name=message.name, page=number(message.read + 1), pages=number(message.pages)
+        )
+        self._say(text)
 
     @on(DocumentRead)
     def take_document(self, message: DocumentRead) -> None:

@@ -304,9 +304,9 @@ def _passages(those: Iterable[Passage]) -> Content:
         Content.assemble(
             (_("IN THE TEXT"), "$muted bold"),
             (f" · {summary_file.where(passage)}", "$muted"), "\n",
-            (_around(passage.before, " "), "$muted"),
+            (_joined(passage.before, "", " "), "$muted"),
             (clean(passage.text), "bold"),
-            (_around(passage.after, "", " "), "$muted"),
+            (_joined("", passage.after, " "), "$muted"),
         )
         for passage in those
     ]  # fmt: skip
@@ -316,5 +316,9 @@ def _passages(those: Iterable[Passage]) -> Content:
     return Content("\n\n").join(parts)
 
 
-def _around(text: str, after: str = "", before: str = "") -> str:
-    return f"{before}{clean(text)}{after}" if text else ""
+def _joined(before: str, after: str, gap: str) -> str:
+    """What stands around a sentence, with a space to it unless a line ends there."""
+    text = clean(before or after)
+    if not text or text.startswith("\n") or text.endswith("\n"):
+        return text
+    return f"{text}{gap}" if before else f"{gap}{text}"

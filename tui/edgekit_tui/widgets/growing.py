@@ -31,6 +31,7 @@ class GrowingTurn(ModelTurn):
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(FLUSH_SECONDS, self.flow)
+        self.call_later(self.flow)
         self.ask()
 
     async def flow(self) -> None:

@@ -9,19 +9,22 @@ from markdown_it import MarkdownIt
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.events import Click
 from textual.widgets import Markdown, Static
 
 from edgekit.errors import EdgekitError
+from edgekit_tui import importance
 from edgekit_tui.history import Turn
-from edgekit_tui.i18n import N_, _, number
+from edgekit_tui.i18n import N_, _, ngettext, number
 from edgekit_tui.messages import Failed, TurnsRead
-from edgekit_tui.text import clean, content
+from edgekit_tui.text import clean
 
 if TYPE_CHECKING:
     from edgekit_tui.app import EdgekitApp
 
 MOST_SHOWN = 40
+MOST_LETTERS = 1600
 PAGE = 20
 """Turns read at once."""
 _ENDS = {
@@ -39,10 +42,10 @@ def _parser() -> MarkdownIt:
 
 
 class PersonTurn(Static):
-    """What the user said, literally."""
+    """What the user said, literally; of a whole file in it, the beginning and the end."""
 
     def __init__(self, turn: Turn) -> None:
-        super().__init__(content(turn.text), markup=False)
+        super().__init__(_shortened(clean(turn.text)), markup=False)
         self.turn = turn.id
 
 
@@ -124,6 +127,14 @@ class Turns(VerticalScroll):
         """Appends a new one."""
         await self.mount(turn, before="#later")
         await self._prune_first()
+        self.anchor()
+
+    async def replace_last(self, turn: Shown) -> None:
+        """An answer takes the place of the last one."""
+        last = self.shown[-1:]
+        with self.app.batch_update():
+            await self.mount(turn, before="#later")
+            await self.remove_children(last)
         self.anchor()
 
     def page(self, by: int) -> None:
@@ -209,6 +220,18 @@ class Turns(VerticalScroll):
         """Loads more; a click may come while the text is not scrolled to that edge."""
         if event.widget is not None:
             self._read_on(before=event.widget.id == "earlier")
+
+
+def _shortened(text: str) -> Content:
+    if len(text) <= MOST_LETTERS:
+        return Content(text)
+    half = MOST_LETTERS // 2
+    hidden = importance.words(text[half:-half])
+    note = ngettext("… {count} word is not shown …", "… {count} words are not shown …", hidden)
+    return Content.assemble(
+        text[:half].rstrip(), "\n\n", (note.format(count=number(hidden)), "$muted"), "\n\n",
+        text[-half:].lstrip(),
+    )  # fmt: skip
 
 
 def widget(turn: Turn) -> Shown:

@@ -78,12 +78,35 @@ def check(settings: PruneSettings, planned: Planned) -> None:
             f"{place}: prune measures on texts what can go; add data.train or data.unlabeled."
         )
     check_there(settings.layers, planned, keeps="prune is to keep")
+    _check_kinds(settings, found, place)
     if settings.ffn is not None and width(settings, found.ffn) == found.ffn:
         least = grain(found.ffn) / 2 / found.ffn
         raise RecipeError(
             f"{place}: {settings.ffn:g} of {found.ffn} neurons is less than half of "
             f"{grain(found.ffn)}, whose multiples are kept, so that none would go; ask for ffn: "
             f"{least + 0.01:.2g} or more."
+        )
+
+
+def _check_kinds(settings: PruneSettings, found: Description, place: str) -> None:
+    """Raises RecipeError where llama.cpp would take a layer that is left for one of another kind;
+    other faults of the numbers have been found."""
+    known, wanted = DECODERS[found.model_type], settings.layers
+    left = layer_count(wanted, found.layers)
+    if left == found.layers:
+        return
+    every = known.unrotated_every
+    listed = wanted if isinstance(wanted, list) else range(found.layers - left, found.layers)
+    if every and any((old - new) % every for new, old in enumerate(listed)):
+        raise RecipeError(
+            f"{place}: llama.cpp tells by its number whether a layer of a {found.model_type} model "
+            f"rotates positions, which every {every}th does not; take layers out by fours, such as "
+            f"layers: {max(1, found.layers - every)}, or prune ffn alone."
+        )
+    if known.windowed_at in (left, found.layers):
+        raise RecipeError(
+            f"{place}: llama.cpp gives sliding windows to {found.model_type} of "
+            f"{known.windowed_at} layers alone, and would run what is left otherwise; prune ffn."
         )
 
 
@@ -131,8 +154,10 @@ def width(settings: PruneSettings, neurons: int) -> int:
 def smaller(settings: PruneSettings, before: Description) -> Description:
     """The model that the step leaves."""
     left, ffn = layer_count(settings.layers, before.layers), width(settings, before.ffn)
-    # Gate, up and down; the rest of a layer is attention and norms.
-    body = before.body_parameters - 3 * before.hidden * before.layers * (before.ffn - ffn)
+    # Mostly gate, up and down; the rest of a layer is attention and norms.
+    known = DECODERS.get(before.model_type)
+    matrices = 3 if known is None else known.ffn_matrices
+    body = before.body_parameters - matrices * before.hidden * before.layers * (before.ffn - ffn)
     gone = before.body_parameters - body * left // max(1, before.layers)
     share = (before.parameters - gone) / max(1, before.parameters)
     return replace(

@@ -116,12 +116,13 @@ def _part(tensor: Tensor, name: str, neurons: np.ndarray | None, names: Architec
 
 
 def _config(source: Path, config: Mapping[str, Any], chosen: Choice) -> dict[str, Any]:
-    """config.json of what stays, with each layer's attention type (sliding or full) spelled out."""
+    """config.json of what stays, with what each layer's attention does spelled out."""
     # Where config.json does not say it, transformers derives it from the layer's number.
-    kinds = getattr(AutoConfig.from_pretrained(source, local_files_only=True), "layer_types", None)
+    whole = AutoConfig.from_pretrained(source, local_files_only=True)
     told: dict[str, Any] = {"num_hidden_layers": len(chosen.layers)}
-    if kinds:
-        told["layer_types"] = [kinds[number] for number in chosen.layers]
+    for key in ("layer_types", "no_rope_layers"):
+        if kinds := getattr(whole, key, None):
+            told[key] = [kinds[number] for number in chosen.layers]
     if (neurons := chosen.neurons[0]) is not None:
         told["intermediate_size"] = len(neurons)
     return {**config, **told}
