@@ -21,12 +21,8 @@ import pytest
 import yaml
 
 import edgekit
-<<<<<<< HEAD
 from edgekit import cli, errors, tables
-=======
-from edgekit import cli, errors
 from edgekit.checkpoint.decoders import DECODERS
->>>>>>> main
 from edgekit.recipe import recipe
 
 ROOT = Path(__file__).parent.parent

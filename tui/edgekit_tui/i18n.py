@@ -20,11 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
-<<<<<<< HEAD
-from edgekit.wording import directions
-=======
-from edgekit.wording import language_names
->>>>>>> main
+from edgekit.wording import directions, language_names
 
 FOLDER = Path(__file__).parent / "locale"
 SOURCE = "en"
