@@ -19,6 +19,8 @@ from edgekit.tasks.chat.stream import ChatStream
 from edgekit.tasks.classification.answer import Answer
 from edgekit.tasks.summarization.stream import SummaryStream
 from edgekit.tasks.summarization.summary import EFFORTS, Effort, Summary, Told
+from edgekit.tasks.translation.translated import Told as Part
+from edgekit.tasks.translation.translated import Translation
 
 
 def load(
@@ -51,6 +53,7 @@ _ABLE = {
     "count": "a chat artifact",
     "summarize": "a summarizer or a chat artifact",
     "embed": "an extractive summarizer",
+    "translate": "a translator",
 }
 
 
@@ -269,6 +272,24 @@ class Model:
             first=self._first(effort, embedder),
         )
         return begun if stream else begun.summary()
+
+    def translate(
+        self,
+        text: str,
+        *,
+        to: str | None = None,
+        from_: str | None = None,
+        on_told: Callable[[Part], None] = lambda told: None,
+    ) -> Translation:
+        """A text of any length in the language `to`, such as "fr", in its own lines.
+
+        It is translated sentence by sentence; `parts` counts them, and `on_told` is called after
+        each. `to` may be left out where the model knows one target; `from_` where it knows one
+        source, or where the text itself says which it is in. Raises EdgekitError for a language
+        that the model does not know.
+        """
+        found: Translation = self._able("translate")(text, to=to, from_=from_, on_told=on_told)
+        return found
 
     def close(self) -> None:
         """Frees the model once running calls have ended; later calls raise WorkerError."""

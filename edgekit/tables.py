@@ -22,6 +22,7 @@ TASKS = {
     "classification": "edgekit.tasks.classification",
     "chat": "edgekit.tasks.chat",
     "summarization": "edgekit.tasks.summarization",
+    "translation": "edgekit.tasks.translation",
 }
 """The tasks: each a package with a task.py and the other modules that CONTRIBUTING.md lists."""
 
@@ -58,6 +59,7 @@ HEADS = {
     "embedding": "edgekit.export.onnx.encoder",
     "logits": "edgekit.export.onnx.classifier",
     "summaries": "edgekit.export.onnx.seq2seq.output",
+    "translations": "edgekit.export.onnx.seq2seq.output",
 }
 """The outputs that an ONNX file of a checkpoint can have; a GGUF file has one kind, `tokens`."""
 ISOLATED = frozenset({"gguf"})
@@ -96,6 +98,10 @@ COMMANDS = {
     "summarize": (
         "edgekit.cli.summarize",
         "a summary of a file of any length, and how much of it was read",
+    ),
+    "translate": (
+        "edgekit.cli.translate",
+        "a text or a file in another language, line by line",
     ),
     "chat": ("edgekit.cli.chat", "a conversation with a chat artifact"),
     "extract": ("edgekit.cli.extract", "fields of a text by a JSON Schema, with a chat artifact"),

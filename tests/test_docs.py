@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 import edgekit
-from edgekit import cli, errors
+from edgekit import cli, errors, tables
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.recipe import recipe
 
@@ -129,8 +129,10 @@ def test_the_reference_is_what_the_schema_says(schema: dict[str, Any], tmp_path:
         assert f"### {name}\n" in made
     # Tasks without a table of their own share the first, as the page says: all have all steps.
     for task in schema["properties"]["task"]["enum"]:
+        directed = tables.task(task).directed
+        spoken: Any = {"from": ["en"], "to": ["fr"]} if directed else WHOLE["languages"]
         for step in known(schema, "steps"):
-            value = {**WHOLE, "task": task, "steps": [{step: {"no_such": 1}}]}
+            value = {**WHOLE, "task": task, "languages": spoken, "steps": [{step: {"no_such": 1}}]}
             with pytest.raises(errors.RecipeError, match=f"{step}.* has no key 'no_such'"):
                 read(tmp_path, value)
 

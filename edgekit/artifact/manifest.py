@@ -14,7 +14,7 @@ from edgekit.system.digest import canonical_json, sha256_json
 from edgekit.wording.language_codes import normal
 
 FORMAT_VERSION = 1
-SPECS = ("chat", "summary", "thresholds")
+SPECS = ("chat", "summary", "thresholds", "translation")
 """Parts of `model` that only some tasks have."""
 MANIFEST = "manifest.json"
 UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
@@ -64,6 +64,28 @@ class SummarySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """The ids of special tokens that name the languages of a text and of its translation."""
+
+    before: tuple[int, ...]
+    """Put before the text's."""
+    after: tuple[int, ...]
+    """Put after them."""
+    first: int | None
+    """What the translation begins with; None where that is not forced."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationSpec:
+    """What is known of a model that translates."""
+
+    frames: Mapping[str, Frame]
+    """By direction: `en→fr`."""
+    generation: Mapping[str, Any]
+    """Search settings, from the checkpoint's generation_config.json."""
+
+
+@dataclass(frozen=True, slots=True)
 class ThresholdSpec:
     """When a label is given, where a text may have several; by the sigmoid of its logit."""
 
@@ -96,6 +118,8 @@ class ModelSpec:
     """None for other tasks, whose manifests lack it."""
     thresholds: ThresholdSpec | None = None
     """None where a text has one label, by softmax; such manifests lack it."""
+    translation: TranslationSpec | None = None
+    """None for other tasks, whose manifests lack it."""
     pairs: bool = False
     """Whether each input is a pair of texts; the manifests of models of single texts lack it, and
     an edgekit that does not know it refuses the others."""
@@ -250,6 +274,9 @@ def _model(section: Section) -> ModelSpec:
         thresholds=_thresholds(section.section("thresholds"))
         if section.has("thresholds")
         else None,
+        translation=_translation(section.section("translation"))
+        if section.has("translation")
+        else None,
         pairs=section.has("pairs") and section.flag("pairs"),
     )
     section.finish()
@@ -289,6 +316,28 @@ def _summary(section: Section) -> SummarySpec:
         )
     if words < 1:
         raise ArtifactError(f"{section.place}: words must be 1 or more; build the artifact again.")
+    return spec
+
+
+def _translation(section: Section) -> TranslationSpec:
+    frames = section.section("frames")
+    spec = TranslationSpec(
+        frames={name: _frame(frames.section(name)) for name in frames.names()},
+        generation=section.mapping("generation"),
+    )
+    section.finish()
+    if not spec.frames:
+        raise ArtifactError(f"{section.place}: it names no languages; build the artifact again.")
+    return spec
+
+
+def _frame(section: Section) -> Frame:
+    spec = Frame(
+        before=section.integers("before"),
+        after=section.integers("after"),
+        first=section.integer("first") if section.given("first") else None,
+    )
+    section.finish()
     return spec
 
 

@@ -63,6 +63,21 @@ class Section:
             raise self._wrong("true or false", key)
         return value
 
+    def integers(self, key: str) -> tuple[int, ...]:
+        values = self.values(key)
+        if not all(type(value) is int and 0 <= value < 2**63 for value in values):
+            raise self._wrong("a list of whole numbers from 0 up", key)
+        return tuple(values)
+
+    def given(self, key: str) -> bool:
+        """Whether a key, which must be there, is not null; one that is null counts as read."""
+        if key not in self._value:
+            raise self._wrong("there", key)
+        if self._value[key] is None:
+            del self._value[key]
+            return False
+        return True
+
     def shares(self, key: str) -> tuple[float, ...]:
         """Numbers between 0 and 1."""
         values = self.values(key)
@@ -87,6 +102,12 @@ class Section:
         if not all(isinstance(value, dict) for value in values):
             raise self._wrong("a list of mappings", key)
         return tuple(values)
+
+    def names(self) -> list[str]:
+        """All of them, for a mapping whose keys are names."""
+        if not all(shown_as_is(key) for key in self._value):
+            raise self._wrong("a mapping from names without control characters")
+        return list(self._value)
 
     def has(self, key: str) -> bool:
         return key in self._value

@@ -15,6 +15,7 @@ from edgekit.build import assemble, importing, outcome
 from edgekit.build.naming import own_words
 from edgekit.build.outcome import Built, BuiltArtifact, StepTaken
 from edgekit.build.plan import artifact_names
+from edgekit.checkpoint import frames
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Row
 from edgekit.data.spread import spread
@@ -266,6 +267,7 @@ class Build:
             ),
             languages=self.recipe.languages,
             seed=self.recipe.seed,
+            frames=frames.of(link.folder, self.recipe.directions),
         )
 
     def _digests(self, names: Sequence[str]) -> dict[str, str]:

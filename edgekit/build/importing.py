@@ -37,7 +37,7 @@ def import_checkpoint(
     An adapter is merged, and `labels` names those of its head if nothing else does; `layers` keeps
     only the first few layers, for a trial run.
     """
-    from edgekit.checkpoint import auto_tokenizer, models, unread  # torch
+    from edgekit.checkpoint import auto_tokenizer, models, published, unread  # torch
 
     family = family_of(read_config(source), source)
     if family is not Family.DECODER and (source / widths.FILE).is_file():
@@ -48,9 +48,12 @@ def import_checkpoint(
         write_json(out / "config.json", read_config(source))
         carry(source, out)
         weights.copy(source, out)
+    made = adapter is None and published.is_one(source, read_config(source))
+    notes = published.write(source, out) if made else []
     models.check(out)
-    # An adapter may have brought a tokenizer of its own.
-    notes = auto_tokenizer.settle(source if adapter is None else out, out)
+    if not made:
+        # An adapter may have brought a tokenizer of its own.
+        notes = auto_tokenizer.settle(source if adapter is None else out, out)
     notes += unread.notes(source)
     if (beside := weights.find(source).note) is not None:
         notes.append(beside)

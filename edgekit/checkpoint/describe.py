@@ -19,7 +19,9 @@ from edgekit.checkpoint import (
     answers,
     converter,
     form,
+    frames,
     licences,
+    published,
     unusable,
     weights,
     widths,
@@ -38,7 +40,7 @@ CARRIED = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json")
 CARRIED_BY = {
     Family.ENCODER: (),
     Family.DECODER: ("generation_config.json", "chat_template.jinja", "chat_template.json"),
-    Family.SEQ2SEQ: ("generation_config.json",),
+    Family.SEQ2SEQ: ("generation_config.json", frames.TARGET),
 }
 # The keys of config.json for these numbers; the alternatives are those of older decoders.
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "num_layers")
@@ -121,7 +123,7 @@ def describe(folder: Path) -> Description:
     if family_of(config, folder) is Family.ENCODER:
         unusable.check_padding(folder, config)
     shapes = {name: place.shape for name, place in weights.places(folder).items()}
-    if not (folder / "tokenizer.json").is_file():
+    if not ((folder / "tokenizer.json").is_file() or published.is_one(folder, config)):
         raise CheckpointError(
             f"{folder}: tokenizer.json is missing; save the folder's fast tokenizer into it with "
             "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."

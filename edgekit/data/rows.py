@@ -13,6 +13,7 @@ from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
 from edgekit.errors import DataError
+from edgekit.wording import directions
 from edgekit.wording.language_codes import normal
 from edgekit.wording.suggestions import did_you_mean
 
@@ -26,6 +27,7 @@ __all__ = [
     "read_questions",
     "read_rows",
     "read_texts",
+    "read_translations",
     "stream_records",
 ]
 
@@ -48,7 +50,7 @@ class Row:
     messages: tuple[Message, ...] = ()
     """A conversation, whose contents are also in `text`, line by line; empty for a plain text."""
     summary: str | None = None
-    """The reference summary, written by a person."""
+    """The reference that a person wrote: a summary, or a translation."""
     choices: tuple[str, ...] = ()
     """For a question: the possible answers, of which `label` is the right one."""
     labels: tuple[str, ...] | None = None
@@ -88,6 +90,10 @@ class Columns:
     messages: str = "messages"
     choices: str = "choices"
     text_pair: str = TEXT_PAIR
+    source: str = "source"
+    target: str = "target"
+    origin: str = "from"
+    into: str = "to"
 
 
 def read_rows(
@@ -193,6 +199,44 @@ def read_pairs(
         )
         for place, record in named_records(path, reading)
     ]
+
+
+def read_translations(
+    path: Path,
+    *,
+    columns: Columns = Columns(),
+    slices: Sequence[str] = (),
+    reading: Reading = AS_FOUND,
+) -> list[Row]:
+    """Every row of a file of texts and their translations; both columns must exist and be filled.
+
+    `from` and `to` are their languages, and may be missing where there is only one direction; group
+    and `slices` are as in `read_rows`. Raises DataError.
+    """
+    return [
+        Row(
+            place=place,
+            text=_filled(record, columns.source, place),
+            summary=_filled(record, columns.target, place),
+            language=_direction(record, columns, place),
+            group=_optional(record, columns.group, place),
+            slices=_slices(record, slices, place),
+        )
+        for place, record in named_records(path, reading)
+    ]
+
+
+def _direction(record: Record, columns: Columns, place: str) -> str | None:
+    source, target = (_language(record, one, place) for one in (columns.origin, columns.into))
+    if (source is None) != (target is None):
+        there, missing = (columns.into, columns.origin) if source is None else (
+            columns.origin, columns.into
+        )  # fmt: skip
+        raise DataError(
+            f"{place}: column '{there}' is filled and '{missing}' is not; give both languages of a "
+            "translation, or neither where there is only one direction."
+        )
+    return None if source is None or target is None else directions.direction(source, target)
 
 
 def read_questions(path: Path, *, columns: Columns = Columns()) -> list[Row]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgekit.artifact.manifest import Frame
 from edgekit.checkpoint.describe import Description
 from edgekit.data.rows import Row
 from edgekit.job.cost import Rates
@@ -116,10 +117,18 @@ class OutputJob:
     languages: Sequence[str] = ()
     """The recipe's."""
     seed: int = 0
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+    """By a row's language, which is a direction, the special tokens that name both languages; empty
+    where rows have no direction."""
 
     def inputs(self, version: int) -> dict[str, Any]:
         """What an export of this version depends on if it reads the rows as the model does."""
+        directed = {
+            "frames": {name: asdict(one) for name, one in self.frames.items()},
+            "directions": [row.language for row in self.rows],
+        }
         return {
+            **(directed if self.frames else {}),
             "checkpoint": self.checkpoint_digest,
             "rows": self.rows_digest,
             "prefix": self.prefix,

@@ -25,6 +25,7 @@ from edgekit.recipe.sections import Checkpoint, Data, Must, Target
 from edgekit.recipe.settings import Fraction, Settings, fault
 from edgekit.system import paths
 from edgekit.tables import Family, format_module, step_plan
+from edgekit.wording import directions
 from edgekit.wording.language_codes import CODE, normal
 from edgekit.wording.language_names import code_of
 from edgekit.wording.suggestions import did_you_mean
@@ -41,8 +42,39 @@ def _as_code(value: object) -> object:
 
 
 Language = Annotated[
-    str, BeforeValidator(_as_code), Field(pattern=f"^{CODE}$"), AfterValidator(normal)
+    str,
+    BeforeValidator(_as_code),
+    Field(pattern=f"^{CODE}({directions.ARROW}{CODE})?$"),
+    AfterValidator(normal),
 ]
+
+
+class Directions(Settings):
+    """From which languages a model translates into which: from each into every other."""
+
+    sources: Annotated[list[str], Field(min_length=1, alias="from")]
+    """The languages of the texts."""
+    targets: Annotated[list[str], Field(min_length=1, alias="to")]
+    """The languages of the translations."""
+
+
+def _as_directions(value: object) -> object:
+    """`{from: [en], to: [fr, sw]}` as the names of its directions; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    found = []
+    for key in ("from", "to"):
+        codes = value.get(key)
+        if not (isinstance(codes, list) and codes and all(isinstance(one, str) for one in codes)):
+            raise ValueError(
+                "of a translation are {from: [en], to: [fr, sw]}, and here there is no list of "
+                f"languages under '{key}'"
+            )
+        found.append([str(_as_code(one)) for one in codes])
+    if strange := sorted(set(value) - {"from", "to"}, key=str):
+        raise ValueError(f"has no key '{strange[0]}'; a translation has from and to")
+    sources, targets = found
+    return [directions.direction(a, b) for a in sources for b in targets if a != b]
 
 
 def _known_task(name: str) -> str:
@@ -72,8 +104,13 @@ class Recipe(Settings):
     task: TaskName
     """What the model does: gives one of its labels, continues a text or a conversation, or shortens
     a text."""
-    languages: Annotated[list[Language], Field(min_length=1)]
-    """Languages that the artifact is made for and judged in."""
+    languages: Annotated[
+        list[Language],
+        BeforeValidator(_as_directions, json_schema_input_type=list[Language] | Directions),
+        Field(min_length=1),
+    ]
+    """Languages that the artifact is made for and judged in; of a translation {from: [en], to: [fr,
+    sw]}: each into every other is judged by itself."""
     model: Annotated[Checkpoint, BeforeValidator(_as_base, json_schema_input_type=str | Checkpoint)]
     """The checkpoint to start from."""
     prefix: str = ""
@@ -106,6 +143,10 @@ class Recipe(Settings):
             raise fault("must", "asks for proof, and data has no 'test' rows to judge on; add them")
         if len(set(self.languages)) != len(self.languages):
             raise fault("languages", "names a language twice; name each once")
+        directed = tables.task(self.task).directed
+        if any((directions.split(name) is not None) is not directed for name in self.languages):
+            right = "{from: [en], to: [fr, sw]}" if directed else "a list such as [en, fr]"
+            raise fault("languages", f"of the task {self.task} are {right}; write them so")
         return self
 
     @model_validator(mode="after")
@@ -125,6 +166,11 @@ class Recipe(Settings):
         if self.data.choices is not None and self.data.test is None:
             raise fault("data.choices", "judges beside data.test, which is not there; add it")
         return self
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The languages of a task that goes from one into another; empty for others."""
+        return tuple(self.languages) if tables.task(self.task).directed else ()
 
     def _gives(self, dotted: str) -> bool:
         """Whether the recipe has the key `a.b`."""

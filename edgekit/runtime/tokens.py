@@ -17,6 +17,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from edgekit.artifact.manifest import Frame
 from edgekit.data.inputs import Input
 from edgekit.errors import ContextOverflow, EdgekitError
 
@@ -46,18 +47,23 @@ class TextTokenizer:
 
     def __init__(
         self,
-        tokenizer: Path | bytes,
+        tokenizer: Path | bytes | Tokenizer,
         *,
         prefix: str = "",
         max_tokens: int = 512,
         pairs: bool = False,
+        frame: Frame | None = None,
     ) -> None:
-        """`tokenizer` is the path of a tokenizer.json or its bytes; `max_tokens` the window's
-        size; `pairs` says that the model reads pairs. Truncation and padding set in the file are
-        turned off: they lose text silently.
+        """`tokenizer` is the path of a tokenizer.json, its bytes, or one that was loaded;
+        `max_tokens` the window's size; `pairs` says that the model reads pairs; a `frame` is put
+        around texts in place of the file's own special tokens. Truncation and padding set in the
+        file are turned off: they lose text silently.
         """
-        self.tokenizer = load_tokenizer(tokenizer)
+        self.tokenizer = (
+            tokenizer if isinstance(tokenizer, Tokenizer) else load_tokenizer(tokenizer)
+        )
         self._prefix = prefix
+        self._frame = frame
         self._max_tokens = max_tokens
         self._pairs = pairs
         self._room = max_tokens - len(self._encode("").ids)
@@ -147,6 +153,9 @@ class TextTokenizer:
             start = ends[last]
 
     def _encode(self, text: str, first: str | None = None) -> Any:
+        if self._frame is not None:
+            inner = guarded(self.tokenizer.encode, self._prefix + text, add_special_tokens=False)
+            return Part([*self._frame.before, *inner.ids, *self._frame.after])
         if first is None:
             return guarded(self.tokenizer.encode, self._prefix + text)
         return guarded(self.tokenizer.encode, self._prefix + first, text)

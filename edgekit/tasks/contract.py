@@ -49,6 +49,8 @@ class Task:
     """Another such part, that some of its artifacts have."""
     pairs: bool = False
     """Whether its rows may be pairs of texts."""
+    directed: bool = False
+    """Whether what it calls a language is a direction, from one language into another."""
 
 
 Kind = Literal["text", "number", "integer", "boolean"]

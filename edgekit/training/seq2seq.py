@@ -1,4 +1,4 @@
-"""Trains an encoder-decoder to write given summaries. Knows no step's settings."""
+"""Trains an encoder-decoder to write given summaries or translations. Knows no step's settings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from edgekit.artifact.manifest import Frame
+from edgekit.checkpoint import frames
 from edgekit.data.rows import Row
 from edgekit.job.job import Job
-from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
+from edgekit.runtime.tokens import TOKENIZER, TextTokenizer, load_tokenizer
 from edgekit.store.store import PROGRESS
 from edgekit.system import devices
 from edgekit.training.batches import Example, bucketed, collate
@@ -42,22 +44,48 @@ class Lesson:
         )
 
 
-def lesson(job: Job, texts: Sequence[str], summaries: Sequence[str]) -> Lesson:
-    """Texts and target summaries as token ids; a text that is too long is cut, and counted."""
-    reads = job.encoder(job.checkpoint)
-    writes = TextTokenizer(job.checkpoint / TOKENIZER, max_tokens=job.max_tokens)
+def lesson(job: Job, rows: Sequence[Row], answers: Sequence[str]) -> Lesson:
+    """Texts and target answers as token ids; a text that is too long is cut, and counted."""
+    both = _tokenizers(job)
     examples, cut = [], 0
-    for row, (text, summary) in enumerate(zip(texts, summaries, strict=True)):
-        windows = reads.windows(text)
+    for number, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+        reads, writes = both[row.language if job.recipe.directions else None]
+        windows = reads.windows(row.text)
         cut += len(windows) > 1
-        wanted = writes.windows(summary)[0]
-        examples.append(Example(tuple(windows[0]), row, tuple(wanted)))
+        wanted = writes.windows(answer)[0]
+        examples.append(Example(tuple(windows[0]), number, tuple(wanted)))
     return Lesson(examples, cut)
 
 
+def _tokenizers(job: Job) -> dict[str | None, tuple[TextTokenizer, TextTokenizer]]:
+    """What reads texts and what writes answers, by the rows' directions; under None where rows
+    have none."""
+    framed = frames.of(job.checkpoint, job.recipe.directions)
+    size = job.max_tokens
+    if not framed:
+        plain = TextTokenizer(job.checkpoint / TOKENIZER, max_tokens=size)
+        return {None: (job.encoder(job.checkpoint), plain)}
+    reads = load_tokenizer(job.checkpoint / TOKENIZER)
+    writes = load_tokenizer(frames.target_file(job.checkpoint))
+    return {
+        name: (
+            TextTokenizer(reads, max_tokens=size, frame=frame),
+            TextTokenizer(writes, max_tokens=size, frame=_written(frame)),
+        )
+        for name, frame in framed.items()
+    }
+
+
+def _written(frame: Frame) -> Frame:
+    """What is put around a translation that the model is to write."""
+    begun = () if frame.first is None else (frame.first,)
+    # After the end of a text NLLB once named its language; a translation just ends.
+    return Frame(begun, frame.after[:1], None)
+
+
 def given(job: Job, rows: Sequence[Row]) -> Lesson:
-    """The rows' own summaries."""
-    return lesson(job, [row.text for row in rows], [str(row.summary) for row in rows])
+    """The rows' own references."""
+    return lesson(job, rows, [str(row.summary) for row in rows])
 
 
 def learn(

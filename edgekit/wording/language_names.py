@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edgekit.wording import directions
+
 _NAMES = {
     "af": "Afrikaans", "am": "Amharic", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian",
     "bg": "Bulgarian", "bn": "Bengali", "bs": "Bosnian", "ca": "Catalan", "cs": "Czech",
@@ -47,7 +49,12 @@ def code_of(name: str) -> str | None:
 
 
 def language_name(code: str) -> str:
-    """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)'; an unknown code is its own name."""
+    """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)', `en→fr` -> 'English → French'.
+
+    An unknown code is its own name.
+    """
+    if both := directions.split(code):
+        return f" {directions.ARROW} ".join(map(language_name, both))
     base, _, rest = code.replace("_", "-").partition("-")
     name = _NAMES.get(base.lower())
     if name is None:

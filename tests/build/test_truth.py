@@ -30,7 +30,7 @@ from edgekit.export.gguf.trials import told_text
 from edgekit.export.onnx import tracing
 from edgekit.export.onnx.seq2seq import tracing as pairs
 from edgekit.runtime.numerics import softmax
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.runtime.tokens import TextTokenizer
 from tests.tiny import artifact as tiny_artifact
 from tests.tiny import drawn
@@ -74,7 +74,7 @@ def written(out: Path, window: int, model: Any, tokenizer: Any) -> int:
     folder.mkdir()
     pairs.export(out, folder)
     model.generation_config.decoder_start_token_id = 2
-    pair = Seq2SeqSummarizer(
+    pair = Seq2SeqWriter(
         lambda name: (folder / name).read_bytes(),
         (out / "tokenizer.json").read_bytes(),
         search_settings(model),

@@ -20,6 +20,7 @@ HOMES = (
     "edgekit/cli/classify.py",
     "edgekit/cli/extract.py",
     "edgekit/cli/summarize.py",
+    "edgekit/cli/translate.py",
     "tui/edgekit_tui/screens/__init__.py",
     "tui/edgekit_tui/screens/chat.py",
     "tui/edgekit_tui/screens/classify.py",

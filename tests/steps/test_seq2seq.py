@@ -14,8 +14,9 @@ from transformers import AutoTokenizer
 
 from edgekit.checkpoint import layers, models
 from edgekit.checkpoint.describe import describe
+from edgekit.data.rows import Row
 from edgekit.job.job import Job, Make
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.steps.distill.seq2seq import run as distilling_writer
 from edgekit.steps.distill.seq2seq.run import run as run_distill
 from edgekit.steps.distill.settings import DistillSettings
@@ -83,7 +84,7 @@ def test_finetune_goes_on_to_the_same_weights(
 
 
 def test_a_text_beyond_the_window_is_cut_and_counted(job: Job) -> None:
-    rows = writing.lesson(job, ["lamp", "lamp on " * 60], ["lamp", "lamp"])
+    rows = writing.lesson(job, [Row("lamp"), Row("lamp on " * 60)], ["lamp", "lamp"])
     assert rows.cut == 1
     assert "1 of 2 texts" in rows.note()[0]
     assert max(len(one.ids) for one in rows.examples) <= 64
@@ -147,14 +148,14 @@ def test_the_teacher_writes_no_summary_twice(
     """Cut while it writes, it goes on behind what was kept."""
     monkeypatch.setattr(distilling_writer, "SAVE_EVERY", 4)
     asked: list[str] = []
-    beginning = Seq2SeqSummarizer.beginning
+    beginning = Seq2SeqWriter.beginning
 
-    def listening(self: Seq2SeqSummarizer, text: str) -> str:
+    def listening(self: Seq2SeqWriter, text: str) -> str:
         asked.append(text)
         return beginning(self, text)
 
-    monkeypatch.setattr(Seq2SeqSummarizer, "beginning", listening)
-    texts = [row.text for row in job.dataset.train[:12]]
+    monkeypatch.setattr(Seq2SeqWriter, "beginning", listening)
+    rows = job.dataset.train[:12]
 
     def cut(fraction: float) -> None:
         if fraction > 0.7:
@@ -163,14 +164,14 @@ def test_the_teacher_writes_no_summary_twice(
     out = tmp_path / "summaries"
     out.mkdir()
     with pytest.raises(PowerCut):
-        distilling_writer._write(job, texts, out, cut)
+        distilling_writer._write(job, rows, out, cut)
     asked.clear()
-    distilling_writer._write(job, texts, out, lambda fraction: None)
-    assert asked == texts[8:]
+    distilling_writer._write(job, rows, out, lambda fraction: None)
+    assert asked == [row.text for row in rows[8:]]
     written = (out / distilling_writer.SUMMARIES).read_bytes()
     whole = tmp_path / "whole"
     whole.mkdir()
-    distilling_writer._write(job, texts, whole, lambda fraction: None)
+    distilling_writer._write(job, rows, whole, lambda fraction: None)
     assert written == (whole / distilling_writer.SUMMARIES).read_bytes()
 
 

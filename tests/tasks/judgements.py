@@ -16,6 +16,7 @@ from edgekit.tasks.chat.proof import quality as chat
 from edgekit.tasks.chat.proof.judge import with_questions
 from edgekit.tasks.classification.proof import quality as classification
 from edgekit.tasks.summarization.proof import quality as summarization
+from edgekit.tasks.translation.proof import quality as translation
 from tests.tiny.artifact import fields
 
 LANGUAGES = ["en", "sw"]
@@ -86,10 +87,27 @@ def summarized(*, against: bool = True) -> dict[str, Any]:
     )
 
 
+def translated(*, against: bool = True) -> dict[str, Any]:
+    rows = [
+        Row(f"The lamp is {n}.", summary=f"La lampe est {n}.", language=row.language,
+            slices=row.slices)
+        for n, row in enumerate(_rows(450))
+    ]  # fmt: skip
+    right = [str(row.summary) for row in rows]
+    return translation.judge(
+        rows,
+        right,
+        teacher=right if against else None,
+        languages=[*LANGUAGES, "fr"],
+        must=translation.TranslationMust(keep=0.9),
+    )
+
+
 JUDGED: Mapping[str, Callable[..., dict[str, Any]]] = {
     "chat": chatted,
     "classification": classified,
     "summarization": summarized,
+    "translation": translated,
 }
 """By task: what its judge finds, beside a teacher or, with `against=False`, alone."""
 
@@ -101,6 +119,11 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     },
     "classification": {},
     "summarization": {"summary": {"engine": "extractive", "words": 30, "generation": {}}},
+    "translation": {
+        "translation": {
+            "frames": {"en→sw": {"before": [], "after": [2], "first": None}}, "generation": {},
+        }
+    },
 }  # fmt: skip
 """By task: what a manifest says of its model beside what all say."""
 

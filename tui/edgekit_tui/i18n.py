@@ -20,7 +20,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
-from edgekit.wording import language_names
+from edgekit.wording import directions, language_names
 
 FOLDER = Path(__file__).parent / "locale"
 SOURCE = "en"
@@ -105,7 +105,10 @@ def N_(message: str) -> str:  # noqa: N802  gettext's own name
 
 
 def language_name(code: str) -> str:
-    """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)', in the language of the interface."""
+    """`fr` -> 'French', `pt-BR` -> 'Portuguese (BR)', in the language of the interface; of a
+    direction, both."""
+    if both := directions.split(code):
+        return f" {directions.ARROW} ".join(map(language_name, both))
     base, _, rest = code.replace("_", "-").partition("-")
     # Babel's tables lack some that texts are found to be in.
     name = current().locale.languages.get(base.lower()) or language_names.language_name(base)

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.checkpoint import licences, widths
+from edgekit.checkpoint import frames, licences, widths
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.data import declaration, inputs
 from edgekit.data.rows import Row, read_texts
 from edgekit.errors import StepError
+from edgekit.job.events import part
 from edgekit.job.job import Job
+from edgekit.steps.trim_vocab import sides
+from edgekit.steps.trim_vocab.sides import Side
 from edgekit.steps.trim_vocab.vocabulary import (
     configs,
     deciding,
@@ -38,10 +41,18 @@ CARRIED = (
 
 
 @dataclass(frozen=True)
+class Half:
+    """One tokenizer of the checkpoint, and the texts that choose among its pieces."""
+
+    side: Side
+    vocabulary: Vocabulary
+    own: OwnTexts
+
+
+@dataclass(frozen=True)
 class Trimmed:
     """The old id of each row that is left, in the new order, and the sources of the choice."""
 
-    vocabulary: Vocabulary
     rows: tuple[int, ...]
     frequencies: Mapping[str, list[str]]
 
@@ -52,31 +63,44 @@ class Trimmed:
 
 def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
     """Writes the trimmed checkpoint into `job.out`. Raises StepError where it cannot be proven."""
-    size, surplus = job.description.vocabulary, _surplus(job)
-    vocabulary = pieces.read(job.checkpoint / "tokenizer.json", without=surplus)
+    kind, halves = _kind(job), [_half(settings, job, side) for side in sides.of(job)]
+    trimmed = _choose(settings, job, kind, halves)
+    job.on_progress(0.6)
+    _write(job, trimmed, halves)
+    job.on_progress(0.7)
+    compared = {
+        half.side.named(name): one
+        for half in halves
+        for name, one in _compare_tokens(settings, job, trimmed, half, kind).items()
+    }
+    job.on_progress(0.8)
+    first = halves[0]
+    read = {name: one for name, one in compared.items() if name in first.side.languages}
+    read |= {name: one for name, one in compared.items() if len(halves) == 1}
+    frequencies, rows = trimmed.frequencies, len(trimmed.rows)
+    prove = kind.proof(job, read, _both(job, trimmed, first), trimmed.rows)
+    listed = [half.side.named(name) for half in halves for name in half.side.languages]
+    del first, halves, trimmed  # a large vocabulary takes as much memory as a small model
+    return _record(job, compared, frequencies, listed=listed, rows=rows, answered=prove())
+
+
+def _half(settings: TrimVocabSettings, job: Job, side: Side) -> Half:
+    size = job.description.vocabulary
+    vocabulary = pieces.read(job.checkpoint / side.file, without=_surplus(job))
     if max(vocabulary.tokens) >= size:
         raise StepError(
             f"{job.checkpoint}: the tokenizer numbers a piece {max(vocabulary.tokens):,} and the "
             f"embedding has {size:,} rows; save model and tokenizer together again."
         )
-    kind = _kind(job)
-    own = _own_texts(settings, job, kind)
-    trimmed = _choose(settings, job, kind, vocabulary, own)
-    job.on_progress(0.6)
-    _write(job, trimmed)
-    job.on_progress(0.7)
-    both = Tokenizers(
-        vocabulary,
-        documents.tokenizer(documents.read(job.out / "tokenizer.json")),
-        trimmed.new,
-        job.recipe.prefix,
+    return Half(side, vocabulary, _own_texts(settings, job, _kind(job), side))
+
+
+def _both(job: Job, trimmed: Trimmed, half: Half) -> Tokenizers:
+    """A tokenizer as it was and as it is."""
+    document = documents.read(job.out / half.side.file)
+    return Tokenizers(
+        half.vocabulary, documents.tokenizer(document), trimmed.new, job.recipe.prefix
     )
-    compared = _compare_tokens(settings, job, both, own, kind)
-    job.on_progress(0.8)
-    frequencies, rows = trimmed.frequencies, len(trimmed.rows)
-    prove = kind.proof(job, compared, both, trimmed.rows)
-    del vocabulary, trimmed, both  # a large vocabulary takes as much memory as a small model
-    return _record(job, compared, frequencies, rows=rows, answered=prove())
 
 
 def _kind(job: Job) -> Kind:
@@ -95,34 +119,45 @@ def _surplus(job: Job) -> frozenset[str]:
     return frozenset() if found is None else found.surplus
 
 
-def _choose(
-    settings: TrimVocabSettings, job: Job, kind: Kind, vocabulary: Vocabulary, own: OwnTexts
-) -> Trimmed:
+def _choose(settings: TrimVocabSettings, job: Job, kind: Kind, halves: Sequence[Half]) -> Trimmed:
+    if settings.size is not None and len(halves) > 1:
+        raise StepError(
+            "trim_vocab: size counts the pieces of one tokenizer, and this model has one for texts "
+            "and one for translations; set coverage instead."
+        )
     rows = configs.ids(job.checkpoint)
-    named = required.asked_for(vocabulary, [*settings.keep, job.recipe.prefix])
-    found, frequencies = deciding.decide(
-        settings,
-        vocabulary,
-        own,
-        languages=job.recipe.languages,
-        kind=kind,
-        kept=named | (rows & set(vocabulary.tokens)),
-        on_progress=job.on_progress,
-    )
+    for frame in frames.of(job.checkpoint, job.recipe.directions).values():
+        first = () if frame.first is None else (frame.first,)
+        rows |= {*frame.before, *frame.after, *first}
+    found, frequencies = set[int](), dict[str, list[str]]()
+    for number, half in enumerate(halves):
+        kept, places = deciding.decide(
+            settings,
+            half.vocabulary,
+            half.own,
+            languages=half.side.languages,
+            kind=kind,
+            kept=required.asked_for(half.vocabulary, [*settings.keep, job.recipe.prefix])
+            | (rows & set(half.vocabulary.tokens)),
+            on_progress=part(job.on_progress, number / len(halves), (number + 1) / len(halves)),
+        )
+        found |= kept
+        frequencies |= {half.side.named(name): own for name, own in places.items()}
+    vocabulary = halves[0].vocabulary
     pad = json.loads((job.checkpoint / "config.json").read_text("utf-8")).get("pad_token_id")
     order = surgery.order(vocabulary, found, pad=pad)
     # An id that the config names but no piece has is still a row that the model may look up.
     rest = sorted(one for one in rows - set(vocabulary.tokens) if one < job.description.vocabulary)
-    return Trimmed(vocabulary, (*order, *rest), frequencies)
+    return Trimmed((*order, *rest), frequencies)
 
 
-def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
+def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind, side: Side) -> OwnTexts:
     """By language, the texts that choose; texts that judge are never among them, but for the one
     text that a pair shares with others."""
-    judging = {kind.text(row).input for row in job.dataset.validation}
+    judging = {kind.text(row).input for row in side.validation}
     alone = frozenset(inputs.all_texts(judging))
     own: dict[str, list[str]] = {}
-    for row in job.dataset.train:
+    for row in side.train:
         texts = own.setdefault(row.language or NO_LANGUAGE, [])
         if (given := kind.text(row).input) not in judging:
             texts += inputs.texts(given)
@@ -136,10 +171,11 @@ def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind) -> OwnTexts:
     return {name: texts for name, texts in own.items() if texts}
 
 
-def _write(job: Job, trimmed: Trimmed) -> None:
-    pieces_left = [row for row in trimmed.rows if row in trimmed.vocabulary.tokens]
-    document = surgery.trimmed(trimmed.vocabulary, pieces_left)
-    (job.out / "tokenizer.json").write_text(documents.text(document), encoding="utf-8")
+def _write(job: Job, trimmed: Trimmed, halves: Sequence[Half]) -> None:
+    for half in halves:
+        pieces_left = [row for row in trimmed.rows if row in half.vocabulary.tokens]
+        document = surgery.trimmed(half.vocabulary, pieces_left)
+        (job.out / half.side.file).write_text(documents.text(document), encoding="utf-8")
     configs.write(job.checkpoint, job.out, trimmed.new, size=len(trimmed.rows))
     tables.trim(
         job.checkpoint,
@@ -155,12 +191,12 @@ def _write(job: Job, trimmed: Trimmed) -> None:
 
 
 def _compare_tokens(
-    settings: TrimVocabSettings, job: Job, both: Tokenizers, own: OwnTexts, kind: Kind
+    settings: TrimVocabSettings, job: Job, trimmed: Trimmed, half: Half, kind: Kind
 ) -> dict[str, Compared]:
     """Results by language. Raises StepError where tokens are not what they must be, or too many."""
-    names = job.recipe.languages
-    chosen_by = {text for texts in own.values() for text in texts}
-    texts = judging_texts(names, job.dataset.validation, chosen_by, kind)
+    names, both = half.side.languages, _both(job, trimmed, half)
+    chosen_by = {text for texts in half.own.values() for text in texts}
+    texts = judging_texts(names, half.side.validation, chosen_by, kind)
     compared = {name: both.compare(name, found) for name, found in texts.items()}
     check_bounds(
         [compared[name] for name in names],
@@ -176,10 +212,10 @@ def _record(
     compared: Mapping[str, Compared],
     frequencies: Mapping[str, Sequence[str]],
     *,
+    listed: Sequence[str],
     rows: int,
     answered: Mapping[str, Mapping[str, Any]] | None,
 ) -> dict[str, Any]:
-    listed = [compared[name] for name in job.recipe.languages]
     removed = job.description.vocabulary - rows
     proof = {
         name: {
@@ -192,8 +228,8 @@ def _record(
     return {
         "after": {
             "pieces_removed": removed,
-            "most_tokens_rise": round(max(one.tokens_rise for one in listed), 5),
-            "most_unknown_rise": round(max(one.unknown_rise for one in listed), 6),
+            "most_tokens_rise": round(max(compared[one].tokens_rise for one in listed), 5),
+            "most_unknown_rise": round(max(compared[one].unknown_rise for one in listed), 6),
         },
         "proof": {"by_language": proof},
         "notes": [

@@ -10,7 +10,7 @@ from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
@@ -28,7 +28,7 @@ def open_seq2seq(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> S
             f"{artifact.folder}: a summarizer that writes has {ENCODER} and {DECODER}; build it "
             "again."
         )
-    summarizer = Seq2SeqSummarizer(
+    summarizer = Seq2SeqWriter(
         lambda name: files.pop(name) if name in files else read_file(artifact, name),
         files.pop(TOKENIZER),
         Generation.from_json(spec.summary.generation),
@@ -42,7 +42,7 @@ def open_seq2seq(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> S
 class Seq2SeqEngine:
     """A Summarizer: texts of any length; safe to use from several threads."""
 
-    def __init__(self, summarizer: Seq2SeqSummarizer, *, name: str = "") -> None:
+    def __init__(self, summarizer: Seq2SeqWriter, *, name: str = "") -> None:
         """`name` distinguishes the model from others, whose notes cannot be reused."""
         self._summarizer, self._name = summarizer, name
 

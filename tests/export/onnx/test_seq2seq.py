@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from edgekit.checkpoint.generation import search_settings
+from edgekit.data.rows import Row
 from edgekit.errors import ExportError
 from edgekit.export.onnx.quantize import quantize
 from edgekit.export.onnx.seq2seq import proof, tracing
@@ -44,7 +45,7 @@ def test_every_family_writes_what_transformers_writes(family: str, tmp_path: Pat
     checkpoint = tiny_seq2seq.make_model(tmp_path / family, family=family, trained=False)
     (tmp_path / "out").mkdir()
     tracing.export(checkpoint, tmp_path / "out")
-    found = proof.prove(job_of(checkpoint), tmp_path / "out", TEXTS)
+    found = proof.prove(job_of(checkpoint), tmp_path / "out", list(map(Row, TEXTS)))
     assert found.same == len(TEXTS)
 
 
@@ -58,7 +59,7 @@ def test_an_export_that_answers_otherwise_is_refused(
     biases.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), biases.name))
     onnx.save(model, str(tmp_path / DECODER))
     with pytest.raises(ExportError, match="logits differ"):
-        proof.prove(job_of(tiny_writers["t5"]), tmp_path, TEXTS)
+        proof.prove(job_of(tiny_writers["t5"]), tmp_path, list(map(Row, TEXTS)))
 
 
 def table_sizes(path: Path, rows: int) -> list[tuple[int, ...]]:

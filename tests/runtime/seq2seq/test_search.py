@@ -20,7 +20,7 @@ from edgekit.export.onnx.seq2seq import tracing
 from edgekit.runtime.seq2seq import scores
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.search import search
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.system.cancel import Cancelled
 from tests.tiny import seq2seq as tiny_seq2seq
 
@@ -92,8 +92,8 @@ class Both:
         self.folder, self.tokenizer = folder, (checkpoint / "tokenizer.json").read_bytes()
         self.engine = self.with_settings(self.generation)
 
-    def with_settings(self, generation: Generation) -> Seq2SeqSummarizer:
-        return Seq2SeqSummarizer(
+    def with_settings(self, generation: Generation) -> Seq2SeqWriter:
+        return Seq2SeqWriter(
             lambda name: (self.folder / name).read_bytes(),
             self.tokenizer,
             generation,

@@ -23,6 +23,7 @@ from edgekit.errors import RecipeError, StepError
 from edgekit.job.job import Job
 from edgekit.recipe import recipe
 from edgekit.steps.trim_vocab import run as trimming
+from edgekit.steps.trim_vocab import sides
 from edgekit.steps.trim_vocab.run import run as run_trim_vocab
 from edgekit.steps.trim_vocab.vocabulary import choice, configs, languages, pieces, surgery
 from edgekit.steps.trim_vocab.vocabulary.encoder import EncoderKind
@@ -308,7 +309,7 @@ def test_what_judges_never_chooses(job: Job) -> None:
     same = job.dataset.train[0]
     dataset = replace(job.dataset, validation=(same, *job.dataset.validation))
     shared = replace(job, dataset=dataset)
-    own = trimming._own_texts(TrimVocabSettings(), shared, EncoderKind())
+    own = trimming._own_texts(TrimVocabSettings(), shared, EncoderKind(), sides.of(shared)[0])
     assert same.text not in own[str(same.language)]
     judging = trimming.judging_texts(
         ["en"], dataset.validation, {dataset.validation[1].text}, EncoderKind()

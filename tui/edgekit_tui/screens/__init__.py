@@ -70,6 +70,7 @@ TASK_NAMES = {
     "classification": N_("classification"),
     "summarization": N_("summarization"),
     "chat": N_("chat"),
+    "translation": N_("translation"),
 }
 
 

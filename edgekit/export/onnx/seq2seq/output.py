@@ -18,7 +18,7 @@ from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.numerics import softmax
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
 from edgekit.runtime.seq2seq.generation import Generation
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.store.store import Finished
 from edgekit.system import child
 
@@ -59,7 +59,7 @@ def fp32(job: OutputJob) -> Finished:
     return job.run("onnx-export-seq2seq", job.inputs(VERSION), partial(_export, job))
 
 
-def open_fp32(job: OutputJob) -> Seq2SeqSummarizer:
+def open_fp32(job: OutputJob) -> Seq2SeqWriter:
     """The checkpoint as its fp32 export, the fastest way to run it."""
     exported = fp32(job)
     return proof.open_pair(
@@ -93,7 +93,7 @@ def _export(job: OutputJob, out: Path, on_progress: OnProgress) -> dict[str, Any
         peak = done["peak_bytes"]
     on_progress(0.6)
     rows = spread(job.rows, PARITY_ROWS_PER_LANGUAGE)
-    parity = proof.prove(job, out, [row.text for row in rows])
+    parity = proof.prove(job, out, rows)
     return {
         "parity": {
             "rows": parity.texts,
@@ -115,10 +115,10 @@ def _choose(
     on_progress: OnProgress,
 ) -> dict[str, Any]:
     """Quantizes every candidate and keeps the fastest that stays nearest to fp32 piece by piece."""
-    texts = [row.text for row in spread(job.rows, SELECTION_ROWS, total=True)]
+    rows = spread(job.rows, SELECTION_ROWS, total=True)
     settings = Generation.from_json(generation)
     original = proof.open_pair(job, unquantized, settings)
-    written = [(ids, original.pieces(ids)) for ids in map(original.first_window, texts)]
+    written = [_written(proof.of_row(job, original, row), row.text) for row in rows]
 
     def measure(folder: Path, done: candidates.Done) -> dict[str, Any]:
         kl, flips = _distance(original, proof.open_pair(job, folder, settings), written)
@@ -130,13 +130,19 @@ def _choose(
     if any(one.smooth for one in tries):
         calibration.observe(job, unquantized, settings, written, files.seen)
     return candidates.choose(
-        tries, files, out, on_progress, measure=measure, best=fastest_near, rows=len(texts)
+        tries, files, out, on_progress, measure=measure, best=fastest_near, rows=len(rows)
     )
 
 
+def _written(writer: Seq2SeqWriter, text: str) -> tuple[list[int], list[int]]:
+    """The ids of a text and of the answer to it."""
+    ids = writer.first_window(text)
+    return ids, writer.pieces(ids)
+
+
 def _distance(
-    original: Seq2SeqSummarizer,
-    candidate: Seq2SeqSummarizer,
+    original: Seq2SeqWriter,
+    candidate: Seq2SeqWriter,
     written: Sequence[tuple[list[int], list[int]]],
 ) -> tuple[float, int]:
     """Mean divergence, and how often the next piece would differ, along the original's summaries.

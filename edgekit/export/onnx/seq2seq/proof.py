@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data.rows import Row
 from edgekit.export.onnx.proving import refuse_difference
 from edgekit.job.job import OutputJob
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.seq2seq.network import Opener
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.runtime.sessions import open_session
 from edgekit.runtime.tokens import TOKENIZER
 
@@ -26,15 +27,15 @@ class Parity:
     generation: Generation
     texts: int
     same: int
-    """Texts whose summary is the same piece by piece; one may differ where two pieces are nearly
+    """Texts whose answer is the same piece by piece; one may differ where two pieces are nearly
     equally likely."""
 
 
 def open_pair(
     job: OutputJob, folder: Path, generation: Generation, *, open_one: Opener = open_session
-) -> Seq2SeqSummarizer:
+) -> Seq2SeqWriter:
     """The same engine that will answer users."""
-    return Seq2SeqSummarizer(
+    return Seq2SeqWriter(
         lambda name: (folder / name).read_bytes(),
         (job.checkpoint / TOKENIZER).read_bytes(),
         generation,
@@ -44,8 +45,13 @@ def open_pair(
     )
 
 
-def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
-    """Compares logits along transformers' own summaries, and the summaries themselves.
+def of_row(job: OutputJob, pair: Seq2SeqWriter, row: Row) -> Seq2SeqWriter:
+    """The engine for a row: with the tokens of its direction, where rows have one."""
+    return pair.framed(job.frames[str(row.language)]) if job.frames else pair
+
+
+def prove(job: OutputJob, folder: Path, rows: Sequence[Row]) -> Parity:
+    """Compares logits along transformers' own answers, and the answers themselves.
 
     Raises ExportError where a logit differs by more than MOST_LOGIT_ERROR.
     """
@@ -59,16 +65,19 @@ def prove(job: OutputJob, folder: Path, texts: Sequence[str]) -> Parity:
     generation, same = search_settings(model), 0
     with torch.inference_mode():
         pair = open_pair(job, folder, generation)
-        for text in texts:
-            ids = pair.first_window(text)
+        for row in rows:
+            own, asked = of_row(job, pair, row), {}
+            if job.frames and (first := job.frames[str(row.language)].first) is not None:
+                asked["forced_bos_token_id"] = first
+            ids = own.first_window(row.text)
             inputs = torch.tensor([ids])
             # Sampling would prove nothing.
-            whole = model.generate(inputs, do_sample=False)[0]
+            whole = model.generate(inputs, do_sample=False, **asked)[0]
             wanted = model(input_ids=inputs, decoder_input_ids=whole[None, :-1]).logits[0].numpy()
-            _check(pair.logits(ids, whole[1:].tolist()), wanted, text)
-            same += pair.pieces(ids) == _ended(whole[1:].tolist(), generation)
+            _check(own.logits(ids, whole[1:].tolist()), wanted, row.text)
+            same += own.pieces(ids) == _ended(whole[1:].tolist(), generation)
         pair.close()
-    return Parity(generation, len(texts), same)
+    return Parity(generation, len(rows), same)
 
 
 def _check(found: np.ndarray, wanted: np.ndarray, text: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from edgekit.checkpoint import models
 from edgekit.checkpoint.layers import keep_seq2seq_layers
 from edgekit.data import inputs
+from edgekit.data.rows import Row
 from edgekit.job.job import Job, OnProgress
 from edgekit.steps.distill import schedule
 from edgekit.steps.distill.settings import DistillSettings
@@ -36,8 +37,8 @@ SAVE_EVERY = 100
 def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     """Teaches, writes the student into `job.out`, returns how near it came to the teacher."""
     unlabeled = list(dict.fromkeys(inputs.all_texts(job.dataset.unlabeled)))[: settings.unlabeled]
-    texts = [*(row.text for row in job.dataset.train), *unlabeled]
-    judged = [row.text for row in job.dataset.validation]
+    texts = [*job.dataset.train, *map(Row.of, unlabeled)]
+    judged = job.dataset.validation
     written = pseudo_summaries(job, [*texts, *judged])
     before = job.description
     kept = kept_layers(settings.decoder_layers or before.decoder_layers, before.decoder_layers)
@@ -62,33 +63,35 @@ def run(settings: DistillSettings, job: Job) -> dict[str, Any]:
     }
 
 
-def pseudo_summaries(job: Job, texts: Sequence[str]) -> list[str]:
-    """What the teacher writes for each text, or for the beginning of one that is too long."""
+def pseudo_summaries(job: Job, rows: Sequence[Row]) -> list[str]:
+    """What the teacher writes for each row's text, or for the beginning of one that is too long."""
+    directed = {"directions": [row.language for row in rows]} if job.recipe.directions else {}
     inputs = {
+        **directed,
         **job.common,
         "teacher": job.teacher_digest,
-        "texts": sha256_json(list(texts)),
+        "texts": sha256_json([row.text for row in rows]),
         "version": VERSION,
     }
 
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-        return {"texts": _write(job, texts, out, on_progress)}
+        return {"texts": _write(job, rows, out, on_progress)}
 
     done = job.run_stored("pseudo-summaries", inputs, make)
     return _read(done.folder / SUMMARIES)
 
 
-def _write(job: Job, texts: Sequence[str], out: Path, on_progress: OnProgress) -> int:
+def _write(job: Job, rows: Sequence[Row], out: Path, on_progress: OnProgress) -> int:
     kept = out / PROGRESS / SUMMARIES
     written = _read(kept) if kept.is_file() else []
     head = task_part(job.recipe.task, "proof.head")
-    with closing(head.written(job, texts[len(written) :])) as answers:
+    with closing(head.written(job, rows[len(written) :])) as answers:
         for number, summary in enumerate(answers, start=len(written) + 1):
             written.append(summary)
             if number % SAVE_EVERY == 0:
                 kept.parent.mkdir(exist_ok=True)
                 write_safely(kept, _lines(written))
-            on_progress(number / len(texts))
+            on_progress(number / len(rows))
     write_safely(out / SUMMARIES, _lines(written))
     return len(written)
 

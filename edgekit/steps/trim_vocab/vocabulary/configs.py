@@ -36,6 +36,8 @@ def write(source: Path, out: Path, new: Mapping[int, int], *, size: int) -> None
         }
         if name == "config.json":
             mended["vocab_size"] = size
+            if "decoder_vocab_size" in mended:  # Marian's, which is the same
+                mended["decoder_vocab_size"] = size
         if config:
             _write(out / name, mended)
     tokenizer = _read(source / "tokenizer_config.json")

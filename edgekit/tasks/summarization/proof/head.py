@@ -13,11 +13,12 @@ from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
 from edgekit.checkpoint.generation import search_settings
+from edgekit.data.rows import Row
 from edgekit.export.onnx.seq2seq import tracing
 from edgekit.job.job import Job
 from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.parallel import in_order
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
 
@@ -40,15 +41,15 @@ def of(dataset: Dataset) -> Head:
     return Head(dataset.labels)
 
 
-def written(job: Job, texts: Sequence[str]) -> Generator[str, None, None]:
-    """The teacher's summary of each text, or of the beginning of one that is too long for it.
+def written(job: Job, rows: Sequence[Row]) -> Generator[str, None, None]:
+    """The teacher's summary of each row's text, or of the beginning of one that is too long for it.
 
     The teacher runs as its export, which is several times faster than torch, with several texts at
     once, each in one thread.
     """
     with tempfile.TemporaryDirectory() as scratch:
         tracing.export(job.teacher, Path(scratch))
-        teacher = Seq2SeqSummarizer(
+        teacher = Seq2SeqWriter(
             lambda name: (Path(scratch) / name).read_bytes(),
             (job.teacher / TOKENIZER).read_bytes(),
             search_settings(models.load_seq2seq(job.teacher)),
@@ -56,6 +57,6 @@ def written(job: Job, texts: Sequence[str]) -> Generator[str, None, None]:
             max_tokens=job.max_tokens,
             threads=1,
         )
-    answers = in_order(teacher.beginning, texts, workers=machine.cores())
+    answers = in_order(teacher.beginning, [row.text for row in rows], workers=machine.cores())
     with closing(teacher), closing(answers):
         yield from answers

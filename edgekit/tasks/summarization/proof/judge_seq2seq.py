@@ -8,7 +8,7 @@ from edgekit.data.spread import spread
 from edgekit.export.onnx.seq2seq import output, proof
 from edgekit.job.job import Exported, OnProgress, OutputJob
 from edgekit.runtime.seq2seq.generation import Generation
-from edgekit.runtime.seq2seq.summarizer import Seq2SeqSummarizer
+from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.tasks.summarization.proof.judge_extractive import Summaries, summaries
 from edgekit.tasks.summarization.seq2seq import Seq2SeqEngine
 
@@ -44,7 +44,7 @@ class WritingEngine:
         )
 
 
-def _clear(model: Seq2SeqSummarizer, text: str) -> list[int]:
+def _clear(model: Seq2SeqWriter, text: str) -> list[int]:
     """The first tokens of the likeliest answer, as far as they are the same on every CPU."""
     found = []
     for piece, margin in model.greedy(text, GOLDEN_TOKENS):
@@ -55,7 +55,7 @@ def _clear(model: Seq2SeqSummarizer, text: str) -> list[int]:
 
 
 def _summaries(
-    model: Seq2SeqSummarizer, texts: Sequence[str], words: int, on_progress: OnProgress
+    model: Seq2SeqWriter, texts: Sequence[str], words: int, on_progress: OnProgress
 ) -> list[str]:
     engine = Seq2SeqEngine(model)
     try:

@@ -1,12 +1,16 @@
-"""Summarizes a text that fits into an encoder-decoder's window. Knows nothing of longer texts."""
+"""Writes what an encoder-decoder makes of a text that fits into its window: its summary, or its
+translation. Knows nothing of longer texts."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import tokenizers
 
+from edgekit.artifact.manifest import Frame
 from edgekit.errors import ArtifactError, ContextOverflow
 from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
@@ -20,8 +24,8 @@ from edgekit.system import machine
 OnPiece = Callable[[str], None]
 
 
-class Seq2SeqSummarizer:
-    """A Shortener: summarizes texts that fit into its window, one after the other."""
+class Seq2SeqWriter:
+    """A Shortener: answers texts that fit into its window, one after the other."""
 
     def __init__(
         self,
@@ -35,15 +39,31 @@ class Seq2SeqSummarizer:
         open_one: Opener = open_session,
     ) -> None:
         """`read_model` returns the bytes of the file with a name: ENCODER or DECODER."""
-        self._encoder = TextTokenizer(tokenizer, prefix=prefix, max_tokens=max_tokens)
-        self._generation = generation
-        self.window = max_tokens - len(self.first_window(""))
+        self._max_tokens = max_tokens
         self._network = Network(
             lambda: read_model(ENCODER),
             lambda: read_model(DECODER),
             threads=threads or min(2, machine.cores()),
             open_one=open_one,
         )
+        self._read_with(TextTokenizer(tokenizer, prefix=prefix, max_tokens=max_tokens), generation)
+
+    def _read_with(self, encoder: TextTokenizer, generation: Generation) -> None:
+        self._encoder, self._generation = encoder, generation
+        self.window = self._max_tokens - len(self.first_window(""))
+        self._begun: tuple[int, ...] = (generation.decoder_start_token_id,)
+
+    def framed(self, frame: Frame) -> Seq2SeqWriter:
+        """The same model, which is closed once, for texts with these tokens around them."""
+        found = copy.copy(self)
+        generation = self._generation
+        if frame.first is not None:
+            generation = replace(generation, forced_bos_token_id=frame.first)
+        encoder = TextTokenizer(self._encoder.tokenizer, max_tokens=self._max_tokens, frame=frame)
+        found._read_with(encoder, generation)
+        if frame.first is not None:
+            found._begun = (*found._begun, frame.first)
+        return found
 
     @property
     def version(self) -> str:
@@ -71,15 +91,27 @@ class Seq2SeqSummarizer:
                 f"A text of {self.count(text)} tokens does not fit into the {self.window} that the "
                 "model reads at once; split it into parts."
             )
+        return self.answer(windows[0], self._settings(text, words), on_piece=on_piece)
+
+    def windows(self, text: str) -> list[list[int]]:
+        """The ids of the text; of one that does not fit into the window, part by part."""
+        return self._encoder.windows(text)
+
+    def answer(
+        self,
+        ids: Sequence[int],
+        generation: Generation | None = None,
+        *,
+        on_piece: OnPiece = lambda piece: None,
+    ) -> str:
+        """The text of `pieces`."""
         told = _Text(self._encoder.tokenizer, on_piece)
-        self.pieces(windows[0], self._settings(text, words), on_pieces=told.add)
+        self.pieces(ids, generation, on_pieces=told.add)
         return told.finish()
 
     def beginning(self, text: str) -> str:
         """The summary of a text, or of as much of it as fits into the window."""
-        told = _Text(self._encoder.tokenizer, lambda piece: None)
-        self.pieces(self.first_window(text), on_pieces=told.add)
-        return told.finish()
+        return self.answer(self.first_window(text))
 
     def pieces(
         self,
@@ -88,7 +120,7 @@ class Seq2SeqSummarizer:
         *,
         on_pieces: OnPieces = lambda pieces: None,
     ) -> list[int]:
-        """The tokens of a summary of the text with these ids, by the model's own settings unless
+        """The tokens of the answer to the text with these ids, by the model's own settings unless
         others are given."""
         settings = self._generation if generation is None else generation
         return search(self._network.read(ids), ids, settings, on_pieces=on_pieces)
@@ -100,10 +132,13 @@ class Seq2SeqSummarizer:
         return np.concatenate([reading.next([piece], [0]) for piece in before])
 
     def greedy(self, text: str, count: int) -> list[tuple[int, float]]:
-        """The likeliest tokens, and the margin of each over the runner-up, in logits."""
+        """The likeliest tokens after those that are forced, and the margin of each over the
+        runner-up, in logits."""
         reading = self._network.read(self.first_window(text))
         found: list[tuple[int, float]] = []
-        piece = self._generation.decoder_start_token_id
+        *before, piece = self._begun
+        for one in before:
+            reading.next([one], [0])
         while len(found) < count:
             (scores,) = reading.next([piece], [0])
             piece, second = (int(one) for one in np.argsort(-scores, kind="stable")[:2])

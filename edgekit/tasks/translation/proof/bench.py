@@ -1,0 +1,120 @@
+"""What `edgekit bench` measures and shows of a translator, compared with its teacher in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import folder as artifacts
+from edgekit.bench import table
+from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
+from edgekit.bench.child import SidePlan
+from edgekit.bench.measure import machine_now, measure, torch_plan
+from edgekit.bench.table import Table
+from edgekit.checkpoint import frames
+from edgekit.data.inputs import Input
+from edgekit.data.rows import read_translations, told_language
+from edgekit.errors import ArtifactError, EdgekitError
+from edgekit.runtime import golden as runtime_golden
+from edgekit.tasks.translation import golden
+from edgekit.wording.language_names import language_name
+
+MAX_TEXTS = 60
+"""Translating takes far longer than labelling."""
+_SIDES = "edgekit.tasks.translation.proof.sides"
+
+
+def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
+    """What `bench --json` prints."""
+    if asked.baseline:
+        raise EdgekitError(
+            "--baseline is for classifiers; a translator is compared with its teacher in PyTorch."
+        )
+    return bench(
+        asked.artifact,
+        _texts(asked),
+        against=asked.against,
+        threads=asked.threads,
+        rounds=asked.rounds,
+        most=QUICK_TEXTS if asked.quick else MAX_TEXTS,
+        on_progress=on_progress,
+    )
+
+
+def _texts(asked: Asked) -> list[Input]:
+    """The texts in the artifact's first direction, of the data or of the self-test."""
+    artifact = artifacts.read(asked.artifact)
+    first, known = artifact.manifest.languages[0], artifact.manifest.languages
+    if asked.data is not None:
+        rows = told_language(read_translations(asked.data), known)
+        found = [(row.text, row.language) for row in rows]
+    else:
+        data = artifacts.read_file(artifact, runtime_golden.GOLDEN)
+        found = list(golden.read(data, artifact.manifest).inputs)
+    texts: list[Input] = [text for text, name in found if name == first]
+    if not texts:
+        raise EdgekitError(f"There are no texts from {first.replace('→', ' to ')} to measure with.")
+    return texts
+
+
+def bench(
+    folder: Path,
+    texts: Sequence[Input],
+    *,
+    against: Path | None = None,
+    threads: int = 2,
+    rounds: int = 5,
+    most: int = MAX_TEXTS,
+    on_progress: OnProgress = lambda fraction: None,
+) -> dict[str, Any]:
+    """Measures both sides on at most `most` of `texts`, all in the artifact's first direction;
+    `against` is the teacher's checkpoint."""
+    artifact, machine = artifacts.read(folder), machine_now()
+    plans = [SidePlan.of_artifact(artifact, _SIDES, "artifact", {"threads": threads})]
+    if against is not None:
+        plans.append(_teacher_plan(against, artifact, threads))
+    result = measure(
+        artifact,
+        plans,
+        texts,
+        most=most,
+        machine=machine,
+        threads=threads,
+        rounds=rounds,
+        on_progress=on_progress,
+    )
+    return {**result, "direction": artifact.manifest.languages[0]}
+
+
+def _teacher_plan(checkpoint: Path, artifact: artifacts.Artifact, threads: int) -> SidePlan:
+    spec = artifact.manifest.model.translation
+    if spec is None:
+        raise ArtifactError(f"{artifact.folder}: it says nothing of its languages; build it again.")
+    plan = torch_plan(checkpoint, artifact.manifest, _SIDES, threads=threads)
+    name = artifact.manifest.languages[0]
+    written = {
+        "direction": name,
+        "frame": asdict(frames.of(checkpoint, [name])[name]),
+        "generation": dict(spec.generation),
+    }
+    return replace(plan, request={**plan.request, **written})
+
+
+def shown(result: Mapping[str, Any]) -> Iterator[Table | str]:
+    yield table.of_texts(
+        {
+            "a text": lambda one: f"{one['p50_ms']:.0f} ms",
+            "CPU": lambda one: f"{one['cpu_ms']:.0f} ms",
+            "writes": lambda one: f"{one.get('tokens_per_s', 0):,.0f} tokens/s",
+        },
+        result,
+    )
+    yield f"\nFrom {language_name(result['direction']).replace('→', 'to')}."
+    if "ratio" in result:
+        yield (
+            f"\nThe artifact is {result['ratio']['size']:.1f} times smaller than the teacher and "
+            f"{result['ratio']['torch_fp32']:.1f} times as fast as it in PyTorch "
+            f"({result['ratio_cpu']['torch_fp32']:.1f} times by CPU time)."
+        )
