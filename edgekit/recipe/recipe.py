@@ -154,7 +154,8 @@ class Recipe(Settings):
         """Refuses keys without a meaning: nothing in a recipe is ignored silently."""
         task = tables.task(self.task)
         for key in sorted(self.must.model_fields_set - task.must):
-            owners = " and ".join(name for name in tables.TASKS if key in tables.task(name).must)
+            *more, last = (name for name in tables.TASKS if key in tables.task(name).must)
+            owners = " and ".join([", ".join(more), last] if more else [last])
             choices = ", ".join(sorted(task.must))
             raise fault(f"must.{key}", f"is for the task {owners}; {self.task} has {choices}")
         if self.must.metric is not None and self.must.metric not in task.metrics:

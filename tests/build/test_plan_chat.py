@@ -77,8 +77,8 @@ BAD: dict[str, tuple[Callable[[Path], object], type[EdgekitError], str]] = {
     "must of classification": (
         in_recipe("{kld: 0.05,", "{worst_language: 0.9,"),
         RecipeError,
-        "recipe.yaml:10: 'must.worst_language' is for the task classification and summarization; "
-        "chat has keep, kld, ppl_ratio, top1, worst_language_kld",
+        "recipe.yaml:10: 'must.worst_language' is for the task classification, summarization and "
+        "translation; chat has keep, kld, ppl_ratio, top1, worst_language_kld",
     ),
     "metric": (in_recipe("{kld:", "{metric: accuracy, kld:"), RecipeError, "'must.metric' is for"),
     "must of chat": (

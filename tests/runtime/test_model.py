@@ -278,7 +278,7 @@ class TestGoldenAnswers:
             golden.parse(data, GoldenScores.read)
 
 
-@pytest.mark.parametrize("change", [{"task": "translation"}, {"format": "gguf"}])
+@pytest.mark.parametrize("change", [{"task": "transcription"}, {"format": "gguf"}])
 def test_what_this_version_cannot_run_is_said(tmp_path: Path, change: dict[str, str]) -> None:
     folder = make_artifact(tmp_path / "other", **change)
     with pytest.raises(UnsupportedTask, match="upgrade edgekit"):

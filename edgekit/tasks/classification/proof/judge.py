@@ -81,6 +81,11 @@ class Answers:
         cut = len(dataset.validation)
         return cls(validation=logits[:cut], test=logits[cut:])
 
+    def divided(self, temperature: float) -> Answers:
+        """As a file that divides them in float32 gives them."""
+        by = np.float32(temperature)
+        return Answers(validation=self.validation / by, test=self.test / by)
+
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...] | None:
     """An existing head fixes the labels; a new one takes those of the training rows."""
@@ -174,13 +179,15 @@ def teacher(plan: Plan, job: OutputJob) -> Answers:
 
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> Judged:
     """Runs the artifact on the same texts, through the runtime that users have."""
-    answers = _artifact_answers(plan, job, exported.model)
+    exact = _artifact_answers(plan, job, exported.model)
     tokenizer, dataset = job.checkpoint / TOKENIZER, plan.dataset
-    scorings = _scorings(dataset, answers, teacher)
+    model, answers, scorings = _calibrated(
+        job, exported.model, exact, _scorings(dataset, exact, teacher)
+    )
     scoring = scorings.artifact
     beside = linear.stored(job, dataset) if dataset.test else None
     return Judged(
-        files={MODEL: _calibrated(job, exported.model, scoring), TOKENIZER: tokenizer},
+        files={MODEL: model, TOKENIZER: tokenizer},
         beside=for_others.files(job.checkpoint, dataset.labels, max_tokens=job.max_tokens),
         golden=_golden(dataset, answers, scoring),
         model={
@@ -192,7 +199,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
         },
         ram_bytes=round(
             RAM_BASE_BYTES
-            + RAM_PER_MODEL_BYTE * exported.model.stat().st_size
+            + RAM_PER_MODEL_BYTE * model.stat().st_size
             + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
         ),
         quality=_quality(plan, answers, teacher, scorings, beside=beside),
@@ -265,10 +272,14 @@ def _scorings(dataset: Dataset, answers: Answers, teacher: Answers) -> Scorings:
     return Scorings(OneLabel(fit_temperature(answers.validation, truth)))
 
 
-def _calibrated(job: OutputJob, model: Path, scoring: Scoring) -> Path:
-    """The file whose logits are divided by the temperature: the same scores, also elsewhere."""
+def _calibrated(
+    job: OutputJob, model: Path, answers: Answers, scorings: Scorings
+) -> tuple[Path, Answers, Scorings]:
+    """The file that divides its logits by the temperature, what it answers, and how it is read:
+    the same scores, also for other programs."""
+    scoring = scorings.artifact
     if not isinstance(scoring, OneLabel) or scoring.temperature == 1:
-        return model
+        return model, answers, scorings
     temperature = scoring.temperature
 
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
@@ -276,7 +287,8 @@ def _calibrated(job: OutputJob, model: Path, scoring: Scoring) -> Path:
         return {"temperature": temperature}
 
     inputs = {"model": sha256_file(model), "temperature": temperature, "packages": job.packages}
-    return job.run("onnx-calibrate", inputs, make).folder / MODEL
+    done = job.run("onnx-calibrate", inputs, make)
+    return done.folder / MODEL, answers.divided(temperature), replace(scorings, artifact=OneLabel())
 
 
 def _thresholds(scorings: Scorings, rows: int) -> dict[str, Any]:
