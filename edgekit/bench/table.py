@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,16 @@ def of_sides(title: str, columns: Columns, result: Mapping[str, Any]) -> Table:
         if side in result
     ]
     return Table(title, ("", *columns), rows)
+
+
+def beside_teacher(result: Mapping[str, Any]) -> Iterator[str]:
+    """How much smaller and faster than the teacher in PyTorch; nothing where there was none."""
+    if "ratio" in result:
+        yield (
+            f"\nThe artifact is {result['ratio']['size']:.1f} times smaller than the teacher and "
+            f"{result['ratio']['torch_fp32']:.1f} times as fast as it in PyTorch "
+            f"({result['ratio_cpu']['torch_fp32']:.1f} times by CPU time)."
+        )
 
 
 def of_texts(columns: Columns, result: Mapping[str, Any]) -> Table:

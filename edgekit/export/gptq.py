@@ -6,7 +6,7 @@ still to come, as far as the covariance of the inputs allows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -19,6 +19,22 @@ STEP = 32
 Nearest = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 """The codes and the values of one column, of shape (rows,) each. It is given columns as they are by
 then, of shape (columns, rows), and the column's place among them."""
+
+
+def held_together(columns: Iterable[tuple[str, int]], most_bytes: int) -> Iterator[list[str]]:
+    """Neighbours whose covariances may be held at once, by their names; one that takes more than
+    that is alone. `columns` says how many each has."""
+    group: list[str] = []
+    taken = 0
+    for name, count in columns:
+        size = 4 * count**2
+        if group and taken + size > most_bytes:
+            yield group
+            group, taken = [], 0
+        group.append(name)
+        taken += size
+    if group:
+        yield group
 
 
 def factor(covariance: np.ndarray) -> np.ndarray | None:

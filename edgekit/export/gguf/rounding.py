@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 from edgekit.export.gguf import f16_matrices, header
 from edgekit.export.gguf.header import Entry
 from edgekit.export.gguf.types import EMBEDDINGS, FAST, NAMES
+from edgekit.export.gptq import factor, held_together
 from edgekit.job import events
 from edgekit.store.progress import load_progress, save_progress
 from edgekit.system import child, machine
@@ -79,7 +80,8 @@ def anew(
     were rounded and `peak_bytes`. Raises ExportError where llama.cpp cannot read.
     """
     entries = {one.name: one for one in header.read(file) if _can_be_rounded(one)}
-    groups = list(_groups(entries.values()))
+    columns = ((one.name, one.shape[0]) for one in entries.values())
+    groups = list(held_together(columns, COVARIANCES_BYTES))
     done, peak = 0, 0
     with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
         folder = Path(temporary)
@@ -110,21 +112,6 @@ def anew(
 
 def _can_be_rounded(entry: Entry) -> bool:
     return NAMES.get(entry.type) in FAST and len(entry.shape) > 1 and entry.name != EMBEDDINGS
-
-
-def _groups(entries: Iterable[Entry]) -> Iterator[list[str]]:
-    """Neighbours whose covariances may be held at once."""
-    group: list[str] = []
-    taken = 0
-    for entry in entries:
-        size = 4 * entry.shape[0] ** 2
-        if group and taken + size > COVARIANCES_BYTES:
-            yield group
-            group, taken = [], 0
-        group.append(entry.name)
-        taken += size
-    if group:
-        yield group
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -169,7 +156,6 @@ class _Covariances:
 def _run(request: Request) -> dict[str, Any]:
     """Runs in the child."""
     from edgekit.export.gguf import activation_hooks, gptq, library  # see importance.py
-    from edgekit.export.gptq import factor
 
     model, types = Path(request["model"]), request["types"]
     heard = _Covariances()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.data.inputs import Input
+from edgekit.export.gptq import held_together
 from edgekit.export.onnx import covariances, observing
 from edgekit.job.job import OutputJob
 from edgekit.runtime import onnx
@@ -30,7 +31,7 @@ def observe(job: OutputJob, source: Path, texts: Sequence[Input], out: Path) -> 
     parts = [part for text in _enough(texts, encoder) for part in encoder.parts(text)]
     observer = observing.Observer(channels)
     (out / covariances.COVARIANCES).mkdir()
-    for number, group in enumerate(covariances.groups(channels)):
+    for number, group in enumerate(held_together(channels.items(), covariances.HELD_BYTES)):
         asked, sums = group if number else list(channels), covariances.Sums()
         for part in parts:
             tensors = onnx.run(session, asked, part)

@@ -6,7 +6,6 @@ group goes into a file of its own, and is read from there one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +15,6 @@ from safetensors.numpy import save_file
 HELD_BYTES = 500_000_000
 COVARIANCES = "covariances"
 """The name of the folder that holds them."""
-
-
-def groups(channels: Mapping[str, int]) -> Iterator[list[str]]:
-    """The tensors with so many channels each, as many at a time as HELD_BYTES take."""
-    group: list[str] = []
-    taken = 0
-    for name, count in channels.items():
-        size = 4 * count**2
-        if group and taken + size > HELD_BYTES:
-            yield group
-            group, taken = [], 0
-        group.append(name)
-        taken += size
-    if group:
-        yield group
 
 
 class Sums:

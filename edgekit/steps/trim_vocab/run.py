@@ -68,19 +68,20 @@ def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
     job.on_progress(0.6)
     _write(job, trimmed, halves)
     job.on_progress(0.7)
+    both = [_both(job, trimmed, half) for half in halves]
     compared = {
         half.side.named(name): one
-        for half in halves
-        for name, one in _compare_tokens(settings, job, trimmed, half, kind).items()
+        for half, own in zip(halves, both, strict=True)
+        for name, one in _compare_tokens(settings, job, own, half, kind).items()
     }
     job.on_progress(0.8)
     first = halves[0]
     read = {name: one for name, one in compared.items() if name in first.side.languages}
     read |= {name: one for name, one in compared.items() if len(halves) == 1}
     frequencies, rows = trimmed.frequencies, len(trimmed.rows)
-    prove = kind.proof(job, read, _both(job, trimmed, first), trimmed.rows)
+    prove = kind.proof(job, read, both[0], trimmed.rows)
     listed = [half.side.named(name) for half in halves for name in half.side.languages]
-    del first, halves, trimmed  # a large vocabulary takes as much memory as a small model
+    del first, halves, trimmed, both  # a large vocabulary takes as much memory as a small model
     return _record(job, compared, frequencies, listed=listed, rows=rows, answered=prove())
 
 
@@ -191,10 +192,10 @@ def _write(job: Job, trimmed: Trimmed, halves: Sequence[Half]) -> None:
 
 
 def _compare_tokens(
-    settings: TrimVocabSettings, job: Job, trimmed: Trimmed, half: Half, kind: Kind
+    settings: TrimVocabSettings, job: Job, both: Tokenizers, half: Half, kind: Kind
 ) -> dict[str, Compared]:
     """Results by language. Raises StepError where tokens are not what they must be, or too many."""
-    names, both = half.side.languages, _both(job, trimmed, half)
+    names = half.side.languages
     chosen_by = {text for texts in half.own.values() for text in texts}
     texts = judging_texts(names, half.side.validation, chosen_by, kind)
     compared = {name: both.compare(name, found) for name, found in texts.items()}

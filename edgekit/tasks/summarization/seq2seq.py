@@ -4,38 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgekit.artifact.folder import Artifact, read_file
+from edgekit.artifact.folder import Artifact
 from edgekit.data.conversation import Message
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
-from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.opening import open_writer
 from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
-from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
 from edgekit.tasks.summarization.written import Shortening, Writing
 
 
 def open_seq2seq(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Seq2SeqEngine:
-    """The engine of an artifact. `files` holds the checked bytes of its models and tokenizer.
-
-    The models' bytes are popped from `files` when they are used, so that they are freed.
-    """
+    """The engine of an artifact; `files` is as for open_writer."""
     spec = artifact.manifest.model
     if spec.summary is None or set(spec.files) != {ENCODER, DECODER}:
         raise ArtifactError(
             f"{artifact.folder}: a summarizer that writes has {ENCODER} and {DECODER}; build it "
             "again."
         )
-    summarizer = Seq2SeqWriter(
-        lambda name: files.pop(name) if name in files else read_file(artifact, name),
-        files.pop(TOKENIZER),
-        Generation.from_json(spec.summary.generation),
-        prefix=spec.prefix,
-        max_tokens=spec.max_tokens,
-        threads=asked.threads,
-    )
+    summarizer = open_writer(artifact, files, asked, spec.summary.generation)
     return Seq2SeqEngine(summarizer, name=artifact.manifest.digest)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from edgekit.artifact.folder import Artifact, read_file
+from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Frame
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
-from edgekit.runtime.seq2seq.generation import Generation
+from edgekit.runtime.seq2seq.opening import open_writer
 from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
-from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system.cancel import Cancel, Cancelled
 from edgekit.tasks.translation import sentences
 from edgekit.tasks.translation.translated import Told, Translation
@@ -46,23 +45,14 @@ class Window(Protocol):
 
 
 def open_translator(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Seq2SeqTranslator:
-    """The engine of an artifact. `files` holds the checked bytes of its models and tokenizer.
-
-    The models' bytes are popped from `files` when they are used, so that they are freed.
-    """
+    """The engine of an artifact; `files` is as for open_writer."""
     spec = artifact.manifest.model
     if spec.translation is None or set(spec.files) != {ENCODER, DECODER}:
         raise ArtifactError(
             f"{artifact.folder}: a translator has {ENCODER} and {DECODER}, and its manifest says "
             "between which languages it translates; build it again."
         )
-    writer = Seq2SeqWriter(
-        lambda name: files.pop(name) if name in files else read_file(artifact, name),
-        files.pop(TOKENIZER),
-        Generation.from_json(spec.translation.generation),
-        max_tokens=spec.max_tokens,
-        threads=asked.threads,
-    )
+    writer = open_writer(artifact, files, asked, spec.translation.generation)
     return Seq2SeqTranslator(writer, spec.translation.frames)
 
 

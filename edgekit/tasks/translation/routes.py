@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edgekit.artifact.manifest import Manifest
 from edgekit.errors import EdgekitError, WorkerError
 from edgekit.system.cancel import Cancel
+from edgekit.tasks.quality import parts
 from edgekit.tasks.routes import (
     COUNTS,
     Answered,
@@ -52,13 +53,12 @@ class Translate:
             source = translated.out_of(name, known, target, from_)
         except EdgekitError as error:
             raise WrongField("from", f"from: {error}") from error
-        judged = manifest.quality.get("by_language")
         return cls(
             body["input"],
             target,
             source,
             bool(body.get("stream")),
-            frozenset(judged if isinstance(judged, dict) else ()),
+            frozenset(parts(manifest.quality, "by_language")),
         )
 
     def run(self, verbs: TranslationVerbs, way: Way) -> Answered:

@@ -17,6 +17,7 @@ from edgekit.runtime.gate import Gate
 from edgekit.runtime.opening import open_engine
 from edgekit.system.cancel import Cancel
 from edgekit.tables import ISOLATED
+from edgekit.tasks.quality import parts
 from edgekit.tasks.translation import translated
 from edgekit.tasks.translation.translated import Told, Translation
 from edgekit.tasks.translation.wire import IsolatedTranslator
@@ -101,8 +102,7 @@ class TranslationVerbs:
 
     def _unjudged(self, source: str, target: str) -> tuple[str, ...]:
         name = direction(source, target)
-        judged = self._manifest.quality.get("by_language")
-        if isinstance(judged, dict) and name in judged:
+        if name in parts(self._manifest.quality, "by_language"):
             return ()
         return (
             f"'{self._manifest.name}' was not judged in {language_name(name)}. Read the "

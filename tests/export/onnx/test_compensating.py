@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.export.onnx import covariances, observing
+from edgekit.export.gptq import held_together
+from edgekit.export.onnx import observing
 from edgekit.export.onnx.compensating import compensated_rows
 from edgekit.export.onnx.covariances import Covariances, Sums
 from edgekit.export.onnx.grids import PAIR, quantize_rows
@@ -61,11 +62,9 @@ def test_inputs_that_never_occur_leave_the_nearest_integers() -> None:
     )
 
 
-def test_covariances_are_summed_in_groups_and_read_one_by_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(covariances, "HELD_BYTES", 4 * (3**2 + 4**2))
-    found = list(covariances.groups({"a": 3, "b": 4, "c": 4, "d": 9, "e": 1}))
+def test_covariances_are_summed_in_groups_and_read_one_by_one(tmp_path: Path) -> None:
+    columns = {"a": 3, "b": 4, "c": 4, "d": 9, "e": 1}
+    found = list(held_together(columns.items(), 4 * (3**2 + 4**2)))
     assert found == [["a", "b"], ["c"], ["d"], ["e"]]
     tensors = [np.arange(24, dtype=np.float32).reshape(2, 4, 3), np.ones((1, 2, 3), np.float32)]
     for name in ("a", "b"):

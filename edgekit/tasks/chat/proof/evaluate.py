@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from edgekit.data.rows import Row
 from edgekit.export.gguf import documents
 from edgekit.export.gguf.documents import Documents
 from edgekit.export.gguf.predicting import Predictions
-from edgekit.job.job import Make, OnProgress, OutputJob
+from edgekit.job.job import OnProgress, OutputJob
+from edgekit.judging.again import OnPart, run_stored
 from edgekit.judging.judged import Bars
 from edgekit.store.store import Finished, Store
 from edgekit.system import packages, paths
@@ -22,10 +23,6 @@ from edgekit.tables import format_module
 from edgekit.tasks.chat.proof import comparing
 from edgekit.tasks.chat.proof.judge import MODEL, PACKAGES, VERSION, WINDOW
 from edgekit.tasks.chat.proof.quality import ChatMust, judge, measure
-
-"""The prefix of store entries that are only this module's; the others are shared with builds."""
-OnPart = Callable[[str, float], None]
-"""Called with what is being done, and the fraction of it that is done."""
 
 
 def evaluate(
@@ -46,7 +43,7 @@ class _Evaluation:
         self, artifact: Artifact, rows: Sequence[Row], store: Store, on_part: OnPart
     ) -> None:
         self.manifest, self.rows = artifact.manifest, rows
-        self.store, self.on_part = store, on_part
+        self._run = run_stored(store, on_part)
         self.model = artifact.path(MODEL)
         self.window = min(WINDOW, self.manifest.model.max_tokens)
         self.packages = {name: packages.required(name, extra) for name, extra in PACKAGES.items()}
@@ -121,12 +118,6 @@ class _Evaluation:
             "version": VERSION,
             "packages": self.packages,
         }
-
-    def _run(self, name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-        def work(out: Path) -> Mapping[str, Any]:
-            return make(out, lambda fraction: self.on_part(name, fraction))
-
-        return self.store.run(f"evaluate-{name}", inputs, work)
 
 
 def _must(asked: Mapping[str, Any]) -> ChatMust:

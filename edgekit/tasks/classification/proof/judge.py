@@ -59,6 +59,8 @@ GOLDEN_TOLERANCE = 0.02
 # Memory of a process that answers: the interpreter and the engine; the weights, repacked while the
 # file is read; the tokenizer, whose tables hold each token several times. Measured, rounded up.
 RAM_BASE_BYTES = 100 * machine.MIB
+# Language detection takes this much memory, whatever the model.
+RAM_LANGUAGES_BYTES = 90 * machine.MIB
 RAM_PER_MODEL_BYTE = 1.8
 RAM_PER_TOKENIZER_BYTE = 18
 
@@ -197,11 +199,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
             "temperature": 1.0,
             **_thresholds(scorings, len(dataset.validation)),
         },
-        ram_bytes=round(
-            RAM_BASE_BYTES
-            + RAM_PER_MODEL_BYTE * model.stat().st_size
-            + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
-        ),
+        ram_bytes=ram_bytes([model], tokenizer),
         quality=_quality(plan, answers, teacher, scorings, beside=beside),
         measured={} if beside is None else {"linear": {"text_ms": beside.text_ms}},
         flips=flip_rows(
@@ -213,6 +211,16 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
         )
         if dataset.test
         else (),
+    )
+
+
+def ram_bytes(models: Sequence[Path], tokenizer: Path, *, detects: bool = False) -> int:
+    """Memory of a process that answers, and that `detects` languages."""
+    return round(
+        RAM_BASE_BYTES
+        + (RAM_LANGUAGES_BYTES if detects else 0)
+        + RAM_PER_MODEL_BYTE * sum(path.stat().st_size for path in models)
+        + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,16 @@ from edgekit.artifact.manifest import Manifest, SummarySpec
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
 from edgekit.errors import ArtifactError, CheckpointError
-from edgekit.job.job import Make, OutputJob
+from edgekit.job.job import OutputJob
+from edgekit.judging.again import OnPart, run_stored
 from edgekit.judging.judged import Bars
-from edgekit.store.store import Finished, Store
+from edgekit.store.store import Store
 from edgekit.system import packages, paths
 from edgekit.system.digest import sha256_folder, sha256_json
 from edgekit.tables import Family
 from edgekit.tasks.summarization.proof.judge import ENGINES, PACKAGES
 from edgekit.tasks.summarization.proof.quality import SummaryMust, judge
 from edgekit.tasks.summarization.task import TASK
-
-OnPart = Callable[[str, float], None]
-"""Called with what is being done, and the fraction of it that is done."""
 
 
 def evaluate(
@@ -70,12 +68,6 @@ def _teacher(
             "name the teacher that it was made from."
         )
 
-    def run(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-        def work(out: Path) -> Mapping[str, Any]:
-            return make(out, lambda fraction: on_part(name, fraction))
-
-        return store.run(f"evaluate-{name}", inputs, work)
-
     job = OutputJob(
         checkpoint=checkpoint,
         checkpoint_digest=sha256_folder(checkpoint),
@@ -84,7 +76,7 @@ def _teacher(
         prefix=manifest.model.prefix,
         max_tokens=manifest.model.max_tokens,
         packages={name: packages.required(name, extra) for name, extra in PACKAGES.items()},
-        run=run,
+        run=run_stored(store, on_part),
         head=TASK.heads[Family.SEQ2SEQ if spec.engine == "seq2seq" else Family.ENCODER],
         languages=manifest.languages,
     )

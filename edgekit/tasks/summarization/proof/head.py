@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,14 +11,11 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from edgekit.checkpoint import models
-from edgekit.checkpoint.generation import search_settings
 from edgekit.data.rows import Row
-from edgekit.export.onnx.seq2seq import tracing
+from edgekit.export.onnx.seq2seq.teacher import open_teacher
 from edgekit.job.job import Job
 from edgekit.recipe.dataset import Dataset
 from edgekit.runtime.parallel import in_order
-from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
-from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
 
 
@@ -44,19 +40,9 @@ def of(dataset: Dataset) -> Head:
 def written(job: Job, rows: Sequence[Row]) -> Generator[str, None, None]:
     """The teacher's summary of each row's text, or of the beginning of one that is too long for it.
 
-    The teacher runs as its export, which is several times faster than torch, with several texts at
-    once, each in one thread.
+    Several texts are answered at once, each in one thread.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        tracing.export(job.teacher, Path(scratch))
-        teacher = Seq2SeqWriter(
-            lambda name: (Path(scratch) / name).read_bytes(),
-            (job.teacher / TOKENIZER).read_bytes(),
-            search_settings(models.load_seq2seq(job.teacher)),
-            prefix=job.recipe.prefix,
-            max_tokens=job.max_tokens,
-            threads=1,
-        )
+    teacher = open_teacher(job)
     answers = in_order(teacher.beginning, [row.text for row in rows], workers=machine.cores())
     with closing(teacher), closing(answers):
         yield from answers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,22 +13,16 @@ from edgekit.artifact.manifest import SummaryKind, SummarySpec
 from edgekit.checkpoint.describe import STATIC, Description, describe
 from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
-from edgekit.job.cost import Cost
-from edgekit.job.job import Exported, OnProgress, OutputJob, Planned
+from edgekit.job.job import Exported, OnProgress, OutputJob
+from edgekit.judging import written
 from edgekit.judging.judged import Judged
 from edgekit.judging.latency import measure
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime.tokens import TOKENIZER
-from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tables import Family
 from edgekit.tasks.classification.proof import judge as classification
-from edgekit.tasks.classification.proof.judge import (
-    RAM_BASE_BYTES,
-    RAM_PER_MODEL_BYTE,
-    RAM_PER_TOKENIZER_BYTE,
-)
 from edgekit.tasks.summarization.proof.judge_extractive import Engine, ExtractiveEngine
 from edgekit.tasks.summarization.proof.judge_seq2seq import WritingEngine
 from edgekit.tasks.summarization.proof.quality import SummaryMust, changed_rows
@@ -49,11 +42,11 @@ ENGINES: Mapping[SummaryKind, Engine] = {
     "seq2seq": WritingEngine(),
 }
 LATENCY_TEXTS = 20
-# Language detection takes this much memory, whatever the model.
-RAM_LANGUAGES_BYTES = 90 * machine.MIB
+_FILE = "summaries.json"
 
 tokens = classification.tokens
 measured_shape = classification.measured_shape
+teacher_cost, judging_cost = written.teacher_cost, written.judging_cost
 
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
@@ -67,24 +60,6 @@ def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
     return ()
 
 
-def teacher_cost(planned: Planned) -> Cost:
-    """The teacher summarizes the test set, in torch."""
-    rates = planned.rates
-    return Cost(
-        seconds=planned.tokens.test * rates.forward_seconds_per_token,
-        peak_bytes=rates.torch_bytes + 2 * planned.description.fp32_bytes,
-        disk_bytes=0,
-    )
-
-
-def judging_cost(planned: Planned) -> Cost:
-    return Cost(
-        seconds=planned.tokens.test * planned.rates.forward_seconds_per_token,
-        peak_bytes=0,
-        disk_bytes=0,
-    )
-
-
 def teacher(plan: Plan, job: OutputJob) -> Sequence[str]:
     """The teacher's summaries of the test set, in torch fp32."""
     engine = ENGINES[_engine(job)]
@@ -93,9 +68,9 @@ def teacher(plan: Plan, job: OutputJob) -> Sequence[str]:
     words = plan.bound.recipe.words
 
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-        return _write(out, engine.teacher(job, texts, words, on_progress))
+        return written.write(out / _FILE, engine.teacher(job, texts, words, on_progress))
 
-    return _read(job.run("teacher-summaries", inputs, make).folder)
+    return written.read(job.run("teacher-summaries", inputs, make).folder / _FILE)
 
 
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]) -> Judged:
@@ -113,10 +88,10 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
 
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
         made = engine.artifact(job, exported, texts, recipe.words, on_progress)
-        return {**_write(out, made.texts), "golden": dict(made.golden)}
+        return {**written.write(out / _FILE, made.texts), "golden": dict(made.golden)}
 
     done = job.run("judge-summaries", inputs, make)
-    summaries = _read(done.folder)
+    summaries = written.read(done.folder / _FILE)
     spec = SummarySpec(engine=name, words=recipe.words, generation=dict(exported.generation))
     return Judged(
         files={**{path.name: path for path in files}, TOKENIZER: tokenizer},
@@ -127,12 +102,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
             "temperature": 1.0,
             "summary": asdict(spec),
         },
-        ram_bytes=round(
-            RAM_BASE_BYTES
-            + RAM_LANGUAGES_BYTES
-            + RAM_PER_MODEL_BYTE * sum(path.stat().st_size for path in files)
-            + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
-        ),
+        ram_bytes=classification.ram_bytes(files, tokenizer, detects=True),
         quality=_quality(plan, dataset, summaries, teacher),
         flips=changed_rows(dataset.test, summaries, teacher),
     )
@@ -174,13 +144,3 @@ def _quality(
         must=must,
         seed=recipe.seed,
     )
-
-
-def _write(out: Path, summaries: Sequence[str]) -> dict[str, Any]:
-    data = json.dumps(list(summaries), ensure_ascii=False)
-    (out / "summaries.json").write_text(data, encoding="utf-8")
-    return {"rows": len(summaries)}
-
-
-def _read(folder: Path) -> list[str]:
-    return [str(text) for text in json.loads((folder / "summaries.json").read_text("utf-8"))]

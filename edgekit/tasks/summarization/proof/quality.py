@@ -11,6 +11,7 @@ import numpy as np
 from edgekit.data.rows import Row
 from edgekit.judging.noninferiority import kept, kept_mean, means
 from edgekit.judging.verdict import Finding, Must, Places, as_json, decide, judge_parts
+from edgekit.judging.written import differing, worst_first
 from edgekit.tasks.classification.proof.quality import (
     group_numbers,
     listed_rows,
@@ -106,30 +107,13 @@ def judge(
 def changed_rows(
     rows: Sequence[Row], summaries: Sequence[str], teacher: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Every row whose summaries differ between the sides, the ones that got worst first.
-
-    People's texts: for the report and the terminal, not for an artifact that is passed on.
-    """
-    places = [
-        place
-        for place, pair in enumerate(zip(summaries, teacher, strict=True))
-        if len(set(pair)) > 1
-    ]
-    references = [str(rows[place].summary) for place in places]
-    now = rouge.agreement([summaries[place] for place in places], references)
-    before = rouge.agreement([teacher[place] for place in places], references)
-    order = np.argsort(now - before, kind="stable")
-    return [
-        {
-            "kind": "worse" if now[number] < before[number] else "better",
-            "language": rows[places[number]].language or "",
-            "label": references[number],
-            "artifact": summaries[places[number]],
-            "teacher": teacher[places[number]],
-            "text": rows[places[number]].text,
-        }
-        for number in order
-    ]
+    """Every row whose summaries differ between the sides, the ones that got worst first."""
+    places = differing(summaries, teacher)
+    changed = [rows[at] for at in places]
+    mine, theirs = ([side[at] for at in places] for side in (summaries, teacher))
+    references = [str(row.summary) for row in changed]
+    now, before = (rouge.agreement(side, references) for side in (mine, theirs))
+    return worst_first(changed, mine, theirs, now=now, before=before)
 
 
 def _sides(

@@ -112,9 +112,4 @@ def shown(result: Mapping[str, Any]) -> Iterator[Table | str]:
         result,
     )
     yield f"\nFrom {language_name(result['direction']).replace('→', 'to')}."
-    if "ratio" in result:
-        yield (
-            f"\nThe artifact is {result['ratio']['size']:.1f} times smaller than the teacher and "
-            f"{result['ratio']['torch_fp32']:.1f} times as fast as it in PyTorch "
-            f"({result['ratio_cpu']['torch_fp32']:.1f} times by CPU time)."
-        )
+    yield from table.beside_teacher(result)

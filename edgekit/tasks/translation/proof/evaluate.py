@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from edgekit.checkpoint import frames
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
 from edgekit.errors import CheckpointError, DataError
-from edgekit.job.job import Make, OutputJob
+from edgekit.job.job import OutputJob
+from edgekit.judging.again import OnPart, run_stored
 from edgekit.judging.judged import Bars
-from edgekit.store.store import Finished, Store
+from edgekit.store.store import Store
 from edgekit.system import packages, paths
 from edgekit.system.digest import sha256_folder, sha256_json
 from edgekit.tables import Family
@@ -23,9 +24,6 @@ from edgekit.tasks.translation.proof.judge import PACKAGES, teacher_of
 from edgekit.tasks.translation.proof.quality import TranslationMust, judge
 from edgekit.tasks.translation.task import TASK
 from edgekit.wording.directions import split
-
-OnPart = Callable[[str, float], None]
-"""Called with what is being done, and the fraction of it that is done."""
 
 
 def evaluate(
@@ -71,12 +69,6 @@ def _teacher(
             "name the teacher that it was made from."
         )
 
-    def run(name: str, inputs: Mapping[str, Any], make: Make) -> Finished:
-        def work(out: Path) -> Mapping[str, Any]:
-            return make(out, lambda fraction: on_part(name, fraction))
-
-        return store.run(f"evaluate-{name}", inputs, work)
-
     job = OutputJob(
         checkpoint=checkpoint,
         checkpoint_digest=sha256_folder(checkpoint),
@@ -85,7 +77,7 @@ def _teacher(
         prefix="",
         max_tokens=manifest.model.max_tokens,
         packages={name: packages.required(name, extra) for name, extra in PACKAGES.items()},
-        run=run,
+        run=run_stored(store, on_part),
         head=TASK.heads[Family.SEQ2SEQ],
         languages=manifest.languages,
         frames=frames.of(checkpoint, manifest.languages),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 
-from edgekit.checkpoint import frames, models
-from edgekit.checkpoint.generation import search_settings
+from edgekit.checkpoint import frames
 from edgekit.data.rows import Row
-from edgekit.export.onnx.seq2seq import tracing
+from edgekit.export.onnx.seq2seq.teacher import open_teacher
 from edgekit.job.job import Job
 from edgekit.runtime.parallel import in_order
-from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
-from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
 
 
@@ -22,18 +17,9 @@ def written(job: Job, rows: Sequence[Row]) -> Generator[str, None, None]:
     """The teacher's translation of each row's text, or of the beginning of one that is too long for
     it: sequence-level distillation (Kim and Rush 2016, arXiv 1606.07947).
 
-    The teacher runs as its export, which is several times faster than torch, with several texts at
-    once, each in one thread.
+    Several texts are answered at once, each in one thread.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        tracing.export(job.teacher, Path(scratch))
-        teacher = Seq2SeqWriter(
-            lambda name: (Path(scratch) / name).read_bytes(),
-            (job.teacher / TOKENIZER).read_bytes(),
-            search_settings(models.load_seq2seq(job.teacher)),
-            max_tokens=job.max_tokens,
-            threads=1,
-        )
+    teacher = open_teacher(job)
     framed = {
         name: teacher.framed(frame)
         for name, frame in frames.of(job.teacher, job.recipe.directions).items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,23 +15,17 @@ from edgekit.checkpoint.describe import Description, read_config
 from edgekit.data.rows import Row
 from edgekit.errors import DataError, RecipeError
 from edgekit.export.onnx.seq2seq import output, proof
-from edgekit.job.cost import Cost
-from edgekit.job.job import Exported, OnProgress, OutputJob, Planned, Tokens
+from edgekit.job.job import Exported, OnProgress, OutputJob, Tokens
 from edgekit.job.tokenizer import tokenizer_of
+from edgekit.judging import written
 from edgekit.judging.judged import Judged
 from edgekit.judging.latency import measure
 from edgekit.recipe.dataset import Dataset
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.tokens import TOKENIZER, load_tokenizer
-from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tasks.classification.proof import judge as classification
-from edgekit.tasks.classification.proof.judge import (
-    RAM_BASE_BYTES,
-    RAM_PER_MODEL_BYTE,
-    RAM_PER_TOKENIZER_BYTE,
-)
 from edgekit.tasks.translation.proof.quality import TranslationMust, changed_rows
 from edgekit.tasks.translation.proof.quality import judge as judge_rows
 from edgekit.tasks.translation.proof.translating import golden, translations
@@ -49,11 +42,10 @@ PACKAGES = {
 TRIAL_ROWS = 8
 SAMPLED_TEXTS = 300
 LATENCY_TEXTS = 40
-# Language detection takes this much memory, whatever the model.
-RAM_LANGUAGES_BYTES = 90 * machine.MIB
 _FILE = "translations.json"
 
 measured_shape = classification.measured_shape
+teacher_cost, judging_cost = written.teacher_cost, written.judging_cost
 
 
 def labels(bound: BoundRecipe, description: Description) -> tuple[str, ...]:
@@ -106,24 +98,6 @@ def tokens(bound: BoundRecipe, dataset: Dataset, *, max_tokens: int) -> Tokens:
     return Tokens(train=train, validation=validation, test=test, longest=longest)
 
 
-def teacher_cost(planned: Planned) -> Cost:
-    """The teacher translates the test set, in torch."""
-    rates = planned.rates
-    return Cost(
-        seconds=planned.tokens.test * rates.forward_seconds_per_token,
-        peak_bytes=rates.torch_bytes + 2 * planned.description.fp32_bytes,
-        disk_bytes=0,
-    )
-
-
-def judging_cost(planned: Planned) -> Cost:
-    return Cost(
-        seconds=planned.tokens.test * planned.rates.forward_seconds_per_token,
-        peak_bytes=0,
-        disk_bytes=0,
-    )
-
-
 def teacher(plan: Plan, job: OutputJob) -> Sequence[str]:
     """The teacher's translations of the test set; it runs as its fp32 export, which is proven equal
     and several times faster."""
@@ -132,9 +106,11 @@ def teacher(plan: Plan, job: OutputJob) -> Sequence[str]:
 
 def teacher_of(rows: Sequence[Row], job: OutputJob) -> Sequence[str]:
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
-        return _write(out, translations(output.open_fp32(job), job, rows, on_progress))
+        return written.write(
+            out / _FILE, translations(output.open_fp32(job), job, rows, on_progress)
+        )
 
-    return _read(job.run("teacher-translations", _common(job, rows), make).folder)
+    return written.read(job.run("teacher-translations", _common(job, rows), make).folder / _FILE)
 
 
 def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]) -> Judged:
@@ -148,10 +124,13 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
     def make(out: Path, on_progress: OnProgress) -> Mapping[str, Any]:
         writer = proof.open_pair(job, exported.model.parent, generation)
         answers = golden(writer, job)
-        return {**_write(out, translations(writer, job, rows, on_progress)), "golden": answers}
+        return {
+            **written.write(out / _FILE, translations(writer, job, rows, on_progress)),
+            "golden": answers,
+        }
 
     done = job.run("judge-translations", inputs, make)
-    found = _read(done.folder)
+    found = written.read(done.folder / _FILE)
     spec = TranslationSpec(frames=dict(job.frames), generation=dict(exported.generation))
     must = None if plan.smoke else TranslationMust(**recipe.must.model_dump(exclude_none=True))
     return Judged(
@@ -163,12 +142,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
             "temperature": 1.0,
             "translation": asdict(spec),
         },
-        ram_bytes=round(
-            RAM_BASE_BYTES
-            + RAM_LANGUAGES_BYTES
-            + RAM_PER_MODEL_BYTE * sum(path.stat().st_size for path in files)
-            + RAM_PER_TOKENIZER_BYTE * tokenizer.stat().st_size
-        ),
+        ram_bytes=classification.ram_bytes(files, tokenizer, detects=True),
         quality={}
         if not rows
         else judge_rows(
@@ -200,13 +174,3 @@ def _common(job: OutputJob, rows: Sequence[Row]) -> dict[str, Any]:
         "version": VERSION,
         "packages": job.packages,
     }
-
-
-def _write(out: Path, found: Sequence[str]) -> dict[str, Any]:
-    data = json.dumps(list(found), ensure_ascii=False)
-    (out / _FILE).write_text(data, encoding="utf-8")
-    return {"rows": len(found)}
-
-
-def _read(folder: Path) -> list[str]:
-    return [str(text) for text in json.loads((folder / _FILE).read_text("utf-8"))]

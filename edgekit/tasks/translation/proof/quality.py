@@ -11,6 +11,7 @@ import numpy as np
 from edgekit.data.rows import Row
 from edgekit.judging.noninferiority import kept, means
 from edgekit.judging.verdict import Finding, Must, as_json, decide, judge_parts
+from edgekit.judging.written import differing, worst_first
 from edgekit.tasks.classification.proof.quality import (
     group_numbers,
     listed_rows,
@@ -111,23 +112,10 @@ def judge(
 def changed_rows(
     rows: Sequence[Row], translations: Sequence[str], teacher: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Every row whose translations differ between the sides, the ones that got worst first.
-
-    People's texts: for the report and the terminal, not for an artifact that is passed on.
-    """
-    places = [at for at in range(len(rows)) if translations[at] != teacher[at]]
-    references = [str(rows[at].summary) for at in places]
-    names = [rows[at].language for at in places]
-    now = scores.score(references, [translations[at] for at in places], names).chrf
-    before = scores.score(references, [teacher[at] for at in places], names).chrf
-    return [
-        {
-            "kind": "worse" if now[number] < before[number] else "better",
-            "language": rows[places[number]].language or "",
-            "label": references[number],
-            "artifact": translations[places[number]],
-            "teacher": teacher[places[number]],
-            "text": rows[places[number]].text,
-        }
-        for number in np.argsort(now - before, kind="stable")
-    ]
+    """Every row whose translations differ between the sides, the ones that got worst first."""
+    places = differing(translations, teacher)
+    changed = [rows[at] for at in places]
+    mine, theirs = ([side[at] for at in places] for side in (translations, teacher))
+    references, names = [str(row.summary) for row in changed], [row.language for row in changed]
+    now, before = (scores.score(references, side, names).chrf for side in (mine, theirs))
+    return worst_first(changed, mine, theirs, now=now, before=before)

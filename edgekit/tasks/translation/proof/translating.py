@@ -7,16 +7,12 @@ from typing import Any
 
 from edgekit.data.rows import Row
 from edgekit.data.spread import spread
+from edgekit.export.onnx.seq2seq import proof
 from edgekit.job.job import OnProgress, OutputJob
 from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.system.cancel import Cancel
 from edgekit.tasks.translation.engine import Seq2SeqTranslator
 from edgekit.wording.directions import split
-
-GOLDEN_TEXTS = 8
-GOLDEN_TOKENS = 12
-# The margin in logits over the runner-up that makes a token the same on every CPU.
-CLEAR_MARGIN = 0.5
 
 
 def translations(
@@ -39,21 +35,11 @@ def translations(
 
 
 def golden(writer: Seq2SeqWriter, job: OutputJob) -> Mapping[str, Any]:
-    rows = spread(job.rows, GOLDEN_TEXTS, total=True)
+    rows = spread(job.rows, proof.GOLDEN_TEXTS, total=True)
     return {
         "inputs": [{"text": row.text, "direction": row.language} for row in rows],
         "answers": [
-            {"tokens": _clear(writer.framed(job.frames[str(row.language)]), row.text)}
+            {"tokens": proof.clear_tokens(writer.framed(job.frames[str(row.language)]), row.text)}
             for row in rows
         ],
     }
-
-
-def _clear(writer: Seq2SeqWriter, text: str) -> list[int]:
-    """The first tokens of the likeliest answer, as far as they are the same on every CPU."""
-    found = []
-    for piece, margin in writer.greedy(text, GOLDEN_TOKENS):
-        if margin < CLEAR_MARGIN:
-            break
-        found.append(piece)
-    return found
