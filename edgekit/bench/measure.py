@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 import numpy as np
 import psutil
 
-from edgekit.artifact.folder import Artifact, read_file
+from edgekit.artifact import folder as artifacts
+from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.bench import exports
-from edgekit.bench.asked import OnProgress
+from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
 from edgekit.bench.child import Child, SidePlan
 from edgekit.checkpoint.describe import describe
 from edgekit.data.inputs import Input
@@ -28,6 +29,8 @@ from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
 from edgekit.system import machine
 
 T = TypeVar("T")
+TeacherPlans = Callable[[Artifact, Path], Sequence[SidePlan]]
+"""The sides that an artifact is compared with, from the checkpoint of its teacher."""
 
 BLOCK_TEXTS = 10
 # Threads of an engine keep spinning for some milliseconds after their last work.
@@ -52,32 +55,34 @@ class Times:
 
 
 def measure(
-    artifact: Artifact,
-    plans: Sequence[SidePlan],
+    asked: Asked,
     texts: Sequence[Input],
     *,
+    sides: str,
     most: int,
-    machine: Mapping[str, Any],
-    threads: int,
-    rounds: int,
+    teacher: TeacherPlans,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
-    """What `bench --json` prints; the first of the plans is the artifact's.
+    """What `bench --json` prints of the artifact and, if one was asked for, its teacher.
 
-    At most `most` of `texts` are used, the same ones each time. Latencies are for single texts,
-    with `threads` threads for every side. `machine` is the result of an earlier machine_now.
+    At most `most` of `texts` are used, the same ones each time; `sides` is the module that opens
+    a side. Latencies are for single texts, with as many threads for every side as were asked for.
     """
-    chosen = list(texts)
+    artifact, machine = artifacts.read(asked.artifact), machine_now()
+    plans = [SidePlan.of_artifact(artifact, sides, "artifact", {"threads": asked.threads})]
+    if asked.against is not None:
+        plans += teacher(artifact, asked.against)
+    chosen, most = list(texts), QUICK_TEXTS if asked.quick else most
     if len(chosen) > most:
         chosen = random.Random(0).sample(chosen, most)
-    times = _run(plans, chosen, rounds=rounds, on_progress=on_progress)
+    times = _run(plans, chosen, rounds=asked.rounds, on_progress=on_progress)
     return {
-        "threads": threads,
-        "rounds": rounds,
+        "threads": asked.threads,
+        "rounds": asked.rounds,
         "lengths": _lengths(artifact, chosen),
         "machine": machine,
         **{plan.name: _numbers(plan, times[plan.name]) for plan in plans},
-        **(_ratios(plans, times, rounds=rounds) if len(plans) > 1 else {}),
+        **(_ratios(plans, times, rounds=asked.rounds) if len(plans) > 1 else {}),
     }
 
 
@@ -191,7 +196,7 @@ def _lengths(artifact: Artifact, texts: Sequence[Input]) -> dict[str, float]:
     """How many tokens the texts have, special ones included."""
     spec = artifact.manifest.model
     encoder = TextTokenizer(
-        read_file(artifact, TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens
+        artifacts.read_file(artifact, TOKENIZER), prefix=spec.prefix, max_tokens=spec.max_tokens
     )
     tokens = [sum(len(ids) for ids in encoder.windows(text)) for text in texts]
     p50, p95 = np.percentile(tokens, [50, 95])

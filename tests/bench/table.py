@@ -16,11 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.rows import Row, read_rows
-from edgekit.store.store import Store
-from edgekit.system import paths
-from edgekit.tasks.classification.proof.bench import Teacher, bench
-from edgekit.tasks.classification.proof.bench_quality import quality
+from edgekit.bench.asked import Asked
+from edgekit.tasks.classification.proof import bench
 
 BASE = "recipe"
 COLUMNS = (
@@ -38,17 +35,12 @@ def main(arguments: Sequence[str]) -> int:
     settings = parser.parse_args(arguments)
     teacher = build(settings.folder, BASE)["teacher"]
     names = settings.recipes or variants(settings.folder)
-    rows = read_rows(settings.folder / "data" / "test.csv")
     results: dict[str, dict[str, Any]] = {}
-    with Store(paths.store_dir()) as store:
-        for name in names:
-            built = build(settings.folder, name)
-            results[name] = {
-                "built": built,
-                **measure(store, built, Path(teacher), rows, settings),
-            }
-            # After each: an hour's work must not hang on the last recipe.
-            (settings.folder / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    for name in names:
+        built = build(settings.folder, name)
+        results[name] = {"built": built, **measure(built, Path(teacher), settings)}
+        # After each: an hour's work must not hang on the last recipe.
+        (settings.folder / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
     return 0
 
@@ -78,22 +70,18 @@ def build(folder: Path, name: str) -> dict[str, Any]:
 
 
 def measure(
-    store: Store,
-    built: Mapping[str, Any],
-    teacher: Path,
-    rows: Sequence[Row],
-    settings: argparse.Namespace,
+    built: Mapping[str, Any], teacher: Path, settings: argparse.Namespace
 ) -> dict[str, Any]:
-    artifact = Path(built["artifacts"][0]["path"])
-    found = bench(
-        artifact,
-        [row.text for row in rows],
-        against=Teacher(teacher, store, baseline=True),
+    asked = Asked(
+        artifact=Path(built["artifacts"][0]["path"]),
+        against=teacher,
+        data=settings.folder / "data" / "test.csv",
+        baseline=True,
+        quick=False,
         threads=settings.threads,
         rounds=settings.rounds,
     )
-    found["quality"] = quality(store, artifact, rows, against=teacher)
-    return found
+    return bench.run(asked, on_progress=lambda fraction: None)
 
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:

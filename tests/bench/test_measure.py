@@ -12,6 +12,7 @@ import pytest
 from edgekit.artifact import folder as artifacts
 from edgekit.bench import exports
 from edgekit.bench import measure as benches
+from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
 from edgekit.bench.child import Child, SidePlan
 from edgekit.build.outcome import Built
 from edgekit.data.rows import read_rows
@@ -19,7 +20,7 @@ from edgekit.errors import ArtifactError, CheckpointError, EdgekitError, WorkerE
 from edgekit.export.onnx.quantize import quantize
 from edgekit.store.store import Store
 from edgekit.system import paths
-from edgekit.tasks.classification.proof.bench import Teacher, bench
+from edgekit.tasks.classification.proof import bench
 from edgekit.tasks.classification.proof.bench_quality import quality
 from tests.tiny import encoder as tiny
 from tests.tiny.artifact import TEXTS, make_artifact
@@ -40,15 +41,36 @@ def plan(folder: Path, **request: Any) -> SidePlan:
     return SidePlan(module, "artifact", {"folder": folder, "threads": 1, **request}, 1, 1)
 
 
+def measure(
+    artifact: Path,
+    *,
+    against: Path | None = None,
+    data: Path | None = None,
+    rounds: int = 1,
+    quick: bool = False,
+    on_progress: OnProgress = lambda fraction: None,
+) -> dict[str, Any]:
+    asked = Asked(
+        artifact=artifact,
+        against=against,
+        data=data,
+        baseline=against is not None,
+        quick=quick,
+        threads=1,
+        rounds=rounds,
+    )
+    return bench.run(asked, on_progress=on_progress)
+
+
 def test_artifact_alone(artifact: Path) -> None:
     told: list[float] = []
-    result = bench(artifact, TEXTS, threads=1, rounds=2, on_progress=told.append)
+    result = measure(artifact, rounds=2, on_progress=told.append)
     assert set(result["artifact"]) == NUMBERS
     assert all(value > 0 for value in result["artifact"].values())
     assert result["artifact"]["p50_ms"] <= result["artifact"]["p95_ms"]
     assert result["artifact"]["size_bytes"] == (artifact / "model.onnx").stat().st_size
     assert result["threads"] == 1
-    assert result["lengths"]["texts"] == len(TEXTS)
+    assert result["lengths"]["texts"] == len(TEXTS)  # those of its self-test
     assert result["lengths"]["p50"] <= result["lengths"]["max"]
     assert "ratio" not in result
     assert told == sorted(told)
@@ -63,13 +85,13 @@ def store() -> Iterator[Store]:
 
 
 def test_against_its_teacher_there_are_ratios_and_the_same_answers(
-    built: Built, store: Store
+    built: Built, store: Store, tmp_path: Path
 ) -> None:
-    texts = ["warm the room", "lamp on", "joue une chanson", "أطفئ الضوء"] * 3
+    data = tmp_path / "texts.txt"
+    data.write_text("warm the room\nlamp on\njoue une chanson\nأطفئ الضوء\n" * 3, "utf-8")
     folder = built.artifacts[0].path
     stand_in(store, built.teacher)
-    teacher = Teacher(built.teacher, store, baseline=True)
-    result = bench(folder, texts, against=teacher, threads=1, rounds=1)
+    result = measure(folder, against=built.teacher, data=data)
     sides = {"artifact", "torch_fp32", "ort_fp32", "optimum_int8"}
     assert all(set(result[side]) == NUMBERS for side in sides)
     others = {"torch_fp32", "ort_fp32", "optimum_int8"}
@@ -169,10 +191,12 @@ def test_sides_take_turns_in_every_order() -> None:
     assert len(set(orders)) == 6
 
 
-def test_many_texts_are_sampled_once_and_for_all(artifact: Path) -> None:
-    results = [bench(artifact, list(TEXTS) * 9, rounds=1, most=5) for _ in range(2)]
+def test_many_texts_are_sampled_once_and_for_all(artifact: Path, tmp_path: Path) -> None:
+    data = tmp_path / "texts.txt"
+    data.write_text("\n".join([*TEXTS] * 9), "utf-8")
+    results = [measure(artifact, data=data, quick=True) for _ in range(2)]
     assert results[0]["lengths"] == results[1]["lengths"]
-    assert results[0]["lengths"]["texts"] == 5
+    assert results[0]["lengths"]["texts"] == QUICK_TEXTS < 9 * len(TEXTS)
 
 
 def test_a_side_that_dies_or_refuses_is_an_error(artifact: Path, tmp_path: Path) -> None:
@@ -188,7 +212,7 @@ def test_a_side_that_dies_or_refuses_is_an_error(artifact: Path, tmp_path: Path)
     ):
         side.open()
     with pytest.raises(ArtifactError, match="no such folder"):
-        bench(tmp_path / "nothing", TEXTS)
+        measure(tmp_path / "nothing")
 
 
 def test_a_side_ends_with_the_bench(artifact: Path) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import edgekit
+from edgekit.bench.asked import Asked
 from edgekit.build import build, plan
 from edgekit.build.outcome import Built
 from edgekit.cli import main
 from edgekit.errors import RecipeError
 from edgekit.recipe import recipe
-from edgekit.tasks.summarization.proof.bench import bench
+from edgekit.tasks.summarization.proof import bench
 from tests.tiny import llama as tiny_llama
 from tests.tiny.extractive import RECIPE, make_project
 
@@ -77,10 +78,20 @@ def test_evaluate_judges_it_again(
     assert code == {"PASS": 0, "FAIL": 3, "INCONCLUSIVE": 4}[found["verdict"]]
 
 
-def test_a_bench_compares_it_with_its_teacher(built_summaries: Built) -> None:
+def test_a_bench_compares_it_with_its_teacher(built_summaries: Built, tmp_path: Path) -> None:
     [one] = built_summaries.artifacts
-    texts = ["Warm the room. It is cold here. The lamp is on in the hall."] * 2
-    found = bench(one.path, texts, against=built_summaries.teacher, threads=1, rounds=1)
+    data = tmp_path / "texts.txt"
+    data.write_text("Warm the room. It is cold here. The lamp is on in the hall.\n" * 2, "utf-8")
+    asked = Asked(
+        artifact=one.path,
+        against=built_summaries.teacher,
+        data=data,
+        baseline=False,
+        quick=False,
+        threads=1,
+        rounds=1,
+    )
+    found = bench.run(asked, on_progress=lambda fraction: None)
     assert found["torch_fp32"]["peak_rss_bytes"] > 1.5 * found["artifact"]["peak_rss_bytes"]
     assert found["agreement"]["torch_fp32"] == 1
 

@@ -3,19 +3,17 @@ in ONNX, and with optimum's int8."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import folder as artifacts
-from edgekit.artifact.manifest import Manifest
+from edgekit.artifact.folder import Artifact
 from edgekit.bench import exports, table
-from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
+from edgekit.bench.asked import Asked, OnProgress
 from edgekit.bench.child import SidePlan
-from edgekit.bench.measure import machine_now, measure, torch_plan
+from edgekit.bench.measure import measure, torch_plan
 from edgekit.bench.table import Table
-from edgekit.data.inputs import Input
 from edgekit.data.label_sets import COLUMN
 from edgekit.data.records import READERS
 from edgekit.data.rows import Row, read_rows, stream_records
@@ -29,19 +27,6 @@ MAX_TEXTS = 200
 _SIDES = "edgekit.tasks.classification.proof.sides"
 
 
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """The checkpoint that an artifact is compared with."""
-
-    checkpoint: Path
-    store: Store
-    """Where its exports are kept."""
-    baseline: bool = False
-    """Compare with optimum's int8 of the teacher, too: what a user would do without edgekit."""
-    exported: bool = True
-    """Compare with its ONNX export, too, which takes a minute to make."""
-
-
 def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
     """What `bench --json` prints."""
     if asked.baseline and asked.against is None:
@@ -51,20 +36,16 @@ def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
     rows = _rows(asked.data) if asked.baseline else []
     share = 0.8 if rows else 1.0
     with Store(paths.store_dir()) as store:
-        teacher = None
-        if asked.against is not None:
-            teacher = Teacher(asked.against, store, asked.baseline, not asked.quick)
-        result = bench(
-            asked.artifact,
+        result = measure(
+            asked,
             asked.texts(),
-            against=teacher,
-            threads=asked.threads,
-            rounds=asked.rounds,
-            most=QUICK_TEXTS if asked.quick else MAX_TEXTS,
+            sides=_SIDES,
+            most=MAX_TEXTS,
+            teacher=partial(_teacher, asked=asked, store=store),
             on_progress=lambda fraction: on_progress(share * fraction),
         )
-        if teacher is not None and rows:
-            result["quality"] = quality(store, asked.artifact, rows, against=teacher.checkpoint)
+        if asked.against is not None and rows:
+            result["quality"] = quality(store, asked.artifact, rows, against=asked.against)
     return result
 
 
@@ -76,36 +57,10 @@ def _rows(data: Path | None) -> list[Row]:
     return read_rows(data) if labelled else []
 
 
-def bench(
-    folder: Path,
-    texts: Sequence[Input],
-    *,
-    against: Teacher | None = None,
-    threads: int = 2,
-    rounds: int = 5,
-    most: int = MAX_TEXTS,
-    on_progress: OnProgress = lambda fraction: None,
-) -> dict[str, Any]:
-    """Measures every side with `threads` threads on at most `most` of `texts`."""
-    artifact, machine = artifacts.read(folder), machine_now()
-    plans = [SidePlan.of_artifact(artifact, _SIDES, "artifact", {"threads": threads})]
-    if against is not None:
-        plans += _teacher_plans(against, artifact.manifest, threads)
-    return measure(
-        artifact,
-        plans,
-        texts,
-        most=most,
-        machine=machine,
-        threads=threads,
-        rounds=rounds,
-        on_progress=on_progress,
-    )
-
-
-def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[SidePlan]:
-    torch = torch_plan(teacher.checkpoint, manifest, _SIDES, threads=threads)
-    tokenizer_bytes = (teacher.checkpoint / TOKENIZER).stat().st_size
+def _teacher(artifact: Artifact, checkpoint: Path, *, asked: Asked, store: Store) -> list[SidePlan]:
+    """The teacher in PyTorch; unless it is to be quick, in ONNX; and on request optimum's int8."""
+    torch = torch_plan(checkpoint, artifact.manifest, _SIDES, threads=asked.threads)
+    tokenizer_bytes = (checkpoint / TOKENIZER).stat().st_size
 
     def exported(name: str, model: Path) -> SidePlan:
         size = model.stat().st_size
@@ -113,11 +68,10 @@ def _teacher_plans(teacher: Teacher, manifest: Manifest, threads: int) -> list[S
         return SidePlan(_SIDES, name, request, size, size + tokenizer_bytes)
 
     plans = [torch]
-    if teacher.exported:
-        plans.append(exported("ort_fp32", exports.fp32(teacher.store, teacher.checkpoint)))
-    if teacher.baseline:
-        optimum = exports.optimum_int8(teacher.store, teacher.checkpoint)
-        plans.append(exported("optimum_int8", optimum))
+    if not asked.quick:
+        plans.append(exported("ort_fp32", exports.fp32(store, checkpoint)))
+    if asked.baseline:
+        plans.append(exported("optimum_int8", exports.optimum_int8(store, checkpoint)))
     return plans
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import folder as artifacts
+from edgekit.artifact.folder import Artifact
 from edgekit.bench import table
-from edgekit.bench.asked import QUICK_TEXTS, Asked, OnProgress
+from edgekit.bench.asked import Asked, OnProgress
 from edgekit.bench.child import SidePlan
-from edgekit.bench.measure import machine_now, measure, torch_plan
+from edgekit.bench.measure import measure, torch_plan
 from edgekit.bench.table import Table
 from edgekit.checkpoint import frames
 from edgekit.data.inputs import Input
@@ -32,23 +34,23 @@ def run(asked: Asked, *, on_progress: OnProgress) -> dict[str, Any]:
         raise EdgekitError(
             "--baseline is for classifiers; a translator is compared with its teacher in PyTorch."
         )
-    return bench(
-        asked.artifact,
-        _texts(asked),
-        against=asked.against,
-        threads=asked.threads,
-        rounds=asked.rounds,
-        most=QUICK_TEXTS if asked.quick else MAX_TEXTS,
+    artifact = artifacts.read(asked.artifact)
+    result = measure(
+        asked,
+        _texts(artifact, asked.data),
+        sides=_SIDES,
+        most=MAX_TEXTS,
+        teacher=partial(_teacher, threads=asked.threads),
         on_progress=on_progress,
     )
+    return {**result, "direction": artifact.manifest.languages[0]}
 
 
-def _texts(asked: Asked) -> list[Input]:
+def _texts(artifact: Artifact, path: Path | None) -> list[Input]:
     """The texts in the artifact's first direction, of the data or of the self-test."""
-    artifact = artifacts.read(asked.artifact)
     first, known = artifact.manifest.languages[0], artifact.manifest.languages
-    if asked.data is not None:
-        rows = told_language(read_translations(asked.data), known)
+    if path is not None:
+        rows = told_language(read_translations(path), known)
         found = [(row.text, row.language) for row in rows]
     else:
         data = artifacts.read_file(artifact, runtime_golden.GOLDEN)
@@ -59,36 +61,7 @@ def _texts(asked: Asked) -> list[Input]:
     return texts
 
 
-def bench(
-    folder: Path,
-    texts: Sequence[Input],
-    *,
-    against: Path | None = None,
-    threads: int = 2,
-    rounds: int = 5,
-    most: int = MAX_TEXTS,
-    on_progress: OnProgress = lambda fraction: None,
-) -> dict[str, Any]:
-    """Measures both sides on at most `most` of `texts`, all in the artifact's first direction;
-    `against` is the teacher's checkpoint."""
-    artifact, machine = artifacts.read(folder), machine_now()
-    plans = [SidePlan.of_artifact(artifact, _SIDES, "artifact", {"threads": threads})]
-    if against is not None:
-        plans.append(_teacher_plan(against, artifact, threads))
-    result = measure(
-        artifact,
-        plans,
-        texts,
-        most=most,
-        machine=machine,
-        threads=threads,
-        rounds=rounds,
-        on_progress=on_progress,
-    )
-    return {**result, "direction": artifact.manifest.languages[0]}
-
-
-def _teacher_plan(checkpoint: Path, artifact: artifacts.Artifact, threads: int) -> SidePlan:
+def _teacher(artifact: Artifact, checkpoint: Path, *, threads: int) -> list[SidePlan]:
     spec = artifact.manifest.model.translation
     if spec is None:
         raise ArtifactError(f"{artifact.folder}: it says nothing of its languages; build it again.")
@@ -99,7 +72,7 @@ def _teacher_plan(checkpoint: Path, artifact: artifacts.Artifact, threads: int) 
         "frame": asdict(frames.of(checkpoint, [name])[name]),
         "generation": dict(spec.generation),
     }
-    return replace(plan, request={**plan.request, **written})
+    return [replace(plan, request={**plan.request, **written})]
 
 
 def shown(result: Mapping[str, Any]) -> Iterator[Table | str]:
