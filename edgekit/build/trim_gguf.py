@@ -64,7 +64,7 @@ def trim(
     named = {number for key, value in facts.items() if _IDS.fullmatch(key)
              for number in (value if isinstance(value, list) else [value])}  # fmt: skip
     own = {name: list(found) for name, found in texts.items()}
-    kept, _ = deciding.decide(
+    decided = deciding.decide(
         settings,
         vocabulary,
         own,
@@ -73,7 +73,7 @@ def trim(
         kept=(named & set(vocabulary.tokens)) | required.asked_for(vocabulary, settings.keep),
         on_progress=lambda fraction: None,
     )
-    rows = np.array(sorted(kept | named))
+    rows = np.array(sorted(decided.kept | named))
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         made = Path(folder) / out.name
         _write(source, made, rows)

@@ -13,7 +13,7 @@ from edgekit.job.job import Planned
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
 from edgekit.tables import Family
 
-VERSION = 2
+VERSION = 3
 
 # An estimate of what a coverage keeps: pieces of one language, and letters and signs of all.
 PIECES_PER_LANGUAGE = 7_000

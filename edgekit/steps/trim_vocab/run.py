@@ -21,6 +21,7 @@ from edgekit.steps.trim_vocab.vocabulary import (
     configs,
     deciding,
     documents,
+    held_out,
     pieces,
     required,
     surgery,
@@ -28,6 +29,7 @@ from edgekit.steps.trim_vocab.vocabulary import (
 )
 from edgekit.steps.trim_vocab.vocabulary.deciding import Kind, OwnTexts
 from edgekit.steps.trim_vocab.vocabulary.encoder import EncoderKind
+from edgekit.steps.trim_vocab.vocabulary.held_out import HeldOut
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Text, Tokenizers, check_bounds
 from edgekit.steps.trim_vocab.vocabulary.settings import TrimVocabSettings
@@ -55,6 +57,7 @@ class Trimmed:
 
     rows: tuple[int, ...]
     frequencies: Mapping[str, list[str]]
+    notes: tuple[str, ...]
 
     @property
     def new(self) -> dict[int, int]:
@@ -78,11 +81,12 @@ def run(settings: TrimVocabSettings, job: Job) -> dict[str, Any]:
     first = halves[0]
     read = {name: one for name, one in compared.items() if name in first.side.languages}
     read |= {name: one for name, one in compared.items() if len(halves) == 1}
-    frequencies, rows = trimmed.frequencies, len(trimmed.rows)
+    frequencies, rows, notes = trimmed.frequencies, len(trimmed.rows), trimmed.notes
     prove = kind.proof(job, read, both[0], trimmed.rows)
     listed = [half.side.named(name) for half in halves for name in half.side.languages]
     del first, halves, trimmed, both  # a large vocabulary takes as much memory as a small model
-    return _record(job, compared, frequencies, listed=listed, rows=rows, answered=prove())
+    record = _record(job, compared, frequencies, listed=listed, rows=rows, answered=prove())
+    return {**record, "notes": [*notes, *record["notes"]]}
 
 
 def _half(settings: TrimVocabSettings, job: Job, side: Side) -> Half:
@@ -130,9 +134,9 @@ def _choose(settings: TrimVocabSettings, job: Job, kind: Kind, halves: Sequence[
     for frame in frames.of(job.checkpoint, job.recipe.directions).values():
         first = () if frame.first is None else (frame.first,)
         rows |= {*frame.before, *frame.after, *first}
-    found, frequencies = set[int](), dict[str, list[str]]()
+    found, frequencies, notes = set[int](), dict[str, list[str]](), list[str]()
     for number, half in enumerate(halves):
-        kept, places = deciding.decide(
+        decided = deciding.decide(
             settings,
             half.vocabulary,
             half.own,
@@ -140,16 +144,27 @@ def _choose(settings: TrimVocabSettings, job: Job, kind: Kind, halves: Sequence[
             kind=kind,
             kept=required.asked_for(half.vocabulary, [*settings.keep, job.recipe.prefix])
             | (rows & set(half.vocabulary.tokens)),
+            held_out=_held_out(settings, job, kind, half),
             on_progress=part(job.on_progress, number / len(halves), (number + 1) / len(halves)),
         )
-        found |= kept
-        frequencies |= {half.side.named(name): own for name, own in places.items()}
+        found |= decided.kept
+        frequencies |= {half.side.named(name): own for name, own in decided.frequencies.items()}
+        notes += decided.notes
     vocabulary = halves[0].vocabulary
     pad = json.loads((job.checkpoint / "config.json").read_text("utf-8")).get("pad_token_id")
     order = surgery.order(vocabulary, found, pad=pad)
     # An id that the config names but no piece has is still a row that the model may look up.
     rest = sorted(one for one in rows - set(vocabulary.tokens) if one < job.description.vocabulary)
-    return Trimmed((*order, *rest), frequencies)
+    return Trimmed((*order, *rest), frequencies, tuple(notes))
+
+
+def _held_out(settings: TrimVocabSettings, job: Job, kind: Kind, half: Half) -> HeldOut | None:
+    if settings.most_changed is None:
+        return None
+    texts = _judging(half, kind)
+    listed = {name: texts[name] for name in half.side.languages}
+    prefix, most_changed = job.recipe.prefix, settings.most_changed
+    return held_out.of(half.vocabulary, listed, prefix=prefix, most_changed=most_changed)
 
 
 def _own_texts(settings: TrimVocabSettings, job: Job, kind: Kind, side: Side) -> OwnTexts:
@@ -195,17 +210,20 @@ def _compare_tokens(
     settings: TrimVocabSettings, job: Job, both: Tokenizers, half: Half, kind: Kind
 ) -> dict[str, Compared]:
     """Results by language. Raises StepError where tokens are not what they must be, or too many."""
-    names = half.side.languages
-    chosen_by = {text for texts in half.own.values() for text in texts}
-    texts = judging_texts(names, half.side.validation, chosen_by, kind)
+    texts = _judging(half, kind)
     compared = {name: both.compare(name, found) for name, found in texts.items()}
     check_bounds(
-        [compared[name] for name in names],
+        [compared[name] for name in half.side.languages],
         most_tokens_rise=settings.most_tokens_rise,
         most_unknown_rise=settings.most_unknown_rise,
         pieces=len(both.new),
     )
     return compared
+
+
+def _judging(half: Half, kind: Kind) -> dict[str, list[Text]]:
+    chosen_by = {text for texts in half.own.values() for text in texts}
+    return judging_texts(half.side.languages, half.side.validation, chosen_by, kind)
 
 
 def _record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +256,24 @@ def test_the_proof_says_what_it_must(job: Job) -> None:
     assert found["tokens_per_word"]["before"] <= found["tokens_per_word"]["after"]
     assert 0 <= found["changed"] <= 1
     assert found["label_flips"]["flips"] <= found["label_flips"]["rows"]
+
+
+@pytest.mark.parametrize("most_changed", [0.0, 0.2, 1.0])
+def test_more_stay_where_held_out_texts_would_be_read_otherwise(
+    job: Job, most_changed: float
+) -> None:
+    size = smallest(job)
+    done = run_trim_vocab(TrimVocabSettings(size=size, most_changed=most_changed, **LOOSE), job)
+    old, new = (pieces.read(folder / "tokenizer.json") for folder in (job.checkpoint, job.out))
+    changed: dict[str, list[bool]] = {}
+    for row in job.dataset.validation:
+        if row.language in job.recipe.languages:
+            both = (one.tokenizer.encode(row.text).tokens for one in (old, new))
+            changed.setdefault(row.language, []).append(operator.ne(*both))
+    assert max(sum(found) / len(found) for found in changed.values()) <= most_changed
+    raised = [note for note in done["notes"] if f"with {size:,} pieces" in note]
+    assert len(raised) == (most_changed < 1)
+    assert (len(new.ids) > size) == (most_changed < 1)
 
 
 def test_too_many_tokens_are_refused_with_the_numbers(job: Job) -> None:

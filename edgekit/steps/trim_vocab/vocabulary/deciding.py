@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from edgekit.data.rows import Row
 from edgekit.errors import StepError
+from edgekit.job.events import part
 from edgekit.job.job import Job
 from edgekit.steps.trim_vocab.vocabulary import choice, required, sources
 from edgekit.steps.trim_vocab.vocabulary.counting import Counted
+from edgekit.steps.trim_vocab.vocabulary.held_out import HeldOut
 from edgekit.steps.trim_vocab.vocabulary.languages import Reach
 from edgekit.steps.trim_vocab.vocabulary.pieces import Vocabulary
 from edgekit.steps.trim_vocab.vocabulary.proof import Compared, Proof, Text, Tokenizers
@@ -46,6 +49,16 @@ class Kind(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which ids stay, and by language the sources of the frequencies that chose them."""
+
+    kept: set[int]
+    frequencies: Mapping[str, list[str]]
+    notes: list[str]
+    """Why more stay than were to."""
+
+
 def decide(
     settings: TrimVocabSettings,
     vocabulary: Vocabulary,
@@ -54,11 +67,11 @@ def decide(
     languages: Sequence[str],
     kind: Kind,
     kept: set[int],
+    held_out: HeldOut | None = None,
     on_progress: Callable[[float], None],
-) -> tuple[set[int], dict[str, list[str]]]:
-    """The ids that stay, including `kept` and what exactness needs; and by language the sources of
-    the frequencies that chose the others. Reports progress up to 0.6. Raises StepError where the
-    settings cannot be met.
+) -> Decision:
+    """What stays, including `kept` and what exactness needs. Reports progress up to 0.6. Raises
+    StepError where the settings cannot be met.
     """
     stranger = required.unknown_script(vocabulary, languages)
     if stranger is not None:
@@ -72,11 +85,15 @@ def decide(
     on_progress(0.25)
     candidates = required.candidates(vocabulary, languages)
     chosen = choice.Choice(vocabulary, words, frozenset(kept), frozenset(candidates))
-    found = choice.by_coverage(chosen, settings.coverage)
-    if settings.size is not None and len(found) > settings.size:
+    tried = [choice.by_coverage(chosen, settings.coverage)]
+    if settings.size is not None and len(tried[0]) > settings.size:
         _check_size(settings.size, kept)
-        found = choice.by_size(chosen, settings.size, lambda done: on_progress(0.25 + 0.35 * done))
-    return found, frequencies
+        told = part(on_progress, 0.25, 0.6)
+        tried.insert(0, choice.by_size(chosen, settings.size, told))
+    if held_out is None:
+        return Decision(tried[0], frequencies, [])
+    found, notes = held_out.smallest([*tried, set(vocabulary.tokens)])
+    return Decision(found, frequencies, notes)
 
 
 def _check_size(size: int, kept: set[int]) -> None:

@@ -20,6 +20,10 @@ class TrimVocabSettings(Settings):
     """Share of the running pieces of those texts that must stay, in each language."""
     size: Annotated[int, Field(ge=1)] | None = None
     """Pieces to keep at most; those whose loss costs the fewest tokens go, in all languages."""
+    most_changed: Fraction | None = None
+    """By how many of a language's validation texts tokens may change, as a share; each of them may
+    change its answer. Where `size` takes more, all pieces that `coverage` asks for stay, and where
+    these are too few, all there are."""
     keep: list[str] = Field(default_factory=list)
     """Pieces, words or characters that must stay whatever their frequency."""
     texts: list[str] = Field(default_factory=list)
