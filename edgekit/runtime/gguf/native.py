@@ -19,6 +19,7 @@ import llama_cpp
 import numpy as np
 
 from edgekit.errors import ArtifactError, DataError, OutOfMemoryBudget, WorkerError
+from edgekit.runtime.gguf import loading
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 from edgekit.runtime.memory import BATCH_TOKENS, CacheType
 from edgekit.system import room
@@ -280,7 +281,7 @@ def _remedy(said: Sequence[str]) -> str:
 
 
 def _load(path: Path, said: Sequence[str]) -> Any:
-    settings = llama_cpp.llama_model_default_params()
+    settings = loading.settings()
     settings.n_gpu_layers = 0
     model = llama_cpp.llama_model_load_from_file(os.fsencode(path), settings)
     if not model:
