@@ -52,24 +52,26 @@ def test_without_a_gpu_it_says_so_and_exits_2(
 def test_a_check_that_ends_badly_or_too_late_is_a_row_and_the_next_one_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    words = ["--device", "cpu", "--only", "bf16", "fp16", "--out", str(tmp_path)]
+    words = ["--device", "cpu", "--only", "bf16", "fp16", "memory", "--out", str(tmp_path)]
     run = subprocess.run
 
     def crash(command: list[str], **settings: object) -> subprocess.CompletedProcess[str]:
         if "bf16" in command:
             command = [sys.executable, "-c", "import os; os.abort()"]
+        elif "fp16" in command:
+            raise subprocess.TimeoutExpired(command, 7.0)
         return run(command, **settings)
 
     monkeypatch.setattr(check.subprocess, "run", crash)
     assert check.main(words) == 1
     told = capsys.readouterr().out
     assert "| bf16 |  |  |  |  | FAILED: exit code -6" in told
-    assert "| fp16 | rows with the same label |" in told
-    assert set(json.loads((tmp_path / "findings.json").read_text())) == {"bf16", "fp16"}
+    assert "| fp16 |  |  |  |  | FAILED: stopped after " in told
+    assert "| memory | micro-batches were halved (1: yes) | 1 | 1 | 0 | ok |" in told
+    found = json.loads((tmp_path / "findings.json").read_text())
+    assert set(found) == {"bf16", "fp16", "memory"}
     assert check.main([*words, "--minutes", "0"]) == 0
-    assert capsys.readouterr().out.count("skipped: the time of all checks was up") == 2
-    assert check.main([*words, "--minutes", "0.001"]) == 1
-    assert "stopped after 0 s" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("skipped: the time of all checks was up") == 3
 
 
 def test_training_in_half_precision_and_in_little_memory_on_the_cpu(tmp_path: Path) -> None:
