@@ -10,7 +10,7 @@ export GOMP_SPINCOUNT ?= 1000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow same-bytes check format docs shape bench pictures cuda clean
+.PHONY: help demo test test-slow same-bytes check format docs shape bench pictures cuda check-gpu clean
 
 help:
 	@echo "make demo       fetch a real model and data, make it small, compare both, classify in five languages"
@@ -21,6 +21,7 @@ help:
 	@echo "make docs       the documentation as a site, in site/"
 	@echo "make same-bytes whether REV=main and this checkout build the same bytes"
 	@echo "make cuda       the CUDA builds of torch, onnxruntime and llama.cpp, for the GPUs of this machine"
+	@echo "make check-gpu  what a GPU computes beside the CPU, in a table, in 8 minutes at most"
 	@echo "make bench      build all recipes of the sample, and compare them in one table (hours)"
 
 .venv/ready: pyproject.toml constraints.txt
@@ -104,5 +105,10 @@ cuda: .venv/ready
 		--no-binary llama-cpp-python 'llama-cpp-python==$(call PINNED,llama_cpp_python)'
 	$(BIN)/edgekit doctor
 
+# After `make cuda`. On the real models where `edgekit sample home-intents gpu/home-intents` and
+# `edgekit sample smollm2 gpu/smollm2` have left them, else on tiny ones.
+check-gpu: .venv/ready-to-test
+	$(BIN)/python -m tests.gpu.check --samples gpu --out gpu
+
 clean:
-	rm -rf .venv demo dist site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo dist gpu site .pytest_cache .mypy_cache .ruff_cache

@@ -41,6 +41,9 @@ class Sampling:
     """Texts before which the answer ends."""
     begun: str = ""
     """What the answer begins with: one that was cut is continued, and told from there on."""
+    drafts: bool = False
+    """The answer repeats much of the prompt: what comes next is looked up there, and read in
+    batches. The same answer as without guesses; its rounding is that of batches of two tokens."""
 
     def __post_init__(self) -> None:
         wrong = {
@@ -79,6 +82,10 @@ class Reply:
     """Tokens of the prompt that were still in the KV cache from an earlier call."""
     tokens: int
     """Tokens of the answer."""
+    drafted_tokens: int = 0
+    """Tokens that were guessed while it was written."""
+    accepted_tokens: int = 0
+    """Tokens of the answer that had been guessed."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

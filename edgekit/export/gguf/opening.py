@@ -13,6 +13,7 @@ import llama_cpp
 import numpy as np
 
 from edgekit.errors import ExportError
+from edgekit.runtime.gguf import loading
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 
 _ERROR_LEVEL = 4
@@ -42,7 +43,7 @@ def open_model(path: Path, *, vocabulary_only: bool = False) -> Iterator[Any]:
     """A `llama_model`; raises ExportError where llama.cpp refuses the file."""
     llama_cpp.llama_log_set(_COMPLAINTS.callback, None)
     llama_cpp.llama_backend_init()
-    settings = llama_cpp.llama_model_default_params()
+    settings = loading.settings()
     settings.vocab_only = vocabulary_only
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), settings)
     if not model:

@@ -8,7 +8,8 @@ at once: then only what was read in the same batches is reused.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
 
@@ -19,9 +20,12 @@ from edgekit.artifact.folder import Artifact
 from edgekit.data.conversation import DAY, Ended, Message, Reply, Sampling
 from edgekit.errors import ContextOverflow
 from edgekit.runtime.engine import Asked
+from edgekit.runtime.gguf.batches import Batches, measure
+from edgekit.runtime.gguf.drafting import Drafting, Guessing, Worth
+from edgekit.runtime.gguf.lookup import Lookup
 from edgekit.runtime.gguf.native import Llama, Opening
 from edgekit.runtime.gguf.prompts import Prompts
-from edgekit.runtime.gguf.sampling import Choice, choose, sampling
+from edgekit.runtime.gguf.sampling import Sampler, choose, sampling
 from edgekit.runtime.gguf.threads import Threads
 from edgekit.runtime.memory import BATCH_TOKENS, cache_type, context_of
 from edgekit.runtime.numerics import log_softmax
@@ -30,6 +34,8 @@ from edgekit.system.cancel import Cancel, Cancelled
 
 ANSWER_ROOM = 256
 """Tokens that must be left for an answer without a given length, in a large context."""
+DRAFTING_ROOM = 16
+"""Tokens of the context that must be left for an answer that is drafted."""
 SEQUENCES = 16
 """One more than the number of labels that are scored side by side."""
 
@@ -50,11 +56,23 @@ def open_chat(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Llam
 class LlamaChat:
     """Not thread-safe; its worker handles one request after the other."""
 
-    def __init__(self, model: Llama, *, threads: int | None = None) -> None:
-        """`threads` is what the caller asked for; None measures what is fastest now."""
+    def __init__(
+        self,
+        model: Llama,
+        *,
+        threads: int | None = None,
+        guessing: Callable[[Sequence[int]], Guessing] = Lookup,
+    ) -> None:
+        """`threads` is what the caller asked for; None measures what is fastest now.
+
+        `guessing` is made of a prompt, for answers that are drafted.
+        """
         self.context = model.opening.context
         self._model = model
         self._threads = Threads(model, asked=threads)
+        self._batches: dict[int, Batches | None] = {}
+        """By the number of threads."""
+        self._worth, self._guessing = Worth(), guessing
         self._regular = 0
         """How many tokens, from the very beginning, the model has read in whole batches."""
         # SentencePiece makes the space before a word part of it, even before the first one.
@@ -99,12 +117,26 @@ class LlamaChat:
             reused_tokens=0, tokens=0,
         )  # fmt: skip
         try:
+            drafting = self._drafting(tokens, cancel) if asked.drafts else None
             reused = self._read(tokens, cancel, exactly=asked.seed is not None)
         except Cancelled:
             return reply
-        ended, count = self._answer(choice, asked, said, cancel)
+        least = 1 if drafting is None else drafting.least
+        with sampling(self._model, choice, asked.grammar) as sampler:
+            made = (
+                self._one_by_one(sampler, cancel)
+                if drafting is None
+                else drafting.tokens(sampler, context=self.context, cancel=cancel)
+            )
+            with closing(made):
+                # After the last one, nothing more fits into the KV cache.
+                most = self.context - len(tokens) - least + 2
+                ended, count = self._answer(made, asked, said, most=most, cancel=cancel)
         said.finish()
-        return replace(reply, text=said.text, ended=ended, reused_tokens=reused, tokens=count)
+        reply = replace(reply, text=said.text, ended=ended, reused_tokens=reused, tokens=count)
+        if drafting is None:
+            return reply
+        return replace(reply, drafted_tokens=drafting.drafted, accepted_tokens=drafting.accepted)
 
     def score(
         self, messages: Sequence[Message], answers: Sequence[str], cancel: Cancel
@@ -193,27 +225,50 @@ class LlamaChat:
             self._regular = len(tokens) // BATCH_TOKENS * BATCH_TOKENS
         return known
 
+    def _drafting(self, prompt: Sequence[int], cancel: Cancel) -> Drafting | None:
+        """None where guesses cannot be taken back, or change how others are rounded.
+
+        Decided by nothing that another run could find otherwise. Raises Cancelled.
+        """
+        if not self._model.takes_back or self.context - len(prompt) < DRAFTING_ROOM:
+            return None
+        self._threads.settle()
+        threads = self._threads.chosen
+        if threads not in self._batches:
+            self._model.keep(min(len(self._model.tokens), self.context - DRAFTING_ROOM))
+            self._batches[threads] = measure(self._model, cancel)
+        batches = self._batches[threads]
+        if batches is None:
+            return None
+        return Drafting(self._model, batches, guessing=self._guessing(prompt), worth=self._worth)
+
+    def _one_by_one(self, sampler: Sampler, cancel: Cancel) -> Generator[int]:
+        while True:
+            token = sampler.next_token()
+            yield token
+            self._model.evaluate([token], cancel)
+
     def _answer(
-        self, choice: Choice, asked: Sampling, said: _Said, cancel: Cancel
+        self, tokens: Iterable[int], asked: Sampling, said: _Said, *, most: int, cancel: Cancel
     ) -> tuple[Ended, int]:
-        model, count = self._model, 0
-        with sampling(model, choice, asked.grammar) as sampler:
-            while not cancel.is_set():
-                token = sampler.next_token()
-                if model.is_end(token):
+        """Tells an answer whose tokens are made as they are taken, and counts them."""
+        count = 0
+        try:
+            for token in tokens:
+                if cancel.is_set():
+                    break
+                if self._model.is_end(token):
                     return "stop", count
                 count += 1
-                said.add(model.piece(token))
+                said.add(self._model.piece(token))
                 if said.stopped:
                     return "stop", count
                 if count == asked.max_tokens:
                     return "max_tokens", count
-                if len(model.tokens) == self.context:
+                if count == most:
                     return "context", count
-                try:
-                    model.evaluate([token], cancel)
-                except Cancelled:
-                    break
+        except Cancelled:
+            pass
         return "cancelled", count
 
 

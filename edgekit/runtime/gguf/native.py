@@ -19,6 +19,7 @@ import llama_cpp
 import numpy as np
 
 from edgekit.errors import ArtifactError, DataError, OutOfMemoryBudget, WorkerError
+from edgekit.runtime.gguf import loading
 from edgekit.runtime.gguf.prepared import NORMALIZE, PREPEND, prepared
 from edgekit.runtime.memory import BATCH_TOKENS, CacheType
 from edgekit.system import room
@@ -126,6 +127,18 @@ class Llama:
         turn = int(llama_cpp.llama_vocab_eot(self._vocabulary))
         return turn if turn >= 0 else int(llama_cpp.llama_vocab_eos(self._vocabulary))
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether the latest tokens can be removed from its memory exactly.
+
+        Not from a recurrent state, nor from a window that has moved on.
+        """
+        return (
+            not llama_cpp.llama_model_is_recurrent(self._model)
+            and not llama_cpp.llama_model_is_hybrid(self._model)
+            and llama_cpp.llama_model_n_swa(self._model) == 0
+        )
+
     def keep(self, count: int) -> None:
         """Forgets all but the first `count` tokens; everything, if it cannot forget only a part."""
         if count >= len(self.tokens):
@@ -152,6 +165,17 @@ class Llama:
             self._decode(llama_cpp.llama_batch_get_one(buffer, len(part)), cancel)
             self.tokens.extend(part)
 
+    def evaluate_each(self, tokens: Sequence[int], cancel: Cancel) -> None:
+        """Reads up to BATCH_TOKENS tokens in one batch, with the logits after each of them.
+
+        Raises Cancelled, WorkerError.
+        """
+        with _batch(len(tokens)) as batch:
+            for place, token in enumerate(tokens, start=len(self.tokens)):
+                _add(batch, token, place, 0)
+            self._decode(batch, cancel)
+        self.tokens.extend(tokens)
+
     def continuations(
         self, answers: Sequence[Sequence[int]], cancel: Cancel
     ) -> Iterator[np.ndarray]:
@@ -177,26 +201,26 @@ class Llama:
     def _rows(self, counts: Sequence[int]) -> Iterator[np.ndarray]:
         at = 0
         for count in counts:
-            found = [self._logits(at + place) for place in range(count)]
+            found = [self.logits(at + place) for place in range(count)]
             yield np.stack(found) if found else np.empty((0, self.vocabulary_size), np.float32)
             at += count
 
-    def logits(self) -> np.ndarray:
-        """The logits of the next token; float32 of shape (vocabulary,), a copy."""
-        return self._logits(-1)
+    def logits(self, place: int = -1) -> np.ndarray:
+        """The logits of the token after a place of the latest batch, the last unless said.
 
-    def _logits(self, place: int) -> np.ndarray:
+        float32 of shape (vocabulary,), a copy.
+        """
         pointer = llama_cpp.llama_get_logits_ith(self._context, place)
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary_size,)).copy()
 
-    def sample(self, sampler: Any) -> int:
-        """The next token, by a sampler of llama.cpp, which records it."""
-        return int(llama_cpp.llama_sampler_sample(sampler, self._context, -1))
+    def sample(self, sampler: Any, place: int = -1) -> int:
+        """The next token, by a sampler of llama.cpp, which records it; `place` as in `logits`."""
+        return int(llama_cpp.llama_sampler_sample(sampler, self._context, place))
 
-    def sample_within(self, sampler: Any, grammar: Any) -> int:
+    def sample_within(self, sampler: Any, grammar: Any, place: int = -1) -> int:
         """The next token among those that a grammar allows."""
         rows = np.empty(self.vocabulary_size, _CANDIDATE)
-        rows["id"], rows["logit"], rows["p"] = np.arange(len(rows)), self.logits(), 0
+        rows["id"], rows["logit"], rows["p"] = np.arange(len(rows)), self.logits(place), 0
         first = rows.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
         candidates = llama_cpp.llama_token_data_array(first, len(rows), -1, False)
         for step in (grammar, sampler):
@@ -280,7 +304,7 @@ def _remedy(said: Sequence[str]) -> str:
 
 
 def _load(path: Path, said: Sequence[str]) -> Any:
-    settings = llama_cpp.llama_model_default_params()
+    settings = loading.settings()
     settings.n_gpu_layers = 0
     model = llama_cpp.llama_model_load_from_file(os.fsencode(path), settings)
     if not model:

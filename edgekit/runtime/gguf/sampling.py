@@ -63,14 +63,15 @@ class Sampler:
         self._chain = _chain(choice if grammar is None else replace(choice, repeat=1.0))
         self._grammar = None if grammar is None else model.grammar(grammar)
 
-    def next_token(self) -> int:
+    def next_token(self, place: int = -1) -> int:
+        """`place` is that in the latest batch after which it comes, the last unless said."""
         if self._grammar is None:
-            return self._model.sample(self._chain)
+            return self._model.sample(self._chain, place)
         # Cheaper than checking every token of the vocabulary against the grammar: check the
         # sampled one, and all of them only if it is refused.
-        token = self._model.sample(self._chain)
+        token = self._model.sample(self._chain, place)
         if not _allows(self._grammar, token):
-            token = self._model.sample_within(self._chain, self._grammar)
+            token = self._model.sample_within(self._chain, self._grammar, place)
         llama_cpp.llama_sampler_accept(self._grammar, token)
         return token
 

@@ -81,7 +81,9 @@ class Extract:
 
     def run(self, verbs: Any, way: Way) -> Answered:
         # The likeliest answer, and the same one each time.
-        asked = Sampling(self.max_tokens, temperature=0.0, seed=0, grammar=self.form.grammar)
+        asked = Sampling(
+            self.max_tokens, temperature=0.0, seed=0, grammar=self.form.grammar, drafts=True
+        )
         question = self.form.question(self.text, instruction=self.instruction)
         with verbs.chat(question, asked) as stream:
             way.stoppable(stream.cancel)

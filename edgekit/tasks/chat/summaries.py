@@ -114,7 +114,7 @@ class ChatReader:
 
     def _written(self, instruction: str, words: int, text: str, on_piece: OnPiece) -> str:
         # The likeliest answer, and the same one each time.
-        asked = Sampling(max_tokens=self._answer, temperature=0.0, seed=0)
+        asked = Sampling(self._answer, temperature=0.0, seed=0, drafts=True)
         stream = self._begin(self._messages(instruction, words, text), asked)
         with stream:
             for piece in stream:

@@ -125,7 +125,7 @@ class ChatVerbs:
         check_text(text)
         form = Form.of(schema)
         # The likeliest answer, and the same one each time.
-        asked = Sampling(max_tokens, temperature=0.0, seed=0, grammar=form.grammar)
+        asked = Sampling(max_tokens, temperature=0.0, seed=0, grammar=form.grammar, drafts=True)
         with self.chat(form.question(text, instruction=instruction), asked) as stream:
             return form.read(stream.reply())
 

@@ -1,0 +1,1 @@
+"""What a GPU computes beside what this machine's CPU does: `make check-gpu`."""
