@@ -171,6 +171,10 @@ class OnnxClassifier(OnnxModel):
         """The mean over the windows, float32 of shape (labels,), and their number."""
         return self.vector(given, alone=alone)
 
+    def several(self, given: Sequence[Input]) -> list[tuple[np.ndarray, int]]:
+        """`logits` of each by one thread, one after the other."""
+        return [self.vector(one, alone=False) for one in given]
+
 
 def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:
     """At most `threads`, and no more than the model's metadata says it gains from."""
