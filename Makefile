@@ -10,13 +10,15 @@ export GOMP_SPINCOUNT ?= 1000
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow same-bytes check format docs shape bench pictures cuda check-gpu clean
+.PHONY: help demo test test-slow test-page same-bytes check format docs shape bench pictures cuda
+.PHONY: check-gpu clean
 
 help:
 	@echo "make demo       fetch a real model and data, make it small, compare both, classify in five languages"
 	@echo "make test       all fast tests"
 	@echo "make check      format, lint, types, import contracts and tests"
-	@echo "make test-slow  the tests that take minutes or need downloads"
+	@echo "make test-slow  the tests that take minutes or need downloads, and those of test-page"
+	@echo "make test-page  the server's page in Chromium, which the system has to have"
 	@echo "make shape      how the code is laid out: files, sizes, circles, floors"
 	@echo "make docs       the documentation as a site, in site/"
 	@echo "make same-bytes whether REV=main and this checkout build the same bytes"
@@ -38,6 +40,10 @@ help:
 	$(INSTALL) mkdocs-material
 	@touch $@
 
+.venv/ready-for-pages: .venv/ready-to-test
+	$(INSTALL) playwright
+	@touch $@
+
 demo: .venv/ready
 	$(BIN)/edgekit sample home-intents demo
 	@echo "== A short variant of the recipe: it trains less than demo/recipe.yaml does, then trims."
@@ -55,6 +61,13 @@ test: .venv/ready-to-test
 
 test-slow: .venv/ready-to-test
 	$(BIN)/pytest -m slow
+	$(MAKE) test-page
+
+# By itself `make test` passes over these where there is no browser.
+test-page: .venv/ready-for-pages
+	@command -v chromium || command -v chromium-browser || \
+		{ echo "The server's page is tested in Chromium, which is not here: apt-get install chromium"; exit 2; }
+	$(BIN)/pytest tests/serving/page
 
 # Of a change that is to leave every byte: BUILDS='classifier chat' for some of the builds alone.
 same-bytes: .venv/ready-to-test

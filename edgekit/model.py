@@ -14,6 +14,7 @@ from edgekit.data.conversation import Reply, Sampling, WhenFull
 from edgekit.data.inputs import Input, Pair
 from edgekit.errors import EdgekitError, UnsupportedTask
 from edgekit.runtime.engine import Asked
+from edgekit.system.cancel import Cancel
 from edgekit.tables import task_part
 from edgekit.tasks.chat.stream import ChatStream
 from edgekit.tasks.classification.answer import Answer
@@ -280,15 +281,19 @@ class Model:
         to: str | None = None,
         from_: str | None = None,
         on_told: Callable[[Part], None] = lambda told: None,
+        cancel: Cancel | None = None,
     ) -> Translation:
         """A text of any length in the language `to`, such as "fr", in its own lines.
 
         It is translated sentence by sentence; `parts` counts them, and `on_told` is called after
         each. `to` may be left out where the model knows one target; `from_` where it knows one
-        source, or where the text itself says which it is in. Raises EdgekitError for a language
-        that the model does not know.
+        source, or where the text itself says which it is in. Another thread that sets `cancel`
+        stops it after the current sentence. Raises EdgekitError for a language that the model does
+        not know.
         """
-        found: Translation = self._able("translate")(text, to=to, from_=from_, on_told=on_told)
+        found: Translation = self._able("translate")(
+            text, to=to, from_=from_, on_told=on_told, cancel=cancel
+        )
         return found
 
     def close(self) -> None:

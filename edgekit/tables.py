@@ -76,6 +76,7 @@ SAMPLES = {
     "guide-chapters": "edgekit.samples.guide_chapters:make",
     "home-intents": "edgekit.samples.home_intents:make",
     "package-summaries": "edgekit.samples.package_summaries:make",
+    "package-translations": "edgekit.samples.package_translations:make",
     "smollm2": "edgekit.samples.smollm2:make",
     "spam": "edgekit.samples.spam:make",
 }

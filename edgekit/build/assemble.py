@@ -38,7 +38,10 @@ def artifact(plan: Plan, entry: Entry, made: Made, judged: Judged, *, folder: Pa
         for name, path in judged.files.items():
             shutil.copyfile(path, partial / name)
         for name, value in judged.beside.items():
-            _write_json(partial / name, value)
+            if isinstance(value, str):
+                (partial / name).write_text(value, encoding="utf-8")
+            else:
+                _write_json(partial / name, value)
         _write_json(partial / "golden.json", judged.golden)
         fields = _fields(plan, entry, made, judged, name=folder.name)
         (partial / "LICENSE").write_text(_licence(_sources(plan)), encoding="utf-8")

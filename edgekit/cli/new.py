@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="tables (CSV, xlsx, ods, JSONL, Parquet) with the columns text and label or "
-        "labels, text and summary, text, or messages, and, optional, language and group: one file, "
+        "labels, text and summary, source and target (with from and to), text, or messages, and, "
+        "optional, language and group: one file, "
         "which is divided, or files called train, validation and test; text files are taken as "
         "texts without labels",
     )

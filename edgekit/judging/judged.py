@@ -24,8 +24,9 @@ class Judged:
     """Memory of a process that answers."""
     quality: Mapping[str, Any]
     """The judgement on the test set, without its texts; empty if there is no test set."""
-    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """JSON files for other programs by their names in the artifact; edgekit reads none of them."""
+    beside: Mapping[str, Mapping[str, Any] | str] = field(default_factory=dict)
+    """Files for other programs by their names in the artifact, as JSON or as text; edgekit reads
+    none of them."""
     flips: Sequence[Mapping[str, str]] = ()
     """Rows whose answers changed, with their texts: for the report, not for the artifact."""
     measured: Mapping[str, Any] = field(default_factory=dict)

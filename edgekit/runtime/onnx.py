@@ -110,16 +110,20 @@ class OnnxModel:
     def vector(self, given: Input, *, alone: bool = True) -> tuple[np.ndarray, int]:
         """The mean over the windows of a text or a pair, float32 of shape (width,), and their
         number."""
+        found, parts, _ = self.measured(given, alone=alone)
+        return found, parts
+
+    def measured(self, text: Input, *, alone: bool = True) -> tuple[np.ndarray, int, int]:
+        """`vector`, and the tokens of all windows, with the prefix and the special ones."""
         session = self._session(self.threads if alone else 1)
-        found = [_run(session, self._output, part) for part in self._encoder.parts(given)]
+        parts = self._encoder.parts(text)
+        tokens = sum(len(part.ids) for part in parts)
+        found = [_run(session, self._output, part) for part in parts]
         # The mean of one vector is that vector; computing it would only take time.
         if len(found) == 1:
-            return found[0], 1
-        return np.stack(found).mean(axis=0, dtype=np.float64).astype(np.float32), len(found)
-
-    def count(self, given: Input) -> int:
-        """The tokens of all windows, with the prefix and the special ones."""
-        return sum(len(part.ids) for part in self._encoder.parts(given))
+            return found[0], 1, tokens
+        mean = np.stack(found).mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean, len(found), tokens
 
     def probe(self) -> None:
         """Runs the longest window and every added token; ArtifactError where the model fails."""
@@ -170,6 +174,10 @@ class OnnxClassifier(OnnxModel):
     def logits(self, given: Input, *, alone: bool = True) -> tuple[np.ndarray, int]:
         """The mean over the windows, float32 of shape (labels,), and their number."""
         return self.vector(given, alone=alone)
+
+    def several(self, given: Sequence[Input]) -> list[tuple[np.ndarray, int]]:
+        """`logits` of each by one thread, one after the other."""
+        return [self.vector(one, alone=False) for one in given]
 
 
 def _most_threads(session: onnxruntime.InferenceSession, threads: int) -> int:

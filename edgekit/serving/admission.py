@@ -8,22 +8,47 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from edgekit.serving.refusals import Refusal
 
 _WEIGHT = 0.2
 """Of the latest turn in the mean: about the last ten count."""
 MOST_SECONDS = 3600.0
+MOST_TOGETHER, MOST_CHARACTERS = 16, 2000
+"""Of one turn: one core answers them all, and nobody in it should wait for long."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ride:
+    """A call that may be answered within the turn of another of the same kind."""
+
+    kind: Hashable
+    characters: int
+    load: Any
+    """What whoever has the turn needs to answer it."""
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """What one waited for."""
+
+    waited: float = 0.0
+    others: list[_Waiter] = field(default_factory=list)
+    """Who is answered within this turn: each gets a result or an exception as `turn`."""
+    answer: Any = None
+    """Of one who was answered within the turn of another."""
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     key: str
-    turn: asyncio.Future[None]
+    turn: asyncio.Future[Turn]
     line: Line
+    ride: Ride | None = None
 
 
 class Room:
@@ -50,6 +75,9 @@ class Room:
                     retry_after=waiter.line.seconds_ahead(),
                 )  # fmt: skip
             self._latest[busiest][-1].line.send_away(self._latest[busiest][-1])
+        self.enter(waiter)
+
+    def enter(self, waiter: _Waiter) -> None:
         self.waiting[waiter.key] += 1
         self._latest.setdefault(waiter.key, []).append(waiter)
 
@@ -77,17 +105,22 @@ class Line:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def turn(self, key: str) -> AsyncIterator[float]:
-        """Waits for a turn; gives the seconds waited. Raises Refusal where the room is full."""
+    async def turn(self, key: str, ride: Ride | None = None) -> AsyncIterator[Turn]:
+        """Waits for a turn, or with `ride` for an answer within another's. Raises Refusal where the
+        room is full."""
         asked = time.monotonic()
-        await self._enter(key)
+        turn = await self._enter(key, ride)
+        if turn.answer is not None:
+            yield turn
+            return
         began, mark = time.monotonic(), object()
+        turn.waited = began - asked
         self._began[mark] = began
         try:
-            yield began - asked
+            yield turn
         finally:
             del self._began[mark]
-            self._learn(time.monotonic() - began)
+            self._learn((time.monotonic() - began) / (1 + len(turn.others)))
             self.running -= 1
             self._next()
 
@@ -115,35 +148,63 @@ class Line:
                 )
             )
 
-    async def _enter(self, key: str) -> None:
+    async def _enter(self, key: str, ride: Ride | None) -> Turn:
         if self.running < self.capacity and not self._waiting:
             self.running += 1
-            return
-        waiter = _Waiter(key, asyncio.get_running_loop().create_future(), self)
+            return Turn()
+        waiter = _Waiter(key, asyncio.get_running_loop().create_future(), self, ride)
         self._room.admit(waiter)
         self._waiting.setdefault(key, deque()).append(waiter)
         try:
-            await waiter.turn
+            return await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled() and not waiter.turn.exception():
-                # It was this one's turn already: the next gets it.
-                self.running -= 1
-                self._next()
+                self._pass_on(waiter.turn.result())
             else:
                 self._remove(waiter)
             raise
 
+    def _pass_on(self, turn: Turn) -> None:
+        """The turn of one who left before it began: the next gets it."""
+        if turn.answer is not None:
+            return
+        for other in reversed([other for other in turn.others if not other.turn.done()]):
+            self._waiting.setdefault(other.key, deque()).appendleft(other)
+            self._waiting.move_to_end(other.key, last=False)
+            self._room.enter(other)
+        self.running -= 1
+        self._next()
+
     def _next(self) -> None:
         """Gives free places to the oldest of each key, key after key."""
         while self.running < self.capacity and self._waiting:
-            key, mine = next(iter(self._waiting.items()))
-            waiter = mine[0]
-            self._remove(waiter)
-            if key in self._waiting:
-                self._waiting.move_to_end(key)
+            waiter = self._taken(next(iter(self._waiting.values()))[0])
             if not waiter.turn.done():
                 self.running += 1
-                waiter.turn.set_result(None)
+                waiter.turn.set_result(Turn(others=self._others(waiter.ride)))
+
+    def _others(self, ride: Ride | None) -> list[_Waiter]:
+        """Those who are next and can be answered within the same turn."""
+        found: list[_Waiter] = []
+        characters, more = 0 if ride is None else ride.characters, ride is not None
+        while more:
+            more = False
+            for first in [mine[0] for mine in self._waiting.values()]:
+                if ride is None or first.ride is None or first.ride.kind != ride.kind:
+                    continue  # its key stays where it is
+                characters += first.ride.characters
+                if characters > MOST_CHARACTERS or len(found) == MOST_TOGETHER - 1:
+                    return found
+                found.append(self._taken(first))
+                more = True
+        return found
+
+    def _taken(self, waiter: _Waiter) -> _Waiter:
+        """Out of the line; the next turn is another key's."""
+        self._remove(waiter)
+        if waiter.key in self._waiting:
+            self._waiting.move_to_end(waiter.key)
+        return waiter
 
     def _remove(self, waiter: _Waiter) -> None:
         mine = self._waiting.get(waiter.key)

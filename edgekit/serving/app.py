@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -108,7 +107,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = self._service
         answer = Answer(scope, send, seconds=service.settings.limits.send_seconds)
-        told: dict[str, Any] = {"path": scope["path"], "number": secrets.token_hex(12)}
+        told: dict[str, Any] = {"path": scope["path"], "number": service.number()}
         began = time.monotonic()
         try:
             await self._handle(service, scope, receive, answer, told)

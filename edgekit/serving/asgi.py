@@ -51,38 +51,39 @@ class Answer:
     async def whole(
         self, body: bytes, kind: str, *, status: int = 200, headers: Mapping[str, str] = {}
     ) -> None:
-        await self._begin(status, {"content-type": kind, "content-length": str(len(body)),
-                                   **headers})  # fmt: skip
-        await self._body(body, more=False)
+        named = {"content-type": kind, "content-length": str(len(body)), **headers}
+        await self._put(self._head(status, named), _body(body, more=False))
 
     async def begin_stream(self) -> None:
-        await self._begin(
+        await self._put(self._head(
             200, {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
-        )
+        ))  # fmt: skip
 
     async def events(self, events: Iterable[bytes], *, more: bool = True) -> None:
-        await self._body(b"".join(events), more=more)
+        await self._put(_body(b"".join(events), more=more))
 
-    async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+    def _head(self, status: int, headers: Mapping[str, str]) -> Message:
         self.status = status
-        await self._put({
+        return {
             "type": "http.response.start",
             "status": status,
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        })  # fmt: skip
+        }
 
-    async def _body(self, body: bytes, *, more: bool) -> None:
-        await self._put({"type": "http.response.body", "body": body, "more_body": more})
-
-    async def _put(self, message: Message) -> None:
+    async def _put(self, *messages: Message) -> None:
         try:
             async with asyncio.timeout(self._seconds):
-                await self._send(message)
+                for message in messages:
+                    await self._send(message)
         except TimeoutError:
             # Closing would wait for the client to read what is left, which is what it does not do.
             if self._abort is not None:
                 self._abort()
             raise ConnectionError("The client reads too slowly.") from None
+
+
+def _body(body: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 async def gone(receive: Receive) -> None:

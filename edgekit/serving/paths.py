@@ -118,7 +118,7 @@ async def call(
     if key is not None:
         service.quota.ask(key)
     owner = "" if key is None else key.id
-    asked = Asked(number=told["number"], owner=owner, one=one, call=call)
+    asked = Asked(number=told["number"], owner=owner, one=one, call=call, together=route.together)
     of = (one.artifact.manifest.task, one.name, route.verb)
     running = service.metrics.running.labels(*of[:2])
     running.inc()
@@ -127,6 +127,7 @@ async def call(
     finally:
         running.dec()
     told["waited"] = round(asked.waited, 4)
+    told["together_with"] = asked.together_with or None
     if done is None:
         told["cancelled"] = True
         service.metrics.cancelled.labels(*of).inc()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
+from itertools import count
 
 from jsonschema import Draft202012Validator
 from starlette.requests import Request
@@ -43,9 +45,15 @@ class Service:
             name: Watcher(name, rules, self.log.tell) for name, rules in settings.rules.items()
         }
         self.ready = False
+        self._begun, self._count = secrets.token_hex(8), count()
         self.metrics.watch(self._gauges)
         if self.watchers:
             self.metrics.add(Gauges(self.watchers))
+
+    def number(self) -> str:
+        """Names a request: no other has the same, of this server or of another. To ask the system
+        for each would let go of Python's lock, which takes longer than much of what is answered."""
+        return f"{self._begun}{next(self._count):08x}"
 
     def key(self, scope: Scope) -> Key | None:
         """Who asks; None where nobody needs a key. Raises Refusal."""

@@ -6,7 +6,7 @@ calls, and is called before another key's turn; None where it remembers nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol
@@ -130,6 +130,16 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """How calls that wait at the same time are answered by one run, each as if it were alone."""
+
+    kind: Callable[[Call], Hashable | None]
+    """Calls of the same kind can be; None: this one cannot."""
+    run: Callable[[Sequence[Call], Any, Sequence[Way]], Sequence[Answered]]
+    """Takes calls, a loaded artifact's verbs and the calls' ways; raises if any of them fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     verb: str
     """What keys allow and metrics count."""
@@ -144,6 +154,7 @@ class Route:
     """Raises WrongField before the schema is looked at, where more can be said than it says."""
     file: File | None = None
     """What a file may hold that is sent in place of `input`; None: none is taken."""
+    together: Together | None = None
     has: Callable[[Manifest], bool] = lambda manifest: True
     """Whether an artifact of the task answers this."""
 

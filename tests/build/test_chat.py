@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import numpy as np
 import pytest
 import torch
@@ -25,6 +29,7 @@ from edgekit.errors import DataError
 from edgekit.export.gguf import greedy
 from edgekit.job.events import Event
 from edgekit.recipe import recipe
+from edgekit.runtime import rendering
 from edgekit.system import paths
 from edgekit.system.digest import sha256_bytes
 from edgekit.tasks.chat.proof import judge as chat
@@ -46,6 +51,7 @@ def test_the_artifact_holds_the_model_and_what_is_known_of_it(built_chat: Built)
     artifact.verify(found)
     assert sorted(path.name for path in made.path.iterdir()) == [
         "LICENSE", "MODEL_CARD.md", "golden.json", "manifest.json", "model.gguf",
+        "modelfile",
     ]  # fmt: skip
     manifest = found.manifest
     assert (manifest.task, manifest.labels, manifest.model.format) == ("chat", (), "gguf")
@@ -84,6 +90,40 @@ def test_golden_answers_come_out_again(built_chat: Built) -> None:
         assert min(one.margins[: len(tokens)]) >= chat.CLEAR_MARGIN
         # The prefix ends where a token does not lead clearly.
         assert len(tokens) == len(one.tokens) or one.margins[len(tokens)] < chat.CLEAR_MARGIN
+
+
+def test_others_open_its_file_and_say_the_same(built_chat: Built) -> None:
+    folder = built_chat.artifacts[0].path
+    dump = Path(sys.executable).with_name("gguf-dump")
+    told = subprocess.run([dump, "--json", "--no-tensors", folder / "model.gguf"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    metadata = json.loads(told.stdout)["metadata"]
+    assert metadata["general.architecture"]["value"] == "llama"
+    assert "general.size_label" in metadata
+    golden = json.loads((folder / "golden.json").read_bytes())
+    model = llama_cpp.Llama(str(folder / "model.gguf"), n_ctx=256, n_threads=1, verbose=False)
+    try:
+        template = model.metadata["tokenizer.chat_template"]
+        bos, eos = (
+            model._model.token_get_text(one) for one in (model.token_bos(), model.token_eos())
+        )
+        for messages, wanted in zip(golden["inputs"], golden["answers"], strict=True):
+            prompt = rendering.render(template, messages, bos=bos, eos=eos)
+            ids = model.tokenize(prompt.encode(), add_bos=False, special=True)
+            found = islice(model.generate(ids, top_k=1), len(wanted["tokens"]))
+            assert list(found) == wanted["tokens"]
+    finally:
+        model.close()
+
+
+def test_a_modelfile_for_ollama_lies_beside_it(built_chat: Built) -> None:
+    folder = built_chat.artifacts[0].path
+    lines = (folder / "modelfile").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "FROM ./model.gguf"
+    assert lines[1].startswith('TEMPLATE """')
+    assert any(line.startswith("PARAMETER stop ") for line in lines)
+    context = built_chat.artifacts[0].manifest["model"]["chat"]["context"]
+    assert f"PARAMETER num_ctx {min(4096, context)}" in lines
 
 
 def test_no_prompt_of_the_self_test_is_from_the_test_set(built_chat: Built) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 import edgekit
 from edgekit.artifact.folder import read, verify
@@ -19,6 +19,7 @@ from edgekit.errors import ArtifactError, UnsupportedTask
 from edgekit.recipe import recipe
 from edgekit.runtime import golden
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER
+from edgekit.runtime.tokens import TextTokenizer
 from edgekit.tasks.summarization.proof import sides_torch
 from edgekit.tasks.summarization.summary import Told
 from tests.tiny import seq2seq as tiny_seq2seq
@@ -59,6 +60,18 @@ def test_a_tiny_summarizer_becomes_an_artifact_that_summarizes(built: Built) -> 
         with pytest.raises(UnsupportedTask):
             model.classify("lamp on")
     assert right >= 4
+
+
+def test_transformers_reads_its_config_and_its_tokenizer(built: Built) -> None:
+    folder = artifact_of(built)
+    theirs = AutoTokenizer.from_pretrained(folder)
+    ours = TextTokenizer(folder / "tokenizer.json", max_tokens=512)
+    for pair in tiny_seq2seq.pairs(5, seed=32):
+        assert [theirs(pair.text)["input_ids"]] == ours.windows(pair.text)
+    config = AutoConfig.from_pretrained(folder)
+    assert config.eos_token_id == theirs.eos_token_id == tiny_seq2seq.END
+    said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert not {"transformers_version", "dtype", "torch_dtype", "_name_or_path"} & set(said)
 
 
 def test_a_worker_writes_the_same(built: Built) -> None:

@@ -25,6 +25,7 @@ HOMES = (
     "tui/edgekit_tui/screens/chat.py",
     "tui/edgekit_tui/screens/classify.py",
     "tui/edgekit_tui/screens/summarize.py",
+    "tui/edgekit_tui/screens/translate.py",
 )
 # The same letters in another sense.
 OTHER_SENSES = {

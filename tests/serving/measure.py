@@ -1,25 +1,29 @@
 """Measures what a server costs: `python -m tests.serving.measure CLASSIFIER CHAT TEXTS.txt`.
 
 Each round asks the Python call and the server in turn, so that both meet the same machine; medians
-are printed with the load.
+are printed with the load. What asks is as light as can be, since it shares the cores.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
+import socket
 import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 import edgekit
 from tests.serving.running import Open, Running
 from tests.serving.test_command import served
 
-ROUNDS, TEXTS, BATCH, CLIENTS, TOKENS, SYSTEM_LINES = 7, 512, 64, 4, 96, 100
+ROUNDS, TEXTS, BATCH, TOKENS, SYSTEM_LINES = 7, 512, 64, 96, 100
+CLIENTS, MANY = 4, 32
 
 
 def main(classifier: str, chat: str, texts: str) -> None:
@@ -28,52 +32,76 @@ def main(classifier: str, chat: str, texts: str) -> None:
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {TEXTS} texts of "
           f"{statistics.mean(map(len, lines)):.0f} characters, {ROUNDS} rounds")  # fmt: skip
     # In a process of its own, as it is run: here it would share Python's lock with the clients.
-    with served(classifier, chat, "--log", "off") as (_, port):
+    with served(classifier, chat, "--log", "off") as (process, port):
         server = Running(port=port)
         with edgekit.load(classifier) as model:
-            _labels(server, model, lines)
+            _labels(server, model, lines, psutil.Process(process.pid))
         with edgekit.load(chat) as model:
             _tokens(server, model)
             _first_words(server, model.manifest.name)
 
 
-def _labels(server: Running, model: edgekit.Model, lines: list[str]) -> None:
+def _labels(
+    server: Running, model: edgekit.Model, lines: list[str], process: psutil.Process
+) -> None:
+    """Texts a second, and CPU time a text: on a busy machine the latter says more."""
     name = model.manifest.name
-    rates: dict[str, list[float]] = {"python": [], "http, batches": [], "http, one by one": []}
+    batches = [lines[at : at + BATCH] for at in range(0, TEXTS, BATCH)]
+    ones = [[line] for line in lines]
+    ways: dict[str, Callable[[], object]] = {
+        "python": lambda: list(model.classify(lines)),
+        "http, batches": lambda: _ask(server, name, batches, CLIENTS),
+        f"http, one by one, {CLIENTS} clients": lambda: _ask(server, name, ones, CLIENTS),
+        f"http, one by one, {MANY} clients": lambda: _ask(server, name, ones, MANY),
+    }
+    _ask(server, name, batches, CLIENTS)
+    several = {way: [process, *process.children()] for way in ways} | {"python": [psutil.Process()]}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    busy: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):
-        began = time.perf_counter()
-        list(model.classify(lines))
-        rates["python"].append(TEXTS / (time.perf_counter() - began))
-        batches = [lines[at : at + BATCH] for at in range(0, TEXTS, BATCH)]
-        rates["http, batches"].append(_asked(server, name, batches))
-        rates["http, one by one"].append(_asked(server, name, [[line] for line in lines]))
-    base = statistics.median(rates["python"])
-    for way, found in rates.items():
-        median = statistics.median(found)
-        print(f"classify, {way}: {median:.0f} texts/s, {median / base:.2f} of python")
+        for way, run in ways.items():
+            before, began = _cpu_seconds(several[way]), time.perf_counter()
+            run()
+            seconds[way].append(time.perf_counter() - began)
+            busy[way].append(_cpu_seconds(several[way]) - before)
+    base, base_busy = statistics.median(seconds["python"]), statistics.median(busy["python"])
+    for way in ways:
+        median, used = statistics.median(seconds[way]), statistics.median(busy[way])
+        print(f"classify, {way}: {TEXTS / median:.0f} texts/s, {base / median:.2f} of python; "
+              f"{used / TEXTS * 1000:.2f} ms CPU a text, {base_busy / used:.2f}")  # fmt: skip
 
 
-def _asked(server: Running, name: str, batches: list[list[str]]) -> float:
-    """Texts a second, of a few clients that each keep a connection."""
+def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    return sum(one.cpu_times().user + one.cpu_times().system for one in processes)
 
-    def client(mine: list[list[str]]) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port)
-        for batch in mine:
-            body = json.dumps({"model": name, "input": batch})
-            connection.request("POST", "/v1/classify", body, {"content-type": "application/json"})
-            response = connection.getresponse()
-            assert response.status == 200, response.read()
-            response.read()
-        connection.close()
 
-    threads = [threading.Thread(target=client, args=(batches[at::CLIENTS],))
-               for at in range(CLIENTS)]  # fmt: skip
-    began = time.perf_counter()
+def _ask(server: Running, name: str, batches: list[list[str]], clients: int) -> None:
+    """A request for each batch, of clients that each keep a connection."""
+
+    def client(mine: list[bytes]) -> None:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            answers = connection.makefile("rb")
+            for request in mine:
+                connection.sendall(request)
+                assert answers.readline().split()[1] == b"200"
+                length = 0
+                while line := answers.readline().strip().lower():
+                    if line.startswith(b"content-length:"):
+                        length = int(line.partition(b":")[2])
+                assert len(answers.read(length)) == length > 0
+
+    bodies = [json.dumps({"model": name, "input": batch}).encode() for batch in batches]
+    requests = [
+        b"POST /v1/classify HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        for body in bodies
+    ]
+    threads = [threading.Thread(target=client, args=(requests[at::clients],))
+               for at in range(clients)]  # fmt: skip
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return TEXTS / (time.perf_counter() - began)
 
 
 def _tokens(server: Running, model: edgekit.Model) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from edgekit.serving.admission import Line, Room
+from edgekit.serving.admission import MOST_CHARACTERS, Line, Ride, Room, Turn
 from edgekit.serving.refusals import Refusal
 
 
@@ -126,5 +126,99 @@ def test_lines_share_one_room() -> None:
         for one in (callers, others):
             one.end.set()
         await asyncio.gather(*tasks)
+
+    played(play)
+
+
+class Riders:
+    """Calls of which one answers, in its turn, those of its kind that wait."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.turns: list[list[str]] = []
+        self.end = asyncio.Event()
+
+    async def call(self, name: str, kind: str | None, characters: int = 10) -> str:
+        ride = None if kind is None else Ride(kind, characters, name)
+        async with self.line.turn(name[0], ride) as turn:
+            if turn.answer is not None:
+                return str(turn.answer)
+            others = [other for other in turn.others if other.ride is not None]
+            self.turns.append([name, *(other.ride.load for other in others if other.ride)])
+            await self.end.wait()
+            for other in others:
+                if not other.turn.done():
+                    other.turn.set_result(Turn(answer=f"{other.key} by {name}"))
+            return name
+
+
+def test_those_of_a_kind_that_wait_are_answered_within_one_turn() -> None:
+    async def play() -> None:
+        room = Room(20)
+        riders = Riders(Line(1, room))
+        asked = [("a0", "x"), ("a1", "x"), ("a2", "x"), ("b1", None), ("b2", "x"), ("c1", "x"),
+                 ("c2", "y"), ("d1", "x"), ("a3", "x")]  # fmt: skip
+        tasks = [asyncio.create_task(riders.call(*one)) for one in asked]
+        await asyncio.sleep(0)
+        assert riders.turns == [["a0"]]  # one alone waits for nobody
+        riders.end.set()
+        found = await asyncio.gather(*tasks)
+        # Of each key the first, key after key; who cannot ride keeps its place before the others.
+        assert riders.turns == [["a0"], ["a1", "c1", "d1", "a2", "a3"], ["b1"], ["c2"], ["b2"]]
+        assert found[1:6] == ["a1", "a by a1", "b1", "b2", "c by a1"]
+        assert (riders.line.running, riders.line.waiting, room.waiting) == (0, 0, {})
+
+    played(play)
+
+
+def test_a_turn_has_room_for_short_texts_alone() -> None:
+    async def play() -> None:
+        riders = Riders(Line(1, Room(9)))
+        half = MOST_CHARACTERS // 2
+        asked = [("a0", "x", 1), ("a1", "x", half), ("a2", "x", half), ("a3", "x", 1),
+                 ("a4", "x", MOST_CHARACTERS + 1), ("a5", "x", 1)]  # fmt: skip
+        tasks = [asyncio.create_task(riders.call(*one)) for one in asked]
+        await asyncio.sleep(0)
+        riders.end.set()
+        await asyncio.gather(*tasks)
+        assert riders.turns == [["a0"], ["a1", "a2"], ["a3"], ["a4"], ["a5"]]
+
+    played(play)
+
+
+def test_who_leaves_before_its_turn_begins_leaves_the_others_theirs() -> None:
+    async def play() -> None:
+        room = Room(9)
+        riders = Riders(Line(1, room))
+        names = ("a0", "a1", "a2", "b1")
+        tasks = [asyncio.create_task(riders.call(name, "x")) for name in names]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        assert riders.line.waiting == 0  # the turn of a1, with the others, has come
+        tasks[1].cancel()
+        riders.end.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert riders.turns == [["a0"], ["b1", "a2"]]
+        assert {type(one).__name__ for one in found[:2]} == {"CancelledError"}
+        assert (riders.line.running, riders.line.waiting, room.waiting) == (0, 0, {})
+
+    played(play)
+
+
+def test_who_leaves_while_another_answers_it_is_left_out() -> None:
+    async def play() -> None:
+        riders = Riders(Line(1, Room(9)))
+        tasks = [asyncio.create_task(riders.call(name, "x")) for name in ("a0", "a1", "a2", "a3")]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert riders.turns == [["a0"], ["a1", "a2", "a3"]]
+        tasks[2].cancel()
+        riders.end.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert found[1::2] == ["a1", "a by a1"]
+        assert riders.line.running == 0
 
     played(play)

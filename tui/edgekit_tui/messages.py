@@ -23,6 +23,7 @@ from edgekit_tui.labelling import LabelJob, Pace
 from edgekit_tui.recent import Recent
 from edgekit_tui.results import Query, Result
 from edgekit_tui.summarizing import Made
+from edgekit_tui.translating import Translated
 
 
 @dataclass
@@ -238,7 +239,7 @@ class ModelOpened(Message):
 
 @dataclass
 class DocumentRead(Message):
-    """A text to summarize, and how many words it has."""
+    """A text to summarize or to translate, and how many words it has."""
 
     document: Document
     words: int
@@ -266,6 +267,18 @@ class CanSummarize(Message):
 @dataclass
 class Summarized(Message):
     made: Made
+
+
+@dataclass
+class CanTranslate(Message):
+    """A translator is open."""
+
+    manifest: Manifest
+
+
+@dataclass
+class TranslationMade(Message):
+    made: Translated
 
 
 @dataclass

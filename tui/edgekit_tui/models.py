@@ -17,9 +17,12 @@ from edgekit.artifact.folder import Manifest
 from edgekit.data.conversation import Message, Reply, WhenFull
 from edgekit.data.inputs import Input, Pair
 from edgekit.errors import WorkerError
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.classification.answer import Answer
 from edgekit.tasks.summarization.stream import SummaryStream
 from edgekit.tasks.summarization.summary import Effort, Told
+from edgekit.tasks.translation.translated import Told as Part
+from edgekit.tasks.translation.translated import Translation
 from edgekit_tui import places
 
 _KEPT_TIMES = 30
@@ -70,6 +73,16 @@ class Answerer(Protocol):
         kept: str | os.PathLike[str] | None = None,
         on_told: Callable[[Told], None] = ...,
     ) -> SummaryStream: ...
+
+    def translate(
+        self,
+        text: str,
+        *,
+        to: str | None = None,
+        from_: str | None = None,
+        on_told: Callable[[Part], None] = ...,
+        cancel: Cancel | None = None,
+    ) -> Translation: ...
 
     def close(self) -> None: ...
 

@@ -17,6 +17,7 @@ from edgekit.data.records import Record
 from edgekit.data.rows import Row
 from edgekit.errors import DataError
 from edgekit.recipe.recipe import Language
+from edgekit.wording import directions
 
 _DOES = {TRAIN: "to train", VALIDATION: "to choose by", TEST: "to judge by"}
 
@@ -54,11 +55,16 @@ class Found:
 
 
 def read(
-    tables: Mapping[str, Sequence[Path]], reader: Callable[[Path], list[Row]], *, seed: int
+    tables: Mapping[str, Sequence[Path]],
+    reader: Callable[[Path], list[Row]],
+    *,
+    seed: int,
+    directed: bool = False,
 ) -> Found:
-    """Reads every table; divides the training rows where a set has no table. Raises DataError."""
+    """Reads every table; divides the training rows where a set has no table. `directed`: what
+    stands for a row's language is a direction. Raises DataError."""
     found = {name: _read(paths, reader) for name, paths in tables.items()}
-    found, how = _with_languages(found)
+    found, how = (_with_directions if directed else _with_languages)(found)
     missing = {name: share for name, share in SHARES.items() if name not in found}
     source = ", ".join(path.name for path in tables[TRAIN])
     if missing:
@@ -106,6 +112,27 @@ def _with_languages(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
             files=one.files if len(codes) == 1 else (),
         )
     return named, how
+
+
+def _with_directions(found: Mapping[str, Set]) -> tuple[dict[str, Set], str]:
+    """The sets with the direction of each row, and how it was found."""
+    rows = [row for one in found.values() for row in one.rows]
+    if any(row.language for row in rows):
+        return dict(found), "Languages: by the columns 'from' and 'to'."
+    told = [spoken.tell(texts)[0] for texts in (
+        [row.text for row in rows], [str(row.summary) for row in rows],
+    )]  # fmt: skip
+    if any(len(codes) > 1 for codes in told):
+        names = " and ".join(sorted({code for codes in told if len(codes) > 1 for code in codes}))
+        raise DataError(
+            f"These texts seem to be in several languages ({names}); add the columns 'from' and "
+            "'to' with codes such as en or pt-BR."
+        )
+    name = directions.direction(told[0][0], told[1][0])
+    return {
+        part: replace(one, rows=[replace(row, language=name) for row in one.rows])
+        for part, one in found.items()
+    }, f"Languages: told from the texts ({name}); correct them if they are wrong."
 
 
 def _check_code(language: str) -> None:

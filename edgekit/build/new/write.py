@@ -23,6 +23,7 @@ from edgekit.errors import DataError, RecipeError
 from edgekit.recipe import recipe
 from edgekit.recipe.recipe import BoundRecipe
 from edgekit.tables import task
+from edgekit.wording import directions
 
 FINETUNE = "finetune"
 TEACH_HEAD = (
@@ -68,7 +69,7 @@ class _Parts:
         window, asked = self.description.max_tokens, self.base.recipe.max_tokens
         return {
             "name": slug or self.base.recipe.name,
-            "languages": list(self.languages),
+            "languages": _said(self.languages),
             "model": self._place(self.model),
             **({"max_tokens": window} if asked is not None and asked > window else {}),
             "data": {name: one if len(one) > 1 else one[0] for name, one in data.items()},
@@ -95,7 +96,8 @@ def start(
     first = tables[TRAIN][0]
     columns = list(next(iter(stream_records(first))))
     chosen, base = suited.choose(description, columns, name=name, table=first)
-    found = rows.read(tables, task(base.recipe.task).read_rows, seed=base.recipe.seed)
+    asked = task(base.recipe.task)
+    found = rows.read(tables, asked.read_rows, seed=base.recipe.seed, directed=asked.directed)
     if chosen.columns == suited.LABELLED:
         _check_labels(found, first)
     trains = any(step.name == FINETUNE for step in base.steps)
@@ -130,6 +132,16 @@ def start(
             kind = f"a {description.model_type} model"
             raise RecipeError(f"{error} The recipe {better} suits {kind}.") from error
     return Started(path, (*notes, str(planned.why_not() or "It fits this machine.")))
+
+
+def _said(languages: Sequence[str]) -> list[str] | dict[str, list[str]]:
+    """Directions as their languages, where they lead from each into every other."""
+    pairs = [pair for name in languages if (pair := directions.split(name)) is not None]
+    if not pairs:
+        return list(languages)
+    sources, targets = ([*dict.fromkeys(side)] for side in zip(*pairs, strict=True))
+    whole = {(one, other) for one in sources for other in targets if one != other}
+    return {"from": sources, "to": targets} if whole == set(pairs) else list(languages)
 
 
 def _check_labels(found: Found, table: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from edgekit.artifact.manifest import Manifest
@@ -16,11 +17,13 @@ from edgekit.tasks.routes import (
     MOST_TEXTS,
     Answered,
     Body,
+    Call,
     File,
     Forget,
     Labelled,
     Route,
     Schema,
+    Together,
     Way,
     WrongField,
     counts,
@@ -75,8 +78,26 @@ class Classify:
         # As a stream even for one text: by one thread each, so that no answer depends on how many
         # others are asked for, and the model is in memory once.
         answers = taken(verbs.classify(self.texts, abstain_below=self.abstain_below), way)
+        return self.answered(answers, way)
+
+    def answered(self, answers: list[Answer], way: Way) -> Answered:
         labelled = tuple(Labelled(answer.labels, answer.abstained) for answer in answers)
         return answered(self.texts, answers, way, judged=self.judged, labelled=labelled)
+
+
+def _kind(call: Call) -> Hashable | None:
+    return ("labels", call.abstain_below) if isinstance(call, Classify) else None
+
+
+def _together(calls: Sequence[Call], verbs: Any, ways: Sequence[Way]) -> list[Answered]:
+    mine = [call for call in calls if isinstance(call, Classify)]
+    texts = [text for call in mine for text in call.texts]
+    # One after the other, as each alone would be: a text's answer never depends on others.
+    answers = iter(verbs.together(texts, abstain_below=mine[0].abstain_below))
+    return [
+        call.answered(list(islice(answers, len(call.texts))), way)
+        for call, way in zip(mine, ways, strict=True)
+    ]
 
 
 def texts_of(body: Body) -> tuple[str, ...]:
@@ -157,5 +178,6 @@ ROUTES = {
         answer=ANSWER,
         read=Classify.read,
         file=File(rows=MOST_TEXTS),
+        together=Together(kind=_kind, run=_together),
     )
 }

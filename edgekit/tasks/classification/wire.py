@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,18 @@ class IsolatedClassifier:
 
     def logits(self, given: Input, *, alone: bool) -> tuple[np.ndarray, int]:
         result = self._worker.begin("logits", text=given, alone=alone).result()
-        return np.array(result["logits"], dtype=np.float32), int(result["parts"])
+        return _found(result)
+
+    def several(self, given: Sequence[Input]) -> list[tuple[np.ndarray, int]]:
+        result = self._worker.begin("several", texts=list(given)).result()
+        return [_found(one) for one in result["several"]]
 
     def close(self) -> None:
         self._worker.close()
+
+
+def _found(result: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    return np.array(result["logits"], dtype=np.float32), int(result["parts"])
 
 
 def _logits(engine: Any, request: Request) -> Mapping[str, Any]:
@@ -35,7 +43,12 @@ def _logits(engine: Any, request: Request) -> Mapping[str, Any]:
     return {"logits": logits.tolist(), "parts": parts}
 
 
-VERBS: Mapping[str, TaskVerb] = {"logits": _logits}
+def _several(engine: Any, request: Request) -> Mapping[str, Any]:
+    found = engine.several([inputs.from_json(one) for one in request["texts"]])
+    return {"several": [{"logits": one.tolist(), "parts": parts} for one, parts in found]}
+
+
+VERBS: Mapping[str, TaskVerb] = {"logits": _logits, "several": _several}
 AT_ONCE = 64
 """Requests that a worker answers at the same time: the parent sends no more than there are
 threads."""

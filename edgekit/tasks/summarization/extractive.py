@@ -15,6 +15,7 @@ import numpy as np
 from edgekit.artifact.folder import Artifact
 from edgekit.data import words as counting
 from edgekit.data.sentences import Span, flat, spans
+from edgekit.errors import UnsupportedTask
 from edgekit.runtime.engine import Asked, Probed
 from edgekit.runtime.onnx import open_encoder
 from edgekit.runtime.parallel import in_order
@@ -29,7 +30,7 @@ PART_SENTENCES = 64
 
 def open_extractive(artifact: Artifact, files: dict[str, bytes], asked: Asked) -> Extractive:
     encoder = open_encoder(artifact, files, asked)
-    return Extractive(encoder, count=encoder.count)
+    return Extractive(encoder, measured=encoder.measured)
 
 
 class Encoder(Protocol):
@@ -46,12 +47,18 @@ class Encoder(Protocol):
     def close(self) -> None: ...
 
 
+class Measured(Protocol):
+    def __call__(self, text: str, *, alone: bool) -> tuple[np.ndarray, int, int]:
+        """The vector of a text, the windows that it was read in, and its tokens."""
+
+
 class Extractive:
     """A Summarizer on an encoder; safe to use from several threads."""
 
-    def __init__(self, encoder: Encoder, *, count: Callable[[str], int] | None = None) -> None:
-        """`count` gives a text's tokens, for those who ask for vectors."""
-        self._encoder, self._count = encoder, count
+    def __init__(self, encoder: Encoder, *, measured: Measured | None = None) -> None:
+        """`measured` is for those who ask for vectors: what the encoder reads, and how much that
+        is."""
+        self._encoder, self._measured_by = encoder, measured
 
     @property
     def version(self) -> str:
@@ -135,8 +142,11 @@ class Extractive:
         return np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)
 
     def _measured(self, text: str) -> Vector:
-        values, parts = self._encoder.vector(text, alone=False)
-        return Vector.of(values, parts, 0 if self._count is None else self._count(text))
+        if self._measured_by is None:
+            raise UnsupportedTask(
+                "This encoder gives vectors to a summary alone; load an artifact."
+            )
+        return Vector.of(*self._measured_by(text, alone=False))
 
     def _vector(self, sentence: str) -> np.ndarray:
         return self._encoder.vector(sentence, alone=False)[0]

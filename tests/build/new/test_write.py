@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edgekit.cli import main
-from edgekit.data import corrected
+from edgekit.data import corrected, declaration
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.rows import read_documents, read_rows
 from edgekit.recipe import recipe
@@ -24,6 +24,7 @@ from tests.tiny import encoder as tiny
 from tests.tiny import label_sets
 from tests.tiny import llama as tiny_llama
 from tests.tiny import seq2seq as tiny_seq2seq
+from tests.tiny import translator as tiny_translator
 
 
 def write_table(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
@@ -111,6 +112,62 @@ def test_what_it_writes_for_each_family_can_be_planned(
     assert set(bound.recipe.languages) <= {"ar", "en", "fr", "sw"}
     assert main(["plan", str(folder / "recipe.yaml")]) == 0
     assert "It fits in this machine's memory and disk." in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_translator.make_marian(tmp_path_factory.mktemp("starting") / "marian")
+
+
+def pairs(count: int, *targets: str) -> list[dict[str, str]]:
+    found = tiny_translator.pairs(count, targets=targets, seed=9)
+    return [
+        {"source": one.source, "target": one.target, "from": "en", "to": one.to} for one in found
+    ]
+
+
+def test_a_translator_as_it_is_published_gets_its_recipe(
+    translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_table(tmp_path / "pairs.csv", pairs(100, "fr", "sw"))
+    folder = tmp_path / "own"
+    assert new(folder, "--model", translator, "--data", table) == 0
+    said = capsys.readouterr().out
+    assert (
+        "Recipe: translate-int8, chosen because it changes what a translator writes least" in said
+    )
+    assert "Languages: by the columns 'from' and 'to'." in said
+    assert written(folder).recipe.directions == ("en→fr", "en→sw")
+    assert "languages:\n  from: [en]\n  to: [fr, sw]\n" in (folder / "recipe.yaml").read_text(
+        "utf-8"
+    )
+    assert {row["to"] for row in rows(folder / "data" / "test.csv")} == {"fr", "sw"}
+    assert main(["plan", str(folder / "recipe.yaml")]) == 0
+
+
+def test_of_one_direction_the_languages_are_told(
+    translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = declaration.paragraphs("en"), declaration.paragraphs("fr")
+    found = [
+        {"source": one, "target": other} for one, other in zip(*texts, strict=False) if one != other
+    ]
+    table = write_table(tmp_path / "pairs.csv", found)
+    assert new(tmp_path / "own", "--model", translator, "--data", table) == 0
+    assert "Languages: told from the texts (en→fr)" in capsys.readouterr().out
+    assert written(tmp_path / "own").recipe.directions == ("en→fr",)
+    mixed = [*found, *({"source": one["target"], "target": one["source"]} for one in found)]
+    table = write_table(tmp_path / "mixed.csv", mixed)
+    assert new(tmp_path / "both", "--model", translator, "--data", table) == 1
+    assert "add the columns 'from' and 'to'" in capsys.readouterr().err
+
+
+def test_a_translator_without_translations_is_told_what_it_needs(
+    translator: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new(tmp_path / "own", "--model", translator, "--data", place / "pairs.csv") == 1
+    assert "there is no column 'source'" in capsys.readouterr().err
+    assert not (tmp_path / "own").exists()
 
 
 def test_integer_labels_of_a_parquet_file_are_divided_by_their_names(

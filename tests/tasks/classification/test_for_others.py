@@ -15,8 +15,8 @@ from transformers import AutoConfig, AutoTokenizer
 
 import edgekit
 from edgekit.build.outcome import Built
+from edgekit.checkpoint import for_others
 from edgekit.checkpoint.describe import STATIC
-from edgekit.tasks.classification.proof import for_others
 from tests.tiny import encoder as tiny
 
 # Version 3 reads the tokenizers that today's libraries write as if no space stood before a text.
@@ -27,7 +27,7 @@ env.allowRemoteModels = false;
 env.localModelPath = process.argv[2];
 const texts = JSON.parse(process.argv[4]);
 const classify = await pipeline("text-classification", process.argv[3],
-  { subfolder: "", dtype: "fp32" });
+  { subfolder: "" });
 const found = [];
 for (const text of texts) found.push(await classify(text, { top_k: null }));
 console.log(JSON.stringify(found));
@@ -70,7 +70,7 @@ def test_both_files_say_nothing_of_the_machine_or_the_versions(built: Built) -> 
 
 def test_an_architecture_that_only_edgekit_knows_has_none(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": STATIC}))
-    assert for_others.files(tmp_path, ["a", "b"], max_tokens=64) == {}
+    assert for_others.encoder_files(tmp_path, ["a", "b"], max_tokens=64) == {}
 
 
 @pytest.mark.slow

@@ -14,8 +14,9 @@ from edgekit.data import words
 from edgekit.data.sentences import flat
 from edgekit.errors import ArtifactError, DataError, EdgekitError, UnsupportedTask
 from edgekit.runtime import onnx
+from edgekit.system.cancel import Cancel
 from edgekit.tasks.summarization import choosing
-from edgekit.tasks.summarization.extractive import PART_SENTENCES
+from edgekit.tasks.summarization.extractive import PART_SENTENCES, Extractive
 from edgekit.tasks.summarization.summary import Told
 from tests.tiny.summarizer import make_summarizer
 
@@ -225,3 +226,34 @@ def test_the_rest_of_a_sentence_is_not_chosen_unless_all_is_written_so() -> None
     assert choosing.choose([*sentences[:1], *sentences[2:]], vectors[:3], words=8) == [2]
     lower = [sentence.lower() for sentence in sentences]
     assert choosing.choose(lower, vectors, words=8) == [0]
+
+
+class Counting:
+    """An encoder that reads: a vector and tokens by the text's length."""
+
+    workers, version = 1, "counting 1"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def vector(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int]:
+        return self.measured(text, alone=alone)[:2]
+
+    def measured(self, text: str, *, alone: bool = True) -> tuple[np.ndarray, int, int]:
+        self.read.append(text)
+        return np.array([3.0, 4.0], dtype=np.float32), 1, len(text)
+
+    def close(self) -> None:
+        self.read.clear()
+
+
+def test_a_text_that_is_asked_for_its_vector_is_read_once() -> None:
+    encoder = Counting()
+    found = list(
+        Extractive(encoder, measured=encoder.measured).embed_each(["lamp", "a"], cancel=Cancel())
+    )
+    assert encoder.read == ["lamp", "a"]
+    assert [(one.tokens, one.parts) for one in found] == [(4, 1), (1, 1)]
+    assert found[0].values.tolist() == pytest.approx([0.6, 0.8])
+    with pytest.raises(UnsupportedTask, match="to a summary alone"):
+        list(Extractive(encoder).embed_each(["lamp"], cancel=Cancel()))

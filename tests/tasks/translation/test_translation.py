@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GenerationConfig,
     M2M100ForConditionalGeneration,
     M2M100Tokenizer,
     MarianMTModel,
@@ -58,6 +61,21 @@ def test_it_translates_token_for_token_as_transformers_does(
             assert (found.text, found.source, found.target) == (told, "en", one.to)
             assert written[number] == ids[: len(written[number])]
             assert set(ids[len(written[number]) :]) <= {model.config.pad_token_id}
+
+
+def test_transformers_reads_its_tokenizer_and_its_settings(translator: Path, marian: Path) -> None:
+    folder = translator / "out" / "tiny-onnx"
+    tokenizer, model = library(marian)
+    theirs = AutoTokenizer.from_pretrained(folder)
+    for one in tiny.pairs(8, seed=11):
+        # The token of a direction is in the manifest's frames.
+        assert theirs(one.source)["input_ids"] == tokenizer(one.source)["input_ids"]
+        ids = tokenizer(text_target=one.target)["input_ids"]
+        assert theirs.decode(ids, skip_special_tokens=True) == one.target
+    assert AutoConfig.from_pretrained(folder).model_type == "marian"
+    settings = GenerationConfig.from_pretrained(folder)
+    assert settings.eos_token_id == model.generation_config.eos_token_id
+    assert theirs.model_max_length == edgekit.inspect(folder).manifest.model.max_tokens
 
 
 def test_a_longer_text_keeps_its_lines_and_every_sentence_is_counted(translator: Path) -> None:

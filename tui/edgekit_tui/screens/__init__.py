@@ -27,6 +27,7 @@ SCREENS = {
     "summarize": "edgekit_tui.screens.summarize:SummarizeScreen",
     "document": "edgekit_tui.screens.document:DocumentScreen",
     "summary": "edgekit_tui.screens.summary:SummaryScreen",
+    "translate": "edgekit_tui.screens.translate:TranslateScreen",
     "file": "edgekit_tui.screens.file:FileScreen",
     "column": "edgekit_tui.screens.file:ColumnScreen",
     "labelling": "edgekit_tui.screens.labelling:LabellingScreen",
@@ -64,7 +65,12 @@ ACTIONS = (
     Action("4", "file", N_("Label a file"), N_("a whole table"), ("classification",)),
 )
 
-TASKS = {"classification": "classify", "chat": "chat", "summarization": "summarize"}
+TASKS = {
+    "classification": "classify",
+    "chat": "chat",
+    "summarization": "summarize",
+    "translation": "translate",
+}
 """The screen in which an artifact of each task is used."""
 TASK_NAMES = {
     "classification": N_("classification"),

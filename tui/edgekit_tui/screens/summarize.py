@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, OptionList, Static, TextArea
-from textual.worker import get_current_worker
+from textual.widgets import Button, OptionList, Static
 
 from edgekit.artifact.folder import Manifest
-from edgekit.data import documents
 from edgekit.errors import EdgekitError
-from edgekit.system.cancel import Cancelled
 from edgekit.tasks.summarization.summary import WORDS
 from edgekit_tui import models
 from edgekit_tui.found import Found
-from edgekit_tui.i18n import N_, _, duration, ngettext, number
-from edgekit_tui.messages import CanSummarize, DocumentRead, PagesRead
-from edgekit_tui.screens.page import Page
+from edgekit_tui.i18n import N_, _, duration
+from edgekit_tui.messages import CanSummarize
+from edgekit_tui.screens.giving import GivingPage, counted_words
 from edgekit_tui.settings import Setting
-from edgekit_tui.summarizing import SummaryJob, count_words, rate_key, writes
-from edgekit_tui.text import one_line
+from edgekit_tui.summarizing import SummaryJob, rate_key, writes
 from edgekit_tui.widgets.choices import Choices
-from edgekit_tui.widgets.field import LongTextField
 from edgekit_tui.widgets.notice import Notice
 
 LENGTHS = (30, 60, 120, 250, 500, 1000)
 _ALL, _FAST = "all", "fast"
-# Enough to see that it is the right text.
-_BEGINNING = 1200
 
 
-class SummarizeScreen(Page):
+class SummarizeScreen(GivingPage):
     TITLE_TEXT = N_("Summarize")
     HELP_TEXT = N_(
         "Type or paste a text, or open a file with ctrl f; ctrl s summarizes it. Tab goes to the "
@@ -53,9 +44,6 @@ class SummarizeScreen(Page):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
-        self.text = ""
-        self.read_text: DocumentRead | None = None
-        """Text that came from a file, or is too long for the field."""
         self._manifest: Manifest | None = None
         self._opening = False
         self._choosers: Sequence[Found] = ()
@@ -63,10 +51,7 @@ class SummarizeScreen(Page):
         self._fast = False
 
     def body(self) -> Iterable[Widget]:
-        placeholder = _("Type or paste a text here, or open a file: ctrl f")
-        yield LongTextField(self.text, id="text", placeholder=placeholder)
-        with VerticalScroll(id="document"):
-            yield Static("", id="beginning", markup=False)
+        yield from self.given_body()
         yield Notice(id="notice")
         yield Choices(self._settings(), id="choices")
         yield Static("", classes="muted", id="about", markup=False)
@@ -74,7 +59,7 @@ class SummarizeScreen(Page):
         yield Button(Content(_("Summarize")), id="go", classes="-primary")
 
     def fill(self) -> None:
-        self._show_text()
+        self.show_given()
         self._show_choices()
         if self._manifest is None:
             self._opening = True
@@ -108,85 +93,11 @@ class SummarizeScreen(Page):
         self.top.say(manifest.name)
         self._say_estimate()
 
-    # The text.
-
-    @on(TextArea.Changed)
-    def typed(self, event: TextArea.Changed) -> None:
-        self.text = event.text_area.text
-        self.query_one("#notice", Notice).clear_text()
+    def given_changed(self) -> None:
         self._say_estimate()
 
-    @on(LongTextField.Pasted)
-    def take_paste(self, message: LongTextField.Pasted) -> None:
-        self.read(None, message.text)
-
-    def action_file(self) -> None:
-        self.edgekit.open_screen("document", self.take_path)
-
-    def take_path(self, path: Path) -> None:
-        self.read(path, "")
-
-    def read(self, path: Path | None, text: str) -> None:
-        self.query_one("#notice", Notice).clear_text()
-        self._say(_("Reading {name}…").format(name=path.name) if path else _("Reading the text…"))
-        self.read_document(path, text)
-
-    @work(thread=True, exclusive=True, group="read")
-    def read_document(self, path: Path | None, text: str) -> None:
-        worker = get_current_worker()
-
-        def told(read: int, pages: int) -> None:
-            if worker.is_cancelled:
-                raise Cancelled
-            self.post_message(PagesRead(one_line(path.name) if path else "", read, pages))
-
-        with suppress(Cancelled), self.reporting():
-            document = (
-                documents.from_text(text) if path is None else documents.read(path, on_page=told)
-            )
-            words, name = count_words(document.text), path.name if path else ""
-            if not worker.is_cancelled:
-                self.post_message(DocumentRead(document, words, name, path))
-
-    @on(PagesRead)
-    def count_pages(self, message: PagesRead) -> None:
-        text = _("Reading {name}: page {page} of {pages}").format(
-            name=message.name, page=number(message.read + 1), pages=number(message.pages)
-        )
-        self._say(text)
-
-    @on(DocumentRead)
-    def take_document(self, message: DocumentRead) -> None:
-        self.read_text = message
-        self._show_text()
-        self._say_estimate()
-
-    def _show_text(self) -> None:
-        """Shows the field, or the beginning of the text that replaces it."""
-        read = self.read_text
-        self.query_one("#text").display = read is None
-        self.query_one("#document").display = read is not None
-        if read is None:
-            self.query_one("#text").focus()
-            return
-        facts = [_words(read.words)]
-        if pages := len(read.document.pages):
-            facts.append(
-                ngettext("{count} page", "{count} pages", pages).format(count=number(pages))
-            )
-        name = one_line(read.name or _("The pasted text"))
-        beginning = one_line(read.document.text[: 4 * _BEGINNING], most=_BEGINNING)
-        self.query_one("#beginning", Static).update(
-            Content.assemble((name, "bold"), (f"  {' · '.join(facts)}", "$muted"), "\n", beginning)
-        )
+    def after_reading(self) -> None:
         self.query_one(Choices).focus()
-
-    def action_clear(self) -> None:
-        self.workers.cancel_group(self, "read")
-        self.read_text = None
-        self.query_one("#text", LongTextField).text = ""
-        self._show_text()
-        self._say_estimate()
 
     # The settings.
 
@@ -197,7 +108,7 @@ class SummarizeScreen(Page):
                 "words",
                 N_("Length of the summary"),
                 N_("About so many words; a summary ends with a whole sentence."),
-                {str(words): _words(words) for words in lengths},
+                {str(words): counted_words(words) for words in lengths},
             )
         ]
         if self._choosers:
@@ -246,10 +157,7 @@ class SummarizeScreen(Page):
 
     def _job(self) -> SummaryJob:
         """Raises DataError where there is nothing to summarize."""
-        read = self.read_text
-        if read is None:
-            document = documents.from_text(self.text)
-            read = DocumentRead(document, count_words(self.text), "", None)
+        read = self.given()
         chooser = self._chooser.folder if self._chooser else None
         return SummaryJob(
             self.folder, read.document, self._words, read.words, read.name, read.source, chooser
@@ -262,17 +170,17 @@ class SummarizeScreen(Page):
 
     def fail(self, sentence: str) -> None:
         self._opening = False
-        self._say("")
+        self.say("")
         super().fail(sentence)
 
     def _say_estimate(self) -> None:
         """The expected time, as far as it was measured here."""
         if self._manifest is None:
-            self._say(_("Opening the model…") if self._opening else "")
+            self.say(_("Opening the model…") if self._opening else "")
             return
-        words = self.read_text.words if self.read_text else count_words(self.text)
+        words = self.words
         if not words:
-            self._say("")
+            self.say("")
             return
         chooser = self._chooser.artifact if self._chooser else None
         key = rate_key(self._manifest, chooser.manifest if chooser else None)
@@ -281,14 +189,7 @@ class SummarizeScreen(Page):
             time = _("about {time} on this computer").format(time=duration(words / rate))
         else:
             time = _("how long it takes here is measured while it is read")
-        self._say(f"{_words(words)} · {time}")
-
-    def _say(self, text: str) -> None:
-        self.query_one("#status", Static).update(Content(one_line(text)))
-
-
-def _words(count: int) -> str:
-    return ngettext("{count} word", "{count} words", count).format(count=number(count))
+        self.say(f"{counted_words(words)} · {time}")
 
 
 def _chooses(found: Found) -> bool:

@@ -35,7 +35,7 @@ from edgekit.store.store import Finished
 from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tables import format_module
-from edgekit.tasks.chat.proof import comparing, questions
+from edgekit.tasks.chat.proof import comparing, modelfile, questions
 from edgekit.tasks.chat.proof.quality import ChatMust
 from edgekit.tasks.chat.proof.quality import judge as judge_rows
 from edgekit.tasks.quality import VERDICTS
@@ -201,6 +201,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Parent) -> Ju
             tokens=min(memory.CONTEXT, plan.max_tokens),
         ),
         quality=quality,
+        beside={modelfile.NAME: modelfile.text(MODEL, job.checkpoint, exported.record)},
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
+from edgekit.checkpoint import for_others
 from edgekit.checkpoint.describe import Description
 from edgekit.data.inputs import Input
 from edgekit.data.places import placed
@@ -33,7 +34,7 @@ from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tasks.classification import thresholds
 from edgekit.tasks.classification.answer import answer, fit_temperature
-from edgekit.tasks.classification.proof import for_others, linear, pairs
+from edgekit.tasks.classification.proof import linear, pairs
 from edgekit.tasks.classification.proof.linear import Linear
 from edgekit.tasks.classification.proof.quality import Must, Scorings, flip_rows, judge_linear
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
@@ -190,7 +191,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
     beside = linear.stored(job, dataset) if dataset.test else None
     return Judged(
         files={MODEL: model, TOKENIZER: tokenizer},
-        beside=for_others.files(job.checkpoint, dataset.labels, max_tokens=job.max_tokens),
+        beside=for_others.encoder_files(job.checkpoint, dataset.labels, max_tokens=job.max_tokens),
         golden=_golden(dataset, answers, scoring),
         model={
             "prefix": job.prefix,

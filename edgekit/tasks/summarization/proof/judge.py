@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import SummaryKind, SummarySpec
+from edgekit.checkpoint import for_others
 from edgekit.checkpoint.describe import STATIC, Description, describe
 from edgekit.data.rows import Row
 from edgekit.errors import RecipeError
@@ -104,6 +105,9 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
         },
         ram_bytes=classification.ram_bytes(files, tokenizer, detects=True),
         quality=_quality(plan, dataset, summaries, teacher),
+        beside=for_others.seq2seq_files(job.checkpoint, max_tokens=job.max_tokens)
+        if name == "seq2seq"
+        else {},
         flips=changed_rows(dataset.test, summaries, teacher),
     )
 

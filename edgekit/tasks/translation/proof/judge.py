@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import TranslationSpec
-from edgekit.checkpoint import frames, published
+from edgekit.checkpoint import for_others, frames, published
 from edgekit.checkpoint.describe import Description, read_config
 from edgekit.data.rows import Row
 from edgekit.errors import DataError, RecipeError
@@ -148,6 +148,7 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Sequence[str]
         else judge_rows(
             rows, found, teacher=teacher, languages=recipe.languages, must=must, seed=recipe.seed
         ),
+        beside=for_others.seq2seq_files(job.checkpoint, max_tokens=job.max_tokens),
         flips=changed_rows(rows, found, teacher),
     )
 
