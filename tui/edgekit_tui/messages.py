@@ -48,6 +48,14 @@ class Answered(Message):
 
 
 @dataclass
+class Doubted(Message):
+    """A text's language, where the artifact was not judged in it."""
+
+    text: Input
+    language: str | None
+
+
+@dataclass
 class Weighed(Message):
     """How much each word of a text contributes to its label."""
 
@@ -102,6 +110,14 @@ class PageRead(Message):
     by_label: dict[str, int]
     corrected: int = 0
     """Labels that were corrected with this artifact, whichever file they are in."""
+
+
+@dataclass
+class LanguagesSeen(Message):
+    """Of so many texts of a file, how many are in languages that the artifact was not judged in."""
+
+    texts: int
+    unjudged: dict[str, int]
 
 
 @dataclass
