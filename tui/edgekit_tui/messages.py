@@ -20,9 +20,9 @@ from edgekit_tui.corrections import Corrections
 from edgekit_tui.found import Found
 from edgekit_tui.history import Chat, Turn
 from edgekit_tui.labelling import LabelJob, Pace
-from edgekit_tui.recent import Recent
+from edgekit_tui.recent import Anything
 from edgekit_tui.results import Query, Result
-from edgekit_tui.summarizing import Made
+from edgekit_tui.summarizing import Made, SummaryJob
 
 
 @dataclass
@@ -30,12 +30,12 @@ class ArtifactsFound(Message):
     found: list[Found]
     waiting: dict[str, int] = field(default_factory=dict)
     """By artifact, how many corrected labels were not saved yet; the most first."""
-    recent: list[Recent] = field(default_factory=list)
+    recent: list[Anything] = field(default_factory=list)
 
 
 @dataclass
 class RecentFound(Message):
-    found: list[Recent]
+    found: list[Anything]
 
 
 @dataclass
@@ -277,6 +277,8 @@ class CanSummarize(Message):
 
     manifest: Manifest
     choosers: list[Found]
+    left: SummaryJob | None = None
+    """A text that was left without a summary."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,16 +21,17 @@ from edgekit.data import documents
 from edgekit.errors import EdgekitError
 from edgekit.system.cancel import Cancelled
 from edgekit.tasks.summarization.summary import WORDS
-from edgekit_tui import models
+from edgekit_tui import last_summary, models, places
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, duration, ngettext, number
 from edgekit_tui.messages import CanSummarize, DocumentRead, PagesRead
 from edgekit_tui.screens.page import Page
+from edgekit_tui.screens.summary import FOREVER_NOTHING
 from edgekit_tui.settings import Setting
 from edgekit_tui.summarizing import SummaryJob, count_words, rate_key, writes
 from edgekit_tui.text import one_line
 from edgekit_tui.widgets.choices import Choices
-from edgekit_tui.widgets.field import LongTextField
+from edgekit_tui.widgets.field import MOST_PASTED, LongTextField
 from edgekit_tui.widgets.notice import Notice
 
 LENGTHS = (30, 60, 120, 250, 500, 1000)
@@ -50,7 +52,8 @@ class SummarizeScreen(Page):
         Binding("ctrl+l", "clear", N_("Clear"), id="summarize.clear"),
     ]
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: SummaryJob | None = None) -> None:
+        """`given` is what was to be summarized before."""
         super().__init__()
         self.folder = folder
         self.text = ""
@@ -61,6 +64,18 @@ class SummarizeScreen(Page):
         self._choosers: Sequence[Found] = ()
         self._words = WORDS
         self._fast = False
+        self._kept: str | None = None
+        """The text that stays when one leaves the page."""
+        if given is not None:
+            self._take(given)
+
+    def _take(self, job: SummaryJob) -> None:
+        self._words, self._fast = job.words, job.chooser is not None
+        self._kept = job.document.text
+        if not job.name and len(job.document.text) <= MOST_PASTED:
+            self.text = job.document.text
+        else:
+            self.read_text = DocumentRead(job.document, job.text_words, job.name, job.source)
 
     def body(self) -> Iterable[Widget]:
         placeholder = _("Type or paste a text here, or open a file: ctrl f")
@@ -93,7 +108,9 @@ class SummarizeScreen(Page):
         with self.reporting():
             manifest = self.edgekit.models.get(self.folder).manifest
             choosers = [found for found in self.edgekit.find() if _chooses(found)]
-            self.post_message(CanSummarize(manifest, choosers if writes(manifest) else []))
+            left = last_summary.read()
+            job = left[0] if left is not None and left[1] is None else None
+            self.post_message(CanSummarize(manifest, choosers if writes(manifest) else [], job))
 
     @on(CanSummarize)
     def take_model(self, message: CanSummarize) -> None:
@@ -101,8 +118,17 @@ class SummarizeScreen(Page):
         spec = message.manifest.model.summary
         if spec is not None and self._words == WORDS:
             self._words = spec.words
+        if message.left is not None and self._kept is None and not self._has_text:
+            self._take(message.left)
+            with self.prevent(TextArea.Changed):
+                self.query_one("#text", LongTextField).text = self.text
+            self._show_text()
         self._show_choices()
         self._say_ready(message.manifest)
+
+    @property
+    def _has_text(self) -> bool:
+        return self.read_text is not None or bool(self.text.strip())
 
     def _say_ready(self, manifest: Manifest) -> None:
         self.top.say(manifest.name)
@@ -183,10 +209,29 @@ class SummarizeScreen(Page):
 
     def action_clear(self) -> None:
         self.workers.cancel_group(self, "read")
-        self.read_text = None
+        self.read_text, self._kept = None, ""
+        self.forget_text()
         self.query_one("#text", LongTextField).text = ""
         self._show_text()
         self._say_estimate()
+
+    def action_back(self) -> None:
+        """The text stays for the next time, unless its summary is there already."""
+        if self._has_text and self.edgekit.values["keep"] != FOREVER_NOTHING:
+            with suppress(EdgekitError):  # no words, which are nothing to keep
+                job = self._job()
+                if job.document.text != self._kept:
+                    # Not this page's worker: the page is gone before it has begun.
+                    self.app.run_worker(partial(_keep, job), thread=True)
+        super().action_back()
+
+    @work(thread=True, group="keep")
+    def forget_text(self) -> None:
+        """What was left without a summary; one that was made stays until another is."""
+        with self.reporting(places.summaries()):
+            about = last_summary.about()
+            if about is not None and not about.summarized:
+                last_summary.remove()
 
     # The settings.
 
@@ -242,6 +287,7 @@ class SummarizeScreen(Page):
         except EdgekitError as error:
             self.notice(str(error), kind="hint")
         else:
+            self._kept = job.document.text  # with its summary
             self.edgekit.open_screen("summary", job)
 
     def _job(self) -> SummaryJob:
@@ -285,6 +331,11 @@ class SummarizeScreen(Page):
 
     def _say(self, text: str) -> None:
         self.query_one("#status", Static).update(Content(one_line(text)))
+
+
+def _keep(job: SummaryJob) -> None:
+    with suppress(OSError):  # where the disk is full, the page says so when it is needed
+        last_summary.keep(job)
 
 
 def _words(count: int) -> str:
