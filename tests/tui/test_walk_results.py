@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from edgekit_tui import results
 from edgekit_tui.found import Found
 from edgekit_tui.screens.artifacts import ArtifactsScreen
@@ -19,7 +20,7 @@ from edgekit.artifact import folder as artifacts
 from edgekit.artifact.folder import Artifact
 from edgekit.data.rows import read_rows
 from tests.tasks.classification.test_familiar import spoken
-from tests.tui.scripted import ScriptedModel, found, make_app, settle, shown
+from tests.tui.scripted import LABELS, ScriptedModel, found, make_app, settle, shown
 from tests.tui.test_walk_classify import HINDI
 from tests.tui.test_walk_file import label, make_table, to_results
 
@@ -164,3 +165,37 @@ async def test_an_index_of_an_earlier_app_is_made_anew(tmp_path: Path) -> None:
     before = index.stat().st_mtime_ns
     results.renew_index(labelled, index, column="text")
     assert index.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("size", [(80, 24), (44, 20)])
+async def test_review_shows_every_label_and_all_of_a_long_text(
+    size: tuple[int, int], language: str
+) -> None:
+    words = {
+        "en": "nobody came to repair it for a whole week",
+        "ar": "لم يأت أحد لإصلاح المصباح منذ أسبوع",
+    }
+    text = f"{' '.join([words[language]] * 30)} end."
+    Path("letters.csv").write_text(f"text\n{text}\n", encoding="utf-8")
+    app = make_app([found()], values={"language": language})
+    async with app.run_test(size=size) as pilot:
+        await label(pilot, "letters")
+        await to_results(pilot)
+        await pilot.press("r")
+        await settle(pilot)
+        screen = pilot.app.screen
+        row, choices = screen.query_one("#row"), screen.query_one("#choices")
+        status = screen.query_one("#status")
+        assert choices.region.height == len(LABELS)
+        assert row.region.bottom <= choices.region.y
+        assert choices.region.bottom <= status.region.y
+        room = status.region.y - row.region.y - len(LABELS)
+        assert row.region.height >= room - 4, "no line stays empty while a text is cut"
+        for _ in range(30):
+            await pilot.press("pagedown")
+        await settle(pilot)
+        assert row.scroll_y == row.max_scroll_y > 0
+        await pilot.press("pageup")
+        await settle(pilot)
+        assert row.scroll_y < row.max_scroll_y
