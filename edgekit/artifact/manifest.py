@@ -6,15 +6,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
+from edgekit.artifact import specs
 from edgekit.artifact.sections import Section
+from edgekit.artifact.specs import (
+    ChatSpec,
+    FamiliarSpec,
+    SummarySpec,
+    ThresholdSpec,
+    TranslationSpec,
+)
 from edgekit.errors import ArtifactError, IntegrityError
 from edgekit.system.digest import canonical_json, sha256_json
 from edgekit.wording.language_codes import normal
 
 FORMAT_VERSION = 1
-SPECS = ("chat", "summary", "thresholds", "translation")
+SPECS = ("chat", "familiar", "summary", "thresholds", "translation")
 """Parts of `model` that only some tasks have."""
 MANIFEST = "manifest.json"
 UPPER_CASE_NAMES = frozenset({"LICENSE", "MODEL_CARD.md"})
@@ -31,70 +39,6 @@ class FileEntry:
     """A bare name; an artifact has no folders inside."""
     size_bytes: int
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChatSpec:
-    """What is known of a chat model before it is loaded."""
-
-    template_sha256: str
-    """Of the chat template inside the model file; empty if there is none."""
-    context: int
-    """The context, in tokens, that it was trained with."""
-    kv_bytes_per_token: int
-    """Most bytes that the KV cache takes for each token, in 16 bits."""
-    vocabulary: int
-    """How many logits it gives for each token."""
-
-
-SummaryKind = Literal["extractive", "seq2seq"]
-"""How a model summarizes a text: by choosing sentences of it, or by writing new ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class SummarySpec:
-    """What is known of a model that summarizes."""
-
-    engine: SummaryKind
-    words: int
-    """Default length of a summary."""
-    generation: Mapping[str, Any]
-    """Search settings, from the checkpoint's generation_config.json; empty for an engine that
-    writes no new sentences."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The ids of special tokens that name the languages of a text and of its translation."""
-
-    before: tuple[int, ...]
-    """Put before the text's."""
-    after: tuple[int, ...]
-    """Put after them."""
-    first: int | None
-    """What the translation begins with; None where that is not forced."""
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationSpec:
-    """What is known of a model that translates."""
-
-    frames: Mapping[str, Frame]
-    """By direction: `en→fr`."""
-    generation: Mapping[str, Any]
-    """Search settings, from the checkpoint's generation_config.json."""
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdSpec:
-    """When a label is given, where a text may have several; by the sigmoid of its logit."""
-
-    labels: tuple[float, ...]
-    """The least score of each label, in the order of the manifest's labels."""
-    teacher: tuple[float, ...]
-    """The same for the teacher, found on the same rows, for comparisons with it."""
-    rows: int
-    """Validation rows on which they were found; with 0 each is a half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +64,8 @@ class ModelSpec:
     """None where a text has one label, by softmax; such manifests lack it."""
     translation: TranslationSpec | None = None
     """None for other tasks, whose manifests lack it."""
+    familiar: FamiliarSpec | None = None
+    """None where it was not measured, or tells too little; such manifests lack it."""
     pairs: bool = False
     """Whether each input is a pair of texts; the manifests of models of single texts lack it, and
     an edgekit that does not know it refuses the others."""
@@ -269,14 +215,15 @@ def _model(section: Section) -> ModelSpec:
         prefix=section.raw_text("prefix"),
         temperature=section.number("temperature"),
         abstain_below=section.number("abstain_below"),
-        chat=_chat(section.section("chat")) if section.has("chat") else None,
-        summary=_summary(section.section("summary")) if section.has("summary") else None,
-        thresholds=_thresholds(section.section("thresholds"))
+        chat=specs.chat(section.section("chat")) if section.has("chat") else None,
+        summary=specs.summary(section.section("summary")) if section.has("summary") else None,
+        thresholds=specs.thresholds(section.section("thresholds"))
         if section.has("thresholds")
         else None,
-        translation=_translation(section.section("translation"))
+        translation=specs.translation(section.section("translation"))
         if section.has("translation")
         else None,
+        familiar=specs.familiar(section.section("familiar")) if section.has("familiar") else None,
         pairs=section.has("pairs") and section.flag("pairs"),
     )
     section.finish()
@@ -285,69 +232,6 @@ def _model(section: Section) -> ModelSpec:
             f"{section.place}: temperature and max_tokens must be over 0 and abstain_below "
             "between 0 and 1; build the artifact again."
         )
-    return spec
-
-
-def _chat(section: Section) -> ChatSpec:
-    spec = ChatSpec(
-        template_sha256=section.raw_text("template_sha256"),
-        context=section.integer("context"),
-        kv_bytes_per_token=section.integer("kv_bytes_per_token"),
-        vocabulary=section.integer("vocabulary"),
-    )
-    section.finish()
-    if spec.template_sha256 and not _SHA256.fullmatch(spec.template_sha256):
-        raise ArtifactError(f"{section.place}: template_sha256 is no sha256; build again.")
-    return spec
-
-
-def _summary(section: Section) -> SummarySpec:
-    engine, words = section.text("engine"), section.integer("words")
-    spec = SummarySpec(
-        engine=cast("SummaryKind", engine),
-        words=words,
-        generation=section.mapping("generation"),
-    )
-    section.finish()
-    if engine not in get_args(SummaryKind):
-        raise ArtifactError(
-            f"{section.place}: this edgekit does not know the engine '{engine}'; "
-            "pip install --upgrade edgekit"
-        )
-    if words < 1:
-        raise ArtifactError(f"{section.place}: words must be 1 or more; build the artifact again.")
-    return spec
-
-
-def _translation(section: Section) -> TranslationSpec:
-    frames = section.section("frames")
-    spec = TranslationSpec(
-        frames={name: _frame(frames.section(name)) for name in frames.names()},
-        generation=section.mapping("generation"),
-    )
-    section.finish()
-    if not spec.frames:
-        raise ArtifactError(f"{section.place}: it names no languages; build the artifact again.")
-    return spec
-
-
-def _frame(section: Section) -> Frame:
-    spec = Frame(
-        before=section.integers("before"),
-        after=section.integers("after"),
-        first=section.integer("first") if section.given("first") else None,
-    )
-    section.finish()
-    return spec
-
-
-def _thresholds(section: Section) -> ThresholdSpec:
-    spec = ThresholdSpec(
-        labels=section.shares("labels"),
-        teacher=section.shares("teacher"),
-        rows=section.integer("rows"),
-    )
-    section.finish()
     return spec
 
 

@@ -64,7 +64,7 @@ def _fields(plan: Plan, entry: Entry, made: Made, judged: Judged, *, name: str) 
             "quantization": made.exported.quantization,
             "parameters": description.parameters,
             "max_tokens": plan.max_tokens,
-            "abstain_below": recipe.abstain_below,
+            "abstain_below": recipe.abstain_below or 0.0,
             **judged.model,
         },
         "needs": {"cpu": recipe.target.cpu or "any", "ram_bytes": judged.ram_bytes},

@@ -13,7 +13,7 @@ from typing import Any
 
 import langcodes
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.checkpoint.pieces import HIDDEN
 from edgekit.checkpoint.weights import read_json
 from edgekit.errors import CheckpointError

@@ -17,8 +17,11 @@ from edgekit.cli.terminal import printable
 from edgekit.data.inputs import shown
 from edgekit.errors import UnsupportedTask
 from edgekit.tables import ENGINES
+from edgekit.wording.language_names import language_name
 
 if TYPE_CHECKING:
+    from edgekit.artifact.manifest import Manifest
+    from edgekit.data.inputs import Input
     from edgekit.model import Model
     from edgekit.tasks.classification.answer import Answer
 
@@ -210,19 +213,34 @@ def _classify_texts(model: Model, settings: argparse.Namespace) -> int:
         values = [answer.as_json() for answer in answers]
         print_json(values[0] if len(values) == 1 else values)
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(list(map(shown, given)), answers))
+        languages = [_unjudged(model.manifest, one) for one in given]
+        lines = _lines(list(map(shown, given)), answers, languages)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
     return DONE
 
 
-def _lines(texts: Sequence[str], answers: Sequence[Answer]) -> list[str]:
+def _unjudged(manifest: Manifest, given: Input) -> str | None:
+    """The language of a text, if it is none that this classifier was judged in."""
+    from edgekit.tasks.classification.judged_in import unjudged  # the engine: not for `--help`
+
+    return unjudged(manifest, given) if manifest.labels else None
+
+
+def _lines(
+    texts: Sequence[str], answers: Sequence[Answer], languages: Sequence[str | None]
+) -> list[str]:
     """One line per answer: the label first, so that it can be cut out, the text last, if any."""
     named = [", ".join(answer.labels) or "–" for answer in answers]
     width = max(map(len, named))
     lines = []
-    for text, name, answer in zip(texts, named, answers, strict=True):
+    for text, name, answer, language in zip(texts, named, answers, languages, strict=True):
         line = f"{name:{width}}  {answer.score:6.1%}"
         if answer.abstained:
             line += "  (not sure)"
+        if answer.familiar is False:
+            line += "  (like nothing it was taught)"
+        if language is not None:
+            line += f"  (not judged in {language_name(language)})"
         if answer.parts > 1:
             line += f"  (read in {answer.parts} parts)"
         lines.append(line if len(texts) == 1 else f"{line}  {printable(text)}")
@@ -267,6 +285,7 @@ def _classify_file(model: Model, settings: argparse.Namespace) -> int:
         "done by an earlier run": result.resumed_rows,
         "without text, so without a label": result.empty_rows,
         "not sure": result.abstained_rows,
+        "like nothing it was taught": result.unfamiliar_rows,
     }
     said = "".join(f"; {count} {note}" for note, count in notes.items() if count)
     sys.stdout.write(f"{result.path}: {result.rows} rows{said}\n")

@@ -8,20 +8,20 @@ from typing import Any
 # Little text is enough to detect a language; a book is sampled in a few places.
 _CHARACTERS = 4_000
 _PLACES = 3
-_LEAST_CERTAINTY = 0.3
+LEAST_CERTAINTY = 0.3
 _LEAST_LETTERS = 12
 # py3langid's codes, and the ones that everyone else uses.
 _NAMES = {"nb": "no", "nn": "no", "fil": "tl", "yue": "zh", "wuu": "zh"}
 _NONE = frozenset({"zxx", "und"})
 
 
-def detect(text: str) -> str | None:
-    """The code of a text's language, such as `sw`; None where that is unsure."""
+def detect(text: str, *, certainty: float = LEAST_CERTAINTY) -> str | None:
+    """The code of a text's language, such as `sw`; None where that is less certain than this."""
     sample = _sample(text)
     if sum(mark.isalpha() for mark in sample) < _LEAST_LETTERS:
         return None
-    name, certainty = _identifier().classify(sample)
-    if certainty < _LEAST_CERTAINTY or name in _NONE:
+    name, found = _identifier().classify(sample)
+    if found < certainty or name in _NONE:
         return None
     return same(name)
 

@@ -118,8 +118,9 @@ class Recipe(Settings):
     max_tokens: Annotated[int, Field(ge=8)] | None = None
     """Window of the model in tokens: longer texts are read in several parts, and longer
     conversations are refused. The model's own window unless given."""
-    abstain_below: Fraction = 0.0
-    """Answers with a lower score are marked as abstained."""
+    abstain_below: Fraction | None = None
+    """Answers with a lower score are marked as abstained; with 0 none are. Unless given, validation
+    rows choose it: from there on answers are wrong half as often as all are."""
     words: Annotated[int, Field(ge=1, le=10_000)] = 120
     """Length of a summary, unless another is asked for."""
     data: Data

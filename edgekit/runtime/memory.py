@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import ChatSpec, Manifest
+from edgekit.artifact.manifest import Manifest
+from edgekit.artifact.specs import ChatSpec
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
 from edgekit.system import machine, room
 from edgekit.wording.units import parse_bytes

@@ -91,7 +91,7 @@ def check_spec(manifest: Manifest) -> None:
     known = task(manifest.task)
     for name in SPECS:
         there = getattr(manifest.model, name) is not None
-        if there != (name == known.spec) and not (there and name == known.may_have):
+        if there != (name == known.spec) and not (there and name in known.may_have):
             raise ArtifactError(
                 f"'{manifest.name}': a {manifest.task} artifact must {'' if not there else 'not '}"
                 f"have '{name}' in the manifest's model; build it again."

@@ -17,7 +17,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.data.inputs import Input
 from edgekit.errors import ContextOverflow, EdgekitError
 

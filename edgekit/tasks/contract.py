@@ -45,8 +45,8 @@ class Task:
     artifact, its checked files and an Asked, and returns a runtime.engine.Engine."""
     spec: str | None = None
     """The part of the manifest's `model` that only its artifacts have."""
-    may_have: str | None = None
-    """Another such part, that some of its artifacts have."""
+    may_have: frozenset[str] = frozenset()
+    """Other such parts, that some of its artifacts have."""
     pairs: bool = False
     """Whether its rows may be pairs of texts."""
     directed: bool = False

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.checkpoint import frames
 from edgekit.data.rows import Row
 from edgekit.job.job import Job

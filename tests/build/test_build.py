@@ -16,6 +16,7 @@ from edgekit import tables
 from edgekit.artifact import folder as artifact
 from edgekit.build import build, plan
 from edgekit.build.outcome import Built
+from edgekit.data import declaration
 from edgekit.errors import ArtifactError, ExportError, OutOfDisk, OutOfMemoryBudget
 from edgekit.export.onnx import candidates, classifier
 from edgekit.job.events import Event
@@ -266,3 +267,17 @@ def test_no_step_sees_the_rows_that_judge(project: Path, monkeypatch: pytest.Mon
     assert spied["after"]["train"] > 0
     assert spied["after"]["validation"] > 0
     assert spied["after"]["test"] == 0
+
+
+def test_an_artifact_says_only_what_is_worth_saying_of_texts_of_another_kind(built: Built) -> None:
+    """Every third tiny test row ends in a word that no other row has, which looks foreign, too."""
+    one = built.artifacts[0]
+    foreign = one.manifest["quality"]["foreign"]
+    assert set(foreign["by_language"]) == set(tiny.LANGUAGES)
+    assert foreign["caught"] > 0.9
+    assert not foreign["said"]
+    assert "familiar" not in one.manifest["model"]
+    card = (one.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "does not say whether a text looks like nothing it was taught" in card
+    with edgekit.load(one.path) as model:
+        assert model.classify(declaration.paragraphs("fr")[3]).familiar is None

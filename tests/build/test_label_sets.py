@@ -119,7 +119,7 @@ def test_the_command_line_gives_sets(
     assert max(counts) >= 2
     assert main(["classify", str(folder), texts[counts.index(max(counts))], "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert {"label", "score", "scores", "abstained", "parts", "labels"} == set(told)
+    assert {"label", "score", "scores", "abstained", "parts", "labels", "familiar"} == set(told)
     assert len(told["labels"]) == max(counts)
     assert told["label"] == told["labels"][0] == max(told["labels"], key=told["scores"].get)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.checkpoint import frames
 from edgekit.errors import CheckpointError
 

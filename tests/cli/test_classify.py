@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli import DONE, ERROR, USAGE, main
+from edgekit.data import declaration
+from tests.tasks.classification.test_familiar import spoken
 from tests.tiny.artifact import LABELS, TEXTS, make_artifact
 
 
@@ -21,7 +23,7 @@ def test_one_text_gives_an_object_several_a_list(
 ) -> None:
     assert main(["classify", artifact, "lamp", "--json"]) == DONE
     one = json.loads(capsys.readouterr().out)
-    assert list(one) == ["label", "score", "scores", "abstained", "parts", "labels"]
+    assert list(one) == ["label", "score", "scores", "abstained", "parts", "labels", "familiar"]
     assert set(one["scores"]) == set(LABELS)
     assert main(["classify", artifact, *TEXTS, "--json", "--threads", "1"]) == DONE
     several = json.loads(capsys.readouterr().out)
@@ -136,3 +138,21 @@ def test_a_file_goes_back_in_its_own_form(
     first, header, row, end = out.read_bytes().decode("cp1252").split("\r\n")
     assert (first, header, end) == ("sep=;", "Nr;text;label;score;abstained", "")
     assert row.startswith("007;größer, lamp;")
+
+
+def test_people_are_told_of_texts_to_doubt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = {"artifact": {"by_language": {"en": {"rows": 9}}}}
+    folder = spoken(tmp_path / "own", quality=judged)
+    hindi = declaration.paragraphs("hi")[4]
+    assert main(["classify", str(folder), "turn on the lamp in the hall", hindi]) == DONE
+    own, foreign = capsys.readouterr().out.splitlines()
+    assert "(" not in own.partition("turn")[0]
+    assert "(like nothing it was taught)  (not judged in Hindi)" in foreign
+    (tmp_path / "in.csv").write_text(f'text\nturn on the lamp in the hall\n"{hindi}"\n" "\n')
+    table = [str(tmp_path / name) for name in ("in.csv", "out.jsonl")]
+    assert main(["classify", str(folder), "--file", table[0], "--out", table[1]]) == DONE
+    assert "1 like nothing it was taught" in capsys.readouterr().out
+    records = [json.loads(line) for line in Path(table[1]).read_text().splitlines()]
+    assert [record["familiar"] for record in records] == [True, False, None]

@@ -148,7 +148,15 @@ class ScriptedModel:
         logits = np.array([0.5, 0.2, 0.1])
         for word in re.findall(r"\w+", text):
             logits = logits + np.array(_WORDS.get(word, (0.0, 0.1, 0.0)))
-        return answer(logits, self.manifest.labels, scoring=OneLabel(1.5), abstain_below=floor)
+        # What it was taught has a word that it knows.
+        tells = self.manifest.model.familiar is not None
+        return answer(
+            logits,
+            self.manifest.labels,
+            scoring=OneLabel(1.5),
+            abstain_below=floor,
+            familiar=any(word in text for word in _WORDS) if tells else None,
+        )
 
     def chat(
         self,

@@ -10,6 +10,7 @@ from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.widgets.scores import Scores
 from edgekit_tui.widgets.words import Words
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 
 from tests.tiny.artifact import fields, make_artifact
 from tests.tui.scripted import (
@@ -143,3 +144,33 @@ async def test_an_artifact_for_texts_has_none() -> None:
         await pilot.press("enter")
         await settle(pilot)
         assert not pilot.app.screen.query_one("#pair").display
+
+
+KNOWING = {
+    **fields()["model"],
+    "familiar": {"least": {"latin": 0.8, "others": 0.8}, "version": 1, "rows": 200},
+}
+JUDGED = {"artifact": {"by_language": {"en": {"rows": 9}}}}
+HINDI = "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता प्राप्त है"
+
+
+async def test_an_answer_to_doubt_says_why(snapshot: Snapshot) -> None:
+    one = found(model={**KNOWING, "abstain_below": 0.9}, quality=JUDGED)
+    async with make_app([one]).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await typed(pilot, "the lamp")
+        assert not pilot.app.screen.query_one("#doubt").display
+        await pilot.press("ctrl+l")
+        pilot.app.screen.query_one("#text", TextArea).text = HINDI
+        await settle(pilot)
+        assert "not sure" in shown(pilot.app, "#scores")
+        assert shown(pilot.app, "#doubt").splitlines() == [
+            "This looks like nothing that the model was taught.",
+            "It seems to be in a language that the model was not judged in: Hindi.",
+        ]
+        await snapshot(pilot)
+        await pilot.press("ctrl+l")
+        await settle(pilot)
+        assert not pilot.app.screen.query_one("#doubt").display

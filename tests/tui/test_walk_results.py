@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+from edgekit_tui import results
+from edgekit_tui.found import Found
 from edgekit_tui.screens.artifacts import ArtifactsScreen
 from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.screens.results import ResultsScreen
@@ -11,8 +16,12 @@ from edgekit_tui.widgets.keybar import KeyBar
 from textual.pilot import Pilot
 from textual.widgets import DataTable, OptionList
 
+from edgekit.artifact import folder as artifacts
+from edgekit.artifact.folder import Artifact
 from edgekit.data.rows import read_rows
-from tests.tui.scripted import found, make_app, settle, shown
+from tests.tasks.classification.test_familiar import spoken
+from tests.tui.scripted import LABELS, ScriptedModel, found, make_app, settle, shown
+from tests.tui.test_walk_classify import HINDI
 from tests.tui.test_walk_file import label, make_table, to_results
 
 
@@ -119,3 +128,74 @@ async def test_after_the_last_row_review_says_what_to_do_next() -> None:
         await pilot.press("enter")
         await settle(pilot)
         assert len(read_rows(Path("tiny-intents-corrected.csv"))) == 3
+
+
+async def test_rows_to_doubt_are_marked_and_the_marks_are_explained(tmp_path: Path) -> None:
+    """The artifact's folder is real, and its model follows a script."""
+    judged = {"artifact": {"by_language": {"en": {"rows": 9}}}}
+    folder = spoken(tmp_path / "own", quality=judged, abstain_below=0.6)
+    artifact = Artifact(folder, artifacts.read(folder).manifest)
+    Path("letters.csv").write_text(f"text\nlamp\nsong and lamp\nodd\n{HINDI}\n", encoding="utf-8")
+    app = make_app(
+        [Found(folder, "own", artifact, True, 6_100_000_000)],
+        model=ScriptedModel(artifact.manifest),
+    )
+    async with app.run_test(size=(100, 30)) as pilot:
+        await label(pilot, "letters")
+        screen = await to_results(pilot)
+        await settle(pilot)
+        table = screen.query_one("#rows", DataTable)
+        labels = [str(table.get_row_at(row)[1]) for row in range(4)]
+        assert [name.partition(" ")[2] for name in labels] == ["", "?", "?≠", "≠"]
+        status = shown(pilot.app, "#status")
+        assert "? not sure · ≠ like nothing taught" in status
+        assert "the model was not judged in: Hindi (1)." in " ".join(
+            shown(pilot.app, "#notice").split()
+        )
+
+
+async def test_an_index_of_an_earlier_app_is_made_anew(tmp_path: Path) -> None:
+    labelled, index = tmp_path / "out.jsonl", tmp_path / "out.index"
+    labelled.write_text('{"text": "lamp", "label": "light", "score": 0.9, "abstained": false}\n')
+    with closing(sqlite3.connect(index)) as database:
+        database.executescript("CREATE TABLE result (number INTEGER); PRAGMA user_version = 2;")
+    results.renew_index(labelled, index, column="text")
+    [row] = results.Results(index).page(results.Query(), offset=0, most=9)
+    assert (row.label, row.familiar) == ("light", True)
+    before = index.stat().st_mtime_ns
+    results.renew_index(labelled, index, column="text")
+    assert index.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("size", [(80, 24), (44, 20)])
+async def test_review_shows_every_label_and_all_of_a_long_text(
+    size: tuple[int, int], language: str
+) -> None:
+    words = {
+        "en": "nobody came to repair it for a whole week",
+        "ar": "لم يأت أحد لإصلاح المصباح منذ أسبوع",
+    }
+    text = f"{' '.join([words[language]] * 30)} end."
+    Path("letters.csv").write_text(f"text\n{text}\n", encoding="utf-8")
+    app = make_app([found()], values={"language": language})
+    async with app.run_test(size=size) as pilot:
+        await label(pilot, "letters")
+        await to_results(pilot)
+        await pilot.press("r")
+        await settle(pilot)
+        screen = pilot.app.screen
+        row, choices = screen.query_one("#row"), screen.query_one("#choices")
+        status = screen.query_one("#status")
+        assert choices.region.height == len(LABELS)
+        assert row.region.bottom <= choices.region.y
+        assert choices.region.bottom <= status.region.y
+        room = status.region.y - row.region.y - len(LABELS)
+        assert row.region.height >= room - 4, "no line stays empty while a text is cut"
+        for _ in range(30):
+            await pilot.press("pagedown")
+        await settle(pilot)
+        assert row.scroll_y == row.max_scroll_y > 0
+        await pilot.press("pageup")
+        await settle(pilot)
+        assert row.scroll_y < row.max_scroll_y

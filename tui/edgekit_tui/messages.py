@@ -20,9 +20,9 @@ from edgekit_tui.corrections import Corrections
 from edgekit_tui.found import Found
 from edgekit_tui.history import Chat, Turn
 from edgekit_tui.labelling import LabelJob, Pace
-from edgekit_tui.recent import Recent
+from edgekit_tui.recent import Anything
 from edgekit_tui.results import Query, Result
-from edgekit_tui.summarizing import Made
+from edgekit_tui.summarizing import Made, SummaryJob
 from edgekit_tui.translating import Translated
 
 
@@ -31,12 +31,12 @@ class ArtifactsFound(Message):
     found: list[Found]
     waiting: dict[str, int] = field(default_factory=dict)
     """By artifact, how many corrected labels were not saved yet; the most first."""
-    recent: list[Recent] = field(default_factory=list)
+    recent: list[Anything] = field(default_factory=list)
 
 
 @dataclass
 class RecentFound(Message):
-    found: list[Recent]
+    found: list[Anything]
 
 
 @dataclass
@@ -46,6 +46,14 @@ class Answered(Message):
     text: Input
     answer: Answer
     seconds: float | None
+
+
+@dataclass
+class Doubted(Message):
+    """A text's language, where the artifact was not judged in it."""
+
+    text: Input
+    language: str | None
 
 
 @dataclass
@@ -103,6 +111,14 @@ class PageRead(Message):
     by_label: dict[str, int]
     corrected: int = 0
     """Labels that were corrected with this artifact, whichever file they are in."""
+
+
+@dataclass
+class LanguagesSeen(Message):
+    """Of so many texts of a file, how many are in languages that the artifact was not judged in."""
+
+    texts: int
+    unjudged: dict[str, int]
 
 
 @dataclass
@@ -262,6 +278,8 @@ class CanSummarize(Message):
 
     manifest: Manifest
     choosers: list[Found]
+    left: SummaryJob | None = None
+    """A text that was left without a summary."""
 
 
 @dataclass

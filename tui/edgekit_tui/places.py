@@ -65,7 +65,7 @@ def results() -> Path:
 
 
 def summaries() -> Path:
-    """Partial results of stopped summaries, until these are resumed or too old."""
+    """The last summary, and partial results of stopped ones, until these are resumed or too old."""
     return home() / "summaries"
 
 

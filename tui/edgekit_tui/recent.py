@@ -1,4 +1,4 @@
-"""Files that were labelled here, or begun: what is kept of each, to go on with or to remove."""
+"""What was worked on here: files that were labelled or begun, the last summary, the last chat."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 from edgekit.data.reading import Reading
 from edgekit.data.record_writer import partial_of
-from edgekit_tui import places
+from edgekit.errors import EdgekitError
+from edgekit_tui import last_summary, places
+from edgekit_tui.history import Chat, History
 from edgekit_tui.labelling import LabelJob
+from edgekit_tui.last_summary import About
 
 _ENDING = ".about.json"
 _CHUNK_BYTES = 1 << 20
@@ -27,6 +30,18 @@ class Recent:
     @property
     def whole(self) -> bool:
         return self.share == 1.0
+
+
+Anything = Recent | About | Chat
+
+
+def latest(history: History) -> list[Anything]:
+    """All of it, the latest first."""
+    summary = last_summary.about()
+    found: list[Anything] = [*every(), *([summary] if summary else [])]
+    with suppress(EdgekitError):  # what is wrong with the chats is said where they are
+        found += history.chats()[:1] if history.kept else []
+    return sorted(found, key=lambda one: -(one.changed if isinstance(one, Chat) else one.at))
 
 
 def remember(job: LabelJob) -> None:

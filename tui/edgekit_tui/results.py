@@ -23,17 +23,17 @@ from edgekit_tui import places
 from edgekit_tui.i18n import N_
 
 _BATCH = 2000
-_VERSION = 2
+_VERSION = 3
 # How long to wait for another app that writes the same index.
 _LOCK_SECONDS = 5.0
 NO_LABEL = "–"
 _SCHEMA = """
 CREATE TABLE result (
     number INTEGER PRIMARY KEY, text TEXT, label TEXT, score REAL, abstained INT,
-    model TEXT, corrected INT
+    model TEXT, corrected INT, familiar INT
 );
 """
-_COLUMNS = "number, text, label, score, abstained, corrected"
+_COLUMNS = "number, text, label, score, abstained, corrected, familiar"
 _INDEXES = """
 CREATE INDEX by_label ON result (label, score);
 CREATE INDEX by_score ON result (score);
@@ -57,6 +57,8 @@ class Result:
     abstained: bool
     corrected: bool
     """The label is a person's; the score is that of the model's."""
+    familiar: bool = True
+    """False where the text looks like nothing that the model was taught."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,24 @@ def make_index(
     partial.replace(index)
 
 
+def renew_index(labelled: Path, index: Path, *, column: str) -> None:
+    """Makes an index of an earlier version of the app anew, which lacks columns."""
+    with closing(_connect(index)) as database:
+        found = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if found < _VERSION:
+        make_index(labelled, index, column=column)
+
+
 def _fill(
     path: Path,
-    rows: Iterator[tuple[int, str, str, float, bool]],
+    rows: Iterator[tuple[int, str, str, float, bool, bool]],
     on_progress: Callable[[int], None] | None,
 ) -> None:
     with closing(_connect(path)) as database:
         database.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
         done = 0
         while batch := list(islice(rows, _BATCH)):
-            database.executemany("INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?3, 0)", batch)
+            database.executemany("INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?3, 0, ?6)", batch)
             done += len(batch)
             if on_progress is not None:
                 on_progress(done)
@@ -108,11 +118,13 @@ def _fill(
         database.commit()
 
 
-def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, bool]]:
+def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, bool, bool]]:
     for number, record in enumerate(stream_records(labelled, column=column), 1):
         label = record[labels_column(record, "label")]
         score = record[labels_column(record, "score")]
         abstained = record[labels_column(record, "abstained")]
+        # Only artifacts that can tell write it.
+        familiar = record.get(labels_column(record, "familiar"))
         yield (
             number,
             record[column],
@@ -120,6 +132,7 @@ def _rows(labelled: Path, column: str) -> Iterator[tuple[int, str, str, float, b
             str(label or ("" if score in (None, "") else NO_LABEL)),
             float(score) if score not in (None, "") else 0.0,
             abstained in (True, "true", "True"),
+            familiar not in (False, "false", "False"),
         )
 
 
@@ -169,6 +182,15 @@ class Results:
                 f" WHERE (corrected OR {by_hand}) AND (corrected != {by_hand} OR label != {right})"
             )
 
+    def some_texts(self, most: int) -> list[str]:
+        """Texts from all over the file, each with something in it."""
+        found = self._ask(
+            "SELECT text FROM result WHERE label != '' AND "
+            "number % max(1, (SELECT count(*) FROM result) / ?) = 0 LIMIT ?",
+            [most, most],
+        )
+        return [str(row[0]) for row in found]
+
     def numbers(self, query: Query) -> list[int]:
         """Of the rows of a query, in the order of the file."""
         where, values = _where(query)
@@ -213,9 +235,9 @@ class Results:
 
 
 def _result(
-    number: int, text: str, label: str, score: float, abstained: int, corrected: int
+    number: int, text: str, label: str, score: float, abstained: int, corrected: int, familiar: int
 ) -> Result:
-    return Result(number, text, label, score, bool(abstained), bool(corrected))
+    return Result(number, text, label, score, bool(abstained), bool(corrected), bool(familiar))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

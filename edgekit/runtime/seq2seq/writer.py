@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import tokenizers
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.errors import ArtifactError, ContextOverflow
 from edgekit.runtime.ort import onnxruntime
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER

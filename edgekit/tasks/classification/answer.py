@@ -33,6 +33,8 @@ class Answer:
     """How many windows the text was read in; more than one if it is longer than the model's."""
     labels: tuple[str, ...] = ()
     """All labels that the text was given, the likeliest first."""
+    familiar: bool | None = None
+    """Whether the text looks like those that the model was taught; None where that is not known."""
 
     def as_json(self) -> dict[str, Any]:
         """What `classify --json` prints."""
@@ -73,6 +75,7 @@ def answer(
     scoring: Scoring = SOFTMAX,
     abstain_below: float = 0.0,
     parts: int = 1,
+    familiar: bool | None = None,
 ) -> Answer:
     """The answer for one text's logits, of shape (labels,)."""
     # For so few numbers numpy's overhead would be half of a small model's time.
@@ -95,6 +98,7 @@ def answer(
         abstained=bool(given) and score < abstain_below,
         parts=parts,
         labels=tuple(labels[place] for place in given),
+        familiar=familiar,
     )
 
 

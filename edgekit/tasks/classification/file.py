@@ -29,6 +29,8 @@ from edgekit.system.digest import canonical_json, sha256_file
 from edgekit.tasks.classification.answer import Answer
 
 ADDED = ("label", "score", "abstained")
+FAMILIAR = "familiar"
+"""A further column, where the artifact can tell."""
 _BATCH = 256
 
 
@@ -57,6 +59,8 @@ class FileResult:
     """Rows of this run without text; they have no label."""
     abstained_rows: int
     """Rows of this run whose score is below `abstain_below`, not counting those without text."""
+    unfamiliar_rows: int = 0
+    """Rows of this run that look like nothing that the model was taught."""
     notes: tuple[str, ...] = ()
     """What of the input's form could not be kept, in words."""
 
@@ -102,8 +106,9 @@ def classify_file(
     reading: Reading = AS_FOUND,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FileResult:
-    """Writes every record of `source` to `out` with the columns label, score and abstained; where a
-    text may have several labels, as `a|b`, or empty for none.
+    """Writes every record of `source` to `out` with the columns label, score and abstained, and
+    where the artifact can tell, familiar; where a text may have several labels, as `a|b`, or empty
+    for none.
 
     If the input has a column of that name already, the new one is called edgekit_label and so on.
     The suffix decides the format, also of `out`, which has the form of `source` where the suffix is
@@ -137,15 +142,16 @@ def _write(
     *,
     on_progress: Callable[[int, int], None] | None,
 ) -> FileResult:
-    resumed, empty, abstained = writer.written, 0, 0
+    resumed, empty, abstained, unfamiliar = writer.written, 0, 0, 0
     records = islice(placed_records(source, job.reading), resumed, None)
     for record, found in _answers(model, records, job):
         writer.write({**record, **_added(job, found)})
         empty += found is None
         abstained += found is not None and found.abstained
+        unfamiliar += found is not None and found.familiar is False
         if on_progress is not None:
             on_progress(writer.written, job.rows)
-    return FileResult(writer.path, job.rows, resumed, empty, abstained)
+    return FileResult(writer.path, job.rows, resumed, empty, abstained, unfamiliar)
 
 
 def _plan(
@@ -175,7 +181,7 @@ def _plan(
         pair_column=columns[1] if len(columns) > 1 else None,
         abstain_below=floor,
         labels=tuple(labels or ()),
-        added=tuple(free_name(name, names, str(source)) for name in ADDED),
+        added=tuple(free_name(name, names, str(source)) for name in _added_names(model.manifest)),
         rows=rows,
         reading=reading,
         replaces=out.exists(),
@@ -269,7 +275,11 @@ def _given(record: Record, job: _Job) -> Input | None:
 def _added(job: _Job, found: Answer | None) -> Record:
     # A row without text gets no label; a made-up answer would look like any other. A text that was
     # given none of several labels has a score.
-    values = (None, None, True) if found is None else (
-        label_sets.written(found.labels), round(found.score, 6), found.abstained,
+    values = (None, None, True, None) if found is None else (
+        label_sets.written(found.labels), round(found.score, 6), found.abstained, found.familiar,
     )  # fmt: skip
-    return dict(zip(job.added, values, strict=True))
+    return dict(zip(job.added, values, strict=False))
+
+
+def _added_names(manifest: Manifest) -> tuple[str, ...]:
+    return ADDED if manifest.model.familiar is None else (*ADDED, FAMILIAR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.tasks.classification import baseline
+from edgekit.tasks.classification import baseline, doubt
 from edgekit.tasks.quality import (
     LANGUAGE,
     LARGE,
@@ -40,7 +40,10 @@ def read(judged: Mapping[str, Any]) -> Quality:
         alone=f"On {shown(judged, ',', 'rows')} test rows: {_figures(judged)}.",
         beside=beside if against else "",
         caveat=baseline.caveat(judged),
-        more=baseline.lines(judged, word=_word(judged), metric=_metric(judged)),
+        more=(
+            *baseline.lines(judged, word=_word(judged), metric=_metric(judged)),
+            *doubt.lines(judged),
+        ),
         facts=_facts(judged, against=against),
         card=table(
             "",
@@ -60,6 +63,7 @@ def read(judged: Mapping[str, Any]) -> Quality:
             *baseline.sections(judged, word=_word(judged), metric=_metric(judged)),
             _by_label(judged, against=against),
             _scores(judged),
+            *doubt.sections(judged),
             *([_changed(judged)] if against else []),
         ),
     )

@@ -52,8 +52,16 @@ ANSWER: Schema = {
                     "abstained": {"type": "boolean"},
                     "parts": {"type": "integer"},
                     "labels": {"type": "array", "items": {"type": "string"}},
+                    "familiar": {
+                        "type": ["boolean", "null"],
+                        "description": "whether the text looks like those that the model was "
+                        "taught; null where that is not known",
+                    },
                 },
-                "required": ["index", "label", "score", "scores", "abstained", "parts", "labels"],
+                "required": [
+                    *("index", "label", "score", "scores", "abstained", "parts", "labels"),
+                    "familiar",
+                ],
             },
         },
         "usage": {"type": "object", "properties": {"edgekit": COUNTS}, "required": ["edgekit"]},

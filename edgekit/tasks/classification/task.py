@@ -15,7 +15,7 @@ TASK = Task(
     },
     read_rows=read_rows,
     heads={Family.ENCODER: "logits"},
-    may_have="thresholds",
+    may_have=frozenset({"familiar", "thresholds"}),
     pairs=True,
     engines={"onnx": "edgekit.runtime.onnx:open_classifier"},
 )

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from edgekit.artifact.folder import Artifact
+from edgekit.artifact.folder import Artifact, read_file
 from edgekit.artifact.manifest import Manifest
 from edgekit.data.inputs import Input
 from edgekit.errors import DataError, EdgekitError, UnsupportedTask
@@ -17,8 +17,10 @@ from edgekit.runtime.gate import Gate
 from edgekit.runtime.opening import open_engine
 from edgekit.runtime.parallel import in_order
 from edgekit.tables import ISOLATED
+from edgekit.tasks.classification import familiar
 from edgekit.tasks.classification.answer import Answer, answer
 from edgekit.tasks.classification.engine import Classifier, run, run_several
+from edgekit.tasks.classification.familiar import Familiar
 from edgekit.tasks.classification.recorded import of_model
 from edgekit.tasks.classification.wire import IsolatedClassifier
 
@@ -27,14 +29,32 @@ def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> Classifier
     """What `edgekit.load` returns for a classifier."""
     asked.refuse_context(artifact.manifest)
     if isolate or artifact.manifest.model.format in ISOLATED:
-        return ClassifierVerbs(artifact.manifest, IsolatedClassifier(artifact, asked))
-    return ClassifierVerbs(artifact.manifest, cast("Classifier", open_engine(artifact, asked)))
+        engine: Classifier = IsolatedClassifier(artifact, asked)
+    else:
+        engine = cast("Classifier", open_engine(artifact, asked))
+    try:
+        return ClassifierVerbs(artifact.manifest, engine, _familiar(artifact))
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _familiar(artifact: Artifact) -> Familiar | None:
+    """What tells texts that the model was taught from others; None where nothing can."""
+    spec = artifact.manifest.model.familiar
+    # An artifact of another version still answers; nothing is said of how familiar a text is.
+    if spec is None or spec.version != familiar.VERSION:
+        return None
+    return familiar.opened(read_file(artifact, familiar.FILE), spec.least)
 
 
 class ClassifierVerbs:
-    def __init__(self, manifest: Manifest, engine: Classifier) -> None:
+    def __init__(
+        self, manifest: Manifest, engine: Classifier, familiar: Familiar | None = None
+    ) -> None:
         self._manifest = manifest
         self._engine = engine
+        self._familiar = familiar
         self._scoring = of_model(manifest.model)
         self._gate = Gate()
 
@@ -64,7 +84,8 @@ class ClassifierVerbs:
             check_input(self._manifest, text)
         with self._gate.passing():
             found = run_several(self._engine, self._manifest, texts)
-        return [self._scored(logits, parts, abstain_below=floor) for logits, parts in found]
+        answered = zip(texts, found, strict=True)
+        return [self._scored(text, *one, abstain_below=floor) for text, one in answered]
 
     def logits(
         self, texts: Input | Iterable[Input]
@@ -84,15 +105,18 @@ class ClassifierVerbs:
         return in_order(partial(function, alone=False), texts, workers=self._engine.workers)
 
     def _answer(self, text: Input, *, alone: bool, abstain_below: float) -> Answer:
-        return self._scored(*self._run(text, alone=alone), abstain_below=abstain_below)
+        return self._scored(text, *self._run(text, alone=alone), abstain_below=abstain_below)
 
-    def _scored(self, logits: np.ndarray, parts: int, *, abstain_below: float) -> Answer:
+    def _scored(
+        self, text: Input, logits: np.ndarray, parts: int, *, abstain_below: float
+    ) -> Answer:
         return answer(
             logits,
             self._manifest.labels,
             scoring=self._scoring,
             abstain_below=abstain_below,
             parts=parts,
+            familiar=None if self._familiar is None else self._familiar(text),
         )
 
     def _logits(self, text: Input, *, alone: bool) -> np.ndarray:

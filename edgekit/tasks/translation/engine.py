@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.errors import ArtifactError
 from edgekit.runtime.engine import Asked, Engine
 from edgekit.runtime.seq2seq.files import DECODER, ENCODER

@@ -18,11 +18,12 @@ from edgekit.artifact.manifest import Manifest
 from edgekit.data import inputs
 from edgekit.data.inputs import Input
 from edgekit.tasks.classification.answer import Answer
+from edgekit.tasks.classification.judged_in import unjudged
 from edgekit_tui import importance, speed
-from edgekit_tui.i18n import N_, _, duration, ngettext, number
-from edgekit_tui.messages import Answered, Weighed
+from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number
+from edgekit_tui.messages import Answered, Doubted, Weighed
 from edgekit_tui.screens.page import Page
-from edgekit_tui.text import clean
+from edgekit_tui.text import clean, content
 from edgekit_tui.widgets.field import TextField
 from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import Scores
@@ -67,6 +68,7 @@ class ClassifyScreen(Page):
         with VerticalScroll(id="answer", can_focus=False):
             yield Notice(id="notice")
             yield Scores(id="scores")
+            yield Static("", id="doubt", markup=False)
             yield Static(
                 _("WORDS THAT MATTERED"), id="words-heading", classes="heading", markup=False
             )
@@ -132,6 +134,9 @@ class ClassifyScreen(Page):
             if worker.is_cancelled:
                 return
             self.post_message(Answered(text, answer, self.edgekit.models.seconds_per_text()))
+            # Afterwards: the first language that is detected takes a second.
+            manifest = self.edgekit.models.get(self.folder).manifest
+            self.post_message(Doubted(text, unjudged(manifest, text)))
             if isinstance(text, str) and 1 < importance.words(text) <= importance.MOST_WORDS:
                 weights = []
                 for weight in importance.weigh(self.edgekit.models.get(self.folder), text, answer):
@@ -153,6 +158,22 @@ class ClassifyScreen(Page):
             facts += speed.of_answering(message.seconds)
         self._facts = facts
         self._say(" · ".join([*facts, *self._weighing(message)]))
+
+    @on(Doubted)
+    def take_doubt(self, message: Doubted) -> None:
+        if message.text == self.given and self._answer is not None:
+            self._say_doubt(self._answer, message.language)
+
+    def _say_doubt(self, answer: Answer | None, language: str | None = None) -> None:
+        said = []
+        if answer is not None and answer.familiar is False:
+            said.append(_("This looks like nothing that the model was taught."))
+        if language is not None:
+            text = _("It seems to be in a language that the model was not judged in: {language}.")
+            said.append(text.format(language=language_name(language)))
+        doubt = self.query_one("#doubt", Static)
+        doubt.update(content("\n".join(said)))
+        doubt.display = bool(said)
 
     def _weighing(self, message: Answered) -> list[str]:
         """How long the words take; each is left out once in the background."""
@@ -186,6 +207,7 @@ class ClassifyScreen(Page):
         else:
             given = answer.labels if self._several else None
             scores.show(answer.scores, abstained=answer.abstained, given=given)
+        self._say_doubt(answer)
 
     def _say(self, text: str) -> None:
         self.query_one("#status", Static).update(clean(text))

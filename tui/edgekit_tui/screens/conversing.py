@@ -37,10 +37,11 @@ from edgekit_tui.widgets.ways_out import WaysOut
 
 
 class ConversingPage(Page):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chat: Chat | None = None) -> None:
+        """`chat` is one to go on with."""
         super().__init__()
         self.folder = folder
-        self.chat: Chat | None = None
+        self.chat = chat
         self.settings = ChatSettings()
         self.answering: Answering | None = None
         self.last: Turn | None = None

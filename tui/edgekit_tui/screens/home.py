@@ -19,7 +19,7 @@ from edgekit_tui import corrections, models, recent, speed
 from edgekit_tui.found import Found, best
 from edgekit_tui.i18n import N_, _, language_name, ngettext, number, rate, size
 from edgekit_tui.messages import ArtifactsFound, CorrectionsSaved
-from edgekit_tui.recent import Recent
+from edgekit_tui.recent import Anything
 from edgekit_tui.screens import ACTIONS, TASK_NAMES, task_screen
 from edgekit_tui.screens.recent import said
 from edgekit_tui.screens.saving import SavingPage
@@ -70,7 +70,7 @@ class HomeScreen(SavingPage):
         self.found: list[Found] = []
         self._searched = False
         self._waiting: dict[str, int] = {}
-        self._recent: list[Recent] = []
+        self._recent: list[Anything] = []
         self._told: tuple[list[Found], dict[str, str]] | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -116,7 +116,8 @@ class HomeScreen(SavingPage):
         """In a thread: a drive may take its time."""
         with self.reporting():
             waiting = {one.name: one.waiting() for one in corrections.every()}
-            self.post_message(ArtifactsFound(self.edgekit.find(), waiting, recent.every()))
+            left = recent.latest(self.edgekit.history)
+            self.post_message(ArtifactsFound(self.edgekit.find(), waiting, left))
 
     @on(ArtifactsFound)
     def take(self, message: ArtifactsFound) -> None:
@@ -141,7 +142,7 @@ class HomeScreen(SavingPage):
                 line.update(building.said)
 
     def _say_waiting(self) -> None:
-        """Files that were labelled or begun, and corrected labels that nothing learns from yet."""
+        """What was worked on last, and corrected labels that nothing learns from yet."""
         left = self.query_one("#recent", Static)
         left.display = bool(self._recent)
         names = " · ".join(said(one) for one in self._recent[:_FEW_RECENT])

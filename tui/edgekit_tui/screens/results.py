@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -16,12 +18,15 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from edgekit.artifact import folder as artifacts
 from edgekit.data.records import TABLES
+from edgekit.errors import ArtifactError
+from edgekit.tasks.classification.judged_in import unjudged
 from edgekit_tui import results
 from edgekit_tui.corrections import Corrections
-from edgekit_tui.i18n import N_, _, ngettext, number, percent
+from edgekit_tui.i18n import N_, _, language_name, ngettext, number, percent
 from edgekit_tui.labelling import LabelJob
-from edgekit_tui.messages import Exported, PageRead
+from edgekit_tui.messages import Exported, LanguagesSeen, PageRead
 from edgekit_tui.results import ORDERS, Query, Result, Results
 from edgekit_tui.screens.saving import SavingPage
 from edgekit_tui.text import cell, content, one_line
@@ -33,6 +38,10 @@ _CHART_WIDTH, _BAR_WIDTH = 30, 7
 _LABEL_WIDTH = 18
 MARK = "✓"
 """Beside a label that a person set."""
+UNSURE, UNFAMILIAR = "?", "≠"
+"""Beside a label that the model is not sure of, and that of a text like none it was taught."""
+LANGUAGES_LOOKED_AT = 200
+"""Texts of a file whose language is looked at."""
 
 
 class ResultsScreen(SavingPage):
@@ -61,6 +70,7 @@ class ResultsScreen(SavingPage):
         self._count = self._corrected = 0
         self._labels: list[str | None] = []
         self._rows: list[Result] = []
+        self._languages = False
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="columns"):
@@ -81,6 +91,34 @@ class ResultsScreen(SavingPage):
     async def on_screen_resume(self) -> None:
         await super().on_screen_resume()
         self.read(self.labelled, self._offset, anew=True)
+        if not self._languages:
+            self._languages = True
+            self.look_at_languages()
+
+    @work(thread=True, exclusive=True, group="languages")
+    def look_at_languages(self) -> None:
+        """Of some of the texts; nothing is said where the artifact is not there any more."""
+        with self.reporting(), suppress(ArtifactError):
+            manifest = artifacts.read(self.job.artifact).manifest
+            found = [
+                unjudged(manifest, text) for text in self.results.some_texts(LANGUAGES_LOOKED_AT)
+            ]
+            unknown = Counter(code for code in found if code is not None)
+            self.post_message(LanguagesSeen(len(found), dict(unknown.most_common(3))))
+
+    @on(LanguagesSeen)
+    def take_languages(self, message: LanguagesSeen) -> None:
+        if not message.unjudged:
+            return
+        named = ", ".join(
+            f"{language_name(code)} ({number(rows)})" for code, rows in message.unjudged.items()
+        )
+        text = _(
+            "Of {texts} texts that were looked at, some are in languages that the model was not "
+            "judged in: {languages}."
+        )
+        texts = number(message.texts)
+        self.notice(text.format(texts=texts, languages=named), kind="warning")
 
     @work(thread=True, exclusive=True, group="read")
     def read(self, query: Query, offset: int, *, anew: bool = False) -> None:
@@ -88,6 +126,7 @@ class ResultsScreen(SavingPage):
         with self.reporting():
             corrections = Corrections(self.job.name).all()
             if anew:
+                results.renew_index(self.job.out, self.job.index, column=self.job.column)
                 self.results.correct(corrections)
             rows = self.results.page(query, offset=offset, most=ROWS_A_PAGE)
             count = self.results.count(query)
@@ -144,8 +183,9 @@ class ResultsScreen(SavingPage):
         if self._count > ROWS_A_PAGE:
             first, last = number(self._offset + 1), number(self._offset + rows)
             facts.append(_("shown: {first} to {last}").format(first=first, last=last))
-        if any(row.corrected for row in self._rows):
-            facts.append(f"{MARK} " + _("corrected"))
+        said = {MARK: _("corrected"), UNSURE: _("not sure"), UNFAMILIAR: _("like nothing taught")}
+        marks = set("".join(map(_marks, self._rows)))
+        facts += [f"{mark} {meaning}" for mark, meaning in said.items() if mark in marks]
         self.query_one("#status", Static).update(" · ".join(facts))
 
     def _ask(self, query: Query, offset: int = 0) -> None:
@@ -271,9 +311,17 @@ def _widest(least: int, *cells: Text) -> int:
 
 
 def _label(row: Result) -> str:
-    if row.corrected:
-        return f"{one_line(row.label, most=_LABEL_WIDTH - len(MARK) - 1)} {MARK}"
+    if marks := _marks(row):
+        return f"{one_line(row.label, most=_LABEL_WIDTH - len(marks) - 1)} {marks}"
     return one_line(row.label, most=_LABEL_WIDTH) or "–"
+
+
+def _marks(row: Result) -> str:
+    """What a person set is in doubt no longer; of a row without text there is nothing to doubt."""
+    if row.corrected:
+        return MARK
+    doubts = {UNSURE: row.abstained, UNFAMILIAR: not row.familiar}
+    return "".join(mark for mark, doubted in doubts.items() if doubted) if row.label else ""
 
 
 def _chart_line(label: str, rows: int, share: float) -> Content:

@@ -25,6 +25,8 @@ from edgekit_tui.widgets.notice import Notice
 from edgekit_tui.widgets.scores import bar_line
 
 MOST_ROWS = 500
+# Lines of the page that are neither the row's text nor its labels.
+_OTHER_LINES, _FEWEST_LINES = 8, 6
 KEYS = "123456789"
 
 
@@ -40,6 +42,8 @@ class ReviewScreen(SavingPage):
         Binding("slash", "others", N_("Other label"), id="review.others"),
         Binding("s", "skip", N_("Skip"), id="review.skip"),
         Binding("u", "undo", N_("Undo"), id="review.undo"),
+        Binding("pagedown", "read_on(1)", show=False, priority=True),
+        Binding("pageup", "read_on(-1)", show=False, priority=True),
         Binding("c", "corrections", N_("Save corrections"), id="review.corrections"),
     ]
 
@@ -149,7 +153,24 @@ class ReviewScreen(SavingPage):
                 for place, (label, score) in enumerate(ranked[: len(KEYS)])
             )
         )
+        self._give_room()
         self.refresh_bindings()
+
+    def on_resize(self) -> None:
+        self._give_room()
+
+    def _give_room(self) -> None:
+        """The text gets all the lines that its labels leave, so that a long one is read."""
+        lines = self.size.height - _OTHER_LINES - len(self._choices)
+        self.query_one("#row").styles.max_height = max(_FEWEST_LINES, lines)
+
+    def action_read_on(self, way: int) -> None:
+        if self.query_one("#others").display:
+            others = self.query_one("#others", OptionList)
+            others.action_page_down() if way > 0 else others.action_page_up()
+            return
+        row = self.query_one("#row", VerticalScroll)
+        row.scroll_relative(y=way * max(1, row.size.height - 1), animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "set":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,19 +12,21 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, OptionList, Static
+from textual.widgets import Button, OptionList, Static, TextArea
 
 from edgekit.artifact.folder import Manifest
 from edgekit.errors import EdgekitError
 from edgekit.tasks.summarization.summary import WORDS
-from edgekit_tui import models
+from edgekit_tui import last_summary, models, places
 from edgekit_tui.found import Found
 from edgekit_tui.i18n import N_, _, duration
-from edgekit_tui.messages import CanSummarize
+from edgekit_tui.messages import CanSummarize, DocumentRead
 from edgekit_tui.screens.giving import GivingPage, counted_words
+from edgekit_tui.screens.summary import FOREVER_NOTHING
 from edgekit_tui.settings import Setting
 from edgekit_tui.summarizing import SummaryJob, rate_key, writes
 from edgekit_tui.widgets.choices import Choices
+from edgekit_tui.widgets.field import MOST_PASTED, LongTextField
 from edgekit_tui.widgets.notice import Notice
 
 LENGTHS = (30, 60, 120, 250, 500, 1000)
@@ -41,7 +45,8 @@ class SummarizeScreen(GivingPage):
         Binding("ctrl+l", "clear", N_("Clear"), id="summarize.clear"),
     ]
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: SummaryJob | None = None) -> None:
+        """`given` is what was to be summarized before."""
         super().__init__()
         self.folder = folder
         self._manifest: Manifest | None = None
@@ -49,6 +54,18 @@ class SummarizeScreen(GivingPage):
         self._choosers: Sequence[Found] = ()
         self._words = WORDS
         self._fast = False
+        self._kept: str | None = None
+        """The text that stays when one leaves the page."""
+        if given is not None:
+            self._take(given)
+
+    def _take(self, job: SummaryJob) -> None:
+        self._words, self._fast = job.words, job.chooser is not None
+        self._kept = job.document.text
+        if not job.name and len(job.document.text) <= MOST_PASTED:
+            self.text = job.document.text
+        else:
+            self.read_text = DocumentRead(job.document, job.text_words, job.name, job.source)
 
     def body(self) -> Iterable[Widget]:
         yield from self.given_body()
@@ -78,7 +95,9 @@ class SummarizeScreen(GivingPage):
         with self.reporting():
             manifest = self.edgekit.models.get(self.folder).manifest
             choosers = [found for found in self.edgekit.find() if _chooses(found)]
-            self.post_message(CanSummarize(manifest, choosers if writes(manifest) else []))
+            left = last_summary.read()
+            job = left[0] if left is not None and left[1] is None else None
+            self.post_message(CanSummarize(manifest, choosers if writes(manifest) else [], job))
 
     @on(CanSummarize)
     def take_model(self, message: CanSummarize) -> None:
@@ -86,8 +105,17 @@ class SummarizeScreen(GivingPage):
         spec = message.manifest.model.summary
         if spec is not None and self._words == WORDS:
             self._words = spec.words
+        if message.left is not None and self._kept is None and not self._has_text:
+            self._take(message.left)
+            with self.prevent(TextArea.Changed):
+                self.query_one("#text", LongTextField).text = self.text
+            self.show_given()
         self._show_choices()
         self._say_ready(message.manifest)
+
+    @property
+    def _has_text(self) -> bool:
+        return self.read_text is not None or bool(self.text.strip())
 
     def _say_ready(self, manifest: Manifest) -> None:
         self.top.say(manifest.name)
@@ -98,6 +126,29 @@ class SummarizeScreen(GivingPage):
 
     def after_reading(self) -> None:
         self.query_one(Choices).focus()
+
+    def action_clear(self) -> None:
+        self._kept = ""
+        self.forget_text()
+        super().action_clear()
+
+    def action_back(self) -> None:
+        """The text stays for the next time, unless its summary is there already."""
+        if self._has_text and self.edgekit.values["keep"] != FOREVER_NOTHING:
+            with suppress(EdgekitError):  # no words, which are nothing to keep
+                job = self._job()
+                if job.document.text != self._kept:
+                    # Not this page's worker: the page is gone before it has begun.
+                    self.app.run_worker(partial(_keep, job), thread=True)
+        super().action_back()
+
+    @work(thread=True, group="keep")
+    def forget_text(self) -> None:
+        """What was left without a summary; one that was made stays until another is."""
+        with self.reporting(places.summaries()):
+            about = last_summary.about()
+            if about is not None and not about.summarized:
+                last_summary.remove()
 
     # The settings.
 
@@ -153,6 +204,7 @@ class SummarizeScreen(GivingPage):
         except EdgekitError as error:
             self.notice(str(error), kind="hint")
         else:
+            self._kept = job.document.text  # with its summary
             self.edgekit.open_screen("summary", job)
 
     def _job(self) -> SummaryJob:
@@ -190,6 +242,11 @@ class SummarizeScreen(GivingPage):
         else:
             time = _("how long it takes here is measured while it is read")
         self.say(f"{counted_words(words)} · {time}")
+
+
+def _keep(job: SummaryJob) -> None:
+    with suppress(OSError):  # where the disk is full, the page says so when it is needed
+        last_summary.keep(job)
 
 
 def _chooses(found: Found) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from edgekit.errors import EdgekitError
-from edgekit_tui import power, summary_file
+from edgekit_tui import last_summary, power, summary_file
 from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number, rate
 from edgekit_tui.messages import Exported, Summarized
 from edgekit_tui.reading import Progress
@@ -28,7 +29,7 @@ from edgekit_tui.widgets.bar import Bar
 from edgekit_tui.widgets.notice import Notice
 
 FLUSH_SECONDS = 0.4
-_FOREVER_NOTHING = "0"
+FOREVER_NOTHING = "0"
 
 
 class SummaryScreen(Page):
@@ -46,11 +47,11 @@ class SummaryScreen(Page):
         Binding("r", "again", N_("Go on"), id="summary.again"),
     ]
 
-    def __init__(self, job: SummaryJob) -> None:
+    def __init__(self, job: SummaryJob, made: Made | None = None) -> None:
+        """`made` is a summary from before; without one it is made now."""
         super().__init__()
-        self.job = job
+        self.job, self.made = job, made
         self.summarizing: Summarizing | None = None
-        self.made: Made | None = None
         self._timer: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -81,7 +82,7 @@ class SummaryScreen(Page):
 
     def start(self) -> None:
         self.made = None
-        keep = self.edgekit.values["keep"] != _FOREVER_NOTHING
+        keep = self.edgekit.values["keep"] != FOREVER_NOTHING
         self.summarizing = Summarizing(self.job, keep=keep, clock=self.edgekit.clock)
         self.query_one("#notice", Notice).clear_text()
         self.query_one("#status", Static).update("")
@@ -94,7 +95,11 @@ class SummaryScreen(Page):
     @work(thread=True, exclusive=True, group="summarize")
     def summarize(self, summarizing: Summarizing) -> None:
         with self.reporting():
-            self.post_message(Summarized(summarizing.run(self.edgekit.models)))
+            made = summarizing.run(self.edgekit.models)
+            if self.edgekit.values["keep"] != FOREVER_NOTHING:
+                with suppress(OSError):  # it is shown all the same
+                    last_summary.keep(self.job, made)
+            self.post_message(Summarized(made))
 
     def flow(self) -> None:
         """Shows the progress; equally often however fast the model reports."""

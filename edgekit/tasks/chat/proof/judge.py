@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import ChatSpec
+from edgekit.artifact.specs import ChatSpec
 from edgekit.checkpoint.describe import Description, describe
 from edgekit.data.rows import Message, Row
 from edgekit.data.spread import spread

@@ -34,7 +34,7 @@ from edgekit.system import machine
 from edgekit.system.digest import sha256_file, sha256_json
 from edgekit.tasks.classification import thresholds
 from edgekit.tasks.classification.answer import answer, fit_temperature
-from edgekit.tasks.classification.proof import linear, pairs
+from edgekit.tasks.classification.proof import doubt, linear, pairs
 from edgekit.tasks.classification.proof.linear import Linear
 from edgekit.tasks.classification.proof.quality import Must, Scorings, flip_rows, judge_linear
 from edgekit.tasks.classification.proof.quality import judge as judge_rows
@@ -189,8 +189,12 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
     )
     scoring = scorings.artifact
     beside = linear.stored(job, dataset) if dataset.test else None
+    asked = plan.bound.recipe.abstain_below
+    unsure = doubt.unsure_below(dataset, answers.validation, answers.test, scoring, asked=asked)
+    strange = doubt.like_nothing_taught(job, dataset)
+    quality = _quality(plan, answers, teacher, scorings, beside=beside)
     return Judged(
-        files={MODEL: model, TOKENIZER: tokenizer},
+        files={MODEL: model, TOKENIZER: tokenizer, **strange.files},
         beside=for_others.encoder_files(job.checkpoint, dataset.labels, max_tokens=job.max_tokens),
         golden=_golden(dataset, answers, scoring),
         model={
@@ -199,9 +203,12 @@ def judge(plan: Plan, job: OutputJob, exported: Exported, teacher: Answers) -> J
             # The file divides by it.
             "temperature": 1.0,
             **_thresholds(scorings, len(dataset.validation)),
+            **unsure.model,
+            **strange.model,
         },
         ram_bytes=ram_bytes([model], tokenizer),
-        quality=_quality(plan, answers, teacher, scorings, beside=beside),
+        # Without a test set nothing was judged.
+        quality=quality and {**quality, **unsure.quality, **strange.quality},
         measured={} if beside is None else {"linear": {"text_ms": beside.text_ms}},
         flips=flip_rows(
             dataset.test,

@@ -8,7 +8,8 @@ from typing import Any
 
 import edgekit
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import Manifest, SummarySpec
+from edgekit.artifact.manifest import Manifest
+from edgekit.artifact.specs import SummarySpec
 from edgekit.checkpoint.describe import describe
 from edgekit.data.rows import Row
 from edgekit.errors import ArtifactError, CheckpointError

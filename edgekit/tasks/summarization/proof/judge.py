@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import SummaryKind, SummarySpec
+from edgekit.artifact.specs import SummaryKind, SummarySpec
 from edgekit.checkpoint import for_others
 from edgekit.checkpoint.describe import STATIC, Description, describe
 from edgekit.data.rows import Row

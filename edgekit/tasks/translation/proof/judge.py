@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import Model
 from edgekit.artifact.folder import Artifact
-from edgekit.artifact.manifest import TranslationSpec
+from edgekit.artifact.specs import TranslationSpec
 from edgekit.checkpoint import for_others, frames, published
 from edgekit.checkpoint.describe import Description, read_config
 from edgekit.data.rows import Row

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.bench.serving import Answered, Side, verbs
 from edgekit.runtime.tokens import TOKENIZER, load_tokenizer
 from edgekit.tasks.translation.translated import Translation

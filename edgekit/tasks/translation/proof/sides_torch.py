@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from edgekit.artifact.manifest import Frame
+from edgekit.artifact.specs import Frame
 from edgekit.checkpoint import models
 from edgekit.runtime.seq2seq.generation import Generation
 from edgekit.runtime.tokens import TOKENIZER, TextTokenizer
