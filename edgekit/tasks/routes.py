@@ -131,7 +131,10 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Together:
-    """How calls that wait at the same time are answered by one run, each as if it were alone."""
+    """How calls that wait at the same time are answered by one run, each as if it were alone.
+
+    They may be of several keys: only for models that remember nothing (`FORGET` is None).
+    """
 
     kind: Callable[[Call], Hashable | None]
     """Calls of the same kind can be; None: this one cannot."""

@@ -11,6 +11,7 @@ from edgekit.build import build, plan
 from edgekit.recipe import recipe
 from tests.tiny import encoder as tiny
 from tests.tiny import seq2seq as tiny_seq2seq
+from tests.tiny import translator as tiny_translator
 
 NAMES = [name for name in recipe.shipped() if name.startswith("classify-")]
 # The tiny teacher's decoder has two layers.
@@ -69,3 +70,26 @@ def test_a_shipped_recipe_leaves_a_summarizer_that_writes(
     assert steps == [*(entry.name for entry in shipped.steps), "onnx"]
     with edgekit.load(done.artifacts[0].path) as model:
         assert model.summarize("lamp on. warm the room.").engine == "seq2seq"
+
+
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_a_shipped_recipe_leaves_a_translator(tmp_path: Path) -> None:
+    marian = tiny_translator.make_marian(tmp_path / "marian")
+    project = tiny_translator.make_project(tmp_path / "project", marian, count=60).parent
+    changes = [
+        "must={}",
+        "steps.0.trim_vocab.most_tokens_rise=9",
+        "steps.0.trim_vocab.most_unknown_rise=1",
+        f"model={project / 'model'}",
+        "languages={from: [en], to: [fr, sw]}",
+        *(
+            f"data.{kind}={project / 'data' / kind}.jsonl"
+            for kind in ("train", "validation", "test")
+        ),
+    ]
+    bound = recipe.read(recipe.shipped()["translate-int8"], changes=changes)
+    [made] = build.compress(plan.make(bound, out=tmp_path / "out")).artifacts
+    assert [step["step"] for step in made.manifest["steps"]] == ["trim_vocab", "onnx"]
+    assert made.manifest["model"]["quantization"] == "int8"
+    with edgekit.load(made.path) as model:
+        assert model.translate("lamp on", to="sw").parts == 1

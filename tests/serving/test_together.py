@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import edgekit
+from edgekit import tables
 from edgekit.artifact.folder import read
 from edgekit.errors import DataError
 from edgekit.serving.calls import Asked, _answers
@@ -111,3 +112,10 @@ def _all_at_once(server: Running) -> list[tuple[str, Any]]:
     for thread in threads:
         thread.join()
     return found
+
+
+def test_only_what_remembers_nothing_answers_several_keys_at_once() -> None:
+    for name in tables.TASKS:
+        part = tables.task_part(name, "routes")
+        together = [path for path, route in part.ROUTES.items() if route.together is not None]
+        assert part.FORGET is None or together == [], name

@@ -50,6 +50,11 @@ SAMPLES = (
         N_("Tells in a line what a text is about, in 11 languages. About an hour."),
     ),
     Sample(
+        "package-translations",
+        N_("A small translator"),
+        N_("From English into three languages. It learns for 90 minutes at most; it needs apt."),
+    ),
+    Sample(
         "guide-chapters",
         N_("Chapters of a guide"),
         N_("Tells the chapter of a paragraph, in 12 languages. About two hours; it needs apt."),
