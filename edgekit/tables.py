@@ -110,6 +110,8 @@ COMMANDS = {
     "keys": ("edgekit.cli.keys", "make, list and revoke the keys of a server"),
     "evaluate": ("edgekit.cli.evaluate", "quality of an artifact by language and label"),
     "bench": ("edgekit.cli.bench", "speed, memory, cold start and size of an artifact"),
+    "probe": ("edgekit.cli.probe", "what this machine can do, as a file for `fit` elsewhere"),
+    "fit": ("edgekit.cli.fit", "whether artifacts suit a machine: memory, and the speed to expect"),
     "inspect": ("edgekit.cli.inspect", "what an artifact is and whether it fits in memory here"),
     "verify": ("edgekit.cli.verify", "check every digest and the golden answers of an artifact"),
     "trim": (

@@ -172,6 +172,12 @@ def named() -> dict[str, set[Path]]:
     return found
 
 
+def test_a_machine_is_probed_and_artifacts_fitted_without_what_compresses() -> None:
+    modules = "probe", "operators", "decoding", "pace", "fit"
+    code = "\n".join(f"import edgekit.bench.{module}" for module in modules)
+    assert not imported_by(code) & {*HEAVY, "gguf", "llama_cpp"}
+
+
 def test_no_module_is_dead() -> None:
     asked = {name: path for name, path in MODULES.items() if not path.stem.startswith("__")}
     assert [name for name, path in asked.items() if not named().get(name, set()) - {path}] == []

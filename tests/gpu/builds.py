@@ -42,17 +42,22 @@ _TINY_CHAT = tiny_chat.RECIPE.replace("quantize: q8_0", "quantize: q4_0, roundin
 
 
 def classifier(device: str, folder: Path, sample: Path | None) -> list[Finding]:
-    """finetune and distill, exported to int8 and judged."""
-    if sample is None:
-        sides = _both(tiny.make_project(folder / "project", recipe=_TINY), folder, device, [])
-    else:
+    """finetune and distill, exported to int8 and judged; of the sample, a trial on a few rows."""
+    recipe = tiny.make_project(folder / "project", recipe=_TINY)
+    found = _classifiers(_both(recipe, folder / "tiny", device, []), "a tiny model")
+    if sample is not None:
         recipe = folder / "recipe.yaml"
         recipe.write_text(_OF_SAMPLE.format(folder=json.dumps(str(sample))[1:-1]), "utf-8")
-        sides = _both(recipe, folder, device, ["--smoke"])
+        sides = _both(recipe, folder / "sample", device, ["--smoke"])
+        found += _classifiers(sides, "the sample's, on a few rows")
+    return found
+
+
+def _classifiers(sides: list[dict[str, Any]] | str, model: str) -> list[Finding]:
     if isinstance(sides, str):
         return failed(sides)
     return [
-        _compared("macro-F1 of the artifact", sides, ("artifact", "macro_f1"), 0.15),
+        _compared(f"macro-F1 of {model}", sides, ("artifact", "macro_f1"), 0.15),
         _compared("agreement with its teacher", sides, ("agreement",), 0.1),
     ]
 
