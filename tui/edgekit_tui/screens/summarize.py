@@ -23,7 +23,7 @@ from edgekit.system.cancel import Cancelled
 from edgekit.tasks.summarization.summary import WORDS
 from edgekit_tui import last_summary, models, places
 from edgekit_tui.found import Found
-from edgekit_tui.i18n import N_, _, duration, ngettext, number
+from edgekit_tui.i18n import N_, _, duration, in_words, ngettext, number
 from edgekit_tui.messages import CanSummarize, DocumentRead, PagesRead
 from edgekit_tui.screens.page import Page
 from edgekit_tui.screens.summary import FOREVER_NOTHING
@@ -285,7 +285,7 @@ class SummarizeScreen(Page):
         try:
             job = self._job()
         except EdgekitError as error:
-            self.notice(str(error), kind="hint")
+            self.notice(in_words(error), kind="hint")
         else:
             self._kept = job.document.text  # with its summary
             self.edgekit.open_screen("summary", job)
