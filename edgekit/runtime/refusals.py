@@ -27,6 +27,8 @@ TEMPLATES = {
     "pair-too-long": "The first text of a pair ('{shown}') takes more than half of the {most} "
     "tokens that the model reads at once, and is read whole with every part of the second; "
     "shorten it, or use a model with a longer window.",
+    "conversation-too-long": "The conversation takes {tokens} tokens and its answer {room}; the "
+    "model's context has {context}: {remedy}.",
 }
 
 told = partial(errors.told, TEMPLATES)

@@ -53,7 +53,7 @@ def calls() -> Iterator[tuple[str, ast.Call, Mapping[str, str]]]:
     tables = dict(catalogues.tables())
     for path in SOURCE.rglob("*.py"):
         name = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
-        package = f"{name.rpartition('.')[0]}.refusals"
+        package = f"{'.'.join(name.split('.')[:2])}.refusals"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[-1], ast.Dict):
                 called = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
