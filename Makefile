@@ -91,6 +91,7 @@ shape: .venv/ready-to-test
 docs: .venv/ready-for-docs
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/decoders.py
+	$(BIN)/python docs/codes.py
 	$(BIN)/mkdocs build --strict
 
 bench: .venv/ready

@@ -11,6 +11,7 @@ import os
 import re
 import runpy
 import shlex
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ import edgekit
 from edgekit import cli, errors, tables
 from edgekit.checkpoint.decoders import DECODERS
 from edgekit.recipe import recipe
+from tests.wording import catalogues
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -207,8 +209,17 @@ def templates() -> list[list[str | None]]:
         for path in (ROOT / "edgekit").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     )
-    found = (list(literals(node)) for node in nodes)
+    sentences = (list(parts_of(template)) for template in catalogues.texts().values())
+    found = (*(list(literals(node)) for node in nodes), *sentences)
     return [parts for parts in found if sum(len(part or "") for part in parts) >= 15]
+
+
+def parts_of(template: str) -> Iterator[str | None]:
+    """The parts of an error's sentence; None for what is filled in."""
+    for text, name, _, _ in string.Formatter().parse(template):
+        yield text
+        if name is not None:
+            yield None
 
 
 def literals(node: ast.AST) -> Iterator[str | None]:

@@ -21,7 +21,8 @@ from edgekit.artifact.manifest import (
     Needs,
     check_name,
 )
-from edgekit.errors import ArtifactError, IntegrityError
+from edgekit.artifact.refusals import told
+from edgekit.errors import ArtifactError, IntegrityError, at
 from edgekit.system import machine, paths
 from edgekit.system.digest import sha256_file
 
@@ -85,20 +86,17 @@ def read(folder: Path) -> Artifact:
     """Reads and checks only the manifest; `verify` and `verify_for_load` check the files."""
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise ArtifactError(f"{folder}: there is no such folder; give the path of an artifact.")
+        raise ArtifactError(told("no-such-folder", {"folder": folder}))
     if not path.exists():
-        raise ArtifactError(
-            f"{folder}: this folder has no {MANIFEST}, so it is no artifact; "
-            "give a folder that `edgekit compress` wrote."
-        )
+        raise ArtifactError(told("no-artifact", {"folder": folder}))
     if _regular(path).st_size > MAX_MANIFEST_BYTES:
-        raise ArtifactError(f"{path}: this file is too large to be a manifest of an artifact.")
+        raise ArtifactError(told("manifest-too-large", {"path": path}))
     try:
         return Artifact(folder=folder, manifest=manifest.decode(path.read_bytes()))
     except OSError as error:
         raise _unreadable(path, error) from error
     except ArtifactError as error:
-        raise type(error)(f"{folder}: {error}") from error
+        raise type(error)(at(folder, error)) from error
 
 
 def verify(artifact: Artifact, *, on_file: Callable[[FileEntry], None] | None = None) -> None:
@@ -167,18 +165,21 @@ def _check_names(artifact: Artifact) -> None:
     except OSError as error:
         raise _unreadable(artifact.folder, error) from error
     for name in sorted(found - listed):
-        raise IntegrityError(
-            f"{artifact.path(name)}: this file is not in the manifest, so it did not come with "
-            "the artifact; move it out of the folder."
-        )
+        raise IntegrityError(told("file-not-listed", {"path": artifact.path(name)}))
     for name in sorted(listed - found):
-        raise IntegrityError(f"{artifact.path(name)}: this file is missing; {_REMEDY}")
+        raise IntegrityError(told("file-missing", {"path": artifact.path(name)}))
     for entry in artifact.manifest.files:
         size = _regular(artifact.path(entry.path)).st_size
         if size != entry.size_bytes:
             raise IntegrityError(
-                f"{artifact.path(entry.path)}: this file has {size:,} bytes instead of "
-                f"{entry.size_bytes:,}; {_REMEDY}"
+                told(
+                    "file-size",
+                    {
+                        "path": artifact.path(entry.path),
+                        "found": f"{size:,}",
+                        "wanted": f"{entry.size_bytes:,}",
+                    },
+                )
             )
 
 
@@ -192,12 +193,12 @@ def _regular(path: Path) -> os.stat_result:
     except OSError as error:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
-        raise IntegrityError(f"{path}: this is no plain file; {_REMEDY}")
+        raise IntegrityError(told("no-plain-file", {"path": path}))
     return status
 
 
 def _unreadable(path: Path, error: OSError) -> IntegrityError:
-    return IntegrityError(f"{path}: this cannot be read ({error.strerror}); {_REMEDY}")
+    return IntegrityError(told("file-unreadable", {"path": path, "reason": error.strerror}))
 
 
 def _hash(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
@@ -209,9 +210,7 @@ def _hash(artifact: Artifact, entry: FileEntry, *, keep: bool) -> bytes:
     except OSError as error:
         raise _unreadable(path, error) from error
     if digest != entry.sha256:
-        raise IntegrityError(
-            f"{path}: these are not the bytes that were written (sha256 differs); {_REMEDY}"
-        )
+        raise IntegrityError(told("file-changed", {"path": path}))
     return data
 
 

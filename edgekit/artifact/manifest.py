@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.artifact import specs
+from edgekit.artifact.refusals import told
 from edgekit.artifact.sections import Section
 from edgekit.artifact.specs import (
     ChatSpec,
@@ -156,10 +157,7 @@ def decode(data: bytes) -> Manifest:
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         right = False
     if not right:
-        raise IntegrityError(
-            f"{MANIFEST}: these are not the bytes that were written; "
-            "copy the artifact again from where it came, or build it again."
-        )
+        raise IntegrityError(told("manifest-changed", {}))
     return _parse(value, digest)
 
 
@@ -177,10 +175,7 @@ def _parse(value: dict[str, Any], digest: str) -> Manifest:
     top = Section(value, MANIFEST)
     version = top.integer("format_version")
     if version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{MANIFEST}: format {version} is not the {FORMAT_VERSION} that this edgekit reads; "
-            "pip install --upgrade edgekit"
-        )
+        raise ArtifactError(told("format-unknown", {"format": version, "known": FORMAT_VERSION}))
     manifest = Manifest(
         name=top.text("name"),
         task=top.text("task"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import filelock
 
+from edgekit.data.refusals import told
 from edgekit.errors import DataError
 from edgekit.system import paths
 from edgekit.system.digest import sha256_json
@@ -22,4 +23,4 @@ def alone(out: Path) -> Iterator[None]:
         with filelock.FileLock(lock, timeout=0):
             yield
     except filelock.Timeout as error:
-        raise DataError(f"{out}: another edgekit is writing this; wait for it.") from error
+        raise DataError(told("being-written", {"path": out})) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from edgekit.data import encodings, words
+from edgekit.data.refusals import told
 from edgekit.errors import DataError
 
 MOST_BYTES = 500_000_000
@@ -69,21 +70,25 @@ def read(path: Path, *, encoding: str | None = None, on_page: OnPage = ignore) -
     place = READERS.get(path.suffix.lower())
     if place is None:
         raise DataError(
-            f"{path}: '{path.suffix}' is no kind of text that edgekit reads; save it as one of "
-            f"{', '.join(READERS)}."
+            told(
+                "no-kind-of-text",
+                {"path": path, "suffix": path.suffix, "suffixes": ", ".join(READERS)},
+            )
         )
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check the path.") from error
+        raise DataError(told("cannot-open", {"path": path, "reason": error.strerror})) from error
     if size > MOST_BYTES:
-        raise DataError(f"{path}: over {MOST_BYTES // 10**6} MB; split it.")
+        raise DataError(told("too-many-bytes", {"path": path, "most": MOST_BYTES // 10**6}))
     module, _, function = place.partition(":")
     reader = cast("Reader", getattr(importlib.import_module(module), function))
     try:
         document = reader(path, encoding, on_page)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; check the path.") from error
+        raise DataError(
+            told("cannot-open", {"path": path, "reason": error.strerror or error})
+        ) from error
     return _checked(document, str(path))
 
 
@@ -121,10 +126,9 @@ def joined(pages: Sequence[str], warnings: Sequence[str] = ()) -> Document:
 
 def _checked(document: Document, place: str) -> Document:
     if len(document.text) > MOST_CHARACTERS:
-        raise DataError(f"{place}: over {MOST_CHARACTERS // 10**6} million characters; split it.")
-    if not words.any_in(document.text):
         raise DataError(
-            f"{place}: there is no text in it; where it holds pictures of pages, have a program "
-            "for text recognition (OCR) read it first."
+            told("too-many-characters", {"place": place, "most": MOST_CHARACTERS // 10**6})
         )
+    if not words.any_in(document.text):
+        raise DataError(told("no-text", {"place": place}))
     return document

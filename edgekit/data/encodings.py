@@ -16,6 +16,7 @@ from io import TextIOWrapper
 from typing import IO, Any
 
 from edgekit.data import language_of
+from edgekit.data.refusals import told
 from edgekit.errors import DataError, MissingExtra
 
 MAX_LINE = 10_000_000
@@ -86,9 +87,7 @@ def named(name: str) -> Encoding:
         found = codecs.lookup(name).name
         "a".encode(found).decode(found)
     except (LookupError, UnicodeError, TypeError, AttributeError):
-        raise DataError(
-            f"'{name[:40]}' is no encoding; name one such as utf-8, utf-16 or windows-1252."
-        ) from None
+        raise DataError(told("no-encoding", {"name": name[:40]})) from None
     return Encoding({"utf-8": "utf-8-sig"}.get(found, found))
 
 
@@ -189,12 +188,9 @@ class _Open:
 
 def _checked(line: str, place: str, encoding: Encoding) -> str:
     if len(line) > MAX_LINE:
-        raise DataError(f"{place}: the line is over 10 MB; split it into lines of one record each.")
+        raise DataError(told("line-too-long", {"place": place}))
     if "\0" in line:
-        raise DataError(
-            f"{place}: the line has a NUL character, which no text has; save the file again as "
-            "text (in Excel: CSV UTF-8)."
-        )
+        raise DataError(told("line-nul", {"place": place}))
     if not line.isascii() and (lone := _LONE.search(line)):
         raise _unread(place, line[: lone.start()], encoding)
     return line
@@ -203,8 +199,7 @@ def _checked(line: str, place: str, encoding: Encoding) -> str:
 def _unread(place: str, before: str, encoding: Encoding) -> DataError:
     after = f"after '{before[-30:]}'" if before else "at its beginning"
     return DataError(
-        f"{place}: a letter {after} cannot be read as {encoding.title}, in which the file is "
-        "written; correct it there, or name another encoding."
+        told("letter-unread", {"place": place, "where": after, "encoding": encoding.title})
     )
 
 
@@ -254,10 +249,7 @@ def _guess(sample: bytes, name: str) -> Encoding:
         if codec in PAGES
     }
     if not chaos:
-        raise DataError(
-            f"{name}: this is no text in an encoding that edgekit knows; open it where it was made "
-            "and save it as UTF-8 (in Excel: CSV UTF-8), or name its encoding."
-        )
+        raise DataError(told("no-known-encoding", {"path": name}))
     least = min(chaos.values())
     order = list(PAGES)
     weighed = {
@@ -290,4 +282,4 @@ def _fault(stream: IO[bytes], encoding: Encoding, name: str) -> DataError:
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding.codec, "ignore")
             return _unread(f"{name}:{number}", before, encoding)
-    return DataError(f"{name}: the last letter is cut off; get the whole file again.")
+    return DataError(told("last-letter-cut", {"path": name}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from edgekit.data.refusals import told
 from edgekit.errors import DataError
 
 
@@ -13,7 +14,5 @@ def free_name(name: str, taken: Collection[str], place: str) -> str:
         return name
     other = f"edgekit_{name}"
     if other in taken:
-        raise DataError(
-            f"{place}: it has the columns '{name}' and '{other}' already; rename one of them."
-        )
+        raise DataError(told("columns-taken", {"place": place, "first": name, "second": other}))
     return other

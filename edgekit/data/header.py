@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from edgekit.data.refusals import told
 from edgekit.errors import DataError
 
 ROWS = 60
@@ -50,10 +51,10 @@ class Header:
         self.cells = tuple(cells)
         end = max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)
         if not end:
-            raise DataError(f"{place}: the line is blank; it must name the columns.")
+            raise DataError(told("header-blank", {"place": place}))
         twice = next((cell for cell in cells[:end] if cell.strip() and cells.count(cell) > 1), None)
         if twice is not None:
-            raise DataError(f"{place}: the column '{twice}' is there twice; rename one of them.")
+            raise DataError(told("column-twice", {"place": place, "column": twice}))
         self.names = tuple(
             cell if cell.strip() else f"column {letters(at)}" for at, cell in enumerate(cells[:end])
         )
@@ -75,8 +76,7 @@ class Header:
         wide = len(fields) > len(self.cells) and any(fields[len(self.cells) :])
         if not loose and (short or wide):
             raise DataError(
-                f"{place}: {len(fields)} fields, but the header names {width} columns; "
-                'put text with commas in "double quotes".'
+                told("field-count", {"place": place, "fields": len(fields), "columns": width})
             )
         found.update(dict.fromkeys(self.names[len(fields) :], ""))
         return found

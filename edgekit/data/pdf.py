@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.data.documents import Document, OnPage, ignore, joined
 from edgekit.data.page_texts import mended
+from edgekit.data.refusals import told
 from edgekit.errors import DataError, MissingExtra
 from edgekit.system.cancel import Cancelled
 
@@ -28,12 +29,10 @@ def read_pdf(path: Path, encoding: str | None = None, on_page: OnPage = ignore) 
         try:
             reader = PdfReader(stream)
             if reader.is_encrypted and not reader.decrypt(""):
-                raise DataError(
-                    f"{path}: this PDF asks for a password; save it without one, then try again."
-                )
+                raise DataError(told("pdf-password", {"path": path}))
             count = len(reader.pages)
             if count > MOST_PAGES:
-                raise DataError(f"{path}: over {MOST_PAGES:,} pages; split it.")
+                raise DataError(told("pdf-pages", {"path": path, "most": f"{MOST_PAGES:,}"}))
             pages: list[str] = []
             for page in reader.pages:
                 on_page(len(pages), count)
@@ -42,9 +41,7 @@ def read_pdf(path: Path, encoding: str | None = None, on_page: OnPage = ignore) 
             raise
         except (PyPdfError, *_DAMAGE) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(
-                f"{path}: this PDF cannot be read ({reason}); open it and save it again as PDF."
-            ) from error
+            raise DataError(told("pdf-damaged", {"path": path, "reason": reason})) from error
     empty = sum(not page.strip() for page in pages)
     missing = [
         f"{empty} of {len(pages)} pages have no text (pictures, or nothing) and were not read."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edgekit.errors import ContextOverflow, DataError, EdgekitError, TemplateError
+from edgekit.errors import ContextOverflow, DataError, EdgekitError, TemplateError, at
 
 _OF_A_ROW = (DataError, ContextOverflow, TemplateError)
 
@@ -20,8 +20,7 @@ def placed(place: str) -> Iterator[None]:
         yield
     except EdgekitError as error:
         if place and is_of_a_row(error):
-            message = str(error)
-            error.args = (message if place in message else f"{place}: {message}",)
+            error.args = (error.sentence if place in error.sentence else at(place, error),)
         raise
 
 

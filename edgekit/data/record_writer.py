@@ -17,6 +17,7 @@ from edgekit.data import sheets, write_ods, write_parquet, write_separated, writ
 from edgekit.data.partial import Original, as_text, keep_whole_lines, partial_of
 from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.records import Record, require_pyarrow
+from edgekit.data.refusals import told
 from edgekit.errors import DataError, OutOfDisk
 from edgekit.system import machine
 
@@ -50,11 +51,13 @@ class RecordWriter:
     ) -> None:
         if path.suffix.lower() not in _CONVERTERS:
             raise DataError(
-                f"{path}: '{path.suffix}' is no format that edgekit writes; "
-                f"name the file as one of {', '.join(_CONVERTERS)}."
+                told(
+                    "no-format-write",
+                    {"path": path, "suffix": path.suffix, "suffixes": ", ".join(_CONVERTERS)},
+                )
             )
         if not path.parent.is_dir():
-            raise DataError(f"{path}: there is no folder '{path.parent}'; make it first.")
+            raise DataError(told("no-folder", {"path": path, "folder": path.parent}))
         if path.suffix.lower() == ".parquet":
             require_pyarrow()
         if path.suffix.lower() in sheets.SUFFIXES:
@@ -84,15 +87,14 @@ class RecordWriter:
             text = json.dumps(record, ensure_ascii=False, allow_nan=not strict, default=as_text)
         except ValueError as error:
             raise DataError(
-                f"{self.path}: record {self.written + 1} has a number that JSON lacks "
-                "(NaN or infinite); name the file .csv or .parquet."
+                told("json-number", {"path": self.path, "record": self.written + 1})
             ) from error
         return text.encode("utf-8")
 
     def finish(self) -> None:
         """Writes all records to `path` atomically and removes the partial file."""
         if self.written == 0:
-            raise DataError(f"{self.path}: there are no records to write.")
+            raise DataError(told("no-records", {"path": self.path}))
         self.close()
         convert = _CONVERTERS[self.path.suffix.lower()]
         with _disk_room(self.path):
@@ -127,9 +129,7 @@ def _disk_room(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise OutOfDisk(
-            f"{path}: the disk is full; make room and run the same again, it goes on from here."
-        ) from error
+        raise OutOfDisk(told("disk-full", {"path": path})) from error
 
 
 _Converter = Callable[[Path, Path, Original | None], tuple[str, ...]]

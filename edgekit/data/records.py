@@ -18,6 +18,7 @@ from typing import IO, Any
 from edgekit.data import encodings, separated, sheets, strict_json
 from edgekit.data.encodings import Encoding, Lines
 from edgekit.data.reading import AS_FOUND, Form, Reading
+from edgekit.data.refusals import told
 from edgekit.data.separated import Opened
 from edgekit.errors import DataError, MissingExtra
 from edgekit.wording.suggestions import did_you_mean
@@ -50,8 +51,10 @@ def placed_records(path: Path, reading: Reading = AS_FOUND) -> Iterator[Placed]:
     """The records of a file, each with its place, for messages."""
     if path.suffix.lower() not in TABLES:
         raise DataError(
-            f"{path}: '{path.suffix}' is no format that edgekit reads; "
-            f"save the file as one of {', '.join(TABLES)}."
+            told(
+                "no-format-read",
+                {"path": path, "suffix": path.suffix, "suffixes": ", ".join(TABLES)},
+            )
         )
     yield from _some(_read(path, reading), str(path))
 
@@ -71,21 +74,22 @@ def _some(records: Iterator[Placed], name: str) -> Iterator[Placed]:
         empty = False
         yield placed
     if empty:
-        raise DataError(f"{name}: the file is empty; it needs at least one record.")
+        raise DataError(told("file-empty", {"name": name}))
 
 
 def cell(record: Record, column: str, place: str) -> str:
     """The string in a column of a record."""
     if column not in record:
         raise DataError(
-            f"{place}: there is no column '{column}'.{did_you_mean(column, list(record))}"
+            told(
+                "no-column",
+                {"place": place, "column": column, "hint": did_you_mean(column, list(record))},
+            )
         )
     value = record[column]
     if not isinstance(value, str):
         kind = "empty" if value is None else type(value).__name__
-        raise DataError(
-            f"{place}: column '{column}' must be text, but is {kind}; make it a string."
-        )
+        raise DataError(told("not-text", {"place": place, "column": column, "kind": kind}))
     return value
 
 
@@ -100,12 +104,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         stream = path.open("rb")
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check the path.") from error
+        raise DataError(told("cannot-open", {"path": path, "reason": error.strerror})) from error
     with stream:
         try:
             yield stream
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; check the path.") from error
+            raise DataError(
+                told("cannot-open", {"path": path, "reason": error.strerror})
+            ) from error
 
 
 def _encoding(stream: IO[bytes], name: str, reading: Reading) -> Encoding:
@@ -160,22 +166,22 @@ def _from_jsonl(numbered: Lines, name: str) -> Iterator[Placed]:
         if line.strip():
             yield place, _json_record(line, place)
         else:
-            raise DataError(f"{place}: the line is blank; JSONL has one object on every line.")
+            raise DataError(told("jsonl-blank", {"place": place}))
 
 
 def _json_record(line: str, place: str) -> Record:
     try:
         record = strict_json.parse(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: this is not a JSON object on one line ({error}).") from error
+        raise DataError(told("jsonl-no-object", {"place": place, "reason": error})) from error
     if not isinstance(record, dict):
-        raise DataError(f'{place}: a line must be an object such as {{"text": "…"}}.')
+        raise DataError(told("jsonl-no-mapping", {"place": place}))
     try:
         json.dumps(record, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise DataError(f"{place}: half of a character (a lone surrogate); remove it.") from error
+        raise DataError(told("half-character", {"place": place})) from error
     if any("\0" in value for value in record.values() if isinstance(value, str)):
-        raise DataError(f"{place}: the text has a NUL character; remove it.")
+        raise DataError(told("nul-character", {"place": place}))
     return record
 
 
@@ -193,9 +199,11 @@ def open_parquet(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}; check the path.") from error
+        raise DataError(
+            told("cannot-open", {"path": path, "reason": error.strerror or error})
+        ) from error
     except pa.ArrowException as error:
-        raise DataError(f"{path}: this is not a whole Parquet file ({error}).") from error
+        raise DataError(told("parquet-not-whole", {"path": path, "reason": error})) from error
 
 
 def _read_parquet(path: Path) -> Iterator[Placed]:
@@ -207,12 +215,12 @@ def _read_parquet(path: Path) -> Iterator[Placed]:
                     number += 1
                     place = f"{path}: row {number}"
                     if any("\0" in value for value in record.values() if isinstance(value, str)):
-                        raise DataError(f"{place}: the text has a NUL character; remove it.")
+                        raise DataError(told("nul-character", {"place": place}))
                     yield place, record
         except (OSError, UnicodeDecodeError, ValueError) as error:
             # pyarrow's own errors are subclasses of OSError and ValueError.
             raise DataError(
-                f"{path}: the file is damaged after row {number} ({error}); make it again."
+                told("parquet-damaged", {"path": path, "number": number, "reason": error})
             ) from error
 
 

@@ -12,6 +12,7 @@ from edgekit.data.inputs import Input
 from edgekit.data.reading import AS_FOUND, Reading
 from edgekit.data.record_writer import RecordWriter
 from edgekit.data.records import READERS, Record, cell, placed_records, read_lines, stream_records
+from edgekit.data.refusals import told
 from edgekit.errors import DataError
 from edgekit.wording import directions
 from edgekit.wording.language_codes import normal
@@ -313,13 +314,13 @@ def _text_lines(path: Path) -> Iterator[str]:
             empty = False
             yield text
     if empty:
-        raise DataError(f"{path}: the file is empty; it needs at least one text, one a line.")
+        raise DataError(told("lines-empty", {"path": path}))
 
 
 def _filled(record: Record, column: str, place: str) -> str:
     value = _text(record, column, place)
     if not value.strip():
-        raise DataError(f"{place}: column '{column}' is empty; fill it or remove the row.")
+        raise DataError(told("cell-empty", {"place": place, "column": column}))
     return value
 
 

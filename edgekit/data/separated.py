@@ -14,6 +14,7 @@ from itertools import chain
 from edgekit.data.encodings import MAX_LINE, Encoding, Lines
 from edgekit.data.header import ROWS, Header, header_at
 from edgekit.data.reading import AS_FOUND, Form, Reading
+from edgekit.data.refusals import told
 from edgekit.errors import DataError
 
 DELIMITERS = ",;\t|"
@@ -64,7 +65,7 @@ def opened(
         titles.append(tuple(fields))
     if found is None:
         if reading.header is not None:
-            raise DataError(f"{name}: there is no line {reading.header}; name another as header.")
+            raise DataError(told("no-header-line", {"path": name, "line": reading.header}))
         return Opened(Form(encoding=encoding, delimiter=delimiter), iter(()))
     header = Header(found[1], f"{name}:{found[0]}")
     first = next((line for line in sample if line.strip()), "")
@@ -107,10 +108,7 @@ def _rows(
             yield line, fields
             line = first + reader.line_num
     except csv.Error as error:
-        raise DataError(
-            f"{name}:{line}: this is not CSV as it should be ({error}); "
-            'put text with commas, quotes or line breaks in "double quotes".'
-        ) from error
+        raise DataError(told("not-csv", {"path": name, "line": line, "reason": error})) from error
 
 
 def _records(rows: Iterator[tuple[int, list[str]]], header: Header, name: str) -> Records:

@@ -17,6 +17,7 @@ from typing import Any
 
 from edgekit.data.header import ROWS, Header, header_at, letters
 from edgekit.data.reading import AS_FOUND, Form, Reading
+from edgekit.data.refusals import told
 from edgekit.data.separated import Opened, Records
 from edgekit.data.zipped import opened_zip
 from edgekit.errors import DataError, MissingExtra
@@ -31,7 +32,6 @@ _NEEDED = {
 _CELL = re.compile(rb"""\br\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["']""", re.IGNORECASE)
 _CHUNK = 1 << 20
 _OVERLAP = 32
-_DAMAGED = "this {suffix} file cannot be read ({error}); open it and save it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read(path: Path, reading: Reading = AS_FOUND) -> Sheet:
     first = next(numbered, None)
     if first is None:
         if reading.header is not None:
-            raise DataError(f"{place}: there is no row {reading.header}; name another as header.")
+            raise DataError(told("no-header-row", {"place": place, "row": reading.header}))
         return Sheet(Form(sheet=name, sheets=sheets), None, iter(()), place)
     header = Header(first[1], f"{place}, row {first[0]}")
     form = Form(first[0], titles, header.cells, sheet=name, sheets=sheets)
@@ -103,7 +103,10 @@ def _sheet(
         )
         if wanted is not None and wanted not in book.sheet_names:
             raise DataError(
-                f"{path}: there is no sheet '{wanted}'.{did_you_mean(wanted, book.sheet_names)}"
+                told(
+                    "no-sheet",
+                    {"path": path, "sheet": wanted, "hint": did_you_mean(wanted, book.sheet_names)},
+                )
             )
         # The first that has more than a title, else the first.
         names = [wanted] if wanted is not None else list(seen)
@@ -112,19 +115,23 @@ def _sheet(
             if sheet.height > 1:
                 return seen, name, _rows(sheet)
         if not names:
-            raise DataError(f"{path}: it has no sheet that can be seen.")
+            raise DataError(told("no-visible-sheet", {"path": path}))
         return seen, names[0], _rows(book.get_sheet_by_name(names[0]))
     except DataError:
         raise
     except calamine.PasswordError:
-        raise DataError(f"{path}: it asks for a password; save it without one.") from None
+        raise DataError(told("sheet-password", {"path": path})) from None
     except (calamine.CalamineError, OSError, ValueError) as error:
-        raise DataError(f"{path}: {_DAMAGED.format(suffix=path.suffix, error=error)}") from error
+        raise DataError(
+            told("sheet-damaged", {"path": path, "suffix": path.suffix, "reason": error})
+        ) from error
     except BaseException as error:
         # A panic in Rust is no Exception.
         if type(error).__name__ != "PanicException":
             raise
-        raise DataError(f"{path}: {_DAMAGED.format(suffix=path.suffix, error=error)}") from error
+        raise DataError(
+            told("sheet-damaged", {"path": path, "suffix": path.suffix, "reason": error})
+        ) from error
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
@@ -159,9 +166,10 @@ def _check_size(path: Path) -> None:
                 rows, columns = _extent(archive, entry)
                 if rows * columns > MOST_CELLS:
                     raise DataError(
-                        f"{path}: the cells reach to row {rows:,} and column "
-                        f"{letters(columns - 1)}, which is too far; delete the empty rows and "
-                        "columns below and beside the table."
+                        told(
+                            "sheet-too-far",
+                            {"path": path, "row": f"{rows:,}", "column": letters(columns - 1)},
+                        )
                     )
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from edgekit.data.documents import Document, OnPage, decode, ignore, joined
 from edgekit.data.markup import html_text
+from edgekit.data.refusals import told
 from edgekit.errors import DataError, MissingExtra
 
 MOST_UNPACKED_BYTES = 500_000_000
@@ -33,7 +34,7 @@ def read_docx(path: Path, encoding: str | None = None, on_page: OnPage = ignore)
 
     with opened_zip(path) as archive:
         if "word/document.xml" not in archive.namelist():
-            raise DataError(f"{path}: this is no Word file; save it again as .docx.")
+            raise DataError(told("no-word-file", {"path": path}))
     try:
         document = docx.Document(str(path))
         blocks = [
@@ -42,9 +43,7 @@ def read_docx(path: Path, encoding: str | None = None, on_page: OnPage = ignore)
         ]
     except (ValueError, KeyError, AttributeError, SyntaxError, RecursionError) as error:
         # lxml's errors are SyntaxErrors.
-        raise DataError(
-            f"{path}: this Word file is damaged ({error}); open it and save it again."
-        ) from error
+        raise DataError(told("word-damaged", {"path": path, "reason": error})) from error
     return Document("\n\n".join(blocks))
 
 
@@ -61,7 +60,7 @@ def read_epub(path: Path, encoding: str | None = None, on_page: OnPage = ignore)
     with opened_zip(path) as archive:
         names = set(archive.namelist())
         if _ENCRYPTION in names and _is_locked(_xml(archive, _ENCRYPTION, path)):
-            raise DataError(f"{path}: this book is locked (DRM), so it cannot be read here.")
+            raise DataError(told("book-locked", {"path": path}))
         chapters = [
             html_text(decode(archive.read(name), f"{path}: {name}"))
             for name in _chapters(archive, path)
@@ -99,14 +98,16 @@ def _xml(archive: zipfile.ZipFile, name: str, path: Path) -> ElementTree.Element
     try:
         data = archive.read(name)
     except KeyError as error:
-        raise DataError(f"{path}: this is no EPUB book, it has no {name or 'contents'}.") from error
+        raise DataError(told("no-epub", {"path": path, "name": name or "contents"})) from error
     if b"<!ENTITY" in data:
         # Nested entities can fill the memory; no book needs them.
         raise DataError(f"{path}: {name} defines entities, which edgekit does not read.")
     try:
         return ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
-        raise DataError(f"{path}: {name} is damaged ({error}); get the book again.") from error
+        raise DataError(
+            told("book-damaged", {"path": path, "name": name, "reason": error})
+        ) from error
 
 
 def opened_zip(path: Path) -> zipfile.ZipFile:
@@ -118,8 +119,7 @@ def opened_zip(path: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise DataError(
-            f"{path}: this is not a whole {path.suffix} file ({error}); get it again, and where it "
-            "asks for a password, save it without one."
+            told("zip-damaged", {"path": path, "suffix": path.suffix, "reason": error})
         ) from error
     entries = archive.infolist()
     unpacked, packed = (
@@ -129,10 +129,16 @@ def opened_zip(path: Path) -> zipfile.ZipFile:
     if bomb or unpacked > MOST_UNPACKED_BYTES or len(entries) > _MOST_FILES:
         archive.close()
         raise DataError(
-            f"{path}: {packed / 1e6:.1f} MB would unpack to {unpacked / 1e6:,.0f} MB, which no "
-            "document does; it was not opened."
+            told(
+                "zip-too-large",
+                {
+                    "path": path,
+                    "packed": f"{packed / 1000000.0:.1f}",
+                    "unpacked": f"{unpacked / 1000000.0:,.0f}",
+                },
+            )
         )
     if any(one.flag_bits & 1 for one in entries):
         archive.close()
-        raise DataError(f"{path}: this file asks for a password; save it without one.")
+        raise DataError(told("zip-password", {"path": path}))
     return archive

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edgekit.errors import WorkerError
+from edgekit.runtime.refusals import told
 
 
 class Gate:
@@ -22,12 +23,10 @@ class Gate:
         """Raises WorkerError if the gate is shut, or in a copy of the process made by fork()."""
         if os.getpid() != self._process:
             # The threads that would do the work were not copied: a call would wait forever.
-            raise WorkerError(
-                "This model was loaded before the process was forked; load it in the new process."
-            )
+            raise WorkerError(told("model-forked", {}))
         with self._changed:
             if self._shut:
-                raise WorkerError("This model was closed; load it again.")
+                raise WorkerError(told("model-closed", {}))
             self._inside += 1
         try:
             yield

@@ -13,6 +13,7 @@ from edgekit.artifact.manifest import Manifest
 from edgekit.data.conversation import Message
 from edgekit.data.inputs import Input
 from edgekit.errors import ArtifactError
+from edgekit.runtime import refusals
 from edgekit.runtime.engine import Embedder, Writer
 from edgekit.tables import task_part
 
@@ -63,9 +64,16 @@ def wrong(manifest: Manifest, number: int, found: str) -> ArtifactError:
     version = manifest.lock.get("packages", {}).get(engine)
     told = f" ({version} built it)" if version else ""
     return ArtifactError(
-        f"The model '{manifest.name}' does not answer here as it did where it was built "
-        f"(golden input {number + 1}: {found}); install another version of "
-        f"{engine}{told}, or build the artifact again on this machine."
+        refusals.told(
+            "answers-differ",
+            {
+                "name": manifest.name,
+                "place": number + 1,
+                "found": found,
+                "engine": engine,
+                "among": told,
+            },
+        )
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.artifact.folder import Artifact
 from edgekit.errors import WorkerError
 from edgekit.runtime.engine import Asked
+from edgekit.runtime.refusals import told
 from edgekit.system.child import Child, Exchange
 from edgekit.system.serving import Request
 
@@ -61,8 +62,7 @@ def start_worker() -> Child:
 
 def _died(how: str, said: str) -> WorkerError:
     return WorkerError(
-        f"The process that held the model ended ({how}{': ' if said else ''}{said}); "
-        "the next call starts it again."
+        told("worker-ended", {"how": how, "colon": ": " if said else "", "said": said})
     )
 
 

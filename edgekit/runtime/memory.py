@@ -9,6 +9,7 @@ from edgekit.artifact.folder import Artifact
 from edgekit.artifact.manifest import Manifest
 from edgekit.artifact.specs import ChatSpec
 from edgekit.errors import ArtifactError, EdgekitError, OutOfMemoryBudget
+from edgekit.runtime.refusals import told
 from edgekit.system import machine, room
 from edgekit.wording.units import parse_bytes
 
@@ -66,15 +67,30 @@ def check_memory(artifact: Artifact, *, max_ram: str | None, context: int | None
     budget = _parse(max_ram) if max_ram is not None else None
     if budget is not None and needed > budget:
         raise OutOfMemoryBudget(
-            f"The model '{name}' needs {_megabytes(needed)} of memory and max_ram allows "
-            f"{_megabytes(budget)}; raise max_ram or use {smaller}."
+            told(
+                "memory-not-allowed",
+                {
+                    "name": name,
+                    "needed": _megabytes(needed),
+                    "allowed": _megabytes(budget),
+                    "smaller": smaller,
+                },
+            )
         )
     available = machine.available_memory_bytes()
     if needed > available:
         freeing = room.freeing(needed)
         raise OutOfMemoryBudget(
-            f"The model '{name}' needs {_megabytes(needed)} of memory and {_megabytes(available)} "
-            f"are free; {f'{freeing} or use' if freeing else 'use'} {smaller}."
+            told(
+                "memory-not-free",
+                {
+                    "name": name,
+                    "needed": _megabytes(needed),
+                    "free": _megabytes(available),
+                    "instead": f"{freeing} or use" if freeing else "use",
+                    "smaller": smaller,
+                },
+            )
         )
 
 

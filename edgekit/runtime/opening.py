@@ -13,6 +13,7 @@ from edgekit.errors import ArtifactError, MissingExtra, UnsupportedTask
 from edgekit.runtime import golden, isolated
 from edgekit.runtime.engine import Asked, Engine, Probed
 from edgekit.runtime.memory import check_memory
+from edgekit.runtime.refusals import told
 from edgekit.runtime.tokens import TOKENIZER
 from edgekit.system import machine
 from edgekit.tables import ISOLATED, task
@@ -107,8 +108,10 @@ def _backend(manifest: Manifest) -> Callable[..., Engine]:
     engines = task(manifest.task).engines
     if manifest.model.format not in engines:
         raise UnsupportedTask(
-            f"This edgekit cannot run the {manifest.task} artifact '{manifest.name}' in the format "
-            f"'{manifest.model.format}'; pip install --upgrade edgekit"
+            told(
+                "format-not-run",
+                {"task": manifest.task, "name": manifest.name, "format": manifest.model.format},
+            )
         )
     module, _, function = engines[manifest.model.format].partition(":")
     try:

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from edgekit.artifact.specs import Frame
 from edgekit.data.inputs import Input
 from edgekit.errors import ContextOverflow, EdgekitError
+from edgekit.runtime.refusals import told
 
 TOKENIZER = "tokenizer.json"
 
@@ -120,11 +121,7 @@ class TextTokenizer:
     def _check_first(self, first: str, room: int) -> None:
         if 2 * room < self._max_tokens:
             shown = first if len(first) <= 40 else f"{first[:40]}…"
-            raise ContextOverflow(
-                f"The first text of a pair ('{shown}') takes more than half of the "
-                f"{self._max_tokens} tokens that the model reads at once, and is read whole with "
-                "every part of the second; shorten it, or use a model with a longer window."
-            )
+            raise ContextOverflow(told("pair-too-long", {"shown": shown, "most": self._max_tokens}))
 
     def _section_windows(self, text: str, first: str | None, room: int) -> Iterator[Any]:
         """The encodings of each window, behind the `first` text of a pair if there is one."""
@@ -145,10 +142,7 @@ class TextTokenizer:
                 # Tokenized by itself, a piece can take a few more tokens than in its context.
                 last -= over
                 if last < at:
-                    raise ContextOverflow(
-                        f"A single character takes more than the {self._max_tokens} tokens that "
-                        "the model reads at once; use a model with a longer window."
-                    )
+                    raise ContextOverflow(told("character-too-long", {"most": self._max_tokens}))
             yield encoded
             start = ends[last]
 

@@ -15,6 +15,7 @@ from edgekit.artifact.folder import Artifact, read
 from edgekit.errors import IntegrityError
 from edgekit.runtime.engine import Asked
 from edgekit.runtime.opening import open_engine, self_test_here
+from edgekit.runtime.refusals import told
 from edgekit.system.serving import Request, Verb
 from edgekit.tables import task_part
 
@@ -35,9 +36,7 @@ def _load(request: Request) -> Mapping[str, Any]:
 def _artifact(request: Request) -> Artifact:
     artifact = read(Path(request["folder"]))
     if artifact.manifest.digest != request["digest"]:
-        raise IntegrityError(
-            f"{artifact.folder}: another artifact has taken this place since; load it again."
-        )
+        raise IntegrityError(told("artifact-replaced", {"folder": artifact.folder}))
     return artifact
 
 

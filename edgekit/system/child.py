@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Self, cast
 
 from edgekit.errors import EdgekitError, ExportError, WorkerError
 from edgekit.system import room, wire
+from edgekit.system.refusals import told
 
 PATIENCE_SECONDS = 5
 _KEPT_LINES = 20
@@ -224,7 +225,7 @@ def environment() -> dict[str, str]:
 
 def _spawn(module: str) -> subprocess.Popen[bytes]:
     if not sys.executable:
-        raise WorkerError("There is no Python program to start a worker with; do not isolate.")
+        raise WorkerError(told("no-python", {}))
     try:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "edgekit.system.serving", module],
@@ -238,5 +239,5 @@ def _spawn(module: str) -> subprocess.Popen[bytes]:
         full = error.errno in (errno.ENOMEM, errno.EAGAIN)
         remedy = "close other programs" if full else f"mend the Python at {sys.executable}"
         raise WorkerError(
-            f"A process for this cannot be started ({error.strerror}); {remedy}."
+            told("process-not-started", {"reason": error.strerror, "remedy": remedy})
         ) from error

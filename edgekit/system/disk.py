@@ -14,6 +14,7 @@ from typing import Protocol
 
 from edgekit.errors import OutOfDisk
 from edgekit.system import machine
+from edgekit.system.refusals import told
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 # RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS's renamex_np: both swap two names.
@@ -164,9 +165,10 @@ def told_when_full(work: str, folder: Path, *, elsewhere: str = "EDGEKIT_CACHE")
             raise
         free = machine.free_disk_bytes(folder) / 1e6
         raise OutOfDisk(
-            f"{folder}: the disk is full; {work} needs more than the {free:.1f} MB that are free. "
-            "Free some space, empty the store with 'edgekit store --clear', or name a folder on "
-            f"another disk with {elsewhere}; the same command then goes on from here."
+            told(
+                "disk-full-work",
+                {"folder": folder, "work": work, "free": f"{free:.1f}", "elsewhere": elsewhere},
+            )
         ) from error
 
 

@@ -12,10 +12,10 @@ import json
 import os
 import struct
 from collections.abc import Mapping
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from edgekit import errors
-from edgekit.errors import EdgekitError, WorkerError
+from edgekit.errors import EdgekitError, Told, WorkerError
 
 Message = dict[str, Any]
 
@@ -41,14 +41,17 @@ def receive(stream: BinaryIO) -> Message | None:
     return dict(json.loads(data)) if len(data) == length else None
 
 
-def from_error(error: BaseException) -> dict[str, str]:
-    return {"type": type(error).__name__, "message": str(error)}
+def from_error(error: BaseException) -> dict[str, Any]:
+    said = error.sentence if isinstance(error, EdgekitError) else str(error)
+    told = {"told": said.as_json()} if isinstance(said, Told) else {}
+    return {"type": type(error).__name__, "message": str(error), **told}
 
 
-def to_error(told: Mapping[str, str]) -> EdgekitError:
+def to_error(told: Mapping[str, Any]) -> EdgekitError:
     """One of edgekit's own errors comes back as itself; any other is a fault of the child."""
     kind = getattr(errors, told["type"], None)
-    if kind is None:
+    if not (isinstance(kind, type) and issubclass(kind, EdgekitError)):
         return WorkerError(f"The worker broke: {told['type']}: {told['message']}")
+    said = Told.from_json(told["told"]) if "told" in told else told["message"]
     # Not through the constructor: some errors build their message from other arguments.
-    return cast("EdgekitError", kind.__new__(kind, told["message"]))
+    return kind.__new__(kind, said)

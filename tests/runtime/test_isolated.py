@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from hypothesis import strategies as st
 
 import edgekit
 from edgekit.artifact import folder as artifact
-from edgekit.errors import EdgekitError, IntegrityError, WorkerError
+from edgekit.data.refusals import told
+from edgekit.errors import DataError, EdgekitError, IntegrityError, Told, WorkerError
 from edgekit.system import wire
+from edgekit.wording.suggestions import did_you_mean
 from tests.runtime import workers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
@@ -221,8 +224,21 @@ def test_messages_arrive_as_they_were_sent(message: dict[str, object]) -> None:
 
 
 def test_every_error_crosses_over_as_itself() -> None:
-    kinds = [kind for kind in vars(edgekit.errors).values() if isinstance(kind, type)]
+    kinds = [
+        kind
+        for kind in vars(edgekit.errors).values()
+        if isinstance(kind, type) and issubclass(kind, EdgekitError)
+    ]
     for kind in kinds:
         error = wire.to_error({"type": kind.__name__, "message": "a sentence"})
         assert (type(error), str(error)) == (kind, "a sentence")
-    assert issubclass(type(wire.to_error({"type": "Unheard", "message": "x"})), EdgekitError)
+    for stranger in ("Unheard", "Told"):
+        assert issubclass(type(wire.to_error({"type": stranger, "message": "x"})), EdgekitError)
+
+
+def test_a_sentence_crosses_over_with_its_code_and_values() -> None:
+    hint = did_you_mean("lable", ["label"])
+    said = told("no-column", {"place": "a.csv", "column": "lable", "hint": hint}).at("row 3")
+    back = wire.to_error(json.loads(json.dumps(wire.from_error(DataError(said))))).sentence
+    assert isinstance(back, Told)
+    assert (back, back.as_json()) == (said, said.as_json())

@@ -59,6 +59,33 @@ def test_arabic_letters_join() -> None:
     assert bidi.join("ab") == "ab"
 
 
+@pytest.mark.parametrize("base", ["L", "R"])
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("~/data/a.csv", "~/data/a.csv"),
+        (f"/usr/{HEBREW}/b.txt", "/usr/םולש/b.txt"),
+        (f"~/{HEBREW}.csv", "~/םולש.csv"),
+        (f"C:\\a\\{HEBREW}\\b.txt", "C:\\a\\םולש\\b.txt"),
+        (f"out/{HEBREW}", "out/םולש"),
+    ],
+)
+def test_a_path_reads_from_left_to_right(path: str, wanted: str, base: str) -> None:
+    assert letters(turned(Segment(f"{HEBREW} {path} {HEBREW}."), base=base)) == (
+        f".םולש {wanted} םולש"
+    )
+    assert wanted in letters(turned(Segment(f"It is in {path}. Open {HEBREW} there."), base=base))
+
+
+def test_a_full_stop_stands_where_the_sentence_ends_whatever_the_interface() -> None:
+    for base in ("L", "R"):
+        assert letters(turned(Segment(f"{HEBREW} {HEBREW}."), base=base)) == ".םולש םולש"
+    assert letters(turned(Segment(f"The name is {HEBREW}."), base="L")) == "The name is םולש."
+    assert letters(turned(Segment(f"{HEBREW} is a word of peace."), base="L")) == (
+        "םולש is a word of peace."
+    )
+
+
 @given(st.text(st.sampled_from("ab 12.-אבג"), min_size=1, max_size=30))
 def test_the_order_is_that_of_the_algorithm(text: str) -> None:
     order = bidi.visual_order(text, "L")

@@ -8,6 +8,7 @@ import pytest
 from edgekit_tui import i18n
 from edgekit_tui.i18n import LANGUAGES, SOURCE
 
+from edgekit.wording import translating
 from tests.tui import catalogues
 from tests.tui.scripted import found, make_app, settle, shown
 
@@ -59,7 +60,7 @@ def test_the_language_is_that_of_the_system(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert i18n.from_environment() == code
+    assert translating.from_environment() == code
 
 
 def test_plurals_and_numbers_follow_the_language() -> None:

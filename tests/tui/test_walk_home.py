@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from edgekit_tui import building, models, places
+from edgekit_tui.bidi import RIGHT_TO_LEFT
 from edgekit_tui.found import Found, best, find
 from edgekit_tui.screens.artifact import ArtifactScreen
 from edgekit_tui.screens.build import BuildingScreen
 from edgekit_tui.screens.home import ACTIONS, HomeScreen
+from edgekit_tui.screens.overlay import Overlay
 from edgekit_tui.screens.samples import SAMPLES, SamplesScreen
 from textual.widgets import OptionList
 
@@ -28,6 +30,7 @@ from tests.tui.scripted import (
     make_app,
     make_chat_manifest,
     make_manifest,
+    seen,
     settle,
     shown,
 )
@@ -218,3 +221,31 @@ async def test_a_sample_without_what_makes_it_says_what_to_install(
 def test_the_samples_are_those_of_the_command() -> None:
     assert {sample.name for sample in SAMPLES} == set(KNOWN_SAMPLES)
     assert building.sample("spam", Path("d"))[3:] == ["edgekit", "sample", "spam", "d", "--json"]
+
+
+async def test_what_lies_below_an_overlay_is_turned_once() -> None:
+    app = make_app([found()], values={"language": "ar"})
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        before = seen(app).splitlines()
+        for key in ("f1", "ctrl+o", "ctrl+p"):
+            await pilot.press(key)
+            await settle(pilot)
+            assert isinstance(app.screen, Overlay)
+            above = seen(app).splitlines()
+            same = [line for line, other in zip(before, above, strict=True) if line == other]
+            # The line at the top, and most of the others, where nothing covers them.
+            assert RIGHT_TO_LEFT.search(before[1])
+            assert before[1] in same, key
+            await pilot.press("escape")
+            await settle(pilot)
+
+
+async def test_the_line_at_the_top_begins_at_the_right_in_arabic() -> None:
+    for language, arrow, first in (("ar", "‹", -1), ("en", "›", 0)):
+        async with make_app([found()], values={"language": language}).run_test() as pilot:
+            await settle(pilot)
+            await pilot.press("comma")
+            await settle(pilot)
+            crumbs = shown(pilot.app, "#crumbs").split(f"  {arrow}  ")
+            assert crumbs[first].strip() == "edgekit"

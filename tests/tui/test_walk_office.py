@@ -6,13 +6,15 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from edgekit_tui import i18n
 from edgekit_tui.corrections import Corrections
+from edgekit_tui.found import look
 from edgekit_tui.screens.file import ColumnScreen
 from textual.pilot import Pilot
 from textual.widgets import DataTable
 
 from edgekit.data.rows import read_rows
-from tests.tui.scripted import found, make_app, settle, shown
+from tests.tui.scripted import found, make_app, settle, shown, until
 from tests.tui.test_walk_file import Snapshot, to_results
 
 WORDS = ("turn the light on", "a song please", "heating up", "the lamp")
@@ -232,3 +234,29 @@ async def test_corrections_are_saved_as_rows_to_train_on_and_home_says_what_wait
         await settle(pilot)
         assert len(read_rows(drive / "tiny-intents-corrected.csv")) == 3
         assert not pilot.app.screen.query_one("#waiting").display
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("fr", "2 champs, mais l’en-tête nomme 1 colonnes"),
+        ("sw", "sehemu 2, lakini kichwa kinataja safu wima 1"),
+        ("en", "2 fields, but the header names 1 columns"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_said_in_the_language_of_the_app(
+    language: str, said: str
+) -> None:
+    Path("odd.csv").write_text("said\nlamp, please\n", encoding="utf-8")
+    async with make_app([found()], values={"language": language}).run_test(size=(80, 24)) as pilot:
+        await columns(pilot, "odd")
+        await until(pilot, lambda: pilot.app.screen.query_one("#notice").display)
+        assert said in " ".join(shown(pilot.app, "#notice").split())
+
+
+def test_an_artifact_that_is_none_says_so_in_the_language_of_the_app(tmp_path: Path) -> None:
+    i18n.choose("es")
+    try:
+        assert "no existe esa carpeta" in look(tmp_path / "gone").wrong
+    finally:
+        i18n.choose("en")

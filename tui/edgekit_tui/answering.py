@@ -12,6 +12,7 @@ from edgekit.errors import EdgekitError
 from edgekit.runtime.memory import context_of
 from edgekit_tui import importance, transcript
 from edgekit_tui.history import Chat, History, Turn
+from edgekit_tui.i18n import in_words
 from edgekit_tui.models import Answerer, Stream
 
 # How much of an answer a crash or a power cut may cost.
@@ -124,7 +125,7 @@ class Answering:
             try:
                 self._keep()
             except EdgekitError as error:
-                self.trouble = str(error)  # shown; the end of the answer tries to save again
+                self.trouble = in_words(error)  # shown; the end of the answer tries to save again
 
     def _keep(self) -> None:
         text = self.text

@@ -19,13 +19,14 @@ from edgekit.system import machine
 from edgekit_tui import bidi, building, filters, found, i18n, places, results, settings, themes
 from edgekit_tui.found import Found
 from edgekit_tui.history import History
-from edgekit_tui.i18n import N_, _
+from edgekit_tui.i18n import N_, _, in_words
 from edgekit_tui.models import Models, Opener, open_isolated
 from edgekit_tui.screens import screen_class
 from edgekit_tui.screens.build import BuildingScreen
 from edgekit_tui.screens.help import HelpScreen
 from edgekit_tui.screens.home import HomeScreen
 from edgekit_tui.screens.jump import JumpScreen
+from edgekit_tui.screens.overlay import Palette
 from edgekit_tui.screens.page import Page
 from edgekit_tui.screens.question import Question
 from edgekit_tui.widgets.keybar import key_name
@@ -80,7 +81,7 @@ class EdgekitApp(App[None]):
             self.values = settings.load()
         except EdgekitError as error:
             self.values = {setting.key: setting.default for setting in settings.SETTINGS}
-            self.trouble = str(error)
+            self.trouble = in_words(error)
         self.history = self._open_history()
         for theme in themes.THEMES:
             self.register_theme(theme)
@@ -194,7 +195,7 @@ class EdgekitApp(App[None]):
 
     def action_command_palette(self) -> None:
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
-            self.push_screen(CommandPalette(placeholder=_("What do you want to do?")))
+            self.push_screen(Palette(placeholder=_("What do you want to do?")))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key of the shown screen, by its label; then every place, from wherever one is."""
@@ -226,7 +227,7 @@ class EdgekitApp(App[None]):
                 stored.forget(_days(self.values["chats"]))
                 stored.close()
         except EdgekitError as error:
-            self.trouble = str(error)
+            self.trouble = in_words(error)
         except OSError as error:
             self.trouble = f"{error.filename}: {error.strerror}"
 

@@ -30,6 +30,9 @@ RIGHT_TO_LEFT = re.compile(
 # Borders, bars and gaps: what is on one side of them does not belong with the other.
 _APART = re.compile("( {2,}|^ | $| *[\u2500-\u259f]+ *|\t+)")
 
+# A path reads from left to right, whatever the names in it are written in.
+_PATH = re.compile(r"(?:~|[A-Za-z]:|[\w.-]+)?(?:[/\\][^\s/\\:·]+)+[/\\]?(?<![.,;!?)])")
+
 Cell = tuple[str, Style | None]
 """A letter with its marks, and its style."""
 
@@ -85,11 +88,20 @@ def _reordered(cells: list[Cell], base: str) -> list[Cell]:
 
 def _span(cells: list[Cell], text: str, base: str) -> list[Cell]:
     shapes = join(text)
+    base = "R" if base == "L" and _is_right_to_left(text) else base
     return [
         (shapes[place] + cells[place][0][1:] if shape is None else shape + cells[place][0][1:],
          cells[place][1])
         for place, shape in visual_order(text, base)
     ]  # fmt: skip
+
+
+def _is_right_to_left(text: str) -> bool:
+    """Whether a text reads so by itself, wherever it is shown: its full stop is at its left end."""
+    strong = [unicodedata.bidirectional(letter) for letter in _PATH.sub("", text)]
+    right = sum(kind in ("R", "AL") for kind in strong)
+    first = next((kind for kind in strong if kind in ("L", "R", "AL")), "L")
+    return first != "L" and right > strong.count("L")
 
 
 @lru_cache(1024)
@@ -119,10 +131,22 @@ def _levels(text: str, base: str) -> list[int]:
     storage = algorithm.get_empty_storage()
     storage["base_level"], storage["base_dir"] = algorithm.PARAGRAPH_LEVELS[base], base
     algorithm.get_embedding_levels(text, storage)
+    chars = storage["chars"]
+    paths = [found.span() for found in _PATH.finditer(text)] if len(chars) == len(text) else []
+    # To what is around it, a path is one word from left to right; names in it are turned by
+    # themselves.
+    names = [
+        char for start, end in paths for char in chars[start:end] if char["type"] in ("R", "AL")
+    ]
+    for start, end in paths:
+        for char in chars[start:end]:
+            char["type"] = "L"
     algorithm.explicit_embed_and_overrides(storage)
     algorithm.resolve_weak_types(storage)
     algorithm.resolve_neutral_types(storage, False)
     algorithm.resolve_implicit_levels(storage, False)
+    for char in names:
+        char["level"] += 1
     levels = [int(char["level"]) for char in storage["chars"]]
     # Embedding marks were removed from the text before; should one be left, nothing is reordered.
     return levels if len(levels) == len(text) else [0] * len(text)

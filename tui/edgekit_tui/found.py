@@ -14,6 +14,7 @@ import edgekit
 from edgekit.artifact.folder import MANIFEST, Artifact
 from edgekit.errors import EdgekitError
 from edgekit_tui import places
+from edgekit_tui.i18n import in_words
 
 DRIVE_FOLDER = "EDGEKIT_DATA"
 # Levels below a recipe's folder: out/<name>-onnx is two below.
@@ -71,7 +72,7 @@ def look(folder: Path, source: Source = "given") -> Found:
     try:
         inspection = edgekit.inspect(folder)
     except EdgekitError as error:
-        return Found(folder, source, None, wrong=str(error))
+        return Found(folder, source, None, wrong=in_words(error))
     return Found(folder, source, inspection.artifact, inspection.fits, inspection.available_bytes)
 
 

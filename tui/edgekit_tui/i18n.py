@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gettext
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +19,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
-from edgekit.wording import directions, language_names
+from edgekit.errors import EdgekitError
+from edgekit.wording import directions, language_names, translating
 
 FOLDER = Path(__file__).parent / "locale"
 SOURCE = "en"
@@ -74,7 +74,7 @@ _chosen = [SOURCE]
 
 def choose(code: str) -> Language:
     """Makes this the language of the interface; "auto" takes the environment's."""
-    _chosen[0] = from_environment() if code == "auto" else code
+    _chosen[0] = translating.from_environment() if code == "auto" else code
     return current()
 
 
@@ -82,14 +82,11 @@ def current() -> Language:
     return language(_chosen[0])
 
 
-def from_environment() -> str:
-    """The first language of LANGUAGE, LC_ALL, LC_MESSAGES and LANG that has a catalogue."""
-    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-        for value in os.environ.get(name, "").split(":"):
-            code = value.replace("-", "_").partition("_")[0].partition(".")[0].lower()
-            if code in LANGUAGES:
-                return code
-    return SOURCE
+def in_words(error: EdgekitError | OSError) -> str:
+    """What an error says, in the language of the interface as far as there is a text for it."""
+    if isinstance(error, OSError):
+        return str(error)
+    return translating.sentence(error, current().code)
 
 
 def _(message: str) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from edgekit.data.conversation import Message, WhenFull, oldest_turn
 from edgekit.errors import ArtifactError, ContextOverflow
+from edgekit.runtime.refusals import told
 from edgekit.runtime.rendering import render
 
 
@@ -104,6 +105,13 @@ def _overflow(tokens: int, room: int, context: int, *, may_drop: bool) -> Contex
         else "send a shorter text, or load the model with a larger context"
     )
     return ContextOverflow(
-        f"The conversation takes {tokens:,} tokens and its answer {room:,}; the model's context "
-        f"has {context:,}: {remedy}."
+        told(
+            "conversation-too-long",
+            {
+                "tokens": f"{tokens:,}",
+                "room": f"{room:,}",
+                "context": f"{context:,}",
+                "remedy": remedy,
+            },
+        )
     )

@@ -11,6 +11,7 @@ from edgekit.data.conversation import Message, Sampling
 from edgekit.data.sentences import spans
 from edgekit.errors import ContextOverflow
 from edgekit.system.cancel import Cancel, Cancelled
+from edgekit.tasks import refusals
 from edgekit.tasks.chat.stream import ChatStream
 from edgekit.tasks.summarization.stream import Here
 from edgekit.tasks.summarization.summary import Summary, Told, Wanted
@@ -77,9 +78,10 @@ class ChatReader:
         self.window = verbs.context - self._answer - self._before - told - _SPARE_TOKENS
         if self.window < _LEAST_WINDOW:
             raise ContextOverflow(
-                f"The model's context of {verbs.context:,} tokens leaves no room to read a text "
-                f"beside what it is told and a summary of {wanted.words:,} words; load it with a "
-                "larger context, or ask for fewer words."
+                refusals.told(
+                    "context-too-small",
+                    {"context": f"{verbs.context:,}", "words": f"{wanted.words:,}"},
+                )
             )
 
     def count(self, text: str) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from edgekit.errors import DataError, EdgekitError
 from edgekit.runtime.numerics import softmax
 from edgekit.runtime.scoring import SOFTMAX, Given, LabelSet, Scoring, as_sets, equal
+from edgekit.tasks.refusals import told
 from edgekit.wording.suggestions import did_you_mean
 
 ECE_BINS = 15
@@ -118,10 +119,7 @@ def _sigmoid(logit: float) -> float:
 def _require(*, finite: bool) -> None:
     """NaN or infinite logits would become an answer that looks like any other."""
     if not finite:
-        raise EdgekitError(
-            "The model gave scores that are no numbers (NaN or infinite); "
-            "its weights are damaged or overflow: check the checkpoint and build it again."
-        )
+        raise EdgekitError(told("scores-no-numbers", {}))
 
 
 def label_indexes(found: Sequence[str], labels: Sequence[str]) -> np.ndarray:

@@ -27,6 +27,7 @@ from edgekit.errors import DataError
 from edgekit.system import machine
 from edgekit.system.digest import canonical_json, sha256_file
 from edgekit.tasks.classification.answer import Answer
+from edgekit.tasks.refusals import told
 
 ADDED = ("label", "score", "abstained")
 FAMILIAR = "familiar"
@@ -119,7 +120,7 @@ def classify_file(
     model takes pairs. `reading` says how `source` is read, where what is found out is wrong.
     """
     if source.exists() and out.exists() and source.samefile(out):
-        raise DataError(f"{out}: this is the input itself; write to another file.")
+        raise DataError(told("input-itself", {"path": out}))
     with alone(out):
         columns = _columns(model, column, pair_column)
         job = _plan(model, source, out, columns, abstain_below=abstain_below, labels=labels,
@@ -220,13 +221,10 @@ def _make_way(out: Path, job: _Job, *, overwrite: bool) -> _Job:
     # A kill between the last two lines of a run leaves the complete file and the job.
     ours = same and not job.replaces
     if out.exists() and not (overwrite or ours):
-        raise DataError(f"{out}: this file exists; name another, or overwrite it (--overwrite).")
+        raise DataError(told("file-exists", {"path": out}))
     if partial.exists() and partial.stat().st_size and not same:
         if not overwrite:
-            raise DataError(
-                f"{partial}: this was begun with another input, model or setting; delete it, or "
-                "begin anew (--overwrite)."
-            )
+            raise DataError(told("begun-otherwise", {"path": partial}))
         partial.unlink()
     out.parent.mkdir(parents=True, exist_ok=True)
     return job

@@ -23,6 +23,7 @@ from edgekit.tasks.classification.engine import Classifier, run, run_several
 from edgekit.tasks.classification.familiar import Familiar
 from edgekit.tasks.classification.recorded import of_model
 from edgekit.tasks.classification.wire import IsolatedClassifier
+from edgekit.tasks.refusals import told
 
 
 def open_verbs(artifact: Artifact, asked: Asked, *, isolate: bool) -> ClassifierVerbs:
@@ -140,9 +141,7 @@ def check_input(manifest: Manifest, given: Input) -> None:
     """Raises DataError unless it is what this artifact takes: a text, or a pair of texts."""
     if not manifest.model.pairs:
         if _is_pair(given):
-            raise DataError(
-                f"'{manifest.name}' takes single texts, and this is a pair of texts; give one text."
-            )
+            raise DataError(told("takes-single-texts", {"name": manifest.name}))
         check_text(given)  # type: ignore[arg-type]
         return
     if not _is_pair(given):
@@ -152,7 +151,7 @@ def check_input(manifest: Manifest, given: Input) -> None:
             "such as (premise, hypothesis)."
         )
     if not all(text.strip() for text in given):
-        raise DataError("A text of a pair is empty, so the pair has no label; leave it out.")
+        raise DataError(told("pair-empty", {}))
 
 
 def _is_pair(given: object) -> bool:
@@ -168,4 +167,4 @@ def check_text(text: str) -> None:
     if not isinstance(text, str):
         raise DataError(f"A text must be a string, not {type(text).__name__}.")
     if not text.strip():
-        raise DataError("A text is empty, so it has no label; leave it out.")
+        raise DataError(told("text-empty", {}))

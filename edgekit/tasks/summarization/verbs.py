@@ -23,6 +23,7 @@ from edgekit.system.cancel import Cancel
 from edgekit.system.child import PATIENCE_SECONDS
 from edgekit.tables import ISOLATED
 from edgekit.tasks.quality import judged_languages
+from edgekit.tasks.refusals import told
 from edgekit.tasks.summarization.checking import unsupported
 from edgekit.tasks.summarization.engine import Summarizer
 from edgekit.tasks.summarization.stream import Here, Source, SummaryStream
@@ -212,7 +213,7 @@ def check_text(text: str, *, to: str = "summarize") -> None:
     if not isinstance(text, str):
         raise DataError(f"A text must be a string, not {type(text).__name__}.")
     if not counting.any_in(text):
-        raise DataError(f"There are no words in this text, so there is nothing to {to}.")
+        raise DataError(told("no-words", {"to": to}))
 
 
 def unjudged(manifest: Manifest, language: str | None) -> tuple[str, ...]:

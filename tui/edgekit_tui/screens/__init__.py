@@ -80,6 +80,10 @@ TASK_NAMES = {
 }
 
 
+TALKING = ("chat",)
+"""Tasks whose artifacts go on with a chat that is kept, in the screen of that name."""
+
+
 def screen_class(name: str) -> Callable[..., Page]:
     module, _, found = SCREENS[name].partition(":")
     return cast("Callable[..., Page]", getattr(importlib.import_module(module), found))

@@ -17,7 +17,7 @@ from edgekit.runtime.memory import context_of
 from edgekit_tui import models, speed
 from edgekit_tui.answering import Answering
 from edgekit_tui.history import Chat, ChatSettings, Turn
-from edgekit_tui.i18n import _, number, percent
+from edgekit_tui.i18n import _, in_words, number, percent
 from edgekit_tui.messages import (
     AnswerEnded,
     AnswerFailed,
@@ -81,7 +81,7 @@ class ConversingPage(Page):
                 self._say_title()
             except EdgekitError as error:
                 await self._begin_anew(ChatSettings())
-                self.notice(str(error), kind="hint")
+                self.notice(in_words(error), kind="hint")
 
     @work(thread=True, exclusive=True, group="model")
     def load(self, folder: Path) -> None:
@@ -169,7 +169,7 @@ class ConversingPage(Page):
             chat = history.chat(number)
             self.post_message(Kept(chat, text, *self._last_turns(chat)))
         except EdgekitError as error:
-            self.post_message(NotKept(str(error)))
+            self.post_message(NotKept(in_words(error)))
 
     @on(NotKept)
     def take_not_kept(self, message: NotKept) -> None:
@@ -317,7 +317,7 @@ class ConversingPage(Page):
         try:
             turn = self.edgekit.history.question_before(self.chat.id, self._editing)
         except EdgekitError as error:
-            self.notice(str(error))
+            self.notice(in_words(error))
             return
         if turn is None:
             return  # it was the first message
@@ -342,7 +342,7 @@ class ConversingPage(Page):
             try:
                 self.edgekit.history.set_settings(self.chat.id, settings)
             except EdgekitError as error:
-                self.notice(str(error))
+                self.notice(in_words(error))
 
     # The lines above and below.
 

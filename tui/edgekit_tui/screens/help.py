@@ -11,11 +11,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from edgekit_tui.i18n import N_, _
+from edgekit_tui.i18n import N_, _, current
+from edgekit_tui.screens.overlay import Overlay
 from edgekit_tui.widgets.keybar import KeyBar
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ModalScreen[None], Overlay):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,f1,question_mark", "dismiss", N_("Close"), id="help.close"),
     ]
@@ -37,6 +38,8 @@ class HelpScreen(ModalScreen[None]):
 
     def _table(self) -> Content:
         width = max((len(key) for key, _word in self._keys), default=0) + 3
-        return Content("\n").join(
-            Content.assemble((key.ljust(width), "$key bold"), word) for key, word in self._keys
-        )
+        lines = []
+        for key, word in self._keys:
+            parts = ((key, "$key bold"), " " * (width - len(key)), word)
+            lines.append(Content.assemble(*(parts[::-1] if current().base == "R" else parts)))
+        return Content("\n").join(lines)

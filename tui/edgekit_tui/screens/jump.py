@@ -13,12 +13,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from edgekit_tui.i18n import N_
+from edgekit_tui.screens.overlay import Overlay
 
 # The home row first.
 LETTERS = "asdfjklgheruiwotyqpvbncmzx"
 
 
-class JumpScreen(ModalScreen[Widget | None]):
+class JumpScreen(ModalScreen[Widget | None], Overlay):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", N_("Back"), id="jump.back"),
     ]

@@ -15,7 +15,7 @@ from textual.worker import get_current_worker
 
 from edgekit.errors import EdgekitError
 from edgekit_tui import i18n
-from edgekit_tui.i18n import N_
+from edgekit_tui.i18n import N_, in_words
 from edgekit_tui.messages import Failed
 from edgekit_tui.widgets.keybar import KeyBar
 from edgekit_tui.widgets.notice import Notice
@@ -73,7 +73,7 @@ class Page(Screen[None]):
         try:
             yield
         except EdgekitError as error:
-            told = str(error)
+            told = in_words(error)
         except OSError as error:
             told = f"{place or error.filename}: {error.strerror}"
         else:

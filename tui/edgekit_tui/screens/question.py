@@ -13,10 +13,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from edgekit_tui.i18n import N_, _
+from edgekit_tui.screens.overlay import Overlay
 from edgekit_tui.text import content
 
 
-class Question(ModalScreen[bool]):
+class Question(ModalScreen[bool], Overlay):
     AUTO_FOCUS = "#no"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", N_("Back"), id="question.no"),

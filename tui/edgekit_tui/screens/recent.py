@@ -20,6 +20,7 @@ from edgekit_tui.i18n import N_, _, day, ngettext, number, percent
 from edgekit_tui.last_summary import About
 from edgekit_tui.messages import RecentFound
 from edgekit_tui.recent import Anything, Recent
+from edgekit_tui.screens import TALKING
 from edgekit_tui.screens.page import Page
 from edgekit_tui.summarizing import Made, SummaryJob
 from edgekit_tui.text import one_line, path_text
@@ -115,7 +116,7 @@ class RecentScreen(Page):
         with self.reporting():
             found = self.edgekit.find()
             named = [one for one in found if one.name == chat.model]
-            answerer = best(named, ("chat",)) or best(found, ("chat",))
+            answerer = best(named, TALKING) or best(found, TALKING)
             self.app.call_from_thread(self._open_chat, chat, answerer)
 
     def _open_chat(self, chat: Chat, answerer: Found | None) -> None:
@@ -123,7 +124,7 @@ class RecentScreen(Page):
             lacking = _("No model that chats is here. Press Esc, then i to import one.")
             self.notice(lacking, kind="hint")
         else:
-            self.edgekit.open_screen("chat", answerer.folder, chat)
+            self.edgekit.open_screen(TALKING[0], answerer.folder, chat)
 
     def action_remove(self) -> None:
         one = self.chosen

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from edgekit.errors import EdgekitError, UnsupportedTask
 from edgekit_tui.corrections import Corrections
-from edgekit_tui.i18n import N_, _, number, percent
+from edgekit_tui.i18n import N_, _, in_words, number, percent
 from edgekit_tui.labelling import LabelJob
 from edgekit_tui.messages import Answered, ToReview
 from edgekit_tui.results import Query, Result, Results
@@ -191,7 +191,7 @@ class ReviewScreen(SavingPage):
             self._corrections.set(self.rows[self.place].text, label)
         except (EdgekitError, OSError) as error:
             # Stays on this row: the user must know that this label was not kept.
-            self.notice(str(error))
+            self.notice(in_words(error))
             return
         self.query_one("#notice", Notice).clear_text()
         self._set.append(self.place)

@@ -19,7 +19,7 @@ from edgekit.errors import EdgekitError
 from edgekit.tasks.summarization.summary import WORDS
 from edgekit_tui import last_summary, models, places
 from edgekit_tui.found import Found
-from edgekit_tui.i18n import N_, _, duration
+from edgekit_tui.i18n import N_, _, duration, in_words
 from edgekit_tui.messages import CanSummarize, DocumentRead
 from edgekit_tui.screens.giving import GivingPage, counted_words
 from edgekit_tui.screens.summary import FOREVER_NOTHING
@@ -202,7 +202,7 @@ class SummarizeScreen(GivingPage):
         try:
             job = self._job()
         except EdgekitError as error:
-            self.notice(str(error), kind="hint")
+            self.notice(in_words(error), kind="hint")
         else:
             self._kept = job.document.text  # with its summary
             self.edgekit.open_screen("summary", job)

@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 
 from edgekit.errors import EdgekitError
 from edgekit_tui import last_summary, power, summary_file
-from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number, rate
+from edgekit_tui.i18n import N_, _, duration, in_words, language_name, ngettext, number, rate
 from edgekit_tui.messages import Exported, Summarized
 from edgekit_tui.reading import Progress
 from edgekit_tui.screens.page import Page
@@ -260,7 +260,7 @@ class SummaryScreen(Page):
         try:
             summary_file.export(made, self.job, path)
         except EdgekitError as error:
-            self.app.call_from_thread(self.notice, str(error))
+            self.app.call_from_thread(self.notice, in_words(error))
         except OSError as error:
             self.app.call_from_thread(self.notice, f"{path}: {error.strerror}")
         else:

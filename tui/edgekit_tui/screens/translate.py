@@ -16,7 +16,7 @@ from textual.widgets import Static
 from edgekit.artifact.folder import Manifest
 from edgekit.errors import EdgekitError
 from edgekit.tasks.translation.translated import sources, targets
-from edgekit_tui.i18n import N_, _, duration, language_name, ngettext, number
+from edgekit_tui.i18n import N_, _, duration, in_words, language_name, ngettext, number
 from edgekit_tui.messages import CanTranslate, TranslationMade
 from edgekit_tui.screens.giving import GivingPage, counted_words
 from edgekit_tui.settings import Setting
@@ -137,7 +137,7 @@ class TranslateScreen(GivingPage):
         try:
             text = self.given().document.text
         except EdgekitError as error:
-            self.notice(str(error), kind="hint")
+            self.notice(in_words(error), kind="hint")
             return
         from_ = None if self._from == _TOLD else self._from
         self.query_one("#notice", Notice).clear_text()

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from edgekit_tui.i18n import N_, _
+from edgekit_tui.i18n import N_, _, current
 from edgekit_tui.settings import Setting
 
 _TITLES = 32
@@ -57,7 +57,8 @@ class Choices(OptionList):
         title = Content(_(setting.title))
         titles = _TITLES if self.size.width >= _LEAST_WIDTH else 0
         gap = " " * max(2, titles - title.cell_length)
-        return Content.assemble(title, gap, (f"‹ {value} ›", "$primary"), "\n")
+        parts = (title, gap, (f"‹ {value} ›", "$primary"))
+        return Content.assemble(*(parts[::-1] if current().base == "R" else parts), "\n")
 
     def on_resize(self) -> None:
         if self._values:

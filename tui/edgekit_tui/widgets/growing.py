@@ -10,7 +10,7 @@ from textual.timer import Timer
 
 from edgekit.errors import ContextOverflow, EdgekitError
 from edgekit_tui.answering import Answering
-from edgekit_tui.i18n import _
+from edgekit_tui.i18n import _, in_words
 from edgekit_tui.messages import AnswerEnded, AnswerFailed, AnswerGrew
 from edgekit_tui.widgets.turns import ModelTurn
 
@@ -47,7 +47,7 @@ class GrowingTurn(ModelTurn):
             self.post_message(AnswerEnded(self._answering, ending))
         except EdgekitError as error:
             full = isinstance(error, ContextOverflow)
-            self.post_message(AnswerFailed(self._answering, str(error), full))
+            self.post_message(AnswerFailed(self._answering, in_words(error), full))
 
     @on(AnswerEnded)
     async def end(self, message: AnswerEnded) -> None:

@@ -18,7 +18,9 @@ class TopBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         name = Content.assemble(("edgekit", "$primary bold"))
-        if self._title:
+        if self._title and current().base == "R":
+            name = Content.assemble((self._title, "bold"), ("  ‹  ", "$muted"), name)
+        elif self._title:
             name = Content.assemble(name, ("  ›  ", "$muted"), (self._title, "bold"))
         parts = [Static(name, id="crumbs", markup=False), Static("", id="fact", markup=False)]
         yield from reversed(parts) if current().base == "R" else parts

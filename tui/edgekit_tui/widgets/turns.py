@@ -16,7 +16,7 @@ from textual.widgets import Markdown, Static
 from edgekit.errors import EdgekitError
 from edgekit_tui import importance
 from edgekit_tui.history import Turn
-from edgekit_tui.i18n import N_, _, ngettext, number
+from edgekit_tui.i18n import N_, _, in_words, ngettext, number
 from edgekit_tui.messages import Failed, TurnsRead
 from edgekit_tui.text import clean
 
@@ -167,7 +167,7 @@ class Turns(VerticalScroll):
                 turns = history.turns(chat, most=PAGE, after=turn)
             self.post_message(TurnsRead(chat, turn, turns, before))
         except EdgekitError as error:
-            self.post_message(Failed(str(error)))
+            self.post_message(Failed(in_words(error)))
 
     @on(TurnsRead)
     async def take_turns(self, message: TurnsRead) -> None:

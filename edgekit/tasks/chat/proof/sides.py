@@ -62,13 +62,17 @@ class ArtifactSide:
 
 
 class RawSide:
-    """The same file in llama-cpp-python's `Llama`, with its defaults except for the threads."""
+    """The same file in llama-cpp-python's `Llama`, with its defaults except for the threads, and for
+    kernels that edgekit leaves out, too."""
 
     def __init__(self, folder: Path, threads: int, context: int) -> None:
         import llama_cpp
 
         from edgekit.artifact.folder import read
+        from edgekit.runtime.gguf import loading
 
+        # Of this process: with some CPUs' kernels the first prompt ends it.
+        llama_cpp.llama_cpp.llama_model_default_params = loading.settings
         (name,) = read(folder).manifest.model.files
         self._model = llama_cpp.Llama(
             str(folder / name),
