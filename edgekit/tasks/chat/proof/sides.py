@@ -62,7 +62,7 @@ class ArtifactSide:
 
 
 class RawSide:
-    """The same file in llama-cpp-python's `Llama`, with its defaults except for the threads, and for
+    """The same file in llama-cpp-python's `Llama`, with its defaults but for the threads, and for
     kernels that edgekit leaves out, too."""
 
     def __init__(self, folder: Path, threads: int, context: int) -> None:
