@@ -33,7 +33,7 @@ from tests.crash import kill
 # All commit points of the tiny recipe with one epoch of 21 iterations.
 STEPS = (
     "checkpoint", "checkpoint-parity", "finetune", "teacher", "onnx-export", "onnx-quantize",
-    "judge", "onnx-calibrate", "linear",
+    "familiar", "judge", "onnx-calibrate", "linear",
 )  # fmt: skip
 SAVES = 21
 POINTS = (

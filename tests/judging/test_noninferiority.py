@@ -66,8 +66,8 @@ def test_equal_answers_keep_all_that_their_number_can_show(seed: int) -> None:
     paired = simulated(seed, 50, 2, worse=0.1)
     kept = kept_share("macro_f1", replace(paired, artifact=paired.teacher))
     assert (kept.point, kept.high) == (1, 1)
-    # The rule of three: none of 50 leaves about 3 of 50 possible.
-    assert kept.low == pytest.approx(1 - 3 / 50, abs=0.01)
+    # The rule of three: none of 50 leaves about 3 of 50 possible, which cost more of a rarer label.
+    assert kept.low == pytest.approx(1 - 3 / 50, abs=0.015)
 
 
 def test_more_groups_give_narrower_bounds() -> None:
