@@ -1,7 +1,7 @@
 """Whether a text is in a language that an artifact was not judged in. Runs no model of its own.
 
-Short texts are easily taken for another language: of about 1,300 spoken commands in languages that an
-artifact was judged in, 2 were said to be in another, and of 1,500 sentences in others 92 %.
+Short texts are easily taken for another language: of about 1,300 spoken commands in languages that
+an artifact was judged in, 2 were said to be in another, and of 1,500 sentences in others 92 %.
 """
 
 from __future__ import annotations
