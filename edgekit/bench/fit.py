@@ -24,6 +24,7 @@ SCALED = (
     "threads"
 )
 NO_LLAMA = "none: llama.cpp was not measured on both machines (pip install 'edgekit[gguf]')"
+NO_OPERATORS = "none: the two machines measured no operator alike; probe both with one edgekit"
 TOO_LARGE = "none: it does not fit into this machine's memory, where it would be measured"
 _OPERATORS = {"int8": "MatMulInteger", "int4": "MatMulInteger"}
 """By the quantization of an ONNX file; others are of floats."""
@@ -67,7 +68,10 @@ def there(artifact: Artifact, target: Probe, own: Probe, *, context: int | None 
         what = "llama.cpp's speed with one decoder"
     else:
         kind = _OPERATORS.get(artifact.manifest.model.quantization, "MatMul")
-        ratios = {"ms_per_answer": 1 / faster(target, own, kind)}
+        times = faster(target, own, kind)
+        if times is None:
+            return _fit(artifact, target, context, {}, NO_OPERATORS)
+        ratios = {"ms_per_answer": 1 / times}
         what = f"{kind} and attention"
     speed = {name: value * ratios[name] for name, value in pace.items()}
     most = ratios.get("tokens_per_s") or 1 / ratios["ms_per_answer"]
@@ -79,9 +83,9 @@ def _cached(artifact: Artifact, context: int | None) -> int | None:
     return context if artifact.manifest.model.format == "gguf" else None
 
 
-def faster(target: Probe, own: Probe, kind: str) -> float:
+def faster(target: Probe, own: Probe, kind: str) -> float | None:
     """How many times as fast `target` is: the geometric mean over the operators of a kind and over
-    attention that both measured.
+    attention that both measured; None where there are none.
     """
     mine = {(one.kind, one.shape): one.us for one in own.operators}
     ratios = [
@@ -89,7 +93,7 @@ def faster(target: Probe, own: Probe, kind: str) -> float:
         for one in target.operators
         if one.kind in (kind, "attention") and (one.kind, one.shape) in mine
     ]
-    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 1.0
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
 
 
 def _decoding_ratios(target: Decoding, own: Decoding) -> dict[str, float]:
@@ -124,7 +128,7 @@ def _fit(
     manifest = artifact.manifest
     needed = needed_bytes(manifest, context=context)
     has_cache = manifest.model.format == "gguf"
-    if not speed and basis != NO_LLAMA:
+    if not speed and basis not in (NO_LLAMA, NO_OPERATORS):
         basis = TOO_LARGE
     return Fit(
         name=manifest.name,

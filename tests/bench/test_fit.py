@@ -69,6 +69,8 @@ def test_a_classifier_on_both_machines(
     there = fit.there(made, SLOWER, OWN)
     assert there.speed == {"ms_per_answer": 6.0}
     assert "0.50 times as fast there by MatMulInteger and attention" in there.basis
+    strange = fit.there(made, replace(SLOWER, operators=SLOWER.operators[-1:]), OWN)
+    assert (strange.speed, strange.basis) == ({}, fit.NO_OPERATORS)
 
 
 def test_a_chat_model_at_the_context_that_is_asked_for(
