@@ -22,7 +22,7 @@ from edgekit.runtime.scoring import equal, untuned
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
-VERSION = 7
+VERSION = 8
 MODEL = "model.onnx"
 MOST_LOGIT_ERROR = 1e-3
 PARITY_ROWS_PER_LANGUAGE = 8

@@ -23,7 +23,7 @@ from edgekit.runtime.onnx import EMBEDDING, OnnxModel
 from edgekit.runtime.tokens import TextTokenizer
 from edgekit.system import child
 
-VERSION = 4
+VERSION = 5
 MODEL = "model.onnx"
 MOST_ERROR = 1e-3
 PARITY_SENTENCES_PER_LANGUAGE = 8

@@ -22,7 +22,7 @@ from edgekit.runtime.seq2seq.writer import Seq2SeqWriter
 from edgekit.store.store import Finished
 from edgekit.system import child
 
-VERSION = 3
+VERSION = 4
 PARITY_ROWS_PER_LANGUAGE = 4
 SELECTION_ROWS = 100
 # A separate process takes seconds to start; a large model's memory is worth that.
