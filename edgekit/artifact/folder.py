@@ -183,9 +183,6 @@ def _check_names(artifact: Artifact) -> None:
             )
 
 
-_REMEDY = "copy the artifact again from where it came, or build it again."
-
-
 def _regular(path: Path) -> os.stat_result:
     """The stat of a regular file; links lead outside, and pipes and devices hang or never end."""
     try:

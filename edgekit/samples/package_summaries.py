@@ -5,7 +5,6 @@ Decides which descriptions there are and in which set; descriptions.py fetches a
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections import Counter, defaultdict
@@ -13,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgekit.errors import SampleError
-from edgekit.samples import Progress, descriptions, folder, readmes, summarizer_model
+from edgekit.samples import Progress, descriptions, folder, jsonl_sets, readmes, summarizer_model
 from edgekit.samples.descriptions import ENGLISH, Description
 
 NAME = "package-summaries"
@@ -118,29 +117,23 @@ def _divide(rows: Sequence[Description], seed: int) -> dict[str, list[Descriptio
 
 
 def _write_data(target: Path, sets: Mapping[str, Sequence[Description]]) -> None:
-    target.mkdir(parents=True)
-    for name, rows in sets.items():
-        with (target / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
-            for row in rows:
-                fields = {
-                    "text": row.long,
-                    "summary": row.short,
-                    "language": row.language,
-                    "group": row.package,
-                }
-                stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
-    (target / "README.md").write_text(_readme(sets), encoding="utf-8")
-
-
-def _readme(sets: Mapping[str, Sequence[Description]]) -> str:
-    def line(name: str, rows: Sequence[Description]) -> str:
-        counts = Counter(row.language for row in rows)
-        listed = ", ".join(f"{language} {counts[language]}" for language in sorted(counts))
-        return f"- `{name}.jsonl`: {len(rows)} descriptions ({listed})"
-
-    return readmes.text("package-summaries.md").format(
-        sizes="\n".join(line(name, rows) for name, rows in sets.items()),
+    records = {
+        name: [
+            {
+                "text": row.long,
+                "summary": row.short,
+                "language": row.language,
+                "group": row.package,
+            }
+            for row in rows
+        ]
+        for name, rows in sets.items()
+    }
+    jsonl_sets.write(target, records)
+    readme = readmes.text("package-summaries.md").format(
+        sizes=jsonl_sets.sizes(records, language="language", what="descriptions"),
         least=LENGTHS[0],
         most=LENGTHS[-1],
         alike=ALIKE,
     )
+    (target / "README.md").write_text(readme, encoding="utf-8")

@@ -5,7 +5,6 @@ Decides which lines and paragraphs there are and in which set; descriptions.py f
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections import Counter, defaultdict
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import SampleError
-from edgekit.samples import Progress, descriptions, folder, readmes, translator_model
+from edgekit.samples import Progress, descriptions, folder, jsonl_sets, readmes, translator_model
 from edgekit.samples.descriptions import ENGLISH, Description
 
 NAME = "package-translations"
@@ -157,30 +156,24 @@ def _divide(pairs: Sequence[Pair], seed: int) -> dict[str, list[Pair]]:
 
 
 def _write_data(target: Path, sets: Mapping[str, Sequence[Pair]]) -> None:
-    target.mkdir(parents=True)
-    for name, pairs in sets.items():
-        with (target / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
-            for pair in pairs:
-                fields = {
-                    "source": pair.source,
-                    "target": pair.target,
-                    "from": ENGLISH,
-                    "to": pair.to,
-                    "group": pair.package,
-                }
-                stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
-    (target / "README.md").write_text(_readme(sets), encoding="utf-8")
-
-
-def _readme(sets: Mapping[str, Sequence[Pair]]) -> str:
-    def line(name: str, pairs: Sequence[Pair]) -> str:
-        counts = Counter(pair.to for pair in pairs)
-        listed = ", ".join(f"{language} {counts[language]}" for language in sorted(counts))
-        return f"- `{name}.jsonl`: {len(pairs)} texts ({listed})"
-
-    return readmes.text("package-translations.md").format(
-        sizes="\n".join(line(name, pairs) for name, pairs in sets.items()),
+    records = {
+        name: [
+            {
+                "source": pair.source,
+                "target": pair.target,
+                "from": ENGLISH,
+                "to": pair.to,
+                "group": pair.package,
+            }
+            for pair in pairs
+        ]
+        for name, pairs in sets.items()
+    }
+    jsonl_sets.write(target, records)
+    readme = readmes.text("package-translations.md").format(
+        sizes=jsonl_sets.sizes(records, language="to", what="texts"),
         least=LENGTHS[0],
         most=LENGTHS[-1],
         alike=ALIKE,
     )
+    (target / "README.md").write_text(readme, encoding="utf-8")

@@ -210,6 +210,16 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def put_on(app: EdgekitApp, pilot: Pilot[None], theme: str) -> None:
+    """Shows the screen in another theme."""
+    app.values["theme"] = theme
+    app.apply_settings()
+    app.refresh(layout=True)
+    for widget in app.screen.walk_children():
+        widget.refresh()
+    await settle(pilot)
+
+
 def shown(app: App[Any], selector: str) -> str:
     """The letters that a widget shows."""
     widget = app.screen.query_one(selector)

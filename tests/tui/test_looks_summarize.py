@@ -10,7 +10,7 @@ from edgekit_tui.screens.summary import SummaryScreen
 from textual.events import Paste
 from textual.pilot import Pilot
 
-from tests.tui.scripted import make_app, settle, shown, until
+from tests.tui.scripted import make_app, put_on, settle, shown, until
 from tests.tui.scripted_summarizer import (
     ScriptedSummarizer,
     found_summarizer,
@@ -72,12 +72,7 @@ async def test_summary(language: str, snapshot: Snapshot) -> None:
             await resize(pilot, size)
             await snapshot(pilot, name)
         for theme in ("dark", "plain") if language == "en" else ():
-            app.values["theme"] = theme
-            app.apply_settings()
-            app.refresh(layout=True)
-            for widget in app.screen.walk_children():
-                widget.refresh()
-            await settle(pilot)
+            await put_on(app, pilot, theme)
             await snapshot(pilot, f"small-{theme}")
 
 

@@ -15,7 +15,7 @@ from edgekit_tui.screens.translate import TranslateScreen
 from textual.events import Paste
 from textual.pilot import Pilot
 
-from tests.tui.scripted import DEADLY, make_app, settle, shown, until
+from tests.tui.scripted import DEADLY, make_app, put_on, settle, shown, until
 from tests.tui.scripted_translator import DIRECTIONS, ScriptedTranslator, found_translator
 from tests.tui.test_looks_summarize import SIZES, resize
 
@@ -170,10 +170,5 @@ async def test_translate(language: str, snapshot: Snapshot) -> None:
             await resize(pilot, size)
             await snapshot(pilot, name)
         for theme in ("dark", "plain") if language == "en" else ():
-            app.values["theme"] = theme
-            app.apply_settings()
-            app.refresh(layout=True)
-            for widget in app.screen.walk_children():
-                widget.refresh()
-            await settle(pilot)
+            await put_on(app, pilot, theme)
             await snapshot(pilot, f"small-{theme}")

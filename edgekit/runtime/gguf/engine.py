@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import takewhile
 
@@ -253,7 +253,7 @@ class LlamaChat:
     ) -> tuple[Ended, int]:
         """Tells an answer whose tokens are made as they are taken, and counts them."""
         count = 0
-        try:
+        with suppress(Cancelled):
             for token in tokens:
                 if cancel.is_set():
                     break
@@ -267,8 +267,6 @@ class LlamaChat:
                     return "max_tokens", count
                 if count == most:
                     return "context", count
-        except Cancelled:
-            pass
         return "cancelled", count
 
 
