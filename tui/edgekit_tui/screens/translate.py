@@ -16,6 +16,7 @@ from textual.widgets import Static
 from edgekit.artifact.folder import Manifest
 from edgekit.errors import EdgekitError
 from edgekit.tasks.translation.translated import sources, targets
+from edgekit.wording.directions import direction
 from edgekit_tui.i18n import N_, _, duration, in_words, language_name, ngettext, number
 from edgekit_tui.messages import CanTranslate, TranslationMade
 from edgekit_tui.screens.giving import GivingPage, counted_words
@@ -244,5 +245,5 @@ def _parts(read: int, parts: int) -> str:
 
 def _facts(made: Translated) -> str:
     found = made.translation
-    languages = f"{language_name(found.source)} → {language_name(found.target)}"
+    languages = language_name(direction(found.source, found.target))
     return " · ".join((_parts(found.parts_read, found.parts), languages, duration(made.seconds)))
